@@ -1,0 +1,227 @@
+"""The forward pass of a BERT-like encoder over packed texts: no padding between texts, ever.
+
+The texts of a batch lie one after the other in a single (rows, dimension) matrix. Everything but
+attention works on single rows; attention works on single texts. Matrix products always see blocks
+of the same number of rows, so that the library picks the same kernel whatever else is in the batch:
+a text gets the same bits in any company. Only the last block of a batch is filled up, and that is
+all the padding there is.
+
+Weights come from the `transformers` models of the same name; tests hold this pass to theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention.varlen import varlen_attn
+from torch.nn.functional import linear, scaled_dot_product_attention
+
+from embed.encoders import Pooling
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+MODEL_TYPES = ("bert", "longformer", "mpnet", "roberta")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Packed texts.
+
+    tokens, positions: int64 (rows,), on the model's device; rows is a multiple of `block`.
+    lengths: tokens of each text, in order; rows beyond their sum are filler.
+    offsets: int32 (texts + 1,), on the model's device: where each text starts, and the last one ends.
+    """
+
+    tokens: Tensor
+    positions: Tensor
+    lengths: Sequence[int]
+    offsets: Tensor
+    block: int
+
+    def runs(self) -> Iterator[tuple[int, int, int]]:
+        """(first row, texts, tokens in each) of every run of texts of one length."""
+        start = 0
+        for length, run in groupby(self.lengths):
+            texts = sum(1 for _ in run)
+            yield start, texts, length
+            start += texts * length
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: attention, add and normalise, feed forward, add and normalise.
+
+    weight, bias: fused input projections: queries, keys and values; in Longformer also the keys
+    and values that the global token sees. global_query: that token's own query projection.
+    window: how far a token of Longformer sees to either side; None is all the way.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    global_query: nn.Module | None
+    window: int | None
+    attention_out: nn.Module
+    attention_norm: nn.Module
+    intermediate: nn.Module
+    out: nn.Module
+    norm: nn.Module
+
+    def feed_forward(self, context: Tensor, x: Tensor) -> Tensor:
+        """What follows attention, row by row."""
+        x = self.attention_norm(self.attention_out(context) + x)
+        return self.norm(self.out(self.intermediate(x)) + x)
+
+
+class PackedEncoder:
+    """A BERT, RoBERTa, MPNet or Longformer encoder that takes packed batches.
+
+    max_tokens: the longest text that its table of positions allows.
+    varlen: attention over all texts of a batch in one kernel (FlashAttention, GPUs only).
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        """Take over the weights of a model in eval mode. Raises ValueError on an unknown architecture."""
+        config = model.config
+        if config.model_type not in MODEL_TYPES:
+            raise ValueError(f"found model type {config.model_type!r}, expected one of {', '.join(MODEL_TYPES)}")
+        self.heads: int = config.num_attention_heads
+        self.dimension: int = config.hidden_size
+        # BERT counts positions from 0, the others from the one after the padding id
+        self.padding_id: int | None = None if config.model_type == "bert" else config.pad_token_id
+        first = 0 if self.padding_id is None else self.padding_id + 1
+        self.max_tokens: int = config.max_position_embeddings - first
+        embeddings = model.embeddings
+        self.words: Tensor = embeddings.word_embeddings.weight
+        self.positions: Tensor = embeddings.position_embeddings.weight
+        if config.model_type != "mpnet":
+            self.positions = self.positions + embeddings.token_type_embeddings.weight[0]
+        self.embedding_norm: nn.Module = embeddings.LayerNorm
+        self.layers = [_layer(layer, config, i) for i, layer in enumerate(model.encoder.layer)]
+        self.position_bias: Callable[[Tensor], Tensor] | None = getattr(
+            model.encoder, "compute_position_bias", None
+        )
+        plain = self.position_bias is None and self.layers[0].window is None
+        self.varlen = plain and self.words.is_cuda and self.words.dtype is not torch.float32
+
+    def forward(self, batch: Batch, poolings: Collection[Pooling]) -> dict[Pooling, Tensor]:
+        """One float32 (texts, dimension) matrix for each pooling asked for."""
+        x = self.embedding_norm(self.words[batch.tokens] + self.positions[batch.positions])
+        bias = self._bias(x, max(batch.lengths))
+        total = torch.zeros_like(x, dtype=torch.float32)
+        for layer in self.layers:
+            projected = _by_block(batch.block, lambda rows: linear(rows, layer.weight, layer.bias), x)  # noqa: B023
+            if layer.window is not None:
+                context = self._attend_window(layer, projected, x, batch)
+            elif self.varlen:
+                context = self._attend_varlen(projected, batch)
+            else:
+                context = self._attend(projected, bias, batch)
+            x = _by_block(batch.block, layer.feed_forward, context, x)
+            if Pooling.MEAN_LAYERS in poolings:
+                total += x
+        states = {Pooling.MEAN_LAST: x.float(), Pooling.MEAN_LAYERS: total / len(self.layers)}
+        return {pooling: _mean(states[pooling], batch) for pooling in poolings}
+
+    def _bias(self, x: Tensor, longest: int) -> Tensor | None:
+        """MPNet's relative position bias, (1, heads, longest, longest): it depends on distance alone."""
+        return None if self.position_bias is None else self.position_bias(x[None, :longest])
+
+    def _attend(self, projected: Tensor, bias: Tensor | None, batch: Batch) -> Tensor:
+        """Full attention, one kernel for each run of texts of one length."""
+        context = projected.new_zeros(len(projected), self.dimension)
+        for start, texts, length in batch.runs():
+            rows = slice(start, start + texts * length)
+            q, k, v = projected[rows].view(texts, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            mask = None if bias is None else bias[:, :, :length, :length].contiguous()
+            attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            context[rows] = attended.transpose(1, 2).reshape(texts * length, self.dimension)
+        return context
+
+    def _attend_varlen(self, projected: Tensor, batch: Batch) -> Tensor:
+        """Full attention, one kernel for the whole batch."""
+        context = projected.new_zeros(len(projected), self.dimension)
+        total, longest = sum(batch.lengths), max(batch.lengths)
+        q, k, v = projected[:total].view(total, 3, self.heads, -1).unbind(1)
+        attended = varlen_attn(q, k, v, batch.offsets, batch.offsets, longest, longest)
+        assert isinstance(attended, Tensor)
+        context[:total] = attended.reshape(total, self.dimension)
+        return context
+
+    def _attend_window(self, layer: Layer, projected: Tensor, x: Tensor, batch: Batch) -> Tensor:
+        """Longformer's attention: a sliding window, and the first token sees and is seen by all."""
+        assert layer.window is not None
+        assert layer.global_query is not None
+        context = projected.new_zeros(len(projected), self.dimension)
+        start = 0
+        for length in batch.lengths:
+            rows = slice(start, start + length)
+            q, k, v, global_k, global_v = (
+                projected[rows].view(1, length, 5, self.heads, -1).permute(2, 0, 3, 1, 4)
+            )
+            global_q = layer.global_query(x[start : start + 1]).view(1, 1, self.heads, -1).transpose(1, 2)
+            attended = _sliding_window(q, k, v, layer.window)
+            attended[:, :, :1] = scaled_dot_product_attention(global_q, global_k, global_v)
+            context[rows] = attended.transpose(1, 2).reshape(length, self.dimension)
+            start += length
+        return context
+
+
+def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
+    """Attention to tokens at most `window` away and to the first one; (1, heads, tokens, head size)."""
+    length = q.shape[2]
+    if length <= window + 1:
+        return scaled_dot_product_attention(q, k, v)
+    at = torch.arange(length, device=q.device)
+    blocks = []
+    for start in range(0, length, window):
+        queries = at[start : start + window]
+        keys = at[max(0, start - window) : start + 2 * window]
+        if start > window:
+            keys = torch.cat((at[:1], keys))
+        seen = ((queries[:, None] - keys).abs() <= window) | (keys == 0)
+        blocks.append(
+            scaled_dot_product_attention(q[:, :, queries], k[:, :, keys], v[:, :, keys], attn_mask=seen)
+        )
+    return torch.cat(blocks, dim=2)
+
+
+def _by_block(block: int, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """A row-wise function over blocks of `block` rows."""
+    return torch.cat([function(*parts) for parts in zip(*(x.split(block) for x in inputs), strict=True)])
+
+
+def _mean(states: Tensor, batch: Batch) -> Tensor:
+    """Mean over the tokens of each text, (texts, dimension)."""
+    total = sum(batch.lengths)
+    return torch.segment_reduce(states[:total], "mean", lengths=batch.offsets.diff().long(), unsafe=True)
+
+
+def _layer(layer: nn.Module, config: object, index: int) -> Layer:
+    """The parts of a `transformers` layer, under one set of names."""
+    if hasattr(layer.attention, "attn"):  # MPNet
+        attention, out, norm = layer.attention.attn, layer.attention.attn.o, layer.attention.LayerNorm
+        inputs = [attention.q, attention.k, attention.v]
+    else:
+        attention = layer.attention.self
+        out, norm = layer.attention.output.dense, layer.attention.output.LayerNorm
+        inputs = [attention.query, attention.key, attention.value]
+    window = getattr(attention, "one_sided_attn_window_size", None)
+    if window is not None:
+        inputs += [attention.key_global, attention.value_global]
+    return Layer(
+        weight=torch.cat([projection.weight for projection in inputs]),
+        bias=torch.cat([projection.bias for projection in inputs]),
+        global_query=getattr(attention, "query_global", None),
+        window=window,
+        attention_out=out,
+        attention_norm=norm,
+        intermediate=layer.intermediate,
+        out=layer.output.dense,
+        norm=layer.output.LayerNorm,
+    )

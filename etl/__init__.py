@@ -1,0 +1,1 @@
+"""Leaderboard dumps in, tables out."""

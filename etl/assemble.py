@@ -1,0 +1,340 @@
+"""One benchmark's tables from the shards of all batches.
+
+The newest run of each model counts, items are joined by key, and every record is accounted for. The
+result does not depend on the order of shards, nor on how dumps were cut into files and batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl import store
+from etl.items import CONFLICT, UNKNOWN, DocsetUse, canonical_items
+from etl.normalize import quarantine_columns
+from etl.sources.base import SourceSpec
+from etl.staging import MISSING, RUN_FRAGMENTS, SHARDS, Shard, read_docset, read_prompts
+from schemas.benchmarks import BENCHMARKS
+from schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
+
+CELLS = 1 << 20
+WINDOW = 512
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What one benchmark came to: totals of models and items, records per source, rows of its files."""
+
+    models: int
+    items: int
+    kept: Mapping[str, int]
+    superseded: Mapping[str, int]
+    files: Mapping[Path, int]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where the documents of one list go.
+
+    target: int32 per document, column of the score matrix, or UNKNOWN or CONFLICT. keys, golds: per
+    document. winners: per conflicting document, the gold answer that most models were scored against.
+    """
+
+    target: np.ndarray
+    keys: list[str]
+    golds: list[str | None]
+    winners: Mapping[int, str | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the scores of every run fragment, by its row: int64 (fragments,)."""
+
+    kept: np.ndarray
+    lost: np.ndarray
+    quarantined: list[pa.Table]
+
+
+def assemble(
+    benchmark: str,
+    shards: Sequence[Shard],
+    specs: Sequence[SourceSpec],
+    staging: Path,
+    tables: Path,
+    part: Path,
+) -> Assembled:
+    """Write items and scores of one benchmark below `tables`, its runs and quarantine below `part`."""
+    fragments = choose_runs(_load_fragments(benchmark, shards, staging))
+    chosen = fragments[fragments["chosen"]]
+    items, columns = _canonical(benchmark, chosen, specs, staging)
+    models = sorted(chosen["model_id"].unique())
+    matrix, outcome = _score_matrix(benchmark, fragments, models, len(items), columns, staging)
+    fragments["n_kept"] = outcome.kept
+    taken = np.where(fragments["chosen"], outcome.kept + outcome.lost, 0)
+    fragments["superseded"] = fragments["n_superseded"] + fragments["n_scores"] - taken
+    quarantined = pa.concat_tables([QUARANTINE.empty_table(), *outcome.quarantined])
+    location = f"benchmark={benchmark}/part-0.parquet"
+    files = {
+        part / "quarantine.parquet": store.write_table(part / "quarantine.parquet", QUARANTINE, quarantined)
+    }
+    files[part / "runs.parquet"] = store.write_table(part / "runs.parquet", RUNS, _runs(benchmark, fragments))
+    if len(items):
+        path = tables / "items" / location
+        files[path] = store.write_table(path, ITEMS, items)
+        path = tables / "scores" / location
+        files[path] = store.write_batches(path, SCORES, score_batches(matrix, models))
+    sums = fragments.groupby("source")[["n_kept", "superseded"]].sum()
+    kept, superseded = ({str(k): int(v) for k, v in sums[name].items()} for name in ("n_kept", "superseded"))
+    return Assembled(len(models), len(items), kept, superseded, files)
+
+
+def _load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> pd.DataFrame:
+    """Rows of all shards without their scores; `shard` and `row` say where the scores stand."""
+    parts = []
+    for shard in sorted(set(shards), key=lambda s: (s.order, s.folder)):
+        path = staging / SHARDS / shard.folder / f"{benchmark}.runs.parquet"
+        names = [name for name in RUN_FRAGMENTS.names if name != "scores"]
+        table = pq.read_table(path, columns=names)
+        n = len(table)
+        parts.append(
+            table.append_column("source", pa.repeat(pa.scalar(shard.source), n))
+            .append_column("order", pa.repeat(pa.scalar(shard.order), n))
+            .append_column("shard", pa.repeat(pa.scalar(str(path)), n))
+            .append_column("row", pa.array(np.arange(n)))
+        )
+    frame: pd.DataFrame = pa.concat_tables(parts).to_pandas()
+    return frame
+
+
+def choose_runs(fragments: pd.DataFrame) -> pd.DataFrame:
+    """Mark the fragments of the newest run of every model and subset as `chosen`.
+
+    A run is all fragments of one model, subset, time and format, in whatever files they lie. A run
+    without any score is never chosen; of runs equally new, the one whose source comes first in the
+    config is.
+    """
+    moment = fragments["timestamp"].fillna("")
+    usable = fragments["n_scores"] > 0
+    ranked = (
+        fragments[usable]
+        .assign(moment=moment)
+        .sort_values(
+            ["subset", "model_id", "moment", "order"], ascending=[True, True, False, True], kind="stable"
+        )
+    )
+    best = ranked.drop_duplicates(["subset", "model_id"]).set_index(["subset", "model_id"])
+    keys = pd.MultiIndex.from_frame(fragments[["subset", "model_id"]])
+    same_moment = moment.to_numpy() == best["moment"].reindex(keys).to_numpy()
+    same_source = fragments["source"].to_numpy() == best["source"].reindex(keys).to_numpy()
+    return fragments.assign(chosen=usable & same_moment & same_source)
+
+
+def _canonical(
+    benchmark: str, chosen: pd.DataFrame, specs: Sequence[SourceSpec], staging: Path
+) -> tuple[pa.Table, dict[str, Column]]:
+    """Items table of the benchmark, and the column of every document list."""
+    parts = [ITEMS.remove(0).empty_table()]
+    columns: dict[str, Column] = {}
+    for subset in sorted(chosen["subset"].unique(), key=BENCHMARKS[benchmark].subset_order):
+        offset = sum(len(part) for part in parts)
+        rows = chosen[chosen["subset"] == subset]
+        names, uses = [], []
+        for docset, users in rows.groupby("docset", sort=True):
+            docs = read_docset(staging, str(docset))
+            if not users["prompt_fixed"].all():
+                docs = _with_prompts(docs, benchmark, subset, users, specs)
+            names.append(str(docset))
+            uses.append(DocsetUse(users["key_space"].iloc[0], docs, users["model_id"].nunique()))
+        found = canonical_items(benchmark, subset, uses, rows["model_id"].nunique())
+        parts.append(found.items)
+        for name, use, position, winners in zip(names, uses, found.positions, found.golds, strict=True):
+            columns[name] = Column(
+                np.where(position >= 0, position + offset, position),
+                use.docs["doc_key"].to_pylist(),
+                use.docs["gold"].to_pylist(),
+                winners,
+            )
+    items = pa.concat_tables(parts)
+    return items.add_column(0, ITEMS.field("item"), pa.array(np.arange(len(items), dtype=np.int32))), columns
+
+
+def _with_prompts(
+    docs: pa.Table, benchmark: str, subset: str, users: pd.DataFrame, specs: Sequence[SourceSpec]
+) -> pa.Table:
+    """Documents with the prompts that the first model by name was sent."""
+    first = users.sort_values(["model_id", "timestamp", "sha256", "file"], kind="stable").iloc[0]
+    prompts = read_prompts(specs[first["order"]], first["path"], first["file"], benchmark, subset)
+    found = pa.array([prompts.get(key) for key in docs["doc_key"].to_pylist()], pa.string())
+    return docs.set_column(docs.column_names.index("prompt"), "prompt", found)
+
+
+def _score_matrix(
+    benchmark: str,
+    fragments: pd.DataFrame,
+    models: Sequence[str],
+    n_items: int,
+    columns: Mapping[str, Column],
+    staging: Path,
+) -> tuple[np.ndarray, Outcome]:
+    """Scores of the chosen runs, (models, items): uint8 with 255 where missing, or float32 with NaN."""
+    chosen = fragments[fragments["chosen"]]
+    binary = bool((chosen["width"] == 1).all())
+    matrix = np.full(
+        (len(models), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32
+    )
+    row_of = dict(zip(models, range(len(models)), strict=True))
+    outcome = Outcome(np.zeros(len(fragments), np.int64), np.zeros(len(fragments), np.int64), [])
+    several = chosen.duplicated(["subset", "model_id"], keep=False)
+    for rows, codes in _read_scores(chosen[~several], binary):
+        column = columns[rows["docset"].iloc[0]]
+        good = column.target >= 0
+        matrix[np.ix_(rows["model_id"].map(row_of).to_numpy(), column.target[good])] = codes[:, good]
+        outcome.kept[rows.index] = (~_is_missing(codes[:, good])).sum(axis=1)
+        _quarantine_unmatched(benchmark, rows, codes, column, outcome)
+    pieces: dict[tuple[str, str], list[tuple[pd.Series, np.ndarray]]] = {}
+    for rows, codes in _read_scores(chosen[several], binary):
+        _quarantine_unmatched(benchmark, rows, codes, columns[rows["docset"].iloc[0]], outcome)
+        for (_, row), values in zip(rows.iterrows(), codes, strict=True):
+            pieces.setdefault((row["subset"], row["model_id"]), []).append((row, values))
+    for (_, model), parts in pieces.items():
+        _merge(benchmark, matrix[row_of[model]], parts, columns, outcome)
+    return matrix, outcome
+
+
+def _is_missing(codes: np.ndarray) -> np.ndarray:
+    missing: np.ndarray = codes == MISSING if codes.dtype == np.uint8 else np.isnan(codes)
+    return missing
+
+
+def _read_scores(rows: pd.DataFrame, binary: bool) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Rows that share a document list, with their scores (rows, documents) in the matrix's number format.
+
+    Shards are read some hundreds at a time, so that models with a shard each still come as one matrix.
+    """
+    shards = sorted(rows["shard"].unique())
+    for start in range(0, len(shards), WINDOW):
+        window = shards[start : start + WINDOW]
+        blobs = [pq.read_table(shard, columns=["scores"])["scores"].combine_chunks() for shard in window]
+        offset = dict(zip(window, np.cumsum([0, *map(len, blobs)]).tolist(), strict=False))
+        joined = pa.concat_arrays(blobs)
+        inside = rows[rows["shard"].isin(window)]
+        for _, part in inside.groupby(["docset", "width"], sort=True):
+            place = part["shard"].map(offset).to_numpy() + part["row"].to_numpy()
+            yield part, _codes(joined.take(pa.array(place)), part["width"].iloc[0], binary)
+
+
+def _codes(blobs: pa.Array, width: int, binary: bool) -> np.ndarray:
+    """Matrix of the scores in equally long binary values, uint8 or float32 (NaN where missing)."""
+    offsets = np.frombuffer(blobs.buffers()[1], np.int64)[blobs.offset : blobs.offset + len(blobs) + 1]
+    data = np.frombuffer(blobs.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    codes = data.view(np.uint8 if width == 1 else np.float32).reshape(len(blobs), -1)
+    if width == 1 and not binary:
+        return np.where(codes == MISSING, np.float32(np.nan), codes.astype(np.float32))
+    return codes
+
+
+def _quarantine_unmatched(
+    benchmark: str, rows: pd.DataFrame, codes: np.ndarray, column: Column, outcome: Outcome
+) -> None:
+    """Send scores of documents that are no items to quarantine."""
+    bad = np.flatnonzero(column.target < 0)
+    run, at = np.nonzero(~_is_missing(codes[:, bad]))
+    if len(run) == 0:
+        return
+    np.add.at(outcome.lost, rows.index.to_numpy()[run], 1)
+    document = bad[at]
+    details = {int(d): _why(int(d), column) for d in bad}
+    conflict = column.target[document] == CONFLICT
+    outcome.quarantined.append(
+        quarantine_columns(
+            len(run),
+            source=rows["source"].to_numpy()[run],
+            file=rows["file"].to_numpy()[run],
+            model_id=rows["model_id"].to_numpy()[run],
+            benchmark=benchmark,
+            reason=np.where(conflict, Reason.CONFLICTING_GOLD.value, Reason.UNKNOWN_ITEM.value),
+            detail=[details[d] for d in document.tolist()],
+        )
+    )
+
+
+def _why(document: int, column: Column) -> str:
+    key = column.keys[document]
+    if column.target[document] == UNKNOWN:
+        return (
+            f"document {key}: fewer than half of the models saw it, or it cannot be matched by key or content"
+        )
+    winner = column.winners[document]
+    expected = f"most models were scored against {winner!r}" if winner else "no answer has a majority"
+    return f"document {key}: found gold answer {column.golds[document]!r}, {expected}"
+
+
+def _merge(
+    benchmark: str,
+    scores: np.ndarray,
+    parts: Sequence[tuple[pd.Series, np.ndarray]],
+    columns: Mapping[str, Column],
+    outcome: Outcome,
+) -> None:
+    """Join the parts of one run that lies in several files: equal repeats count once, unequal ones never."""
+    parts = sorted(parts, key=lambda p: (p[0]["file"], p[0]["sha256"], p[0]["row"]))
+    targets, values, owners = [], [], []
+    for row, codes in parts:
+        target = columns[row["docset"]].target
+        usable = (target >= 0) & ~_is_missing(codes)
+        targets.append(target[usable])
+        values.append(codes[usable])
+        owners.append(np.full(int(usable.sum()), row.name))
+    target, value, owner = np.concatenate(targets), np.concatenate(values), np.concatenate(owners)
+    items, first, inverse = np.unique(target, return_index=True, return_inverse=True)
+    differs = np.zeros(len(items), bool)
+    differs[inverse[value != value[first][inverse]]] = True
+    scores[items[~differs]] = value[first[~differs]]
+    np.add.at(outcome.kept, owner[first[~differs]], 1)
+    clash = np.flatnonzero(differs[inverse])
+    if len(clash) == 0:
+        return
+    np.add.at(outcome.lost, owner[clash], 1)
+    files = {row.name: row["file"] for row, _ in parts}
+    outcome.quarantined.append(
+        quarantine_columns(
+            len(clash),
+            source=parts[0][0]["source"],
+            file=[files[o] for o in owner[clash].tolist()],
+            model_id=parts[0][0]["model_id"],
+            benchmark=benchmark,
+            reason=Reason.DUPLICATE_KEY.value,
+            detail=[
+                f"item {item}: found {found:g} here and another score in another file of the same run"
+                for item, found in zip(target[clash].tolist(), value[clash].tolist(), strict=True)
+            ],
+        )
+    )
+
+
+def score_batches(matrix: np.ndarray, models: Sequence[str]) -> Iterator[pa.Table]:
+    """Rows of the scores table for a matrix (models, items), about a million at a time."""
+    step = max(1, CELLS // matrix.shape[1])
+    for start in range(0, len(models), step):
+        block = matrix[start : start + step]
+        run, item = np.nonzero(~_is_missing(block))
+        names = pa.array(models[start : start + step], pa.string())
+        yield pa.table(
+            {
+                "model_id": pa.DictionaryArray.from_arrays(pa.array(run.astype(np.int32)), names),
+                "item": pa.array(item.astype(np.int32)),
+                "score": pa.array(block[run, item].astype(np.float32)),
+            }
+        )
+
+
+def _runs(benchmark: str, fragments: pd.DataFrame) -> pa.Table:
+    """Rows of the runs table."""
+    columns = fragments.rename(columns={"n_read": "n_items"}).assign(benchmark=benchmark)[RUNS.names]
+    return store.sort_rows(pa.Table.from_pandas(columns, schema=RUNS, preserve_index=False))

@@ -1,0 +1,151 @@
+"""Run the stages of a build in order, each only if its inputs changed; one build per folder at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from etl import ingest, manifest, stages
+from etl.config import Config, Runner
+from etl.manifest import Manifest, Stage, is_whole
+from etl.store import Output
+from schemas.benchmarks import BENCHMARKS
+
+
+class StageName(StrEnum):
+    """Stages of a build, in order."""
+
+    INGEST = "ingest"
+    SPLITS = "splits"
+    GROUPS = "groups"
+
+
+class BuildLocked(RuntimeError):
+    """Another build is working in the folder."""
+
+
+class StageMissing(ValueError):
+    """A single stage was asked for, and one before it is not up to date."""
+
+
+Report = Callable[[StageName, str], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage can see. manifest: of the stages before it."""
+
+    config: Config
+    plan: ingest.Plan
+    out: Path
+    manifest: Manifest
+    runner: Runner
+
+    @property
+    def outputs(self) -> list[Output]:
+        """Files of all stages so far."""
+        return [output for stage in self.manifest.stages.values() for output in stage.outputs]
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """Benchmarks that hold items, in the registry's order."""
+        totals = self.manifest.stages[StageName.INGEST].info["benchmarks"]
+        return [name for name in BENCHMARKS if totals.get(name, {}).get("items")]
+
+
+def build(
+    config: Config, out: Path, runner: Runner, report: Report, only: StageName | None = None
+) -> Manifest:
+    """Bring the build in `out` up to date; returns its manifest.
+
+    report: told what becomes of every stage. only: run this stage alone.
+    Raises DumpUnreadable, EmptyBuild, BuildLocked, StageMissing, and what the stages raise.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with _lock(out):
+        known = manifest.load(out) or Manifest(config.dataset.name)
+        context = Context(config, ingest.plan(config), out, Manifest(config.dataset.name), runner)
+        for name in StageName:
+            before = known.stages.get(name.value)
+            if before is not None and _is_current(name, context, before):
+                report(name, "up to date")
+                stage = before
+            else:
+                if only not in (None, name):
+                    raise StageMissing(f"{out}: --only {only} needs stage {name} first; build without --only")
+                report(name, "running")
+                stage = _run(name, context)
+            current = replace(context.manifest, stages={**context.manifest.stages, name.value: stage})
+            context = replace(context, manifest=current)
+            if stage is not before:
+                manifest.save(out, current)
+            if name is only:
+                return current
+        if current != known:
+            _sweep(out, context.outputs)
+        return current
+
+
+def steps(config: Config, out: Path) -> list[tuple[StageName, bool]]:
+    """Every stage, and whether a build would run it; what stands after a stage that runs, runs too."""
+    known = manifest.load(out) or Manifest(config.dataset.name)
+    context = Context(config, ingest.plan(config), out, Manifest(config.dataset.name), Runner())
+    found: list[tuple[StageName, bool]] = []
+    for name in StageName:
+        stage = known.stages.get(name.value)
+        runs = any(r for _, r in found) or stage is None or not _is_current(name, context, stage)
+        found.append((name, runs))
+        if stage is not None:
+            earlier = {**context.manifest.stages, name.value: stage}
+            context = replace(context, manifest=replace(context.manifest, stages=earlier))
+    return found
+
+
+def _is_current(name: StageName, context: Context, stage: Stage) -> bool:
+    """Whether a stage's files are there, made by this code from these settings and inputs."""
+    return stage.fingerprint == _fingerprint(name, context) and is_whole(context.out, stage.outputs)
+
+
+def _fingerprint(name: StageName, context: Context) -> str | None:
+    """Hash of everything a stage depends on: code, settings, and the files of the stages before it."""
+    if name is StageName.INGEST:
+        return ingest.known_fingerprint(context.plan, context.out)
+    return stages.fingerprint_of(name.value, context.config, context.outputs)
+
+
+def _run(name: StageName, context: Context) -> Stage:
+    config, out = context.config, context.out
+    if name is StageName.INGEST:
+        return ingest.ingest(config, context.plan, out, context.runner)
+    if name is StageName.SPLITS:
+        stage = stages.splits(config, out, context.benchmarks)
+    else:
+        stage = stages.groups(config, out, context.benchmarks, context.outputs, context.runner)
+    return replace(stage, fingerprint=_fingerprint(name, context) or "")
+
+
+@contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    with (out / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BuildLocked(
+                f"{out}: another build is at work here; wait for it, or use another --out"
+            ) from error
+        yield
+
+
+def _sweep(out: Path, outputs: list[Output]) -> None:
+    """Remove what earlier builds and killed runs left among the tables."""
+    current = {out / output.path for output in outputs}
+    folders = sorted((out / "tables").rglob("*"), reverse=True)
+    for path in folders:
+        if path.is_file() and path not in current:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

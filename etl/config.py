@@ -1,0 +1,248 @@
+"""The config file: TOML into frozen dataclasses, every unknown key refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar, cast
+
+from etl.sources.base import SourceSpec
+from etl.sources.files import is_remote
+from schemas.benchmarks import BENCHMARKS
+from schemas.ids import file_stem_is_safe
+
+SCHEMES = ("paper", "family")
+METHODS = ("paper", "greedy")
+SIZES = (3, 5, 10, 100, 1000)
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """The config is wrong; the message names the file, the section and what is valid there."""
+
+
+class RunnerName(StrEnum):
+    """Where pipelines run."""
+
+    DIRECT = "direct"
+    DASK = "dask"
+
+
+@dataclass(frozen=True)
+class Runner:
+    """name: the runner. workers: processes of a local run. scheduler: address of a Dask cluster."""
+
+    name: RunnerName = RunnerName.DIRECT
+    workers: int = 1
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold)."""
+
+    name: str = "routereval"
+    benchmarks: tuple[str, ...] = ()
+    min_coverage: float = 1.0
+
+
+@dataclass(frozen=True)
+class ModelsSpec:
+    """`[[models]]`: a CSV or Parquet file that describes models; columns maps our column to theirs."""
+
+    path: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """`[splits]`: schemes, the first one gives the release its files, and the seed of both."""
+
+    schemes: tuple[str, ...] = SCHEMES
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class Groups:
+    """`[groups]`: selection methods and sizes of the candidate groups."""
+
+    methods: tuple[str, ...] = METHODS
+    sizes: tuple[int, ...] = SIZES
+
+
+@dataclass(frozen=True)
+class Embed:
+    """`[embed]`: encoders, the text they see (`question` or `prompt`), number format of the model.
+
+    paths: local folders that stand in for hub ids.
+    """
+
+    encoders: tuple[str, ...] = ()
+    text: str = "question"
+    paths: Mapping[str, str] = field(default_factory=dict)
+    dtype: str = "auto"
+
+
+@dataclass(frozen=True)
+class Release:
+    """`[release]`: version (`auto` or X.Y.Z), and the previous release to compare with."""
+
+    version: str = "auto"
+    previous: str | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole config file. file: where it was read from."""
+
+    file: str
+    sources: tuple[SourceSpec, ...]
+    dataset: Dataset = Dataset()
+    models: tuple[ModelsSpec, ...] = ()
+    splits: Splits = Splits()
+    groups: Groups = Groups()
+    embed: Embed = Embed()
+    release: Release = Release()
+
+
+_SECTIONS = {"dataset": Dataset, "splits": Splits, "groups": Groups, "embed": Embed, "release": Release}
+_LISTS = {"source": SourceSpec, "models": ModelsSpec}
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a config file; relative dump paths are taken from the file's folder.
+
+    Raises ConfigError on a wrong file, FileNotFoundError where there is none.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected TOML, {error}") from error
+    return parse_config(raw, path)
+
+
+def parse_config(raw: Mapping[str, object], path: Path) -> Config:
+    """Config of a parsed TOML document; `path` is its file, for messages and relative paths."""
+    valid = sorted([*_SECTIONS, *_LISTS])
+    for key in raw:
+        if key not in valid:
+            raise ConfigError(
+                f"{path}: unknown section {_hint(key, valid)}; valid sections: {', '.join(valid)}"
+            )
+    parts: dict[str, object] = {
+        name: _section(kind, raw.get(name, {}), f"{path}: [{name}]") for name, kind in _SECTIONS.items()
+    }
+    lists: dict[str, tuple[object, ...]] = {}
+    for name, kind in _LISTS.items():
+        entries = raw.get(name, [])
+        if not isinstance(entries, list):
+            raise ConfigError(f"{path}: [{name}] must be a list of tables, written [[{name}]]")
+        lists[name] = tuple(_section(kind, e, f"{path}: [[{name}]] {i + 1}") for i, e in enumerate(entries))
+    sources = tuple(
+        dataclasses.replace(
+            s, path=_absolute(s.path, path.parent), items=s.items and _absolute(s.items, path.parent)
+        )
+        for s in cast(tuple[SourceSpec, ...], lists["source"])
+    )
+    models = tuple(
+        dataclasses.replace(m, path=_absolute(m.path, path.parent))
+        for m in cast(tuple[ModelsSpec, ...], lists["models"])
+    )
+    config = Config(file=str(path), sources=sources, models=models, **parts)  # type: ignore[arg-type]
+    _check(config)
+    return config
+
+
+def _hint(key: str, valid: list[str]) -> str:
+    close = difflib.get_close_matches(key, valid, n=1)
+    return f'"{key}"' + (f' (did you mean "{close[0]}"?)' if close else "")
+
+
+def _section(kind: type[T], raw: object, where: str) -> T:
+    """One table of the config as a dataclass; types are checked, lists become tuples."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{where}: expected a table, found {raw!r}")
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in raw:
+        if key not in fields:
+            raise ConfigError(
+                f"{where} unknown key {_hint(key, sorted(fields))}; valid keys: {', '.join(fields)}"
+            )
+    values = {}
+    for name, f in fields.items():
+        if name in raw:
+            values[name] = _value(raw[name], hints[name], f"{where} {name}")
+        elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{where}: key {name!r} is missing")
+    return kind(**values)
+
+
+def _value(value: object, hint: object, where: str) -> object:
+    """A TOML value checked against a field's type."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return _value(value, next(a for a in args if a is not type(None)), where)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_value(v, args[0], where) for v in value)
+    if origin is Mapping and isinstance(value, Mapping):
+        return {str(k): _value(v, args[1], f"{where}.{k}") for k, v in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if (
+        origin is not None
+        or not isinstance(value, cast(type, hint))
+        or isinstance(value, bool) != (hint is bool)
+    ):
+        name = getattr(hint, "__name__", str(hint))
+        expected = "a list" if origin is tuple else "a table" if origin is Mapping else name
+        raise ConfigError(f"{where}: expected {expected}, found {value!r}")
+    return value
+
+
+def _absolute(path: str, folder: Path) -> str:
+    return path if is_remote(path) else str((folder / path).absolute())
+
+
+def _check(config: Config) -> None:
+    """Values that no type can check."""
+    from etl.sources.registry import SOURCES
+
+    def one_of(values: tuple[str, ...], valid: tuple[str, ...], where: str) -> None:
+        for value in values:
+            if value not in valid:
+                raise ConfigError(
+                    f"{config.file}: {where}: {_hint(value, list(valid))}; valid: {', '.join(valid)}"
+                )
+
+    known = tuple(BENCHMARKS)
+    if not config.sources:
+        raise ConfigError(f"{config.file}: no [[source]]: add at least one with format and path")
+    one_of(tuple(s.format for s in config.sources), tuple(SOURCES), "[[source]] format")
+    one_of(tuple(s.benchmark for s in config.sources if s.benchmark), known, "[[source]] benchmark")
+    one_of(config.dataset.benchmarks, known, "[dataset] benchmarks")
+    one_of(config.splits.schemes, SCHEMES, "[splits] schemes")
+    one_of(config.groups.methods, METHODS, "[groups] methods")
+    one_of((config.embed.text,), ("question", "prompt"), "[embed] text")
+    one_of((config.embed.dtype,), ("auto", "float32", "bfloat16"), "[embed] dtype")
+    targets = tuple(t.partition("/")[0] for s in config.sources for t in s.tasks.values())
+    one_of(targets, known, "[[source]] tasks")
+    if not config.splits.schemes:
+        raise ConfigError(
+            f"{config.file}: [splits] schemes: at least one is needed; valid: {', '.join(SCHEMES)}"
+        )
+    if any(m < 1 for m in config.groups.sizes):
+        raise ConfigError(
+            f"{config.file}: [groups] sizes: expected numbers of at least 1, found {config.groups.sizes}"
+        )
+    if not 0.0 < config.dataset.min_coverage <= 1.0:
+        raise ConfigError(f"{config.file}: [dataset] min_coverage: expected a share in (0, 1]")
+    if not file_stem_is_safe(config.dataset.name):
+        raise ConfigError(f"{config.file}: [dataset] name: expected letters, digits, '.', '_' or '-'")

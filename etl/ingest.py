@@ -1,0 +1,230 @@
+"""Stage `ingest`: dumps in; models, items, scores, runs and quarantine out, every record accounted for."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from etl import store
+from etl.assemble import assemble
+from etl.config import Config, Runner
+from etl.manifest import Stage, code_fingerprint, done, fingerprint, once
+from etl.models import models_table
+from etl.sources.base import SourceSpec
+from etl.sources.files import sha256
+from etl.staging import SHARDS, Batch, Shard, plan_batches, stage_batch
+from schemas.benchmarks import BENCHMARKS
+from schemas.tables import MODELS, QUARANTINE, RUNS
+
+PLAN = "staging/plan.json"
+READERS = ("etl.sources", "etl.normalize", "etl.staging", "etl.store", "schemas")
+ASSEMBLERS = ("etl.assemble", "etl.items", *READERS)
+
+
+class AccountingError(RuntimeError):
+    """Records read are not records kept, superseded and quarantined: a fault of ours, never of the data."""
+
+
+class EmptyBuild(ValueError):
+    """No dump gave a single score."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build will read. mark: hash of the settings, and of the sizes and times of the files."""
+
+    batches: tuple[Batch, ...]
+    benchmarks: tuple[str, ...]
+    mark: str
+
+    def waiting(self, build: Path) -> int:
+        """Batches that are not parsed yet."""
+        return sum(not (build / "staging" / SHARDS / b.fingerprint).exists() for b in self.batches)
+
+
+def plan(config: Config) -> Plan:
+    """Batches of all dumps, found but not opened. Raises DumpUnreadable where a source holds none."""
+    batches = tuple(plan_batches(config.sources, code_fingerprint(*READERS)))
+    code = code_fingerprint(*ASSEMBLERS, "etl.models")
+    mark = fingerprint(code, [b.fingerprint for b in batches], _settings(config))
+    return Plan(batches, config.dataset.benchmarks or tuple(BENCHMARKS), mark)
+
+
+def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
+    """Run the pipeline, merge what its partitions say, and check the accounting identity.
+
+    Raises AccountingError, and EmptyBuild where nothing was kept.
+    """
+    from etl.pipeline import group_map
+
+    specs = tuple(config.sources)
+    group_map(
+        plan.batches,
+        functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
+        functools.partial(_assemble, specs=specs, build=str(build)),
+        runner,
+    )
+    shards = [s for b in plan.batches for s in _stage(b, str(build), plan.benchmarks)]
+    by_benchmark: defaultdict[str, list[Shard]] = defaultdict(list)
+    for benchmark, shard in shards:
+        by_benchmark[benchmark].append(shard)
+    parts: dict[str, Stage] = {}
+    for benchmark in sorted(by_benchmark, key=list(BENCHMARKS).index):
+        part = done(build, _mark(benchmark, by_benchmark[benchmark]))
+        if part is None:
+            raise RuntimeError(
+                f"{benchmark}: the pipeline ended without this partition; run the same command again"
+            )
+        parts[benchmark] = part
+    return _merge(config, plan, build, parts)
+
+
+def _stage(batch: Batch, build: str, benchmarks: Sequence[str]) -> Iterator[tuple[str, Shard]]:
+    """Parse one batch; yields (benchmark, shard)."""
+    for shard in stage_batch(batch, str(Path(build) / "staging")):
+        if shard.benchmark in benchmarks:
+            yield shard.benchmark, shard
+
+
+def _mark(benchmark: str, shards: Sequence[Shard]) -> str:
+    folders = sorted((s.order, s.folder) for s in shards)
+    return fingerprint("assemble", code_fingerprint(*ASSEMBLERS), benchmark, folders)
+
+
+def _assemble(benchmark: str, shards: Sequence[Shard], specs: Sequence[SourceSpec], build: str) -> str:
+    """Assemble one benchmark, unless the same shards were assembled before."""
+    shards = list(shards)
+    root = Path(build)
+    part = root / "staging" / "parts" / benchmark
+
+    def make() -> tuple[Mapping[Path, int], store.JsonObject]:
+        result = assemble(benchmark, shards, specs, root / "staging", root / "tables", part)
+        return result.files, asdict(replace(result, files={}))
+
+    once(root, _mark(benchmark, shards), make)
+    return benchmark
+
+
+def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) -> Stage:
+    """Write models, runs and quarantine of all benchmarks, and account for every record."""
+    read: Counter[tuple[str, str]] = Counter()
+    notes: Counter[tuple[str, str, str]] = Counter()
+    inputs = []
+    quarantines = [QUARANTINE.empty_table()]
+    for batch in plan.batches:
+        folder = build / "staging" / SHARDS / batch.fingerprint
+        facts = store.read_json(folder / "batch.json")
+        wanted = {"", *plan.benchmarks}
+        read.update({(batch.spec.format, b): n for b, n in facts["n_read"].items() if b in wanted})
+        for key, n in facts["notes"].items():
+            benchmark, _, note = key.partition("/")
+            if benchmark in wanted:
+                notes[batch.spec.format, benchmark, note] += n
+        inputs += [file["sha256"] for file in facts["files"]]
+        table = pq.read_table(folder / "quarantine.parquet")
+        quarantines.append(
+            table.filter(pc.is_in(pc.fill_null(table["benchmark"], ""), pa.array(sorted(wanted))))
+        )
+    runs = [RUNS.empty_table()]
+    for name in parts:
+        part = build / "staging" / "parts" / name
+        quarantines.append(pq.read_table(part / "quarantine.parquet"))
+        runs.append(pq.read_table(part / "runs.parquet"))
+    quarantine = store.sort_rows(pa.concat_tables(quarantines).cast(QUARANTINE))
+    all_runs = store.sort_rows(pa.concat_tables(runs).cast(RUNS))
+    accounting = account(read, parts, quarantine, notes)
+    kept = all_runs.filter(pc.and_(all_runs["chosen"], pc.greater(all_runs["n_kept"], 0)))
+    pairs = kept.select(["model_id", "benchmark"]).group_by(["model_id", "benchmark"]).aggregate([])
+    benchmarks_of: defaultdict[str, list[str]] = defaultdict(list)
+    for model, benchmark in zip(pairs["model_id"].to_pylist(), pairs["benchmark"].to_pylist(), strict=True):
+        benchmarks_of[model].append(benchmark)
+    if not benchmarks_of:
+        reasons = Counter(quarantine["reason"].to_pylist()).most_common()
+        raise EmptyBuild(
+            f"{config.file}: no dump gave a score; quarantined: "
+            + (", ".join(f"{n} {reason}" for reason, n in reasons) or "nothing")
+        )
+    models = models_table(benchmarks_of, config.models)
+    outputs = [
+        output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
+    ]
+    for name, schema, table in (
+        ("models", MODELS, models),
+        ("runs", RUNS, all_runs),
+        ("quarantine", QUARANTINE, quarantine),
+    ):
+        path = build / "tables" / f"{name}.parquet"
+        rows = store.write_table(path, schema, table)
+        outputs.append(store.describe(build, path, rows))
+    totals = {
+        name: {"models": part.info["models"], "items": part.info["items"]} for name, part in parts.items()
+    }
+    mark = fingerprint(code_fingerprint(*ASSEMBLERS, "etl.models"), _settings(config), sorted(inputs))
+    store.write_json(build / PLAN, {"plan": plan.mark, "fingerprint": mark})
+    return Stage(
+        mark, tuple(sorted(outputs, key=lambda o: o.path)), {"benchmarks": totals, "accounting": accounting}
+    )
+
+
+def known_fingerprint(plan: Plan, build: Path) -> str | None:
+    """Fingerprint of the stage if the same plan was carried out before, without reading a dump again."""
+    try:
+        last = store.read_json(build / PLAN)
+    except (FileNotFoundError, ValueError):
+        return None
+    return last["fingerprint"] if last["plan"] == plan.mark else None
+
+
+def _settings(config: Config) -> store.JsonObject:
+    """What the config says about ingest, without paths."""
+    return {
+        "sources": [asdict(replace(spec, path="", items=None)) for spec in config.sources],
+        "models": [{"columns": dict(m.columns), "sha256": sha256(m.path)} for m in config.models],
+        "dataset": asdict(config.dataset),
+    }
+
+
+def account(
+    read: Mapping[tuple[str, str], int],
+    parts: Mapping[str, Stage],
+    quarantine: pa.Table,
+    notes: Mapping[tuple[str, str, str], int],
+) -> list[store.JsonObject]:
+    """Accounting rows per source and benchmark (empty where a record's benchmark is unknown).
+
+    Raises AccountingError unless read = kept + superseded + quarantined in every row.
+    """
+    reasons: Counter[tuple[str, str, str]] = Counter(
+        zip(
+            quarantine["source"].to_pylist(),
+            pc.fill_null(quarantine["benchmark"], "").to_pylist(),
+            quarantine["reason"].to_pylist(),
+            strict=True,
+        )
+    )
+    keys = sorted({*read, *((source, benchmark) for source, benchmark, _ in reasons)})
+    rows = []
+    for source, benchmark in keys:
+        part = parts[benchmark].info if benchmark in parts else {"kept": {}, "superseded": {}}
+        why = {r: n for (s, b, r), n in sorted(reasons.items()) if (s, b) == (source, benchmark)}
+        row = {
+            "source": source,
+            "benchmark": benchmark,
+            "read": read.get((source, benchmark), 0),
+            "kept": part["kept"].get(source, 0),
+            "superseded": part["superseded"].get(source, 0),
+            "quarantined": sum(why.values()),
+            "reasons": why,
+            "notes": {k: n for (s, b, k), n in sorted(notes.items()) if (s, b) == (source, benchmark)},
+        }
+        if row["read"] != row["kept"] + row["superseded"] + row["quarantined"]:
+            raise AccountingError(f"records of {source}, {benchmark or 'no benchmark'} do not add up: {row}")
+        rows.append(row)
+    return rows

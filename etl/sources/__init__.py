@@ -1,0 +1,1 @@
+"""Readers of dump formats, one module each; `registry.SOURCES` lists them."""

@@ -1,0 +1,60 @@
+"""Which of several readings of the same answers count: answer filters, and runs appended to one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+NO_FILTER = "none"
+WHOLE = 0.9  # share of a file's documents that makes a stretch of rows a pass over all of them
+
+
+def choose_rows(
+    codes: np.ndarray, labels: Sequence[str | None], filters: Sequence[str], asked: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows that count, rows that those replace, and rows of documents that no row counts for; ascending.
+
+    codes: int (rows,), the document of each row. labels: the answer filter of each row, or None in logs
+    that do not tell it: those hold one pass over all documents per filter, in the order of `filters`,
+    the harness's own. asked: the filter that counts, by default the first of `filters`; a log that knows
+    only the filter `none` has no choice. Of runs appended to one file, the one with the most documents
+    counts, and of those the newest.
+    """
+    wanted = asked or next(iter(filters), None)
+    if any(label is not None for label in labels):
+        label = _label({name for name in labels if name is not None}, wanted)
+        rows = np.flatnonzero([name is not None and name == label for name in labels])
+        passes = [rows[part] for part in _passes(codes[rows])]
+    else:
+        passes = _passes(codes)
+        if len(filters) > 1 and len(passes) > 1:
+            passes = passes[filters.index(wanted) :: len(filters)] if wanted in filters else []
+    chosen = max(passes, key=lambda rows: (len(rows), rows[0]), default=np.arange(0))
+    rest = np.setdiff1d(np.arange(len(codes)), chosen)
+    replaced = np.isin(codes[rest], codes[chosen]) | np.isin(rest, np.concatenate([chosen, *passes]))
+    return chosen, rest[replaced], rest[~replaced]
+
+
+def _label(names: set[str], wanted: str | None) -> str | None:
+    """The filter to read among those that a log names; None where the wanted one is not there."""
+    if wanted in names:
+        return wanted
+    if wanted is None and len(names) == 1:
+        return next(iter(names))
+    return NO_FILTER if wanted is None or names == {NO_FILTER} else None
+
+
+def _passes(codes: np.ndarray) -> list[np.ndarray]:
+    """Rows cut before each document met again, if all the pieces go over (nearly) all documents."""
+    if len(codes) == 0:
+        return []
+    starts, seen = [0], set[int]()
+    for row, code in enumerate(codes.tolist()):
+        if code in seen:
+            starts.append(row)
+            seen.clear()
+        seen.add(code)
+    passes = np.split(np.arange(len(codes)), starts[1:])
+    whole = WHOLE * len(np.unique(codes))
+    return passes if min(map(len, passes)) >= whole else [np.arange(len(codes))]

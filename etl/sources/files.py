@@ -1,0 +1,113 @@
+"""Files of a dump: list them without opening any, open one, hash it; local paths and fsspec URLs alike."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from etl.sources.base import Dump, DumpUnreadable, SourceSpec
+
+_MAGIC = frozenset("*?[")
+
+
+def is_remote(path: str) -> bool:
+    """Whether `path` is an fsspec URL such as `hf://`, `s3://` or `gs://`."""
+    return "://" in path
+
+
+def discover(
+    spec: SourceSpec, suffixes: tuple[str, ...], group: Callable[[PurePosixPath], str]
+) -> Iterator[Dump]:
+    """Dumps below `spec.path` (a file, a folder or a glob with `*` and `**`) whose names end with `suffixes`.
+
+    group: names the group of a file from its relative path. Sorted by relative path; hidden files are
+    left out. Raises DumpUnreadable where the path does not exist.
+    """
+    for file, path, size, signature in sorted(_listing(spec.path)):
+        relative = PurePosixPath(file)
+        if file.lower().endswith(suffixes) and not any(part.startswith(".") for part in relative.parts):
+            yield Dump(spec.format, path, file, group(relative), size, signature)
+
+
+def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:
+    if is_remote(path):
+        yield from _remote_listing(path)
+        return
+    root, pattern = _split_glob(path)
+    base = Path(root)
+    if base.is_file():
+        files = [base]
+        base = base.parent
+    elif base.is_dir():
+        files = [p for p in base.rglob("*") if p.is_file()]
+    else:
+        raise DumpUnreadable(
+            f"{path}: found nothing, expected a file, a folder or a glob; check [[source]] path"
+        )
+    for file in files:
+        relative = file.relative_to(base).as_posix()
+        if pattern is None or _matches(relative, pattern):
+            stat = file.stat()
+            yield relative, str(file), stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _remote_listing(path: str) -> Iterator[tuple[str, str, int, str]]:
+    import fsspec
+
+    root, pattern = _split_glob(path)
+    filesystem, base = fsspec.core.url_to_fs(root)
+    protocol = path.split("://", 1)[0]
+    for name, entry in filesystem.find(base, detail=True).items():
+        relative = str(PurePosixPath(name).relative_to(base)) if name != base else PurePosixPath(name).name
+        if pattern is None or _matches(relative, pattern):
+            mark = next(
+                (str(entry[k]) for k in ("ETag", "etag", "blob_id", "md5Hash", "mtime") if entry.get(k)), ""
+            )
+            yield relative, f"{protocol}://{name}", int(entry["size"]), f"{entry['size']}-{mark}"
+
+
+def _split_glob(path: str) -> tuple[str, str | None]:
+    """A path's fixed part, and the glob below it."""
+    scheme, mark, rest = path.rpartition("://")
+    parts = rest.split("/")
+    magic = next((i for i, part in enumerate(parts) if _MAGIC & set(part)), None)
+    if magic is None:
+        return path, None
+    return scheme + mark + ("/".join(parts[:magic]) or ("/" if rest.startswith("/") else ".")), "/".join(
+        parts[magic:]
+    )
+
+
+def _matches(relative: str, pattern: str) -> bool:
+    """Glob match in which `*` stays inside one folder and `**` crosses folders."""
+    names, globs = relative.split("/"), pattern.split("/")
+
+    def match(i: int, j: int) -> bool:
+        if j == len(globs):
+            return i == len(names)
+        if globs[j] == "**":
+            return any(match(k, j + 1) for k in range(i, len(names) + 1))
+        return i < len(names) and fnmatch.fnmatchcase(names[i], globs[j]) and match(i + 1, j + 1)
+
+    return match(0, 0)
+
+
+def open_binary(path: str) -> BinaryIO:
+    """Open a local path or an fsspec URL for reading bytes."""
+    if not is_remote(path):
+        return Path(path).open("rb")
+    import fsspec
+
+    return cast(BinaryIO, fsspec.open(path, "rb").open())
+
+
+def sha256(path: str) -> str:
+    """SHA-256 of a local file, as hex digits. Raises DumpUnreadable."""
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DumpUnreadable(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,105 @@
+"""JSON lines in bounded memory: whole lines a chunk at a time, and hostile or odd lines one at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from etl.normalize import EXCERPT, BadRow
+from etl.sources.base import DumpUnreadable
+from etl.sources.files import open_binary
+from schemas.tables import Reason
+
+CHUNK = 1 << 20  # bytes; chunks that stay in the cache are decoded twice as fast as a whole file
+MAX_LINE = 16 << 20  # bytes; what follows on the same line is skipped, so that the line is malformed
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_KINDS = {list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+
+T = TypeVar("T")
+
+
+def read_chunks(path: str) -> Iterator[bytes]:
+    """Lines of a file, about 1 MiB at a time; every chunk ends with the end of a line.
+
+    Raises DumpUnreadable where the file cannot be opened or read.
+    """
+    try:
+        with open_binary(path) as stream:
+            chunk = stream.read(CHUNK).removeprefix(_BYTE_ORDER_MARK)
+            while chunk:
+                rest = tail = stream.readline(MAX_LINE)
+                while tail and not tail.endswith(b"\n"):
+                    tail = stream.readline(CHUNK)
+                chunk += rest
+                yield chunk if chunk.endswith(b"\n") else chunk + b"\n"
+                chunk = stream.read(CHUNK)
+    except OSError as error:
+        raise DumpUnreadable(f"expected JSON lines: {error}") from error
+
+
+def is_utf8(chunk: bytes) -> bool:
+    """Whether all of a chunk is UTF-8, at several GB/s (msgspec looks at the strings it returns only)."""
+    offsets = np.array([0, len(chunk)], np.int64)
+    text = pa.Array.from_buffers(pa.large_string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(chunk)])
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def decode_line(line: bytes, number: int, decoder: msgspec.json.Decoder[T]) -> T | BadRow:
+    """One object by `decoder`, whose type must accept any object; or why the line is no object.
+
+    NaN, which Python's json writes, becomes null; infinities, and numbers too large, become strings;
+    lone surrogates become question marks.
+    """
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        return BadRow(number, Reason.MALFORMED_ROW, f"expected UTF-8: {error}", excerpt=show(line))
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        pass  # json, which is slower, reads more than msgspec does
+    try:
+        value = json.loads(text, parse_constant=_constant, parse_float=_finite)
+        if not isinstance(value, dict):
+            detail = f"expected an object, found {_KINDS.get(type(value), 'null')}"
+            return BadRow(number, Reason.NOT_AN_OBJECT, detail, excerpt=show(line))
+        return decoder.decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        return BadRow(number, Reason.MALFORMED_ROW, f"expected a JSON object: {error}", excerpt=show(line))
+
+
+def _constant(name: str) -> str | None:
+    return None if name == "NaN" else name
+
+
+def _finite(digits: str) -> float | str:
+    value = float(digits)
+    return digits if value in (np.inf, -np.inf) else value
+
+
+def score_of(value: object) -> tuple[float, str | None]:
+    """Number in a JSON value, NaN for null, and inf with the value's text where there is no number.
+
+    True and false count as 1 and 0, a list of one number as that number.
+    """
+    if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], list):
+        value = value[0]
+    if value is None:
+        return np.nan, None
+    if isinstance(value, bool | int | float) and abs(value) < 2**63:
+        return float(value), None
+    return np.inf, msgspec.json.encode(value)[: 2 * EXCERPT].decode("utf-8", "replace")
+
+
+def show(data: bytes) -> str:
+    """The start of some bytes, as quarantine shows it."""
+    return data[:EXCERPT].decode("utf-8", "backslashreplace").rstrip("\n")

@@ -1,0 +1,400 @@
+"""lm-evaluation-harness sample logs (`--log_samples`), those of the Open LLM Leaderboard v2 included.
+
+`ORG__MODEL/samples_<task>_<time>.jsonl` (or `.json`): JSON lines, one per document and answer filter.
+Lines that hold what every current log holds are decoded a chunk at a time, without their text; others,
+one at a time. Documents are keyed by `doc_id`, which means something within its task only: tasks share
+keys where the config gives them one `key_space`, and are matched by content elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import chain
+from operator import attrgetter
+from pathlib import PurePosixPath
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import UNSET, UnsetType
+
+from etl.normalize import (
+    BadRow,
+    column_block,
+    iso_timestamp,
+    metric_names,
+    quarantine,
+    resolve_model,
+    resolve_task,
+)
+from etl.sources import files
+from etl.sources.answer_filters import NO_FILTER, choose_rows
+from etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
+from etl.sources.jsonlines import decode_line, is_utf8, read_chunks, score_of
+from etl.sources.questions import as_text, choices_of, prompt_of, question_of
+from schemas import ids
+from schemas.benchmarks import BENCHMARKS
+from schemas.tables import Reason
+
+_NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
+_NEWLINE = ord("\n")
+_BATCH = 1 << 14  # lines whose columns are built together
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_ROWS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("doc_key", pa.string()),
+        ("filter", pa.string()),
+        ("print", pa.string()),
+        ("metric", pa.int8()),
+        ("score", pa.float64()),
+        ("text", pa.string()),
+        ("subset", pa.string()),
+    ]
+)
+"""One row per usable line. metric: position among the metric's names. text: of a score that is no number."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the names of a file, the config and the registry say about its lines.
+
+    subset: may hold `{field}`. metrics: names of the metric that counts, the first one preferred.
+    """
+
+    dump: Dump
+    spec: SourceSpec
+    task: str
+    model: str
+    timestamp: str | None
+    benchmark: str
+    subset: str
+    metrics: tuple[str, ...]
+
+    def bad(self, row: int, reason: Reason, detail: str, excerpt: str | None = None) -> BadRow:
+        return BadRow(row, reason, detail, self.model, self.benchmark, excerpt)
+
+
+def discover(spec: SourceSpec) -> Iterator[Dump]:
+    """Sample logs below `spec.path`, grouped by the folder that names the model."""
+    for dump in files.discover(spec, (".jsonl", ".json"), lambda file: file.parent.as_posix()):
+        if _NAME.fullmatch(PurePosixPath(dump.file).name):
+            yield dump
+
+
+def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+    """One log as one reading, a block per subset.
+
+    Raises DumpUnreadable where the file cannot be read or holds no line, ValueError where the config
+    names an unknown benchmark.
+    """
+    run = _identify(dump, spec)
+    if isinstance(run, BadRow):
+        yield _refused(dump, run)
+        return
+    tables, bad, n_read = [_ROWS.empty_table()], [], 0
+    for table, found, n in _parse(run):
+        tables.append(table)
+        bad.append(quarantine(dump, found))
+        n_read += n
+    rows = pa.concat_tables(tables).combine_chunks()
+    blocks, quarantined = _blocks(rows, run)
+    yield Reading(tuple(blocks), pa.concat_tables([*bad, *quarantined]), {run.benchmark: n_read})
+
+
+SOURCE = Source("lm_eval", discover, read)
+
+
+def _identify(dump: Dump, spec: SourceSpec) -> _Run | BadRow:
+    """What the file's names say, or why none of its lines can count."""
+    file = PurePosixPath(dump.file)
+    named = _NAME.fullmatch(file.name)
+    if named is None:
+        raise DumpUnreadable(f"{dump.file}: expected a name like samples_<task>_<time>.jsonl")
+    folder = file.parent.name or PurePosixPath(dump.path).parent.name
+    model = resolve_model(folder, spec)
+    task = named["task"]
+    if spec.benchmark is None:
+        target = resolve_task(task, spec)
+    elif spec.benchmark in BENCHMARKS:
+        target = spec.benchmark, spec.subset or next(iter(BENCHMARKS[spec.benchmark].subsets))
+    else:
+        raise ValueError(
+            f"[[source]] benchmark: found {spec.benchmark!r}, expected one of {', '.join(BENCHMARKS)}"
+        )
+    if target is None:
+        detail = f"found task {task!r}, expected one of the registry or of [source.tasks]"
+        return BadRow(None, Reason.UNKNOWN_TASK, detail, model)
+    benchmark, subset = target
+    if model is None:
+        detail = f"found folder {folder!r}, expected the model as ORG__MODEL"
+        return BadRow(None, Reason.INVALID_MODEL, detail, None, benchmark)
+    names = metric_names(benchmark, spec)
+    return _Run(dump, spec, task, model, iso_timestamp(named["time"]), benchmark, subset, names)
+
+
+def _refused(dump: Dump, why: BadRow) -> Reading:
+    """Every line of a file to quarantine, for a reason that its name gives."""
+    rows = [
+        replace(why, row=number)
+        for first, _, chunk in _numbered(dump)
+        for number, line in enumerate(chunk.split(b"\n"), first)
+        if line.strip()
+    ]
+    return Reading((), quarantine(dump, rows), {why.benchmark: len(rows)})
+
+
+def _numbered(dump: Dump) -> Iterator[tuple[int, int, bytes]]:
+    """Number of the first line, number of lines and bytes of each chunk of a file.
+
+    Raises DumpUnreadable where there is nothing but white space.
+    """
+    first = 0
+    blank = True
+    for chunk in read_chunks(dump.path):
+        n = int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == _NEWLINE))
+        yield first, n, chunk
+        first += n
+        blank = blank and chunk.isspace()
+    if blank:
+        raise DumpUnreadable(f"{dump.file}: expected JSON lines, found no line")
+
+
+# --- lines to rows ---------------------------------------------------------------------------------
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, object])
+_NO_METRIC = {
+    *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"),
+    *("doc_hash", "prompt_hash", "target_hash"),
+}
+
+
+class _Usual(msgspec.Struct, gc=False):
+    """What is read of the usual line besides its score."""
+
+    doc_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    doc_hash: str
+    target_hash: str
+    filter: str | None = None
+
+
+@cache
+def _usual_decoder(metrics: tuple[str, ...]) -> msgspec.json.Decoder[msgspec.Struct]:
+    """Decoder of the usual line: numbered, hashed, with a number, a boolean or a list as its score."""
+    score = bool | float | list[bool | float | None] | None | UnsetType
+    slots = [f"metric_{i}" for i in range(len(metrics))]
+    fields: list[str | tuple[str, object, object]] = [(slot, score, UNSET) for slot in slots]
+    names = dict(zip(slots, metrics, strict=True))
+    row = msgspec.defstruct("Row", fields, bases=(_Usual,), rename=names, gc=False, kw_only=True)
+    return msgspec.json.Decoder(row)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """Usual lines of one chunk. metric: position of the name that their scores stand under."""
+
+    first: int
+    lines: list[msgspec.Struct]
+    metric: int
+    scores: np.ndarray
+
+
+def _parse(run: _Run) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
+    """Rows and bad lines of a file, in order, and the number of lines that they came from."""
+    pending: list[_Decoded] = []
+    n_pending = 0
+    for first, n, chunk in _numbered(run.dump):
+        decoded = _decode(chunk, first, n, run)
+        if decoded is not None:
+            pending.append(decoded)
+            n_pending += n
+        if pending and (decoded is None or n_pending > _BATCH):
+            yield _columns(pending, run), [], n_pending
+            pending, n_pending = [], 0
+        if decoded is None:
+            yield _decode_one_by_one(chunk, first, run)
+    if pending:
+        yield _columns(pending, run), [], n_pending
+
+
+def _decode(chunk: bytes, first: int, n: int, run: _Run) -> _Decoded | None:
+    """The lines of a chunk if all are usual ones, with one number each as their score."""
+    if _PLACEHOLDER.search(run.subset):
+        return None
+    try:
+        lines = _usual_decoder(run.metrics).decode_lines(chunk)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if len(lines) != n or not is_utf8(chunk):
+        return None
+    for metric in range(len(run.metrics)):
+        found = list(map(attrgetter(f"metric_{metric}"), lines))
+        if UNSET not in found:
+            try:
+                scores = np.array(found, np.float64)
+            except ValueError:  # numbers and lists, or lists of several lengths
+                return None
+            return _Decoded(first, lines, metric, scores.reshape(n)) if scores.size == n else None
+    return None
+
+
+def _columns(chunks: Sequence[_Decoded], run: _Run) -> pa.Table:
+    """Rows of usual lines."""
+    lines = list(chain.from_iterable(chunk.lines for chunk in chunks))
+    keys, doc_hashes, target_hashes, filters = (
+        pa.array(list(map(attrgetter(name), lines))) for name in _Usual.__struct_fields__
+    )
+    columns = {
+        "row": np.concatenate([np.arange(chunk.first, chunk.first + len(chunk.lines)) for chunk in chunks]),
+        "doc_key": keys.cast(pa.string()),
+        "filter": filters.cast(pa.string()),
+        "print": pc.binary_join_element_wise(doc_hashes, target_hashes, ":"),
+        "metric": np.repeat([chunk.metric for chunk in chunks], [len(chunk.lines) for chunk in chunks]),
+        "score": np.concatenate([chunk.scores for chunk in chunks]),
+        "text": pa.nulls(len(lines)),
+        "subset": pa.repeat(run.subset, len(lines)),
+    }
+    return pa.table(columns).cast(_ROWS)
+
+
+def _decode_one_by_one(chunk: bytes, first: int, run: _Run) -> tuple[pa.Table, list[BadRow], int]:
+    """What `_parse` yields for one chunk of lines of any kind."""
+    good: list[tuple[object, ...]] = []
+    bad: list[BadRow] = []
+    for number, line in enumerate(chunk.split(b"\n"), first):
+        if line.strip():
+            row = _row(line, number, run)
+            if isinstance(row, BadRow):
+                bad.append(row)
+            else:
+                good.append(row)
+    columns = zip(*good, strict=True) if good else [()] * len(_ROWS)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _ROWS, strict=True)]
+    return pa.table(arrays, schema=_ROWS), bad, len(good) + len(bad)
+
+
+def _row(line: bytes, number: int, run: _Run) -> tuple[object, ...] | BadRow:
+    """One line as a row of `_ROWS`, or why it is none."""
+    record = decode_line(line, number, _OBJECT)
+    if isinstance(record, BadRow):
+        return replace(record, model_id=run.model, benchmark=run.benchmark)
+    doc_id, label, doc = record.get("doc_id"), record.get("filter"), record.get("doc")
+    key = _key(doc_id)
+    if key is None:
+        return run.bad(number, Reason.MISSING_KEY, f"expected doc_id as a number or a name, found {doc_id!r}")
+    if not isinstance(label, str | None):
+        return run.bad(number, Reason.MALFORMED_ROW, f"expected filter as a string, found {label!r}")
+    metric = next((i for i, name in enumerate(run.metrics) if name in record), None)
+    if metric is None:
+        found = ", ".join(sorted(record.keys() - _NO_METRIC)) or "none"
+        detail = f"document {key}: expected metric {' or '.join(run.metrics)}, found {found}"
+        return run.bad(number, Reason.MISSING_METRIC, detail)
+    subset = _subset(run, doc)
+    if subset is None:
+        detail = f"document {key}: expected a usable name in field {run.subset} of the document"
+        return run.bad(number, Reason.UNKNOWN_TASK, detail)
+    hashes = record.get("doc_hash"), record.get("target_hash")
+    if all(isinstance(one, str) for one in hashes):
+        mark = ":".join(map(str, hashes))
+    else:
+        mark = ids.digest(as_text(doc) or "", as_text(record.get("target")) or "")
+    score, text = score_of(record[run.metrics[metric]])
+    return number, key, label, mark, metric, score, text, subset
+
+
+def _key(doc_id: object) -> str | None:
+    """A document key as a string; None where there is none."""
+    if isinstance(doc_id, str):
+        return doc_id or None
+    usable = isinstance(doc_id, int) and not isinstance(doc_id, bool) and abs(doc_id) < 2**63
+    return str(doc_id) if usable else None
+
+
+def _subset(run: _Run, doc: object) -> str | None:
+    """The subset with its `{field}` filled from the document; None where that gives no name safe in paths."""
+    if not _PLACEHOLDER.search(run.subset):
+        return run.subset
+    fields = doc if isinstance(doc, dict) else {}
+    name = _PLACEHOLDER.sub(lambda field: str(fields.get(field[1], "")), run.subset)
+    name = run.spec.subsets.get(name, name)
+    return name if ids.file_stem_is_safe(name) else None
+
+
+# --- rows to blocks --------------------------------------------------------------------------------
+
+
+def _blocks(rows: pa.Table, run: _Run) -> tuple[list[Block], list[pa.Table]]:
+    """A block per subset, and quarantine tables."""
+    filters = BENCHMARKS[run.benchmark].filters
+    keys, labels = rows["doc_key"].combine_chunks(), rows["filter"].to_pylist()
+    codes = keys.dictionary_encode().indices.to_numpy()
+    chosen, replaced, other = choose_rows(codes, labels, filters, run.spec.filter)
+    wanted = run.spec.filter or next(iter(filters), NO_FILTER)
+    orphans = [
+        run.bad(
+            rows["row"][i].as_py(),
+            Reason.MISSING_METRIC,
+            f"document {keys[i]}: expected an answer read by filter {wanted}, found {labels[i] or 'another'}",
+        )
+        for i in other.tolist()
+    ]
+    subsets = rows["subset"].to_numpy()
+    blocks, quarantined = [], [quarantine(run.dump, orphans)]
+    for subset in sorted({*subsets[chosen], *subsets[replaced]}):
+        part = rows.take(pa.array(chosen[subsets[chosen] == subset])).combine_chunks()
+        block, bad = _block(part, subset, run)
+        n = int(np.sum(subsets[replaced] == subset))
+        blocks.append(replace(block, n_read=block.n_read + n, n_superseded=block.n_superseded + n))
+        quarantined.append(bad)
+    return blocks, quarantined
+
+
+def _block(rows: pa.Table, subset: str, run: _Run) -> tuple[Block, pa.Table]:
+    numbers = rows["row"].to_numpy()
+    keys = rows["doc_key"].combine_chunks()
+    preferred = pc.min(rows["metric"]).as_py() or 0
+    return column_block(
+        run.dump,
+        benchmark=run.benchmark,
+        subset=subset,
+        metric=run.metrics[preferred],
+        key_space=run.spec.key_space or f"{run.spec.format}:{run.task}",
+        model=run.model,
+        timestamp=run.timestamp,
+        rows=numbers,
+        doc_keys=keys,
+        prints=rows["print"].combine_chunks(),
+        scores=rows["score"].to_numpy(),
+        docs=lambda: _documents(run.dump, numbers, keys),
+        texts={i: text for i, text in enumerate(rows["text"].to_pylist()) if text is not None},
+        prompt_fixed=False,
+    )
+
+
+# --- text ------------------------------------------------------------------------------------------
+
+
+def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
+    """Text of the documents in some lines, in ascending order (schema DOCS)."""
+    records: list[dict[str, object]] = []
+    for first, n, chunk in _numbered(dump):
+        here = numbers[(numbers >= first) & (numbers < first + n)]
+        lines = chunk.split(b"\n") if len(here) else []
+        for number in here.tolist():
+            record = decode_line(lines[number - first], number, _OBJECT)
+            records.append({} if isinstance(record, BadRow) else record)
+    docs = [record.get("doc") for record in records]
+    columns = {
+        "doc_key": keys,
+        "question": [question_of(doc) for doc in docs],
+        "prompt": [prompt_of(record.get("arguments")) for record in records],
+        "choices": [choices_of(doc) for doc in docs],
+        "gold": [as_text(record.get("target")) for record in records],
+    }
+    return pa.table(columns, schema=DOCS)

@@ -1,0 +1,154 @@
+"""The items file of a `wide` source: the text and gold answers of documents, joined by key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import islice
+from typing import BinaryIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from etl.sources.base import DOCS, DumpUnreadable
+from etl.sources.files import open_binary
+from etl.sources.tabular import UNREADABLE, decompressed, is_parquet, read_header
+from schemas.ids import file_stem_is_safe
+
+CHUNK = 1 << 20
+MAX_CHUNKS = 1 << 10
+SUBSET = "{subset}"
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "doc_key": ("item", "id", "doc_key"),
+    "question": ("question",),
+    "prompt": ("prompt",),
+    "choices": ("choices",),
+    "gold": ("gold", "target"),
+}
+"""Our column -> its names in items files, the first one that is there; `item_columns` overrules them."""
+
+
+def items_path(template: str, subset: str) -> str | None:
+    """Path of the items file of a subset, named as after the config's renames; None if it is no safe name."""
+    if SUBSET in template and not file_stem_is_safe(subset):
+        return None
+    return template.replace(SUBSET, subset)
+
+
+def read_items(path: str, columns: Mapping[str, str]) -> tuple[pa.Table, Counter[str]]:
+    """Documents of an items file (schema DOCS), one per key, and counts of what was left out.
+
+    columns: our column -> column of the file, for those that `NAMES` does not find. A CSV spells choices
+    as a JSON list. A key with two different texts is left out. Raises FileNotFoundError, or ValueError
+    where the file cannot be read or lacks a column that `columns` names.
+    """
+    chosen = _choose(path, columns)
+    table, malformed = _read(path, chosen)
+    texts: dict[str, tuple[object, ...]] = {}
+    conflicting = set()
+    unkeyed = 0
+    for key, *text in zip(*(table[name].to_pylist() for name in DOCS.names), strict=True):
+        if key is None:
+            unkeyed += 1
+        elif texts.setdefault(key, tuple(text)) != tuple(text):
+            conflicting.add(key)
+    kept = [(key, *text) for key, text in texts.items() if key not in conflicting]
+    left_out = {
+        "items_malformed": malformed,
+        "items_without_key": unkeyed,
+        "items_with_two_texts": len(conflicting),
+    }
+    arrays = [pa.array([row[i] for row in kept], f.type) for i, f in enumerate(DOCS)]
+    return pa.table(arrays, schema=DOCS), Counter({name: n for name, n in left_out.items() if n})
+
+
+def join_items(items: pa.Table, names: pa.Array, doc_keys: pa.Array) -> tuple[pa.Table, Counter[str]]:
+    """Documents `doc_keys` with the text that the items file has under `names`, and counts of the others."""
+    places = pc.index_in(names, value_set=items["doc_key"].combine_chunks())
+    joined = items.take(places).set_column(0, "doc_key", doc_keys)
+    counts = {
+        "columns_without_item": places.null_count,
+        "items_without_column": len(items) - len(places.drop_null().unique()),
+    }
+    return joined, Counter({name: n for name, n in counts.items() if n})
+
+
+def _choose(path: str, columns: Mapping[str, str]) -> dict[str, str]:
+    """Our column -> column of the file. A column that the config gives away is no default for another."""
+    unknown = sorted(set(columns) - set(NAMES))
+    if unknown:
+        raise ValueError(f"item_columns: unknown key {unknown[0]!r}; valid keys: {', '.join(NAMES)}")
+    try:
+        header = read_header(path)
+    except DumpUnreadable as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise error.__cause__ from None
+        raise ValueError(f"items: {path}: {error}") from error
+    chosen = dict(columns)
+    for ours, candidates in NAMES.items():
+        free = [name for name in candidates if name in header and name not in columns.values()]
+        if ours not in chosen and free:
+            chosen[ours] = free[0]
+    for ours, theirs in chosen.items():
+        if theirs not in header:
+            raise ValueError(
+                f"item_columns: {ours} = {theirs!r}: {path} has no such column; it has {', '.join(header)}"
+            )
+    if "doc_key" not in chosen:
+        raise ValueError(
+            f"items: {path}: expected a key column named {', '.join(NAMES['doc_key'])}, found "
+            f"{', '.join(header)}; set item_columns.doc_key"
+        )
+    return chosen
+
+
+def _read(path: str, chosen: Mapping[str, str]) -> tuple[pa.Table, int]:
+    try:
+        with open_binary(path) as stream:
+            if is_parquet(path):
+                table, malformed = pq.ParquetFile(stream).read(), 0
+            else:
+                table, malformed = _read_csv(decompressed(stream, path), set(chosen.values()))
+        arrays = [_as_text(table, chosen.get(field.name), field) for field in DOCS]
+    except (*UNREADABLE, KeyError) as error:
+        raise ValueError(f"items: {path}: cannot be read: {error}") from error
+    return pa.table(arrays, schema=DOCS), malformed
+
+
+def _read_csv(stream: BinaryIO, names: Iterable[str]) -> tuple[pa.Table, int]:
+    refused = []
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        refused.append(row.number)
+        return "skip"
+
+    data = b"".join(islice(iter(partial(stream.read, CHUNK), b""), MAX_CHUNKS))
+    if len(data) == CHUNK * MAX_CHUNKS:
+        raise OSError(f"found {len(data)} bytes or more")
+    table = pacsv.read_csv(
+        pa.BufferReader(data),
+        pacsv.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        pacsv.ParseOptions(invalid_row_handler=refuse, newlines_in_values=True),
+        pacsv.ConvertOptions(column_types={name: pa.string() for name in names}),
+    )
+    return table, len(refused)
+
+
+def _as_text(table: pa.Table, name: str | None, field: pa.Field) -> pa.Array | pa.ChunkedArray:
+    if name is None:
+        return pa.nulls(len(table), field.type)
+    column = table[name]
+    if field.name == "choices" and not pa.types.is_nested(column.type):
+        return pa.array([_choices(text) for text in column.to_pylist()], field.type)
+    return column.cast(field.type)
+
+
+def _choices(text: str | None) -> list[str] | None:
+    try:
+        return msgspec.json.decode(text or "null", type=list[str] | None)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,243 @@
+"""Wide dumps: CSV or Parquet, one row per model and run, one column per item.
+
+What the file does not say, the config does: `benchmark` always; where the benchmark has several subsets,
+`subset`, or `subset_pattern` (searched in the file name), or `column_pattern` (matched with whole names of
+columns). Subsets that a pattern finds go through `subsets`. `{subset}` in `items` is the name after that;
+keys of such an items file are document keys, and keys of any other items file are names of columns.
+
+Records are cells. A row that has no usable model or cannot be told apart into cells counts as one record,
+and so does a column without a document key. Rows of one model and timestamp are one run given twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from etl.normalize import (
+    BadRow,
+    iso_timestamp,
+    metric_names,
+    quarantine,
+    resolve_key_space,
+    resolve_model,
+)
+from etl.sources import files
+from etl.sources.base import Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
+from etl.sources.grid import CellTexts, Columns, docs_table, grid_blocks, prints_of
+from etl.sources.layout import Layout, read_layout
+from etl.sources.tabular import SUFFIXES, Rows, read_rows, score_matrix
+from etl.sources.texts import SUBSET, items_path, join_items, read_items
+from schemas.tables import Reason
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+Run: TypeAlias = tuple[str, str | None]
+Notes: TypeAlias = Counter[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows of a file. scores: float64 (rows, item columns), in the layout's order; texts as in `grid`."""
+
+    numbers: np.ndarray
+    runs: list[Run]
+    scores: np.ndarray
+    texts: CellTexts
+
+    def take(self, places: Sequence[int]) -> _Part:
+        if len(places) == len(self.runs):
+            return self
+        return _Part(
+            self.numbers[places],
+            [self.runs[at] for at in places],
+            self.scores[places],
+            {i: self.texts[at] for i, at in enumerate(places) if at in self.texts},
+        )
+
+
+def discover(spec: SourceSpec) -> Iterator[Dump]:
+    """Every CSV (also gzipped) and Parquet file; each is a group of its own."""
+    return files.discover(spec, SUFFIXES, str)
+
+
+def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
+    """Signatures of the items files of this source."""
+    if spec.items is None:
+        return ()
+    try:
+        found = list(files.discover(replace(spec, path=spec.items.replace(SUBSET, "*")), SUFFIXES, str))
+    except DumpUnreadable:
+        return ()
+    return tuple(f"{each.file} {each.signature}" for each in found)
+
+
+def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+    """Scores of one file, some million cells at a time.
+
+    Raises DumpUnreadable where the file has no header, no model column, no item column or no row, or an
+    unknown subset; ValueError where the config does not say what it must.
+    """
+    layout = read_layout(dump, spec)
+    columns, notes = _columns(layout, spec)
+    counts = _count_runs(dump, spec, layout)
+    bad = list(layout.bad)
+    waiting: dict[Run, list[_Part]] = {}
+    positions = [at for entries in layout.items.values() for at, _ in entries]
+    for rows in read_rows(dump.path, layout.identity, positions):
+        part, unnamed = _part(rows, spec)
+        parts = [part.take([at for at, run in enumerate(part.runs) if counts[run] == 1])]
+        for at in [at for at, run in enumerate(part.runs) if counts[run] > 1]:
+            repeats = waiting.setdefault(part.runs[at], [])
+            repeats.append(part.take([at]))
+            if len(repeats) == counts[part.runs[at]]:
+                parts.append(_stack(waiting.pop(part.runs[at])))
+        bad += [replace(row, benchmark=layout.benchmark) for row in (*rows.bad, *unnamed)]
+        yield _reading(dump, columns, parts, bad, notes)
+        bad, notes = [], Counter()
+    # whatever still waits lost its repeats to a part of the file that cannot be read
+    yield from (_reading(dump, columns, [_stack(parts)], [], Counter()) for parts in waiting.values())
+
+
+def _columns(layout: Layout, spec: SourceSpec) -> tuple[list[Columns], Notes]:
+    """Documents of every subset, in the layout's order, with their texts where there is an items file."""
+    by_path: dict[str | None, list[str]] = {}
+    for subset in layout.items:
+        by_path.setdefault(spec.items and items_path(spec.items, subset), []).append(subset)
+    columns: dict[str, Columns] = {}
+    notes: Notes = Counter()
+    for path, subsets in by_path.items():
+        entries = [entry for subset in subsets for entry in layout.items[subset]]
+        doc_keys = pa.array([key for _, key in entries], pa.string())
+        own_keys = SUBSET in (spec.items or "")
+        names = doc_keys if own_keys else pa.array([layout.header[at] for at, _ in entries], pa.string())
+        docs, counts = _documents(path, spec, names, doc_keys)
+        notes.update({(layout.benchmark, note): n for note, n in counts.items()})
+        start = 0
+        for subset in subsets:
+            part = docs.slice(start, len(layout.items[subset]))
+            start += len(part)
+            columns[subset] = Columns(
+                benchmark=layout.benchmark,
+                subset=subset,
+                metric=metric_names(layout.benchmark, spec)[0],
+                key_space=resolve_key_space(spec, layout.benchmark),
+                doc_keys=part["doc_key"].combine_chunks(),
+                prints=prints_of(part),
+                docs=lambda part=part: part,  # type: ignore[misc]
+            )
+    return [columns[subset] for subset in layout.items], notes
+
+
+def _documents(
+    path: str | None, spec: SourceSpec, names: pa.Array, doc_keys: pa.Array
+) -> tuple[pa.Table, Counter[str]]:
+    """Documents with the texts that an items file has under `names`, and counts of what is amiss."""
+    if spec.items is None:
+        return docs_table(doc_keys), Counter()
+    try:
+        if path is None:
+            raise FileNotFoundError
+        items, left_out = read_items(path, spec.item_columns)
+    except FileNotFoundError as error:
+        if SUBSET not in spec.items:
+            raise ValueError(f"items: {spec.items}: no such file") from error
+        return docs_table(doc_keys), Counter({"subsets_without_items_file": 1})
+    joined, unmatched = join_items(items, names, doc_keys)
+    return joined, left_out + unmatched
+
+
+def _count_runs(dump: Dump, spec: SourceSpec, layout: Layout) -> Counter[Run]:
+    """Number of rows of every run. Raises DumpUnreadable where the file has no row at all."""
+    counts: Counter[Run] = Counter()
+    bad: tuple[BadRow, ...] = ()
+    n_rows = 0
+    for rows in read_rows(dump.path, layout.identity, ()):
+        n_rows += len(rows.numbers)
+        bad += rows.bad
+        counts.update((model, time) for model, _, time in _names(rows, spec) if model is not None)
+    if not n_rows and all(row.reason is Reason.UNREADABLE_FILE for row in bad):
+        raise DumpUnreadable(bad[0].detail if bad else "found a header, expected rows of scores below it")
+    return counts
+
+
+def _names(rows: Rows, spec: SourceSpec) -> Iterator[tuple[str | None, str, str | None]]:
+    """Model id, its name in the file, and ISO time of every row."""
+    models, *times = ([_text(cell) for cell in column.to_pylist()] for column in rows.texts)
+    for name, time in zip(models, times[0] if times else [""] * len(models), strict=True):
+        moment = f"{time}T00:00:00" if _DATE.fullmatch(time) else time
+        yield resolve_model(name, spec), name, iso_timestamp(moment)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "surrogateescape").strip()
+    return "" if cell is None else str(cell).strip()
+
+
+def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
+    """Rows whose model has a usable name, and the others."""
+    scores, texts = score_matrix(rows.scores, len(rows.numbers))
+    kept, runs, bad = [], [], []
+    for at, (model, name, time) in enumerate(_names(rows, spec)):
+        if model is None:
+            detail = f"expected a model's name, found {name[:80]!a}: the row counts as one record"
+            bad.append(BadRow(int(rows.numbers[at]), Reason.INVALID_MODEL, detail))
+        else:
+            kept.append(at)
+            runs.append((model, time))
+    whole = _Part(rows.numbers, [("", None)] * len(rows.numbers), scores, texts)
+    return replace(whole.take(kept), runs=runs), bad
+
+
+def _stack(parts: Sequence[_Part]) -> _Part:
+    starts = accumulate((len(part.runs) for part in parts[:-1]), initial=0)
+    return _Part(
+        np.concatenate([part.numbers for part in parts]),
+        [run for part in parts for run in part.runs],
+        np.concatenate([part.scores for part in parts]),
+        {
+            start + at: cells
+            for start, part in zip(starts, parts, strict=True)
+            for at, cells in part.texts.items()
+        },
+    )
+
+
+def _reading(
+    dump: Dump, columns: Sequence[Columns], parts: Sequence[_Part], bad: Sequence[BadRow], notes: Notes
+) -> Reading:
+    blocks: list[Block] = []
+    tables = [quarantine(dump, bad)]
+    n_read = len(bad)
+    for part in parts:
+        start = 0
+        n_read += part.scores.size
+        for each in columns:
+            stop = start + len(each.doc_keys)
+            found, quarantined = grid_blocks(
+                dump,
+                each,
+                models=[model for model, _ in part.runs],
+                timestamps=[time for _, time in part.runs],
+                rows=part.numbers,
+                scores=part.scores[:, start:stop],
+                texts={
+                    at: {j - start: text for j, text in cells.items() if start <= j < stop}
+                    for at, cells in part.texts.items()
+                },
+            )
+            blocks += found
+            tables += quarantined
+            start = stop
+    return Reading(tuple(blocks), pa.concat_tables(tables), {columns[0].benchmark: n_read}, notes)
+
+
+SOURCE = Source(name="wide", discover=discover, read=read, companions=companions)

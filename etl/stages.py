@@ -1,0 +1,177 @@
+"""Stages after `ingest`: splits, groups and embeddings, each a set of independent tasks per benchmark."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from etl import store
+from etl.candidates import Group, Skipped, greedy_groups, paper_groups
+from etl.config import Config, Runner
+from etl.manifest import Stage, code_fingerprint, done, fingerprint, once
+from etl.matrix import read_matrix
+from etl.splits import paper_split, splits_table, subset_sizes
+from etl.store import Output
+from schemas.tables import GROUPS, SPLITS, Split
+
+GROUPING = (
+    "etl.candidates",
+    "etl.coverage",
+    "etl.greedy",
+    "etl.matrix",
+    "etl.splits",
+    "etl.stages",
+    "etl.store",
+)
+
+
+def fingerprint_of(stage: str, config: Config, outputs: Iterable[Output]) -> str:
+    """Fingerprint of a stage. outputs: files of the stages before it."""
+    settings = {"splits": config.splits, "groups": (config.groups, config.dataset.min_coverage)}
+    return fingerprint(
+        stage, code_fingerprint(*GROUPING), settings[stage], [(o.path, o.sha256) for o in outputs]
+    )
+
+
+def partition(table: str, benchmark: str, **keys: str) -> str:
+    """Path of a table's partition below the build folder."""
+    folders = "".join(f"/{name}={value}" for name, value in keys.items())
+    return f"tables/{table}{folders}/benchmark={benchmark}/part-0.parquet"
+
+
+def splits(config: Config, build: Path, benchmarks: Sequence[str]) -> Stage:
+    """Write the splits of every scheme and benchmark."""
+    outputs = []
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for benchmark in benchmarks:
+        items = pq.read_table(build / partition("items", benchmark), columns=["subset", "family_id"])
+        for scheme in config.splits.schemes:
+            table = splits_table(scheme, items["family_id"], items["subset"], config.splits.seed)
+            path = build / partition("splits", benchmark, scheme=scheme)
+            rows = store.write_table(path, SPLITS, table)
+            outputs.append(store.describe(build, path, rows))
+            sides = table["split"].to_pylist()
+            counts.setdefault(scheme, {})[benchmark] = {side.value: sides.count(side.value) for side in Split}
+    return Stage("", tuple(sorted(outputs, key=lambda o: o.path)), {"counts": counts})
+
+
+@dataclass(frozen=True)
+class GroupTask:
+    """Groups of one benchmark by one method.
+
+    scheme: split whose train side `greedy` sees. inputs: checksums of the tables the groups depend on.
+    """
+
+    benchmark: str
+    method: str
+    sizes: tuple[int, ...]
+    seed: int
+    min_coverage: float
+    scheme: str
+    inputs: tuple[str, ...]
+    code: str
+
+    @property
+    def mark(self) -> str:
+        """Name under which the finished task is known again."""
+        return fingerprint("groups", asdict(self))
+
+
+def groups(
+    config: Config, build: Path, benchmarks: Sequence[str], outputs: Iterable[Output], runner: Runner
+) -> Stage:
+    """Choose the candidate groups of every benchmark and method. outputs: of the stages before."""
+    from etl.pipeline import parallel_map
+
+    digests = {output.path: output.sha256 for output in outputs}
+    code = code_fingerprint(*GROUPING)
+    tasks = [
+        GroupTask(
+            benchmark,
+            method,
+            config.groups.sizes,
+            config.splits.seed,
+            config.dataset.min_coverage,
+            config.splits.schemes[0],
+            tuple(
+                digests[path]
+                for path in (
+                    partition("items", benchmark),
+                    partition("scores", benchmark),
+                    partition("splits", benchmark, scheme=config.splits.schemes[0]),
+                )
+            ),
+            code,
+        )
+        for benchmark in benchmarks
+        for method in config.groups.methods
+    ]
+    parallel_map(
+        [t for t in tasks if done(build, t.mark) is None], functools.partial(_group, build=str(build)), runner
+    )
+    files: list[Output] = []
+    info: dict[str, dict[str, store.JsonObject]] = {}
+    for task in tasks:
+        _group(task, str(build))
+        finished = done(build, task.mark)
+        if finished is None:
+            raise RuntimeError(
+                f"{task.benchmark}: groups by {task.method} vanished; run the same command again"
+            )
+        files += finished.outputs
+        info.setdefault(task.method, {})[task.benchmark] = finished.info
+    return Stage("", tuple(sorted(files, key=lambda o: o.path)), {"groups": info})
+
+
+def _group(task: GroupTask, build: str) -> str:
+    root = Path(build)
+
+    def make() -> tuple[Mapping[Path, int], store.JsonObject]:
+        items = pq.read_table(root / partition("items", task.benchmark), columns=["subset"])
+        matrix = read_matrix(root / partition("scores", task.benchmark), len(items), task.min_coverage)
+        if task.method == "greedy":
+            sides = pq.read_table(root / partition("splits", task.benchmark, scheme=task.scheme))
+            train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))
+            found, skipped = greedy_groups(matrix.scores, task.sizes, train["item"].to_numpy())
+        else:
+            _, rng = paper_split(subset_sizes(items["subset"]), task.seed)
+            found, skipped = paper_groups(matrix.scores, task.sizes, rng)
+        path = root / partition("groups", task.benchmark, method=task.method)
+        rows = store.write_table(path, GROUPS, groups_table(found, matrix.models))
+        return {path: rows}, {
+            "complete_models": len(matrix.models),
+            "left_out": matrix.left_out,
+            "groups": [f"m{g.m}_{g.kind.value}" for g in found],
+            "skipped": [_skip_row(s) for s in skipped],
+        }
+
+    once(root, task.mark, make)
+    return task.mark
+
+
+def _skip_row(skipped: Skipped) -> store.JsonObject:
+    return {"m": skipped.m, "kind": skipped.kind.value, "reason": skipped.reason}
+
+
+def groups_table(found: Sequence[Group], models: Sequence[str]) -> pa.Table:
+    """Rows of the groups table. models: ids by row of the score matrix."""
+    rows = [
+        pa.table(
+            {
+                "m": pa.repeat(pa.scalar(group.m, pa.int32()), group.m),
+                "kind": pa.repeat(pa.scalar(group.kind.value), group.m),
+                "rank": pa.array(np.arange(group.m, dtype=np.int32)),
+                "model_id": pa.array([models[row] for row in group.rows.tolist()], pa.string()),
+            },
+            schema=GROUPS,
+        )
+        for group in found
+    ]
+    return store.sort_rows(pa.concat_tables([GROUPS.empty_table(), *rows]))

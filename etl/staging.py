@@ -1,0 +1,305 @@
+"""Parsed dumps on disk: batches of dump files in, one shard of runs per benchmark out.
+
+A shard holds one row per run and file, its scores as one binary value (a byte per document where all
+scores are 0 or 1, a float32 otherwise). Documents are stored once per distinct list, named by content,
+since thousands of models answer the same list. A batch is whole when its folder exists; the folder's
+name is the batch's fingerprint, so that unchanged dumps are never parsed twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from etl import store
+from etl.normalize import BadRow, quarantine
+from etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, SourceSpec
+from etl.sources.files import sha256
+from etl.sources.registry import SOURCES
+from schemas.tables import QUARANTINE
+
+BATCH_BYTES = 32 << 20
+BATCH_FILES = 512
+FLUSH_BYTES = 16 << 20
+MISSING = 255
+DOCSETS = "docsets"
+SHARDS = "shards"
+
+RUN_FRAGMENTS = pa.schema(
+    [
+        ("subset", pa.string()),
+        ("model_id", pa.string()),
+        ("timestamp", pa.string()),
+        ("metric", pa.string()),
+        ("file", pa.string()),
+        ("path", pa.string()),
+        ("sha256", pa.string()),
+        ("prompt_fixed", pa.bool_()),
+        ("key_space", pa.string()),
+        ("docset", pa.string()),
+        ("n_read", pa.int64()),
+        ("n_superseded", pa.int64()),
+        ("n_scores", pa.int64()),
+        ("width", pa.int8()),
+        ("scores", pa.large_binary()),
+    ]
+)
+"""One row per run and file. width: bytes per score, 1 (0, 1 or 255 for missing) or 4 (float32)."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Dumps that one worker reads together.
+
+    order: position of the source in the config, which decides between runs that are equally new.
+    fingerprint: of the reading code, the source's settings and the files.
+    """
+
+    order: int
+    spec: SourceSpec
+    dumps: tuple[Dump, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One benchmark's runs in one batch: `folder` is the batch's below the staging folder."""
+
+    benchmark: str
+    folder: str
+    order: int
+    source: str
+
+
+def plan_batches(specs: Sequence[SourceSpec], code: str) -> list[Batch]:
+    """Batches of all dumps of all sources: files of one group together, up to 32 MiB or 512 files each.
+
+    code: fingerprint of the reading code. Raises DumpUnreadable where a source holds no dump at all.
+    """
+    batches = []
+    for order, spec in enumerate(specs):
+        source = SOURCES[spec.format]
+        dumps = list(source.discover(spec))
+        if not dumps:
+            raise DumpUnreadable(
+                f"{spec.path}: found no {spec.format} dump, expected some; check [[source]] {order + 1}"
+            )
+        settings = json.dumps(asdict(replace(spec, path="", items=None)), sort_keys=True, default=dict)
+        for chunk in _chunks(dumps):
+            files = [(d.file, d.signature, *source.companions(d, spec)) for d in chunk]
+            mark = blake2b(json.dumps([code, order, settings, files]).encode(), digest_size=16).hexdigest()
+            batches.append(Batch(order, spec, tuple(chunk), mark))
+    return batches
+
+
+def _chunks(dumps: Iterable[Dump]) -> Iterator[list[Dump]]:
+    chunk: list[Dump] = []
+    for dump in sorted(dumps, key=lambda d: (d.group, d.file)):
+        full = chunk and (
+            dump.group != chunk[0].group
+            or len(chunk) >= BATCH_FILES
+            or sum(d.size for d in chunk) + dump.size > BATCH_BYTES
+        )
+        if full:
+            yield chunk
+            chunk = []
+        chunk.append(dump)
+    if chunk:
+        yield chunk
+
+
+def stage_batch(batch: Batch, staging: str) -> list[Shard]:
+    """Parse one batch into shards below `staging`, unless that was done before; returns the shards."""
+    root = Path(staging)
+    final = root / SHARDS / batch.fingerprint
+    if not final.exists():
+        temporary = final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        temporary.mkdir(parents=True)
+        try:
+            _parse(batch, root, temporary)
+            try:
+                temporary.rename(final)
+            except OSError:
+                if not final.exists():
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    names = sorted(path.stem for path in final.glob("*.runs.parquet"))
+    return [
+        Shard(name.removesuffix(".runs"), batch.fingerprint, batch.order, batch.spec.format) for name in names
+    ]
+
+
+def _parse(batch: Batch, root: Path, folder: Path) -> None:
+    quarantined: list[pa.Table] = []
+    n_read: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
+    files = []
+    shards = _Shards(folder)
+    try:
+        for dump in batch.dumps:
+            digest, readings = _open(dump, batch.spec)
+            files.append({"file": dump.file, "sha256": digest, "bytes": dump.size})
+            for reading in readings:
+                quarantined.append(reading.quarantined)
+                n_read.update({key or "": n for key, n in reading.n_read.items()})
+                notes.update({f"{benchmark}/{note}": n for (benchmark, note), n in reading.notes.items()})
+                for block in reading.blocks:
+                    shards.add(block.benchmark, _fragments(block, dump, digest, root))
+    finally:
+        shards.close()
+    store.write_table(
+        folder / "quarantine.parquet", QUARANTINE, pa.concat_tables([QUARANTINE.empty_table(), *quarantined])
+    )
+    store.write_json(
+        folder / "batch.json", {"files": files, "n_read": n_read, "notes": notes, "source": batch.spec.format}
+    )
+
+
+class _Shards:
+    """Shard files of one batch, written a few megabytes at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._waiting: dict[str, list[pa.Table]] = {}
+
+    def add(self, benchmark: str, table: pa.Table) -> None:
+        waiting = self._waiting.setdefault(benchmark, [])
+        waiting.append(table)
+        if sum(t.nbytes for t in waiting) > FLUSH_BYTES:
+            self._flush(benchmark)
+
+    def close(self) -> None:
+        for benchmark in list(self._waiting):
+            self._flush(benchmark)
+        for writer in self._writers.values():
+            writer.close()
+
+    def _flush(self, benchmark: str) -> None:
+        waiting = self._waiting.pop(benchmark, [])
+        if waiting:
+            if benchmark not in self._writers:
+                path = self._folder / f"{benchmark}.runs.parquet"
+                self._writers[benchmark] = store.open_writer(path, RUN_FRAGMENTS)
+            self._writers[benchmark].write_table(pa.concat_tables(waiting))
+
+
+def _open(dump: Dump, spec: SourceSpec) -> tuple[str, Iterator[Reading]]:
+    """Checksum and readings of one file; a file that cannot be read is one quarantined record."""
+    try:
+        return sha256(dump.path), _readings(dump, spec)
+    except DumpUnreadable as error:
+        return "", iter([_unreadable(dump, spec, error)])
+
+
+def _readings(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+    """Readings of one file; the rest of a file that breaks off becomes one quarantined record."""
+    try:
+        yield from SOURCES[spec.format].read(dump, spec)
+    except DumpUnreadable as error:
+        yield _unreadable(dump, spec, error)
+
+
+def _unreadable(dump: Dump, spec: SourceSpec, error: DumpUnreadable) -> Reading:
+    row = BadRow(None, error.reason, str(error).replace(dump.path, dump.file), None, spec.benchmark)
+    return Reading((), quarantine(dump, [row]), {spec.benchmark: 1})
+
+
+def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
+    """Rows of RUN_FRAGMENTS for one block, with its documents stored if they are new."""
+    order = pc.sort_indices(block.doc_keys).to_numpy()
+    docset = _store_docset(block, order, root)
+    scores = block.scores[:, order]
+    missing = np.isnan(scores)
+    binary = bool(np.all(missing | (scores == 0.0) | (scores == 1.0)))
+    data = (
+        np.where(missing, MISSING, scores).astype(np.uint8)
+        if binary
+        else np.ascontiguousarray(scores, np.float32)
+    )
+    n_runs, n_docs = scores.shape
+    width = 1 if binary else 4
+    offsets = np.arange(n_runs + 1, dtype=np.int64) * n_docs * width
+    blobs = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), n_runs, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    )
+
+    def same(value: str) -> pa.Array:
+        return pa.repeat(pa.scalar(value, pa.string()), n_runs)
+
+    return pa.table(
+        {
+            "subset": same(block.subset),
+            "model_id": pa.array(block.models, pa.string()),
+            "timestamp": pa.array(block.timestamps, pa.string()),
+            "metric": same(block.metric),
+            "file": same(dump.file),
+            "path": same(dump.path),
+            "sha256": same(digest),
+            "prompt_fixed": pa.array([block.prompt_fixed] * n_runs, pa.bool_()),
+            "key_space": same(block.key_space),
+            "docset": same(docset),
+            "n_read": pa.array(block.n_read, pa.int64()),
+            "n_superseded": pa.array(block.n_superseded, pa.int64()),
+            "n_scores": pa.array((~missing).sum(axis=1), pa.int64()),
+            "width": pa.array(np.full(n_runs, width, np.int8)),
+            "scores": blobs,
+        },
+        schema=RUN_FRAGMENTS,
+    )
+
+
+def _store_docset(block: Block, order: np.ndarray, root: Path) -> str:
+    """Name of the block's document list, which is written unless it is there; rows sorted by key."""
+    keys, prints = block.doc_keys.take(order), block.prints.take(order)
+    hasher = blake2b(digest_size=16)
+    for part in (block.benchmark, block.subset, block.key_space):
+        hasher.update(part.encode() + b"\0")
+    for array in (keys, prints):
+        hasher.update(
+            pc.binary_join(pa.array([array.to_pylist()], pa.list_(pa.string())), "\n")[0].as_buffer()
+        )
+    name = hasher.hexdigest()
+    path = root / DOCSETS / f"{name}.parquet"
+    if not path.exists():
+        docs = block.docs().take(order)
+        if not block.prompt_fixed:
+            docs = docs.set_column(
+                docs.column_names.index("prompt"), "prompt", pa.nulls(len(docs), pa.string())
+            )
+        store.write_table(
+            path, DOCS.append(pa.field("print", pa.string())), docs.append_column("print", prints)
+        )
+    return name
+
+
+def read_docset(staging: Path, name: str) -> pa.Table:
+    """Documents of a stored list: schema DOCS and a column `print`, sorted by key."""
+    return pq.read_table(staging / DOCSETS / f"{name}.parquet")
+
+
+def read_prompts(
+    spec: SourceSpec, path: str, file: str, benchmark: str, subset: str
+) -> dict[str, str | None]:
+    """Prompts of one subset by document key, read from a dump again."""
+    dump = Dump(spec.format, path, file, "", 0, "")
+    found: dict[str, str | None] = {}
+    for reading in SOURCES[spec.format].read(dump, spec):
+        for block in reading.blocks:
+            if (block.benchmark, block.subset) == (benchmark, subset):
+                docs = block.docs()
+                found |= dict(zip(docs["doc_key"].to_pylist(), docs["prompt"].to_pylist(), strict=True))
+    return found

@@ -1,0 +1,41 @@
+"""Synthetic dumps in every real layout, from an item-response model whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.synth.plan import Fault, Layout, Plan, Scale
+
+if TYPE_CHECKING:
+    from etl.synth.truth import Truth
+
+__all__ = ["Fault", "Layout", "Plan", "Scale", "build_config", "demo_config", "write"]
+
+
+def write(folder: Path, plan: Plan, progress: Callable[[str], None] | None = None) -> Truth:
+    """Write the dumps of `plan` below `folder`: one folder per layout, `models.csv` and `truth.json`.
+
+    The folder appears when it is complete; one that holds the same plan's dumps is left as it is.
+    progress: told what is written. Raises FileExistsError where `folder` holds anything else, ValueError
+    for faults that no file of the plan can show.
+    """
+    from etl.synth.write import write_dumps
+
+    return write_dumps(folder, plan, progress or (lambda _: None))
+
+
+def build_config(folder: Path, plan: Plan) -> str:
+    """TOML of a config that builds all that `plan` wrote.
+
+    folder: where the dumps lie, relative to the config file or absolute.
+    """
+    from etl.synth.config import config_of
+
+    return config_of(folder, plan)
+
+
+def demo_config(folder: Path) -> str:
+    """TOML of a config that builds all benchmarks from small dumps with `Layout.ALL` in `folder`."""
+    return build_config(folder, Plan())

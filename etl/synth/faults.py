@@ -1,0 +1,96 @@
+"""Which fault strikes where, and what a reader is expected to make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etl.synth.plan import Fault, Layout, Plan
+from schemas.benchmarks import BENCHMARKS
+from schemas.tables import Reason
+
+_FILES = frozenset(Fault) - {Fault.STRAY_STRINGS}
+_APPLIES: dict[Layout, frozenset[Fault]] = {
+    Layout.DETAILS_OLD: _FILES,
+    Layout.DETAILS_NEW: _FILES,
+    Layout.LM_EVAL: frozenset(Fault),
+    # nothing in these files tells when a run was made; no prediction is a wrong answer, not a missing one
+    Layout.MMLU_PRO: frozenset(Fault) - {Fault.RERUN, Fault.NAN, Fault.UNKNOWN_TASK},
+    Layout.ROUTEREVAL: frozenset({Fault.NAN, Fault.UNKNOWN_TASK}),
+}
+_WIDE = {
+    "v1": frozenset({Fault.NAN}),
+    "v2": frozenset(Fault) - {Fault.CONFLICTING_GOLD, Fault.UNKNOWN_TASK},
+}
+_NO_SINGLE_GOLD = ("truthfulqa", "ifeval")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a fault strikes. model: place on the leaderboard; key: number of the document in the subset."""
+
+    fault: Fault
+    layout: Layout
+    benchmark: str
+    subset: str
+    model: int
+    key: int
+
+
+@dataclass(frozen=True)
+class Injury:
+    """What a fault did to the files, and what a build must say of it.
+
+    file: below the folder that was written. row: the offending record's number in the file, from 0,
+    where one record is at fault. lost: keys of the documents on which the model has no score now (empty
+    for none). superseded, quarantined: records expected under each heading, the latter with `reason`.
+    extra: records in the files beyond one per model and item.
+    """
+
+    fault: Fault
+    layout: Layout
+    benchmark: str
+    subset: str
+    model_id: str
+    file: str
+    row: int | None = None
+    lost: tuple[int, ...] = ()
+    reason: Reason | None = None
+    quarantined: int = 0
+    superseded: int = 0
+    extra: int = 0
+
+
+def applicable(layout: Layout, benchmark: str) -> frozenset[Fault]:
+    """Faults that a benchmark's files can show in a layout."""
+    if layout is Layout.WIDE:
+        return _WIDE[BENCHMARKS[benchmark].leaderboard]
+    return _APPLIES[layout] - ({Fault.CONFLICTING_GOLD} if benchmark in _NO_SINGLE_GOLD else frozenset())
+
+
+def targets(plan: Plan) -> tuple[Target, ...]:
+    """Where the plan's faults strike: in every layout that can show them, once, each another model.
+
+    Raises ValueError for a fault that no file of the plan can show.
+    """
+    struck = [
+        target
+        for fault in Fault
+        if fault in plan.faults
+        for layout in Layout
+        for target in _targets(plan, fault, layout)
+    ]
+    for fault in sorted(plan.faults - {target.fault for target in struck}):
+        shown = {f for name, layout in plan.placement().items() for f in applicable(layout, name)}
+        raise ValueError(
+            f"faults: no file of this plan can show {fault}; possible: {', '.join(sorted(shown))}"
+        )
+    return tuple(struck)
+
+
+def _targets(plan: Plan, fault: Fault, layout: Layout) -> list[Target]:
+    for name, home in plan.placement().items():
+        if home is layout and fault in applicable(layout, name):
+            number = list(Fault).index(fault)
+            subset, size = next(iter(plan.subset_sizes(BENCHMARKS[name]).items()))
+            return [Target(fault, layout, name, subset, number, (2 * number + 1) % size)]
+    return []

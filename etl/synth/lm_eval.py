@@ -1,0 +1,240 @@
+"""lm-evaluation-harness sample logs and Open LLM Leaderboard v2: one JSON-lines file per model and task.
+
+Models take turns in the three ages of the format: June 2024 (`.json`, arguments as lists, no hashes),
+later (`.jsonl`, hashes), and since November 2024 one row per document and filter.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from etl.synth import names
+from etl.synth.documents import document
+from etl.synth.faults import Injury, Target
+from etl.synth.plan import Fault
+from etl.synth.records import Record, injury, mistaken, other_score, records
+from etl.synth.texts import LETTERS, Item, target
+from etl.synth.truth import Subset, Truth, subsets
+from schemas.tables import Reason
+
+_GPUS = 8
+
+
+class Age(IntEnum):
+    """Ages of the format; a model's place on the leaderboard, modulo three, is its age."""
+
+    FIRST = 0
+    HASHES = 1
+    FILTERS = 2
+
+
+_DAYS = {Age.FIRST: "2024-06-16", Age.HASHES: "2024-09-18", Age.FILTERS: "2024-12-05"}
+
+
+@dataclass(frozen=True)
+class _Document:
+    """What every model's log repeats of one document. fields: encoded JSON by age and field name."""
+
+    item: Item
+    fields: dict[Age, dict[str, msgspec.Raw]]
+
+
+def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> list[Injury]:
+    """Write one benchmark below `folder`: `<org__name>/samples_<task>_<time>.json[l]` and results files."""
+    models = truth.models(benchmark)
+    injuries = []
+    for subset in subsets(truth, benchmark, targets):
+        documents = [_document(i, p) for i, p in zip(subset.items, subset.prompts, strict=True)]
+        mistakes = [_document(mistaken(i), p) for i, p in zip(subset.items, subset.prompts, strict=True)]
+        scores = truth.scores(benchmark, subset.name).T.tolist()
+        for place, model in enumerate(models):
+            run = _Run(folder, subset, documents, mistakes, place, model)
+            injuries += run.write(scores[place])
+    return injuries
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One model's runs on one subset."""
+
+    folder: Path
+    subset: Subset
+    documents: list[_Document]
+    mistakes: list[_Document]
+    place: int
+    model: str
+
+    @property
+    def age(self) -> Age:
+        return Age(self.place % len(Age))
+
+    def file(self, task: str, days_before: int = 0) -> Path:
+        time = names.timestamp(_DAYS[self.age], self.place, days_before=days_before)
+        suffix = "json" if self.age is Age.FIRST else "jsonl"
+        return self.folder / names.folder_name(self.model) / f"samples_{task}_{time}.{suffix}"
+
+    def write(self, scores: Sequence[float]) -> list[Injury]:
+        struck = self.subset.target(self.place)
+        n = len(scores)
+        # with several GPUs, rows come in the order in which the processes finish
+        ranks = _GPUS if self.place % 2 else 1
+        rows = records([key for rank in range(ranks) for key in range(rank, n, ranks)], scores, struck)
+        file = self.file(names.harness_task(self.subset.benchmark, self.subset.name))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lines = self.lines(rows)
+        file.write_bytes(_joined(lines))
+        (file.parent / f"results_{names.timestamp(_DAYS[self.age], self.place)}.json").write_bytes(
+            msgspec.json.encode({"model_name": self.model, "config": {"model": "hf"}})
+        )
+        return [] if struck is None else [self.strike(struck, file, rows, lines)]
+
+    def strike(self, struck: Target, file: Path, rows: list[Record], lines: list[list[bytes]]) -> Injury:
+        """Faults of whole files; where the fault is in `rows` already, only its record."""
+        base = Injury(
+            struck.fault, struck.layout, struck.benchmark, struck.subset, self.model, self.place_of(file)
+        )
+        match struck.fault:
+            case Fault.RERUN:
+                older = self.file(names.harness_task(self.subset.benchmark, self.subset.name), days_before=30)
+                older.write_bytes(_joined(self.lines([replace(r, score=other_score(r.score)) for r in rows])))
+                n = len(rows)
+                return replace(base, file=self.place_of(older), superseded=n, extra=n)
+            case Fault.UNKNOWN_TASK:
+                unknown = self.file(f"leaderboard_{names.UNKNOWN_TASK}")
+                unknown.write_bytes(lines[0][0])
+                return replace(
+                    base,
+                    file=self.place_of(unknown),
+                    row=0,
+                    reason=Reason.UNKNOWN_TASK,
+                    quarantined=1,
+                    extra=1,
+                )
+            case Fault.TRUNCATED:
+                whole = _joined(lines)
+                file.write_bytes(whole[: len(whole) - len(lines[-1][-1]) // 2])
+                # the last line of a record that fills two belongs to a filter that does not count
+                lost = (rows[-1].key,) if len(lines[-1]) == 1 else ()
+                last = sum(map(len, lines)) - 1
+                return replace(base, row=last, lost=lost, reason=Reason.MALFORMED_ROW, quarantined=1)
+        made = injury(struck, self.model, self.place_of(file), rows)
+        return made if made.row is None else replace(made, row=sum(map(len, lines[: made.row])))
+
+    def place_of(self, file: Path) -> str:
+        return file.relative_to(self.folder.parent).as_posix()
+
+    def lines(self, rows: Sequence[Record]) -> list[list[bytes]]:
+        """Lines of every record: one, or one per filter."""
+        return [[msgspec.json.encode(line) + b"\n" for line in self.line(row)] for row in rows]
+
+    def line(self, row: Record) -> Iterator[object]:
+        if row.stray:
+            yield "out of memory"
+            return
+        document = (self.mistakes if row.wrong_gold else self.documents)[row.key]
+        metrics = _metrics(self.subset.benchmark.name, row, self.age)
+        responses = _responses(document.item, row.score)
+        line: dict[str, object] = {
+            "doc_id": row.key,
+            **document.fields[self.age],
+            "resps": [[r] for r in responses],
+            "filtered_resps": responses,
+        }
+        if self.age is not Age.FILTERS:
+            yield line | metrics
+            return
+        line["metrics"] = list(metrics)
+        for name in self.subset.benchmark.filters or ("none",):
+            counts = name == next(iter(self.subset.benchmark.filters), name)
+            # the other filters find other answers; only the first one counts
+            found = metrics if counts else {m: float(other_score(row.score)) for m in metrics}
+            yield line | {"filter": name} | found
+
+
+def _joined(lines: Sequence[Sequence[bytes]]) -> bytes:
+    return b"".join(line for record in lines for line in record)
+
+
+def _document(item: Item, prompt: str) -> _Document:
+    encode = msgspec.json.encode
+    doc = document(item)
+    pairs = _arguments(item, prompt)
+    told = target(item)
+    plain = {"doc": encode(doc), "target": encode(told), "arguments": encode(pairs)}
+    named = {f"gen_args_{i}": {"arg_0": a, "arg_1": b} for i, (a, b) in enumerate(pairs)}
+    hashes = {
+        "doc_hash": encode(_hash(json.dumps(doc, indent=2, ensure_ascii=False))),
+        "prompt_hash": encode(_hash(prompt)),
+        "target_hash": encode(_hash(told)),
+    }
+    late = plain | {"arguments": encode(named)} | hashes
+    raw = {name: msgspec.Raw(value) for name, value in late.items()}
+    first = {name: msgspec.Raw(value) for name, value in plain.items()}
+    return _Document(item, {Age.FIRST: first, Age.HASHES: raw, Age.FILTERS: raw})
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _arguments(item: Item, prompt: str) -> list[tuple[str, object]]:
+    """Requests that the harness made: one per option, or one generation."""
+    match item.benchmark:
+        case "gsm8k" | "math_lvl5":
+            return [(prompt, {"until": ["Question:", "Problem:"], "do_sample": False, "temperature": 0.0})]
+        case "ifeval":
+            return [(prompt, {"until": [], "do_sample": False, "max_gen_toks": 1280})]
+        case "winogrande":
+            ending = item.question.partition("_")[2]
+            return [(f"{prompt} {choice}", ending) for choice in item.choices]
+        case "mmlu" | "mmlu_pro":
+            return [(prompt, f" {LETTERS[i]}") for i in range(len(item.choices))]
+        case "bbh" | "gpqa":
+            return [(prompt, f" ({LETTERS[i]})") for i in range(len(item.choices))]
+        case _:
+            return [(prompt, f" {choice}") for choice in item.choices]
+
+
+def _responses(item: Item, score: float) -> list[object]:
+    """Log-likelihoods per option, the highest on the option chosen, or the text generated."""
+    if not item.choices:
+        return [f" The answer is {item.answer}." if score == 1.0 else " I do not know."]
+    n = len(item.choices)
+    chosen = item.gold if score >= 0.5 else (item.gold + 1) % n
+    return [[str(-1.5 if i == chosen else -3.25 - i), str(i == chosen)] for i in range(n)]
+
+
+def _metrics(benchmark: str, row: Record, age: Age) -> dict[str, object]:
+    """Metrics of one record; the first files write whole numbers, ifeval truth values."""
+    score: object = row.score
+    if math.isnan(row.score):
+        score = msgspec.Raw(b"NaN")  # as Python's json module spells it
+    elif benchmark == "ifeval":
+        score = bool(row.score)
+    elif age is Age.FIRST and row.score.is_integer():
+        score = int(row.score)
+    match benchmark:
+        case "arc" | "hellaswag":
+            # without length normalisation another option often wins
+            return {"acc": score if row.key % 3 else 0.0, "acc_norm": score}
+        case "gsm8k":
+            return {"exact_match": score}
+        case "math_lvl5" if age is Age.FILTERS:
+            return {"exact_match": score, "exact_match_original": 0}
+        case "math_lvl5":
+            return {"exact_match": score}
+        case "ifeval":
+            inst = {"inst_level_strict_acc": [score], "inst_level_loose_acc": [score]}
+            return {"prompt_level_strict_acc": score, "prompt_level_loose_acc": True} | inst
+        case "bbh" | "gpqa" | "musr":
+            return {"acc_norm": score}
+        case _:
+            return {"acc": score}

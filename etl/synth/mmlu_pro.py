@@ -1,0 +1,90 @@
+"""TIGER-Lab MMLU-Pro results: one zip per model around one JSON list of answers."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from etl.synth import names
+from etl.synth.faults import Injury, Target
+from etl.synth.plan import Fault
+from etl.synth.records import Record, injury, mistaken, records
+from etl.synth.texts import LETTERS, Item
+from etl.synth.truth import Truth, subsets
+from schemas.tables import Reason
+
+_FIRST_QUESTION = 70
+_EPOCH = (2024, 6, 1, 0, 0, 0)
+
+
+def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> list[Injury]:
+    """Write `model_outputs_<org__name>_5shots.zip` (every other one `.json.zip`) below `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    models = truth.models(benchmark)
+    injuries = []
+    for subset in subsets(truth, benchmark, targets):
+        n = len(subset.items)
+        scores = truth.scores(benchmark, subset.name).T.tolist()
+        for place, model in enumerate(models):
+            struck = subset.target(place)
+            # runs start with another category
+            start = place * n // len(models)
+            rows = records([*range(start, n), *range(start)], scores[place], struck)
+            stem = f"model_outputs_{names.folder_name(model)}_{subset.benchmark.shots}shots"
+            file = folder / f"{stem}{'.json' if place % 2 else ''}.zip"
+            answers = [_answer(subset.items, row, place) for row in rows]
+            data = _zipped(f"{stem}.json", json.dumps(answers, indent=2 if place % 3 == 0 else None))
+            where = file.relative_to(folder.parent).as_posix()
+            if struck is not None and struck.fault is Fault.TRUNCATED:
+                data = data[: len(data) * 2 // 3]
+                cut = Injury(struck.fault, struck.layout, benchmark, subset.name, model, where)
+                lost = tuple(range(n))
+                injuries.append(
+                    replace(cut, lost=lost, reason=Reason.UNREADABLE_FILE, quarantined=1, extra=1 - n)
+                )
+            elif struck is not None:
+                injuries.append(injury(struck, model, where, rows))
+            file.write_bytes(data)
+    return injuries
+
+
+def question_id(key: int) -> int:
+    """Number of a question in the data set: neither from 0 nor without gaps."""
+    return _FIRST_QUESTION + key + key // 50
+
+
+def _answer(items: Sequence[Item], row: Record, place: int) -> object:
+    if row.stray:
+        return "assistant: I cannot answer this."
+    item = mistaken(items[row.key]) if row.wrong_gold else items[row.key]
+    n = len(item.choices)
+    right = row.score == 1.0
+    # now and then no answer could be parsed from what the model wrote
+    lost = not right and (row.key + place) % 8 == 0
+    pred = None if lost else LETTERS[item.gold if right else (item.gold + 1 + place % (n - 1)) % n]
+    text = "I do not know." if pred is None else f"The answer is ({pred})."
+    return {
+        "question_id": question_id(row.key),
+        "question": item.question,
+        "options": list(item.choices),
+        "answer": LETTERS[item.gold],
+        "answer_index": item.gold,
+        "cot_content": "",
+        "category": item.topic,
+        "src": f"ori_mmlu-{item.topic}",
+        "pred": pred,
+        "model_outputs" if place % 2 else "generated_text": text,
+    }
+
+
+def _zipped(member: str, text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo(member, _EPOCH)
+        info.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(info, text, compresslevel=1)
+    return buffer.getvalue()

@@ -1,0 +1,97 @@
+"""RouterEval's pickles: scores and prompts of many models, one file per leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from etl.synth import names
+from etl.synth.faults import Injury, Target
+from etl.synth.pickles import PickleWriter
+from etl.synth.plan import Fault
+from etl.synth.truth import Subset, Truth, subsets
+from schemas.benchmarks import BENCHMARKS
+from schemas.tables import Reason
+
+_CHUNK = 512
+
+
+def leaderboard(benchmark: str) -> str:
+    """Which of the three leaderboard files holds a benchmark."""
+    if benchmark == "mmlu_pro":
+        return "mmlu_pro"
+    return {"v1": "old", "v2": "new"}[BENCHMARKS[benchmark].leaderboard]
+
+
+def write(folder: Path, truth: Truth, benchmarks: list[str], targets: tuple[Target, ...]) -> list[Injury]:
+    """Write benchmarks of one leaderboard below `folder`.
+
+    `leaderboard_score/leaderboard_<which>.pkl` = {'model': [names], 'data': {task: {'correctness':
+    float64 (items, models)}}} and `leaderboard_prompt/leaderboard_<which>_prompt.pkl` = {task: str
+    (items,)}. No more than a few hundred rows are held in memory.
+    """
+    which = leaderboard(benchmarks[0])
+    models = truth.models(benchmarks[0])
+    file = folder / "leaderboard_score" / f"leaderboard_{which}.pkl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    injuries = []
+    with PickleWriter(file) as out, out.dictionary():
+        out.text("model")
+        out.texts(models)
+        out.text("data")
+        with out.dictionary():
+            for name in benchmarks:
+                bank = truth.bank(name)
+                for subset in bank.sizes:
+                    struck = [t for t in targets if (t.benchmark, t.subset) == (name, subset)]
+                    out.text(names.pickle_task(bank.benchmark, subset))
+                    with out.dictionary():
+                        out.text("correctness")
+                        shape = (bank.sizes[subset], len(models))
+                        out.array(shape, "f8", _scores(truth, name, subset, struck))
+                    injuries += [_injury(t, models[t.model], file, folder) for t in struck]
+            if any(t.fault is Fault.UNKNOWN_TASK for t in targets):
+                out.text(names.UNKNOWN_TASK)
+                with out.dictionary():
+                    out.text("correctness")
+                    out.array((1, len(models)), "f8", iter([np.ones((1, len(models)))]))
+    _write_prompts(folder / "leaderboard_prompt" / f"leaderboard_{which}_prompt.pkl", truth, benchmarks)
+    return injuries
+
+
+def _scores(truth: Truth, benchmark: str, subset: str, struck: list[Target]) -> Iterator[np.ndarray]:
+    start = 0
+    for chunk in truth.score_chunks(benchmark, subset):
+        rows = chunk.astype("<f8")
+        for hit in struck:
+            if hit.fault is Fault.NAN and start <= hit.key < start + len(rows):
+                rows[hit.key - start, hit.model] = np.nan
+        yield rows
+        start += len(rows)
+
+
+def _injury(hit: Target, model: str, file: Path, folder: Path) -> Injury:
+    found = Injury(
+        hit.fault, hit.layout, hit.benchmark, hit.subset, model, file.relative_to(folder.parent).as_posix()
+    )
+    if hit.fault is Fault.NAN:
+        return replace(found, row=hit.key, lost=(hit.key,), reason=Reason.MISSING_SCORE, quarantined=1)
+    return replace(found, reason=Reason.UNKNOWN_TASK, quarantined=1, extra=1)
+
+
+def _write_prompts(file: Path, truth: Truth, benchmarks: list[str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with PickleWriter(file) as out, out.dictionary():
+        for name in benchmarks:
+            for subset in subsets(truth, name, ()):
+                width = max(map(len, subset.prompts))
+                out.text(names.pickle_task(subset.benchmark, subset.name))
+                out.array((len(subset.prompts),), f"U{width}", _prompts(subset, width))
+
+
+def _prompts(subset: Subset, width: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(subset.prompts), _CHUNK):
+        yield np.array(subset.prompts[start : start + _CHUNK], f"<U{width}")

@@ -1,0 +1,91 @@
+"""The known truth behind a set of synthetic dumps: models, items, every score, and the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from etl.synth import texts
+from etl.synth.faults import Injury, Target
+from etl.synth.model import ItemBank, Population, draw_scores, item_bank, population
+from etl.synth.plan import Plan, Scale
+from schemas.benchmarks import BENCHMARKS, Benchmark
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of the dumps of one plan; large parts are computed when asked for.
+
+    injuries: what each fault did. files: files written, relative to the folder, sorted.
+    """
+
+    plan: Plan
+    people: Population
+    injuries: tuple[Injury, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, plan: Plan) -> Truth:
+        """Truth of a plan before anything is written."""
+        return cls(plan, population(plan.seed))
+
+    def places(self, benchmark: str) -> np.ndarray:
+        """int (models,): numbers, in the population, of the models on a benchmark's leaderboard."""
+        shared = self.plan.scale is Scale.SMALL
+        return self.people.on(BENCHMARKS[benchmark], self.plan.model_limit, shared)
+
+    def models(self, benchmark: str) -> tuple[str, ...]:
+        """Names (`org/name`) of the models on a benchmark's leaderboard, in the order of `scores`."""
+        return tuple(self.people.name(m) for m in self.places(benchmark).tolist())
+
+    def abilities(self, benchmark: str) -> np.ndarray:
+        """int64 (topics, models): ability in logits x 1024, without what a model knows of one benchmark."""
+        return self.people.ability[:, self.places(benchmark)]
+
+    def bank(self, benchmark: str) -> ItemBank:
+        """Items of a benchmark with their difficulties."""
+        row = BENCHMARKS[benchmark]
+        return item_bank(self.plan.seed, row, self.plan.subset_sizes(row))
+
+    def items(self, benchmark: str) -> list[texts.Item]:
+        """Items of a benchmark in canonical order (subset by subset, by key)."""
+        return texts.write_items(self.plan.seed, self.bank(benchmark))
+
+    def score_chunks(self, benchmark: str, subset: str) -> Iterator[np.ndarray]:
+        """Scores on a subset, float32 (some items, models), a few items at a time."""
+        bank = self.bank(benchmark)
+        return draw_scores(self.people, bank, self.places(benchmark), bank.rows(subset))
+
+    def scores(self, benchmark: str, subset: str | None = None) -> np.ndarray:
+        """float32 (items, models): every model's score on every item, before any fault."""
+        chosen = [subset] if subset is not None else list(self.bank(benchmark).sizes)
+        return np.concatenate([c for s in chosen for c in self.score_chunks(benchmark, s)])
+
+
+@dataclass(frozen=True)
+class Subset:
+    """What a layout writes of one subset: its items with their prompts, and the faults that strike here."""
+
+    benchmark: Benchmark
+    name: str
+    items: list[texts.Item]
+    prompts: list[str]
+    targets: tuple[Target, ...]
+
+    def target(self, place: int) -> Target | None:
+        """The fault that strikes the model at a place of the leaderboard."""
+        return next((target for target in self.targets if target.model == place), None)
+
+
+def subsets(truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> Iterator[Subset]:
+    """Subsets of a benchmark in canonical order."""
+    items = truth.items(benchmark)
+    bank = truth.bank(benchmark)
+    for name in bank.sizes:
+        rows = bank.rows(name)
+        part = items[rows.start : rows.stop]
+        before = texts.preamble(truth.plan.seed, bank.benchmark, name)
+        struck = tuple(t for t in targets if (t.benchmark, t.subset) == (benchmark, name))
+        yield Subset(bank.benchmark, name, part, [texts.prompt(i, before) for i in part], struck)

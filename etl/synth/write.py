@@ -1,0 +1,120 @@
+"""Write the dumps of a plan to a folder, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from etl.synth import details, lm_eval, mmlu_pro, routereval, wide
+from etl.synth.faults import Injury, Target, targets
+from etl.synth.model import TOPICS, UNIT
+from etl.synth.plan import Layout, Plan
+from etl.synth.truth import Truth
+
+TRUTH = "truth.json"
+MODELS = "models.csv"
+_WRITERS: dict[Layout, Callable[[Path, Truth, str, tuple[Target, ...]], list[Injury]]] = {
+    Layout.WIDE: wide.write,
+    Layout.LM_EVAL: lm_eval.write,
+    Layout.DETAILS_OLD: details.write,
+    Layout.DETAILS_NEW: details.write,
+    Layout.MMLU_PRO: mmlu_pro.write,
+}
+"""Layouts that hold one benchmark a file; those of RouterEval hold several."""
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What `truth.json` says. abilities: model -> topic -> logits."""
+
+    plan: dict[str, object]
+    injuries: tuple[Injury, ...]
+    abilities: dict[str, dict[str, float]]
+
+
+def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Truth:
+    """Write the dumps of `plan` below `folder`, and the truth behind them as `truth.json`.
+
+    A folder that holds the dumps of the same plan is left as it is. Raises FileExistsError where
+    `folder` holds anything else, ValueError for faults that the layout cannot show.
+    """
+    hits = targets(plan)
+    truth = Truth.of(plan)
+    if folder.exists() and any(folder.iterdir()):
+        return replace(truth, injuries=_recorded(folder, plan), files=_files(folder))
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    injuries: list[Injury] = []
+    placement = plan.placement()
+    for name, layout in placement.items():
+        struck = tuple(t for t in hits if t.benchmark == name)
+        if layout is not Layout.ROUTEREVAL:
+            progress(f"{layout}: {name}")
+            injuries += _WRITERS[layout](part / layout, truth, name, struck)
+    pickled = [name for name, layout in placement.items() if layout is Layout.ROUTEREVAL]
+    for which in dict.fromkeys(map(routereval.leaderboard, pickled)):
+        together = [name for name in pickled if routereval.leaderboard(name) == which]
+        progress(f"{Layout.ROUTEREVAL}: {', '.join(together)}")
+        struck = tuple(t for t in hits if t.benchmark in together and t.layout is Layout.ROUTEREVAL)
+        injuries += routereval.write(part / Layout.ROUTEREVAL, truth, together, struck)
+    _write_models(part / MODELS, truth)
+    truth = replace(truth, injuries=tuple(injuries))
+    (part / TRUTH).write_bytes(msgspec.json.format(msgspec.json.encode(_record(truth)), indent=1))
+    if folder.exists():
+        folder.rmdir()
+    part.rename(folder)
+    return replace(truth, files=_files(folder))
+
+
+def _files(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()))
+
+
+def _record(truth: Truth) -> _Record:
+    abilities = {}
+    for name in truth.plan.placement():
+        for model, ability in zip(truth.models(name), truth.abilities(name).T.tolist(), strict=True):
+            abilities[model] = {t: round(a / UNIT, 3) for t, a in zip(TOPICS, ability, strict=True)}
+    return _Record(_plain(truth.plan), truth.injuries, abilities)
+
+
+def _plain(plan: Plan) -> dict[str, object]:
+    return asdict(plan) | {"faults": sorted(plan.faults), "benchmarks": list(plan.placement())}
+
+
+def _recorded(folder: Path, plan: Plan) -> tuple[Injury, ...]:
+    """Injuries that `truth.json` records, if it is that of the same plan."""
+    try:
+        record = msgspec.json.decode((folder / TRUTH).read_bytes(), type=_Record)
+    except (OSError, msgspec.DecodeError) as error:
+        raise FileExistsError(
+            f"{folder}: found files that are no synthetic dumps, expected none ({error})"
+        ) from error
+    if msgspec.to_builtins(_plain(plan)) != record.plan:
+        raise FileExistsError(
+            f"{folder}: found dumps of another plan ({TRUTH}), expected none; delete them or choose another"
+            " folder"
+        )
+    return record.injuries
+
+
+def _write_models(file: Path, truth: Truth) -> None:
+    """Table of the models as leaderboards publish it: `size` in billions of parameters."""
+    placed = {m for name in truth.plan.placement() for m in truth.places(name).tolist()}
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(["name", "sha", "precision", "size", "arch", "license", "merged", "moe"])
+        for m in sorted(placed):
+            family = int(truth.people.family[m])
+            size = (1.5, 3.0, 7.24, 13.0, 34.0, 70.6)[m % 6]
+            precision = ("bfloat16", "float16", "4bit")[m % 3]
+            table.writerow(
+                [truth.people.name(m), sha1(name.encode(), usedforsecurity=False).hexdigest(), precision, size, f"Synthetic{family}ForCausalLM",
+                 "apache-2.0", m % 5 == 0, m % 7 == 0]
+            )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The Great Expectations suites of every table and the gate that runs them."""

@@ -1,0 +1,1 @@
+"""Tables in, a versioned dataset out."""

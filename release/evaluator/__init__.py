@@ -1,0 +1,35 @@
+"""Scores LLM routers on a routerset release.
+
+    from evaluator import evaluate, load_release
+
+    print(evaluate(load_release("."), ["knn", "best_single", "oracle"], sizes=[3, 5]).table())
+
+README.md beside this file shows how to score a router of your own.
+"""
+
+from __future__ import annotations
+
+from .errors import DataError, EvaluatorError, InputError, UsageError
+from .reader import Release, load_release
+from .results import Difference, Estimate, Evaluation, Row
+from .routers import ROUTERS, TRAINING_FREE
+from .scoring import evaluate
+from .task import Router, Task
+
+__all__ = [
+    "ROUTERS",
+    "TRAINING_FREE",
+    "DataError",
+    "Difference",
+    "Estimate",
+    "Evaluation",
+    "EvaluatorError",
+    "InputError",
+    "Release",
+    "Router",
+    "Row",
+    "Task",
+    "UsageError",
+    "evaluate",
+    "load_release",
+]

@@ -1,0 +1,172 @@
+"""Command line: `python -m evaluator [RELEASE] ...`, the same as `routerset evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from .bootstrap import RESAMPLES
+from .errors import EvaluatorError, UsageError
+from .predictions import PredictedRouter, commitment, read_predictions
+from .progress import show_progress
+from .reader import Release, load_release
+from .routers import ROUTERS, TRAINING_FREE, RouterFactory, find_router
+from .routers.mlc import MODEL_VARIABLE, MultiLabelRoberta
+from .scaling import scaling_table, scaling_up
+from .scoring import evaluate
+
+EPILOG = """\
+exit codes: 0 done, 1 the data or a router's output failed a check, 2 wrong usage,
+3 something is missing or unreadable
+
+README.md in the evaluator's folder shows how to score a router of your own, in
+Python or as a file of predictions.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; `routerset evaluate` takes the same arguments."""
+    parser = argparse.ArgumentParser(
+        prog="evaluator",
+        description="Scores LLM routers on a release of the routing benchmark.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("release", nargs="?", type=Path, default=Path(__file__).resolve().parent.parent, metavar="RELEASE",
+        help="folder of the release (default: the one this evaluator ships in)")  # fmt: skip
+    add("--routers", metavar="A,B", help=f"all, or any of: {', '.join(ROUTERS)}, r_o_P "
+        "(default: those that need no gradient training)")  # fmt: skip
+    add("--benchmarks", metavar="A,B", help="default: all")
+    add("--sizes", metavar="3,5", help="group sizes m (default: all)")
+    add("--encoder", metavar="E", help="whose vectors to use (default: minilm, or else the first)")
+    add("--method", default="paper", metavar="M", help="how groups were chosen: paper (default) or greedy")
+    add("--scheme", default="paper", metavar="S", help="how items were split: paper (default) or family")
+    add("--compat", action="store_true", help="reproduce the reference code's quirks")
+    add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
+    add("--commit", action="store_true", help="check the predictions and print their sha256; score nothing")
+    add("--differences", action="store_true", help="compare every pair of routers instead")
+    add("--scaling", action="store_true", help="accuracy of r_o(p) over the number of candidates instead")
+    add("--format", choices=("table", "json"), default="table", help="default: table")
+    add("--seed", type=int, default=0, metavar="N", help="of routers and bootstrap (default: 0)")
+    add(
+        "--resamples", type=int, default=RESAMPLES, metavar="N", help=f"default: {RESAMPLES}; 0: no intervals"
+    )
+    add("--mlc-model", metavar="FOLDER", help="local copy of roberta-base that router mlc fine-tunes")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Data goes to stdout, the rest to stderr."""
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        text = _run(arguments)
+    except EvaluatorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The reader left (`| head`); without this Python complains again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> str:
+    release = load_release(arguments.release)
+    benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
+    as_json = arguments.format == "json"
+    if arguments.scaling:
+        curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=show_progress)
+        return json.dumps([c.to_dict() for c in curves], indent=1) if as_json else scaling_table(curves)
+    sizes = _sizes(arguments.sizes)
+    if arguments.resamples < 0:
+        raise UsageError(f"--resamples {arguments.resamples}: expected 0 or more")
+    predicted: PredictedRouter | None = None
+    routers: dict[str, RouterFactory] = {}
+    if arguments.predictions:
+        predicted = read_predictions(
+            arguments.predictions,
+            release,
+            method=arguments.method,
+            scheme=arguments.scheme,
+            benchmarks=benchmarks,
+            sizes=sizes,
+        )
+        routers[arguments.predictions.stem] = lambda: predicted
+        if arguments.commit:
+            digest = commitment(arguments.predictions)
+            fields = {"sha256": digest, "file": arguments.predictions.name, "release": release.version}
+            return json.dumps(fields) if as_json else f"{digest}  {arguments.predictions.name}"
+    elif arguments.commit:
+        raise UsageError("--commit needs --predictions FILE")
+    if arguments.routers or not predicted:
+        routers |= _routers(arguments.routers, arguments.mlc_model, release)
+    result = evaluate(
+        release,
+        routers,
+        benchmarks=benchmarks,
+        sizes=sizes,
+        encoder=arguments.encoder,
+        method=arguments.method,
+        scheme=arguments.scheme,
+        compat=arguments.compat,
+        seed=arguments.seed,
+        resamples=arguments.resamples,
+        pairs=arguments.differences,
+        covers=predicted.covers if predicted else lambda group: True,
+        progress=show_progress,
+    )
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if arguments.differences:
+        pairs = [d.to_dict() for d in result.differences]
+        return json.dumps(pairs, indent=1) if as_json else result.difference_table()
+    return json.dumps([row.to_dict() for row in result.rows], indent=1) if as_json else result.table()
+
+
+def _sizes(text: str | None) -> list[int] | None:
+    if not text:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--sizes {text}: expected whole numbers, as in --sizes 3,5") from None
+
+
+def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict[str, RouterFactory]:
+    """Named routers; `all` and the default leave out, with a note, what this machine or release cannot run."""
+    available: dict[str, RouterFactory] = dict(ROUTERS)
+    if mlc_model:
+        available["mlc"] = partial(MultiLabelRoberta, mlc_model)
+    if names and names != "all":
+        return {name: available.get(name) or find_router(name) for name in names.split(",")}
+    lacking = {}
+    if not (mlc_model or os.environ.get(MODEL_VARIABLE)):
+        lacking["mlc"] = "no --mlc-model FOLDER"
+    if find_spec("torch") is None:
+        lacking["mlp"] = "PyTorch is not installed"
+    if not any(release.encoders(name) for name in release.benchmarks):
+        lacking |= {
+            name: "this release has no vectors"
+            for name, make in available.items()
+            if getattr(make(), "uses_vectors", True)
+        }
+    wanted = list(available) if names else TRAINING_FREE
+    for name in wanted:
+        if name in lacking:
+            print(f"note: router {name} is left out: {lacking[name]}", file=sys.stderr)
+    return {name: available[name] for name in wanted if name not in lacking}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

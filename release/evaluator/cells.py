@@ -1,0 +1,119 @@
+"""From what routers chose in a cell to rows with intervals, and differences between routers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from .bootstrap import DETECTABLE, percentile_interval
+from .metrics import METRICS, CellScores, preferred
+from .results import Difference, Estimate, Row
+from .task import Scores, Task
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What one router did in one cell.
+
+    policy: (n_test, m), how often each candidate is chosen. entropy: (n_test,) of its selection
+    probabilities, NaN where it gives none.
+    """
+
+    policy: Scores
+    entropy: Array
+    uses_vectors: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Metrics of R routers in one cell, or averaged over kinds (kind "mean").
+
+    values: (R, metrics). replicates: (resamples, R, metrics). selection_variance: see `CellScores`.
+    """
+
+    kind: str
+    values: Array
+    replicates: Array
+    selection_variance: float
+    best_single: float
+
+
+def score_cell(
+    task: Task, outputs: Sequence[Output], Y_test: Scores, counts: Scores, reference: float | None
+) -> Scored:
+    """Metrics of the outputs, as they are and under each resample of the test items."""
+    cell = CellScores(
+        value=np.stack([(o.policy * Y_test).sum(axis=1, dtype=np.float64) for o in outputs], axis=1),
+        entropy=np.stack([o.entropy for o in outputs], axis=1),
+        policies=tuple(o.policy for o in outputs),
+        Y_test=Y_test,
+        best_on_train=int(preferred(task)[0]),
+        reference_score=reference,
+    )
+    return Scored(
+        task.kind,
+        cell.statistics(np.ones((1, task.n_test)))[0],
+        cell.statistics(counts),
+        cell.selection_variance(),
+        float(Y_test.mean(axis=0, dtype=np.float64).max()),
+    )
+
+
+def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
+    """The unweighted mean of the paper's tables; the kinds share their resamples."""
+    return Scored(
+        "mean",
+        np.mean([c.values for c in cells], axis=0),
+        np.mean([c.replicates for c in cells], axis=0),
+        float(np.sum([c.selection_variance for c in cells])) / len(cells) ** 2,
+        float(np.mean([c.best_single for c in cells])),
+    )
+
+
+def rows(scored: Scored, outputs: Mapping[str, Output], task: Task, reference: float | None) -> Iterator[Row]:
+    """One Row per router; `task` says where."""
+    low, high = percentile_interval(scored.replicates)
+    for i, (name, output) in enumerate(outputs.items()):
+        yield Row(
+            task.benchmark,
+            task.m,
+            scored.kind,
+            task.method,
+            task.scheme,
+            name,
+            task.encoder if output.uses_vectors else None,
+            task.compat,
+            task.n_test,
+            _estimates(scored.values[i], low[i], high[i]),
+            round(DETECTABLE * scored.selection_variance**0.5, 6),
+            round(scored.best_single, 6),
+            reference,
+        )
+
+
+def differences(scored: Scored, names: Sequence[str], task: Task) -> Iterator[Difference]:
+    """Every pair of routers, in order, on the same resamples."""
+    for a, b in combinations(range(len(names)), 2):
+        replicates = scored.replicates[:, a] - scored.replicates[:, b]
+        low, high = percentile_interval(replicates)
+        yield Difference(
+            task.benchmark,
+            task.m,
+            scored.kind,
+            task.method,
+            task.scheme,
+            names[a],
+            names[b],
+            _estimates(scored.values[a] - scored.values[b], low, high),
+            round(DETECTABLE * float(replicates[:, 0].std()), 6) if len(replicates) else 0.0,
+        )
+
+
+def _estimates(values: Array, low: Array, high: Array) -> dict[str, Estimate]:
+    return {name: Estimate.of(*v) for name, *v in zip(METRICS, values, low, high, strict=True)}

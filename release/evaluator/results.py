@@ -1,0 +1,179 @@
+"""What an evaluation returns: rows, differences between routers, and the table people read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from .metrics import METRICS
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95% bootstrap interval; None where it is undefined (a zero denominator)."""
+
+    value: float | None
+    lo: float | None
+    hi: float | None
+
+    @classmethod
+    def of(cls, value: float, lo: float, hi: float) -> Estimate:
+        """Rounds to 6 decimals; the interval of an undefined value is undefined."""
+        if math.isnan(value):
+            return cls(None, None, None)
+        return cls(*(None if math.isnan(v) else round(float(v), 6) + 0.0 for v in (value, lo, hi)))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One router in one cell; `kind` is "mean" for the unweighted mean over the kinds (the paper's tables).
+
+    metrics: by name of `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test
+    items can show between two routers that choose independently (5% two-sided, 80% power).
+    best_single: test score of the best single candidate. reference_score: denominator of V_R.
+    """
+
+    benchmark: str
+    m: int
+    kind: str
+    method: str
+    scheme: str
+    router: str
+    encoder: str | None
+    compat: bool
+    n_test: int
+    metrics: dict[str, Estimate]
+    mdd: float
+    best_single: float
+    reference_score: float | None
+
+    def to_dict(self) -> dict[str, Value]:
+        """Flat: each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
+        flat: dict[str, Value] = {
+            k: getattr(self, k)
+            for k in ("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test")
+        }
+        flat |= _flatten(self.metrics)
+        return flat | {k: getattr(self, k) for k in ("mdd", "best_single", "reference_score")}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Router a minus router b in one cell, on the same resamples.
+
+    metrics: differences by name. mdd: the smallest true difference in mu_o that a paired test of these two
+    would show (5% two-sided, 80% power), from the bootstrap standard error.
+    """
+
+    benchmark: str
+    m: int
+    kind: str
+    method: str
+    scheme: str
+    router_a: str
+    router_b: str
+    metrics: dict[str, Estimate]
+    mdd: float
+
+    def to_dict(self) -> dict[str, Value]:
+        """Flat, as `Row.to_dict`."""
+        keys = ("benchmark", "m", "kind", "method", "scheme", "router_a", "router_b")
+        return {k: getattr(self, k) for k in keys} | _flatten(self.metrics) | {"mdd": self.mdd}
+
+
+def _flatten(metrics: dict[str, Estimate]) -> dict[str, Value]:
+    return {
+        name + suffix: getattr(metrics[name], part)
+        for name in METRICS
+        for suffix, part in (("", "value"), ("_lo", "lo"), ("_hi", "hi"))
+    }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
+    every pair of routers in every cell and mean. notes: what was left out, and why.
+    """
+
+    rows: tuple[Row, ...]
+    means: tuple[Row, ...]
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+    def table(self) -> str:
+        """The means over kinds, at most 80 characters wide."""
+        return "\n\n".join(_blocks(self.means)) + LEGEND
+
+    def difference_table(self) -> str:
+        """Differences of the means over kinds; * where the interval of the difference in mu_o excludes 0."""
+        lines = []
+        for head, block in groupby((d for d in self.differences if d.kind == "mean"), _place):
+            lines += [
+                "",
+                head,
+                f"  {'a - b':<28}{'mu_o':>8}  {'95% interval':<18}{'V_B':>7}{'E_p':>7}{'mdd':>7}",
+            ]
+            for d in block:
+                mu, v_b, e_p = (d.metrics[name] for name in ("mu_o", "v_b", "e_p"))
+                apart = mu.lo is not None and mu.hi is not None and (mu.lo > 0 or mu.hi < 0)
+                lines.append(
+                    f"  {d.router_a + ' - ' + d.router_b:<28}{_number(mu.value, 8)}{'*' if apart else ' '} "
+                    f"{_interval(mu):<18}{_number(v_b.value, 7)}{_number(e_p.value, 7)}{d.mdd:>7.3f}"
+                )
+        return "\n".join(lines[1:])
+
+
+LEGEND = """
+
+mu_o: mean score of the chosen LLMs. V_R: over the reference LLM. V_B: over the
+best single candidate on test (V_B tr: the one picked on train). gap: 0 = that
+best single candidate, 1 = oracle. E_p: entropy of the selection probabilities,
+H: of the choices made (bits). [..]: 95% paired bootstrap. mdd: the smallest true
+difference between two routers that these items show with 80% power.
+"""
+
+
+def _place(row: Row | Difference) -> str:
+    return f"{row.benchmark}  m={row.m}  groups: {row.method}  split: {row.scheme}"
+
+
+def _blocks(rows: Iterable[Row]) -> Iterator[str]:
+    for head, block in groupby(rows, _place):
+        members = list(block)
+        first = members[0]
+        encoder = next((r.encoder for r in members if r.encoder), None)
+        title = head + (f"  vectors: {encoder}" if encoder else "")
+        lines = [
+            title,
+            f"  {first.n_test} test items  mdd {first.mdd:.3f}" + ("  compat" if first.compat else ""),
+        ]
+        lines.append(f"  {'router':<13}{'mu_o':>6} {'95% interval':<15}" + "".join(f"{h:>7}" for h in _HEADS))
+        for r in members:
+            mu = r.metrics["mu_o"]
+            values = "".join(_number(r.metrics[name].value, 7) for name in _HEADS.values())
+            lines.append(f"  {r.router[:13]:<13}{_number(mu.value, 6)} {_interval(mu):<15}{values}")
+        yield "\n".join(lines)
+
+
+_HEADS = {
+    "V_R": "v_r",
+    "V_B": "v_b",
+    "V_B tr": "v_b_train",
+    "gap": "oracle_gap",
+    "E_p": "e_p",
+    "H": "marginal_entropy",
+}
+
+
+def _number(value: float | None, width: int) -> str:
+    return f"{'-' if value is None else format(value, '.3f'):>{width}}"
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.lo is None or estimate.hi is None:
+        return "-"
+    return f"[{estimate.lo:.3f}, {estimate.hi:.3f}]"

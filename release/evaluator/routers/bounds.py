@@ -1,0 +1,61 @@
+"""The oracle r_o, the mixture r_o(p) and the random router (RouterEval, equation 2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..task import Floats, Task
+
+
+class Oracle:
+    """r_o(p): the best candidate of each item with probability p, else one drawn uniformly.
+
+    Its mean score is the expectation itself, which the reference estimates with 1000 random repeats.
+    E_p takes p x score / sum of scores (uniform where every score is 0) + (1 - p) / m, as the reference.
+    """
+
+    uses_vectors = False
+    sees_test_scores = True
+    entropy_floor = 1e-10
+
+    def __init__(self, p: float = 1.0) -> None:
+        self.p = p
+
+    def fit(self, task: Task) -> None:
+        """Nothing to learn."""
+
+    def predict_proba(self, task: Task) -> Floats:
+        """Probabilities that E_p is computed from."""
+        scores = _test_scores(task)
+        total = scores.sum(axis=1, keepdims=True)
+        share = np.divide(scores, total, out=np.full(scores.shape, 1 / task.m), where=total > 0)
+        return np.asarray(self.p * share + (1 - self.p) / task.m)
+
+    def policy(self, task: Task) -> Floats:
+        """Uniform over the best candidates with probability p, over all candidates otherwise."""
+        scores = _test_scores(task)
+        best = scores == scores.max(axis=1, keepdims=True)
+        return np.asarray(self.p * best / best.sum(axis=1, keepdims=True) + (1 - self.p) / task.m)
+
+
+def _test_scores(task: Task) -> Floats:
+    if task.Y_test is None:
+        raise ValueError("an upper bound needs task.Y_test")
+    return task.Y_test.astype(np.float64)
+
+
+class Random:
+    """Every candidate with probability 1 / m, always."""
+
+    uses_vectors = False
+
+    def fit(self, task: Task) -> None:
+        """Nothing to learn."""
+
+    def predict_proba(self, task: Task) -> Floats:
+        """The same share for each candidate."""
+        return np.full((task.n_test, task.m), 1 / task.m)
+
+    def policy(self, task: Task) -> Floats:
+        """A draw, not an argmax."""
+        return self.predict_proba(task)

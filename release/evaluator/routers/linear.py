@@ -1,0 +1,103 @@
+"""LinearR: one linear layer, trained for every cell of a benchmark at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..task import Cell, Floats, Scores, Task
+from .softmax import softmax
+
+EPOCHS, RATE = 10, 0.01
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+BLOCK = 160  # rows of weights whose state stays in a core's cache
+
+
+class LinearRouter:
+    """Linear(d, m) under binary cross-entropy with logits: Adam, batch 1, 10 epochs, cosine rate 0.01 to 0.
+
+    Batch 1 and an element-wise optimiser make the rows of the weight matrix independent of each other, so
+    the groups are stacked into one matrix and trained together: bit for bit what each gives alone. NumPy
+    only. The reference shuffles every epoch and sets no seed; this follows `task.seed`.
+    """
+
+    def fit(self, task: Task) -> None:
+        """Learn one cell."""
+        self.fit_all([task])
+
+    def fit_all(self, tasks: Sequence[Task]) -> None:
+        """Train all cells in one pass over the training items."""
+        first = tasks[0]
+        bound = 1 / np.sqrt(first.X_train.shape[1])
+        shape = first.X_train.shape[1] + 1
+        # torch.nn.Linear's default initial weights and bias (the last column)
+        starts = [np.random.default_rng(t.stream).uniform(-bound, bound, (t.m, shape)) for t in tasks]
+        weights = train_linear(
+            _with_bias(first.X_train),
+            np.concatenate([t.labels_train for t in tasks], axis=1).astype(np.float32),
+            np.concatenate(starts).astype(np.float32),
+            np.concatenate([np.full(t.m, 1 / t.m, np.float32) for t in tasks]),
+            np.random.default_rng(first.seed),
+        )
+        logits = _with_bias(first.X_test) @ weights.T
+        ends = np.cumsum([t.m for t in tasks])
+        self.logits: dict[Cell, Scores] = {
+            t.cell: logits[:, end - t.m : end] for t, end in zip(tasks, ends, strict=True)
+        }
+
+    def predict_proba(self, task: Task) -> Floats:
+        """softmax(logits)."""
+        return softmax(self.logits[task.cell])
+
+
+def _with_bias(vectors: Scores) -> Scores:
+    return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
+
+
+def schedule(
+    items: int, epochs: int, rate: float, rng: np.random.Generator
+) -> Iterator[tuple[int, int, float]]:
+    """Every training step as (step from 1, item, learning rate): shuffled epochs, cosine from `rate` to 0."""
+    steps = items * epochs
+    order = np.concatenate([rng.permutation(items) for _ in range(epochs)])
+    rates = 0.5 * rate * (1 + np.cos(np.pi * np.arange(steps) / steps))
+    return zip(range(1, steps + 1), order.tolist(), rates.tolist(), strict=True)
+
+
+def train_linear(
+    X: Scores, Y: Scores, weights: Scores, scale: npt.NDArray[np.float32], rng: np.random.Generator
+) -> Scores:
+    """Adam on the rows of `weights`, updated in place and returned.
+
+    X: (n, d) inputs. Y: (n, rows) targets in {0, 1}. weights: (rows, d). scale: the factor of each row's
+    loss, 1 / m, as the loss is a mean over the group's m candidates.
+    """
+    mean, square = np.zeros_like(weights), np.zeros_like(weights)
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(weights), BLOCK)]
+    gradient, update = np.empty_like(weights[:BLOCK]), np.empty_like(weights[:BLOCK])
+    for step, item, rate in schedule(len(X), EPOCHS, RATE, rng):
+        x = X[item]
+        rate /= 1 - BETA_1**step
+        root = 1 / np.sqrt(1 - BETA_2**step)
+        for block in blocks:
+            w, m, v = weights[block], mean[block], square[block]
+            g, u = gradient[: len(w)], update[: len(w)]
+            # einsum, unlike a BLAS product, rounds each row the same whatever rows surround it
+            error = (1 / (1 + np.exp(-np.einsum("ij,j->i", w, x))) - Y[item, block]) * scale[block]
+            np.multiply(error[:, None], x, out=g)
+            np.multiply(g, 1 - BETA_1, out=u)
+            m *= BETA_1
+            m += u
+            np.multiply(g, g, out=u)
+            u *= 1 - BETA_2
+            v *= BETA_2
+            v += u
+            np.sqrt(v, out=u)
+            u *= root
+            u += EPSILON
+            np.divide(m, u, out=u)
+            u *= rate
+            w -= u
+    return weights

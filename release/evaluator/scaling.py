@@ -1,0 +1,152 @@
+"""The scaling-up study: accuracy of r_o(p) over the number of candidates (RouterEval, section 3, Figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import DataError
+from .reader import Release, read_parquet
+from .results import Value
+from .task import Scores
+
+PROBABILITIES = (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)
+SUBSETS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Accuracy of r_o(p) on random subsets of m models, for every m from 1 to the pool.
+
+    oracle, chance: (SUBSETS, pool) mean score of the best and of a uniformly drawn member; column m - 1 holds
+    subsets of m models, nested along each row. Every r_o(p) is p x oracle + (1 - p) x chance.
+    """
+
+    benchmark: str
+    reference_model: str | None
+    reference_score: float | None
+    oracle: npt.NDArray[np.float64]
+    chance: npt.NDArray[np.float64]
+
+    @property
+    def pool(self) -> int:
+        """Number of models that cover every item."""
+        return self.oracle.shape[1]
+
+    def accuracy(self, p: float) -> npt.NDArray[np.float64]:
+        """(SUBSETS, pool) accuracy of r_o(p)."""
+        return np.asarray(p * self.oracle + (1 - p) * self.chance)
+
+    def mean_and_band(self, p: float) -> tuple[npt.NDArray[np.float64], ...]:
+        """Mean over the subsets, and the 2.5th and 97.5th percentile, by m."""
+        values = self.accuracy(p)
+        low, high = np.quantile(values, [0.025, 0.975], axis=0)
+        return values.mean(axis=0), low, high
+
+    def to_dict(self) -> dict[str, Value | list[int] | dict[str, list[float]]]:
+        """Means at about 60 sizes, evenly spaced in log m."""
+        sizes = spread_sizes(self.pool)
+        curves = {f"{p:g}": self.accuracy(p).mean(axis=0)[sizes - 1].round(6).tolist() for p in PROBABILITIES}
+        return {
+            "benchmark": self.benchmark,
+            "pool": self.pool,
+            "subsets": len(self.oracle),
+            "reference_model": self.reference_model,
+            "reference_score": self.reference_score,
+            "m": sizes.tolist(),
+            "accuracy": curves,
+        }
+
+
+def spread_sizes(pool: int, points: int = 60) -> npt.NDArray[np.intp]:
+    """Distinct sizes from 1 to `pool`, about evenly spaced in log m."""
+    return np.unique(np.rint(np.geomspace(1, pool, points)).astype(np.intp))
+
+
+def scaling_up(
+    release: Release,
+    benchmarks: Sequence[str] | None = None,
+    *,
+    subsets: int = SUBSETS,
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+) -> list[Curve]:
+    """One Curve per benchmark, from `scores/`, over all of its items."""
+    names = list(benchmarks or release.benchmarks)
+    curves = []
+    for done, name in enumerate(names):
+        progress(done, len(names), name)
+        oracle, chance = random_subsets(read_scores(release, name), subsets, np.random.default_rng(seed))
+        info = release.benchmarks[name]
+        curves.append(Curve(name, info.reference_model, info.reference_score, oracle, chance))
+    progress(len(names), len(names), "")
+    return curves
+
+
+def read_scores(release: Release, benchmark: str) -> Scores:
+    """Score matrix (models, items) of the models that cover every item, by model id.
+
+    Raises DataError if no model does, or a model has two scores for an item.
+    """
+    path = release.path / "scores" / f"{benchmark}.parquet"
+    table = read_parquet(path, ["model_id", "item", "score"])
+    models = table["model_id"].combine_chunks()
+    codes = (
+        models.indices.to_numpy()
+        if hasattr(models, "indices")
+        else models.dictionary_encode().indices.to_numpy()
+    )
+    items = table["item"].to_numpy()
+    n = release.benchmarks[benchmark].n_items
+    matrix = np.full((int(codes.max(initial=-1)) + 1, n), np.nan, np.float32)
+    matrix[codes, items] = table["score"].to_numpy()
+    if np.count_nonzero(~np.isnan(matrix)) != len(table):
+        raise DataError(f"{path}: a model has two scores for an item, or a score is NaN")
+    covering = matrix[~np.isnan(matrix).any(axis=1)]
+    if not len(covering):
+        raise DataError(f"{path}: no model covers all {n} items")
+    return covering
+
+
+def random_subsets(
+    scores: Scores, subsets: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Oracle and chance accuracy, (subsets, models) each, of the first m of `subsets` random permutations.
+
+    scores: (models, items). Any prefix of a random permutation is a random subset, so one running maximum
+    gives all sizes at once; 0/1 scores are packed 8 to a byte.
+    """
+    n_models, n_items = scores.shape
+    binary = bool(np.isin(scores, (0, 1)).all())
+    packed = np.packbits(scores.astype(bool), axis=1) if binary else scores
+    means = scores.mean(axis=1, dtype=np.float64)
+    oracle = np.empty((subsets, n_models))
+    chance = np.empty_like(oracle)
+    for row in range(subsets):
+        order = rng.permutation(n_models)
+        if binary:
+            union = np.bitwise_or.accumulate(packed[order], axis=0)
+            oracle[row] = np.bitwise_count(union).sum(axis=1, dtype=np.int64) / n_items
+        else:
+            oracle[row] = np.maximum.accumulate(packed[order], axis=0).mean(axis=1, dtype=np.float64)
+        chance[row] = np.cumsum(means[order]) / np.arange(1, n_models + 1)
+    return oracle, chance
+
+
+def scaling_table(curves: Sequence[Curve]) -> str:
+    """Mean accuracy at m = 1, 2, 3, 5, 10, ... and the whole pool, at most 80 characters wide."""
+    lines = []
+    for curve in curves:
+        reference = (
+            "" if curve.reference_score is None else f"  {curve.reference_model}: {curve.reference_score:.3f}"
+        )
+        lines += ["", f"{curve.benchmark}  pool of {curve.pool} models{reference}"]
+        lines.append(f"  {'m':>5}" + "".join(f"{f'p={p:g}':>8}" for p in PROBABILITIES))
+        steps = (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000)
+        means = [curve.accuracy(p).mean(axis=0) for p in PROBABILITIES]
+        for m in [m for m in steps if m < curve.pool] + [curve.pool]:
+            lines.append(f"  {m:>5}" + "".join(f"{mean[m - 1]:>8.3f}" for mean in means))
+    return "\n".join(lines[1:])

@@ -1,0 +1,162 @@
+"""Runs routers over the cells of a release and scores what they choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .bootstrap import RESAMPLES, resample_counts
+from .cells import Output, differences, mean_over_kinds, rows, score_cell
+from .errors import InputError, UsageError
+from .metrics import check_probabilities, choose, entropy, one_hot
+from .reader import Group, Release, load_items
+from .results import Difference, Evaluation, Row
+from .routers import TRAINING_FREE, RouterFactory, find_router
+from .task import PolicyRouter, Scores, SharedRouter, Task
+from .tasks import make_tasks
+
+Routers = Sequence[str] | Mapping[str, RouterFactory]
+
+
+def evaluate(
+    release: Release,
+    routers: Routers = TRAINING_FREE,
+    *,
+    benchmarks: Sequence[str] | None = None,
+    sizes: Sequence[int] | None = None,
+    encoder: str | None = None,
+    method: str = "paper",
+    scheme: str = "paper",
+    compat: bool = False,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    pairs: bool = False,
+    covers: Callable[[Group], bool] = lambda group: True,
+    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+) -> Evaluation:
+    """Score routers in every cell (benchmark x m x kind) of a release.
+
+    routers: registered names, or a mapping from any name to a class (or function without arguments) that
+    makes a router. benchmarks, sizes: default all. encoder: default `minilm`, or else the first one.
+    method: how groups were chosen. scheme: how items were split. compat: the reference code's quirks.
+    seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
+    two routers. covers: only the groups it accepts. progress: called with (done, total, benchmark).
+
+    Raises UsageError for names this release does not have, InputError for missing files or libraries,
+    DataError for unusable data or router outputs.
+    """
+    factories = (
+        dict(routers) if isinstance(routers, Mapping) else {name: find_router(name) for name in routers}
+    )
+    if not factories:
+        raise UsageError("no routers were named")
+    plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    result_rows: list[Row] = []
+    means: list[Row] = []
+    compared: list[Difference] = []
+    for done, (name, groups) in enumerate(plan.items()):
+        progress(done, len(plan), name)
+        info = release.benchmarks[name]
+        vectors = _encoder(release, name, encoder, factories)
+        items = load_items(release, name, groups, vectors, scheme)
+        tasks = make_tasks(
+            items, groups, encoder=vectors, scheme=scheme, binary=info.binary, compat=compat, seed=seed
+        )
+        tests = [items.parts["test"].scores[g] for g in groups]
+        outputs: list[dict[str, Output]] = [{} for _ in tasks]
+        for router, make in factories.items():
+            for cell, output in zip(outputs, run_router(router, make, tasks, tests), strict=True):
+                cell[router] = output
+        counts = resample_counts(len(tests[0]), resamples, seed)
+        for m in sorted({g.m for g in groups}):
+            scored = []
+            cells = [i for i, g in enumerate(groups) if g.m == m]
+            for i in cells:
+                cell_outputs = list(outputs[i].values())
+                scored.append(score_cell(tasks[i], cell_outputs, tests[i], counts, info.reference_score))
+                result_rows += rows(scored[-1], outputs[i], tasks[i], info.reference_score)
+            scored.append(mean_over_kinds(scored))
+            means += rows(scored[-1], outputs[cells[0]], tasks[cells[0]], info.reference_score)
+            if pairs:
+                compared += [d for s in scored for d in differences(s, list(factories), tasks[cells[0]])]
+    progress(len(plan), len(plan), "")
+    return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
+
+
+def _plan(
+    release: Release,
+    benchmarks: Sequence[str] | None,
+    sizes: Sequence[int] | None,
+    method: str,
+    covers: Callable[[Group], bool],
+) -> tuple[dict[str, list[Group]], list[str]]:
+    """Groups by benchmark, and a note for each size that a benchmark lacks."""
+    for name in benchmarks or ():
+        if name not in release.benchmarks:
+            raise UsageError(f"no benchmark {name!r}; this release has {', '.join(release.benchmarks)}")
+    methods = sorted({g.method for g in release.groups})
+    if method not in methods:
+        raise UsageError(f"no groups by method {method!r}; this release has {', '.join(methods) or 'none'}")
+    plan: dict[str, list[Group]] = {}
+    notes = []
+    for name in dict.fromkeys(benchmarks or release.benchmarks):
+        groups = release.groups_of(name, method)
+        have = sorted({g.m for g in groups})
+        absent = sorted(set(sizes or ()) - set(have))
+        if absent or not have:
+            notes.append(f"{name}: no {method} groups of m = {absent or 'any size'}; it has m = {have}")
+        kept = [g for g in groups if (sizes is None or g.m in sizes) and covers(g)]
+        if kept:
+            plan[name] = kept
+    if not plan:
+        raise UsageError("nothing to evaluate: " + ("; ".join(notes) or "no group is covered"))
+    return plan, notes
+
+
+def _encoder(
+    release: Release, benchmark: str, wanted: str | None, factories: Mapping[str, RouterFactory]
+) -> str | None:
+    """The encoder to use, None where there is none and no router needs one."""
+    available = release.encoders(benchmark)
+    if wanted is not None and wanted not in available:
+        raise UsageError(
+            f"{benchmark}: no vectors by encoder {wanted!r}; there are {', '.join(available) or 'none'}"
+        )
+    needing = [name for name, make in factories.items() if getattr(make(), "uses_vectors", True)]
+    if not available and needing:
+        raise InputError(
+            f"{benchmark}: this release has no vectors, which {', '.join(needing)} need; "
+            "leave them out of --routers, or use a release with an encoder"
+        )
+    return wanted or ("minilm" if "minilm" in available else next(iter(available), None))
+
+
+def run_router(
+    name: str, make: RouterFactory, tasks: Sequence[Task], tests: Sequence[Scores]
+) -> Iterator[Output]:
+    """Fit a router to tasks of one benchmark and check what it says of each.
+
+    tests: the test scores of each task, shown only to routers that declare `sees_test_scores`.
+    Raises DataError for NaN or anything else that is not a distribution.
+    """
+    router = make()
+    if isinstance(router, SharedRouter):
+        router.fit_all(tasks)
+    for task, Y_test in zip(tasks, tests, strict=True):
+        shown = replace(task, Y_test=Y_test) if getattr(router, "sees_test_scores", False) else task
+        if not isinstance(router, SharedRouter):
+            router = make()
+            router.fit(shown)
+        probabilities = router.predict_proba(shown)
+        checked = check_probabilities(probabilities, task, name)
+        if isinstance(router, PolicyRouter):
+            policy = check_probabilities(router.policy(shown), task, f"{name} (policy)").astype(np.float32)
+        else:
+            policy = one_hot(choose(checked, task), task.m)
+        floor = getattr(router, "entropy_floor", 0.0) if task.compat else 0.0
+        entropies = entropy(checked, floor)
+        if not getattr(router, "has_probabilities", True):
+            entropies = np.full(task.n_test, np.nan)
+        yield Output(policy, entropies, getattr(router, "uses_vectors", True))

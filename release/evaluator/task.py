@@ -1,0 +1,106 @@
+"""What a router sees, and what a router is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+Scores = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.uint8]
+Cell = tuple[str, int, str, str, str]
+
+KINDS = ("all_strong", "all_weak", "strong_to_weak")
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One cell of the benchmark: a group of m candidate LLMs on one benchmark under one split.
+
+    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`.
+    encoder: which encoder made the vectors, None where the release has none.
+    candidates: m model ids, ascending by mean score over the whole benchmark for `paper` groups.
+    X_train, X_val, X_test: float32 (n, d), one row per item; d = 0 where there is no encoder.
+    Y_train, Y_val: float32 (n, m), score of each candidate in [0, 1].
+    labels_train, labels_val: uint8 (n, m), 1 where the score is at least 0.95 x the best on that item.
+    Y_test: None, unless the router declares `sees_test_scores = True` (upper bounds such as the oracle).
+    test_items: item_id of each test row.
+    binary: every score is 0 or 1.
+    compat: follow the reference code's quirks; then the training rows come in the reference's order.
+    seed: where every random choice of a router starts.
+    read_prompts: `read_prompts("train")` gives the raw prompts of a split, in row order.
+    """
+
+    benchmark: str
+    m: int
+    kind: str
+    method: str
+    scheme: str
+    encoder: str | None
+    candidates: tuple[str, ...]
+    X_train: Scores
+    X_val: Scores
+    X_test: Scores
+    Y_train: Scores
+    Y_val: Scores
+    labels_train: Labels
+    labels_val: Labels
+    test_items: Sequence[str]
+    read_prompts: Callable[[str], list[str]]
+    Y_test: Scores | None = None
+    binary: bool = True
+    compat: bool = False
+    seed: int = 0
+
+    @property
+    def cell(self) -> Cell:
+        """(benchmark, m, kind, method, scheme): a key for what a router keeps per cell."""
+        return self.benchmark, self.m, self.kind, self.method, self.scheme
+
+    @property
+    def n_test(self) -> int:
+        """Number of test items."""
+        return len(self.test_items)
+
+    @property
+    def stream(self) -> list[int]:
+        """Seed of this cell's own random stream, the same whether cells are trained together or alone."""
+        return [self.seed, self.m, KINDS.index(self.kind)]
+
+
+@runtime_checkable
+class Router(Protocol):
+    """Anything with `fit` and `predict_proba`. A fresh one is made for every cell.
+
+    Optional class attributes:
+    `uses_vectors = False`: works in a release without embeddings.
+    `sees_test_scores = True`: an upper bound; `task.Y_test` is filled in and the table marks it.
+    `entropy_floor = 1e-4`: with compat, E_p drops terms with p at or below it, as the reference does.
+    Optional methods: those of `SharedRouter` and of `PolicyRouter`.
+    """
+
+    def fit(self, task: Task) -> object:
+        """Learn from the training (and validation) rows."""
+
+    def predict_proba(self, task: Task) -> Floats:
+        """Selection probabilities, (n_test, m), each row sums to 1."""
+
+
+@runtime_checkable
+class SharedRouter(Router, Protocol):
+    """A router that learns all cells of a benchmark at once; one is made for each benchmark."""
+
+    def fit_all(self, tasks: Sequence[Task]) -> object:
+        """Learn every cell; the tasks share X_train and X_test. Must equal fitting each alone."""
+
+
+@runtime_checkable
+class PolicyRouter(Router, Protocol):
+    """A router whose choice is not simply its most probable candidate."""
+
+    def policy(self, task: Task) -> Floats:
+        """How often each candidate is chosen, (n_test, m), rows sum to 1; one-hot when it never varies."""

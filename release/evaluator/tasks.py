@@ -1,0 +1,74 @@
+"""Turns the items of a benchmark into one Task per group of candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .errors import UsageError
+from .reader import Group, Items, reference_order
+from .task import Task
+
+
+def make_tasks(
+    items: Items,
+    groups: Sequence[Group],
+    *,
+    encoder: str | None,
+    scheme: str = "paper",
+    binary: bool = True,
+    compat: bool = False,
+    seed: int = 0,
+) -> list[Task]:
+    """One Task per group; they share the vectors, and Y_test is left out.
+
+    With compat the training rows come in the reference's order and, where scores are continuous, the
+    training scores are its labels. Raises UsageError where that order cannot be had.
+    """
+    train, val, test = (items.parts[s] for s in ("train", "validation", "test"))
+    order = np.arange(len(train.rows))
+    if compat and scheme == "paper":
+        if not items.files_follow_scheme:
+            raise UsageError(
+                f"{items.benchmark}: --compat needs the reference's row order, kept only by a release whose "
+                "files follow the paper split: drop --compat, or build one with schemes = ['paper', ...]"
+            )
+        order = reference_order({split: part.subsets for split, part in items.parts.items()})
+
+    def read_prompts(split: str) -> list[str]:
+        prompts = items.prompts(split)
+        return [prompts[i] for i in order] if split == "train" else prompts
+
+    X_train = train.vectors[order]
+    tasks = []
+    for group in groups:
+        scores, labels = train.scores[group][order], train.labels[group][order]
+        if compat and not binary:
+            # The reference trains on labels here, and labels an item that every candidate fails all ones.
+            labels = np.where(labels.any(axis=1, keepdims=True), labels, np.uint8(1))
+            scores = labels.astype(np.float32)
+        tasks.append(
+            Task(
+                benchmark=items.benchmark,
+                m=group.m,
+                kind=group.kind,
+                method=group.method,
+                scheme=scheme,
+                encoder=encoder,
+                candidates=group.candidates,
+                X_train=X_train,
+                X_val=val.vectors,
+                X_test=test.vectors,
+                Y_train=scores,
+                Y_val=val.scores[group],
+                labels_train=labels,
+                labels_val=val.labels[group],
+                test_items=test.item_ids,
+                read_prompts=read_prompts,
+                binary=binary,
+                compat=compat,
+                seed=seed,
+            )
+        )
+    return tasks

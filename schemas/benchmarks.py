@@ -1,0 +1,296 @@
+"""The registry of benchmarks: what each one holds, and how its leaderboard scores it.
+
+Item counts, metrics and reference scores are those of RouterEval, Table 4. A benchmark that is
+not listed here can be added with one row; subsets that a dump names beyond the listed ones are
+ordered after them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+MMLU_SUBJECTS = (
+    "abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge",
+    "college_biology", "college_chemistry", "college_computer_science", "college_mathematics",
+    "college_medicine", "college_physics", "computer_security", "conceptual_physics", "econometrics",
+    "electrical_engineering", "elementary_mathematics", "formal_logic", "global_facts",
+    "high_school_biology", "high_school_chemistry", "high_school_computer_science",
+    "high_school_european_history", "high_school_geography", "high_school_government_and_politics",
+    "high_school_macroeconomics", "high_school_mathematics", "high_school_microeconomics",
+    "high_school_physics", "high_school_psychology", "high_school_statistics", "high_school_us_history",
+    "high_school_world_history", "human_aging", "human_sexuality", "international_law", "jurisprudence",
+    "logical_fallacies", "machine_learning", "management", "marketing", "medical_genetics",
+    "miscellaneous", "moral_disputes", "moral_scenarios", "nutrition", "philosophy", "prehistory",
+    "professional_accounting", "professional_law", "professional_medicine", "professional_psychology",
+    "public_relations", "security_studies", "sociology", "us_foreign_policy", "virology",
+    "world_religions",
+)  # fmt: skip
+MMLU_COUNTS = (
+    100, 135, 152, 100, 265, 144, 100, 100, 100, 173, 102, 100, 235, 114, 145, 378, 126, 100, 310, 203,
+    100, 165, 198, 193, 390, 270, 238, 151, 545, 216, 204, 237, 223, 131, 121, 108, 163, 112, 103, 234,
+    100, 783, 346, 895, 306, 311, 324, 282, 1534, 272, 612, 110, 245, 201, 100, 166, 171,
+)  # fmt: skip
+BBH_TASKS = (
+    "boolean_expressions", "causal_judgement", "date_understanding", "disambiguation_qa",
+    "formal_fallacies", "geometric_shapes", "hyperbaton", "logical_deduction_five_objects",
+    "logical_deduction_seven_objects", "logical_deduction_three_objects", "movie_recommendation",
+    "navigate", "object_counting", "penguins_in_a_table", "reasoning_about_colored_objects", "ruin_names",
+    "salient_translation_error_detection", "snarks", "sports_understanding", "temporal_sequences",
+    "tracking_shuffled_objects_five_objects", "tracking_shuffled_objects_seven_objects",
+    "tracking_shuffled_objects_three_objects", "web_of_lies",
+)  # fmt: skip
+BBH_COUNTS = (250, 187, *(250,) * 11, 146, 250, 250, 250, 178, *(250,) * 6)
+MATH_TOPICS = (
+    "algebra", "counting_and_prob", "geometry", "intermediate_algebra", "num_theory", "prealgebra",
+    "precalculus",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark.
+
+    name: the short name used in paths and dataset configs.
+    leaderboard: `v1` or `v2` of the Open LLM Leaderboard.
+    shots: few-shot examples in the prompt.
+    subsets: subset name -> number of items at full size, in canonical order.
+    metric: the metric that counts; `metric_aliases` are other names that dumps use for it.
+    binary: every score is 0 or 1.
+    reference_model, reference_score: the denominator of V_R, a share in [0, 1].
+    tasks: dump task name -> subset, for every known leaderboard format.
+    filters: answer filters of the harness in its own order; the first one counts.
+    publish_text: whether the authors allow the question text to be published.
+    models: number of LLMs at full size.
+    """
+
+    name: str
+    title: str
+    leaderboard: str
+    shots: int
+    subsets: dict[str, int]
+    metric: str
+    reference_model: str
+    reference_score: float
+    models: int
+    license: str
+    citation: str
+    metric_aliases: tuple[str, ...] = ()
+    binary: bool = True
+    publish_text: bool = True
+    filters: tuple[str, ...] = ()
+    tasks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items at full size."""
+        return sum(self.subsets.values())
+
+    def subset_order(self, subset: str) -> tuple[int, str]:
+        """Sort key of a subset: registry order first, then unknown subsets by name."""
+        names = list(self.subsets)
+        return (names.index(subset), subset) if subset in self.subsets else (len(names), subset)
+
+
+def _v1(task: str, subset: str, shots: int, *harness: str) -> dict[str, str]:
+    """Task names of one v1 subset: details files (colon or hyphen), RouterEval pickles, the harness."""
+    pickle_name = f"harness_{task.replace(':', '_').replace('-', '_', 1)}_{shots}"
+    names = {f"harness|{task}|{shots}", f"harness|{task.replace(':', '-')}|{shots}", pickle_name, *harness}
+    return dict.fromkeys(sorted(names), subset)
+
+
+_MMLU_TASKS = {
+    name: subject
+    for subject in MMLU_SUBJECTS
+    for name in (
+        f"harness|hendrycksTest-{subject}|5",
+        f"harness_hendrycksTest_{subject}_5",
+        f"mmlu_{subject}",
+    )
+}
+
+
+def _v2(prefix: str, subsets: tuple[str, ...], suffix: str = "") -> dict[str, str]:
+    """Task names of v2 subsets: the leaderboard's and the pickles'."""
+    return {f"{lead}{prefix}_{s}{suffix}": s for s in subsets for lead in ("leaderboard_", "")}
+
+
+_ROWS = (
+    Benchmark(
+        name="arc",
+        title="AI2 Reasoning Challenge, challenge set",
+        leaderboard="v1",
+        shots=25,
+        subsets={"arc": 1172},
+        metric="acc_norm",
+        reference_model="GPT-3.5",
+        reference_score=0.852,
+        models=5000,
+        license="CC BY-SA 4.0",
+        citation="Clark et al., 2018, arXiv:1803.05457",
+        tasks=_v1("arc:challenge", "arc", 25, "arc_challenge"),
+    ),
+    Benchmark(
+        name="hellaswag",
+        title="HellaSwag",
+        leaderboard="v1",
+        shots=10,
+        subsets={"hellaswag": 10042},
+        metric="acc_norm",
+        reference_model="GPT-4",
+        reference_score=0.953,
+        models=5000,
+        license="MIT",
+        citation="Zellers et al., 2019, arXiv:1905.07830",
+        tasks=_v1("hellaswag", "hellaswag", 10, "hellaswag"),
+    ),
+    Benchmark(
+        name="mmlu",
+        title="Massive Multitask Language Understanding",
+        leaderboard="v1",
+        shots=5,
+        subsets=dict(zip(MMLU_SUBJECTS, MMLU_COUNTS, strict=True)),
+        metric="acc",
+        reference_model="GPT-4",
+        reference_score=0.864,
+        models=5000,
+        license="MIT",
+        citation="Hendrycks et al., 2021, arXiv:2009.03300",
+        tasks=_MMLU_TASKS,
+    ),
+    Benchmark(
+        name="truthfulqa",
+        title="TruthfulQA, multiple choice",
+        leaderboard="v1",
+        shots=0,
+        subsets={"truthfulqa": 817},
+        metric="mc2",
+        reference_model="Qwen1.5-32B",
+        reference_score=0.669,
+        models=5000,
+        license="Apache-2.0",
+        citation="Lin et al., 2022, arXiv:2109.07958",
+        binary=False,
+        tasks=_v1("truthfulqa:mc", "truthfulqa", 0, "truthfulqa_mc2"),
+    ),
+    Benchmark(
+        name="winogrande",
+        title="WinoGrande, XL validation",
+        leaderboard="v1",
+        shots=5,
+        subsets={"winogrande": 1267},
+        metric="acc",
+        reference_model="GPT-4",
+        reference_score=0.875,
+        models=5000,
+        license="Apache-2.0",
+        citation="Sakaguchi et al., 2020, arXiv:1907.10641",
+        tasks=_v1("winogrande", "winogrande", 5, "winogrande"),
+    ),
+    Benchmark(
+        name="gsm8k",
+        title="Grade School Math 8K",
+        leaderboard="v1",
+        shots=5,
+        subsets={"gsm8k": 1319},
+        metric="acc",
+        metric_aliases=("exact_match",),
+        reference_model="GPT-4",
+        reference_score=0.920,
+        models=5000,
+        license="MIT",
+        citation="Cobbe et al., 2021, arXiv:2110.14168",
+        filters=("strict-match", "flexible-extract"),
+        tasks=_v1("gsm8k", "gsm8k", 5, "gsm8k"),
+    ),
+    Benchmark(
+        name="ifeval",
+        title="Instruction-Following Evaluation",
+        leaderboard="v2",
+        shots=0,
+        subsets={"ifeval": 541},
+        metric="prompt_level_strict_acc",
+        reference_model="GPT-4",
+        reference_score=0.7689,
+        models=3811,
+        license="Apache-2.0",
+        citation="Zhou et al., 2023, arXiv:2311.07911",
+        tasks={"leaderboard_ifeval": "ifeval", "ifeval": "ifeval"},
+    ),
+    Benchmark(
+        name="bbh",
+        title="BIG-Bench Hard",
+        leaderboard="v2",
+        shots=3,
+        subsets=dict(zip(BBH_TASKS, BBH_COUNTS, strict=True)),
+        metric="acc_norm",
+        reference_model="GPT-4",
+        reference_score=0.8303,
+        models=3811,
+        license="MIT",
+        citation="Suzgun et al., 2023, arXiv:2210.09261",
+        tasks=_v2("bbh", BBH_TASKS),
+    ),
+    Benchmark(
+        name="gpqa",
+        title="Graduate-Level Google-Proof Q&A",
+        leaderboard="v2",
+        shots=0,
+        subsets={"diamond": 198, "extended": 546, "main": 448},
+        metric="acc_norm",
+        reference_model="GPT-4",
+        reference_score=0.397,
+        models=3811,
+        license="CC BY 4.0",
+        citation="Rein et al., 2023, arXiv:2311.12022",
+        publish_text=False,
+        tasks=_v2("gpqa", ("diamond", "extended", "main")),
+    ),
+    Benchmark(
+        name="musr",
+        title="Multistep Soft Reasoning",
+        leaderboard="v2",
+        shots=0,
+        subsets={"murder_mysteries": 250, "object_placements": 256, "team_allocation": 250},
+        metric="acc_norm",
+        reference_model="GPT-4",
+        reference_score=0.699,
+        models=3811,
+        license="MIT",
+        citation="Sprague et al., 2024, arXiv:2310.16049",
+        tasks=_v2("musr", ("murder_mysteries", "object_placements", "team_allocation")),
+    ),
+    Benchmark(
+        name="math_lvl5",
+        title="MATH, level 5",
+        leaderboard="v2",
+        shots=4,
+        subsets=dict(zip(MATH_TOPICS, (307, 123, 132, 280, 154, 193, 135), strict=True)),
+        metric="exact_match",
+        reference_model="GPT-4",
+        reference_score=0.400,
+        models=3811,
+        license="MIT",
+        citation="Hendrycks et al., 2021, arXiv:2103.03874",
+        tasks=_v2("math", MATH_TOPICS, "_hard"),
+    ),
+    Benchmark(
+        name="mmlu_pro",
+        title="MMLU-Pro",
+        leaderboard="v2",
+        shots=5,
+        subsets={"mmlu_pro": 12032},
+        metric="acc",
+        reference_model="GPT-4 Turbo",
+        reference_score=0.637,
+        models=1823,
+        license="Apache-2.0",
+        citation="Wang et al., 2024, arXiv:2406.01574",
+        tasks={"leaderboard_mmlu_pro": "mmlu_pro", "mmlu_pro": "mmlu_pro"},
+    ),
+)
+
+BENCHMARKS: dict[str, Benchmark] = {b.name: b for b in _ROWS}
+TASKS: dict[str, tuple[str, str]] = {
+    task: (b.name, subset) for b in _ROWS for task, subset in b.tasks.items()
+}
+"""Dump task name -> (benchmark, subset)."""

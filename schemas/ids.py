@@ -1,0 +1,76 @@
+"""Identities: of items and question families by content, of models by name, and the order of keys."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from hashlib import blake2b
+
+_DIGITS = re.compile(r"(\d+)")
+_SPACE = re.compile(r"\s+")
+_MODEL = re.compile(r"[^\s/\\]+(?:/[^\s/\\]+)?")
+_SEPARATOR = "\x1f"
+
+
+def digest(*parts: str) -> str:
+    """128-bit hash of text parts as 32 hex digits; lone surrogates are hashed as they are."""
+    return blake2b(_SEPARATOR.join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def normalise_text(text: str) -> str:
+    """Text with Unicode compatibility forms, case and white space folded."""
+    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
+
+
+def content_digest(
+    question: str | None, choices: Sequence[str | None] | None, prompt: str | None
+) -> str | None:
+    """Hash of an item's content: question and choices in order, else the prompt; None without either."""
+    if question is not None:
+        return digest(normalise_text(question), *(normalise_text(c or "") for c in choices or ()))
+    return None if prompt is None else digest(normalise_text(prompt))
+
+
+def family_id(question: str | None, prompt: str | None, fallback: str) -> str:
+    """Hash of the question alone, so that twins in any subset share it.
+
+    fallback: what identifies an item that has no text (it is a family of its own).
+    """
+    text = question if question is not None else prompt
+    return "fam-" + (digest("key", fallback) if text is None else digest("text", normalise_text(text)))[:16]
+
+
+def item_id(benchmark: str, subset: str, content: str, ordinal: int) -> str:
+    """Readable, stable id of an item: `benchmark/subset/hash`, with an ordinal for exact repeats."""
+    stem = benchmark if subset == benchmark else f"{benchmark}/{subset}"
+    return f"{stem}/{content[:16]}" + (f"-{ordinal + 1}" if ordinal else "")
+
+
+def natural_key(key: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that orders numbers inside names as numbers: 2 < 10, `a2` < `a10`; total on all strings."""
+    return tuple(
+        (0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part)
+        for part in _DIGITS.split(key)
+        if part
+    )
+
+
+def model_id(name: str) -> str | None:
+    """Canonical `org/name` of a model as a dump spells it (`org__name` or `org/name`), or None if unusable.
+
+    A name without an organisation stays bare.
+    """
+    name = name.strip()
+    if "/" not in name and "__" in name.strip("_"):
+        org, _, rest = name.partition("__")
+        name = f"{org}/{rest}"
+    usable = (
+        _MODEL.fullmatch(name) and name.isprintable() and ".." not in name.split("/") and len(name) <= 256
+    )
+    return name if usable else None
+
+
+def file_stem_is_safe(name: str) -> bool:
+    """Whether a benchmark, encoder or scheme name may become part of a path."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) is not None and ".." not in name

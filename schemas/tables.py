@@ -1,0 +1,185 @@
+"""Every table of a build as a `pa.Schema`: dtypes, nullability, and one line of documentation per column.
+
+A schema's metadata key `routerset.sort` names the columns that rows are sorted by, and
+`routerset.key` the columns that are unique together.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""Raised whenever a column changes its meaning or its type; releases carry it in their manifest."""
+
+
+class Split(StrEnum):
+    """The three sides of a split."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class Kind(StrEnum):
+    """The three kinds of candidate groups (RouterEval, section 4.2)."""
+
+    ALL_STRONG = "all_strong"
+    ALL_WEAK = "all_weak"
+    STRONG_TO_WEAK = "strong_to_weak"
+
+
+class Reason(StrEnum):
+    """Why a record was quarantined. The list is closed; `REASONS` says what each code means."""
+
+    UNREADABLE_FILE = "unreadable_file"
+    UNSAFE_PICKLE = "unsafe_pickle"
+    UNKNOWN_TASK = "unknown_task"
+    MISSING_METRIC = "missing_metric"
+    MALFORMED_ROW = "malformed_row"
+    NOT_AN_OBJECT = "not_an_object"
+    MISSING_KEY = "missing_key"
+    MISSING_SCORE = "missing_score"
+    SCORE_OUT_OF_RANGE = "score_out_of_range"
+    DUPLICATE_KEY = "duplicate_key"
+    CONFLICTING_GOLD = "conflicting_gold"
+    UNKNOWN_ITEM = "unknown_item"
+    INVALID_MODEL = "invalid_model"
+
+
+REASONS: dict[Reason, str] = {
+    Reason.UNREADABLE_FILE: "the file could not be opened or decoded; it counts as one record",
+    Reason.UNSAFE_PICKLE: "the pickle asks for more than plain data; nothing of it was run; one record",
+    Reason.UNKNOWN_TASK: "the task is neither in the registry nor mapped by the config",
+    Reason.MISSING_METRIC: "the row or file lacks the metric that counts for the benchmark",
+    Reason.MALFORMED_ROW: "the row cannot be parsed",
+    Reason.NOT_AN_OBJECT: "a value stands where an object was expected",
+    Reason.MISSING_KEY: "the row has no document key and no content to join on",
+    Reason.MISSING_SCORE: "the score is absent, null or NaN: missing, never 0",
+    Reason.SCORE_OUT_OF_RANGE: "the score is not a number in [0, 1]",
+    Reason.DUPLICATE_KEY: "one run scores the same document twice, differently",
+    Reason.CONFLICTING_GOLD: "the row's gold answer is not the one that most models were scored against",
+    Reason.UNKNOWN_ITEM: "fewer than half of the models saw this document, or it cannot be matched",
+    Reason.INVALID_MODEL: "the model has no usable name",
+}
+
+
+def _field(name: str, dtype: pa.DataType, doc: str, nullable: bool = False) -> pa.Field:
+    return pa.field(name, dtype, nullable=nullable, metadata={"doc": doc})
+
+
+def _schema(fields: list[pa.Field], sort: tuple[str, ...], key: tuple[str, ...] = ()) -> pa.Schema:
+    metadata = {"routerset.sort": ",".join(sort), "routerset.key": ",".join(key or sort)}
+    return pa.schema(fields, metadata=metadata)
+
+
+_S = pa.string()
+
+MODELS = _schema(
+    [
+        _field("model_id", _S, "the model, as `org/name`"),
+        _field("org", _S, "the part before the slash", nullable=True),
+        _field("revision", _S, "commit of the weights that were evaluated", nullable=True),
+        _field("precision", _S, "number format of the weights", nullable=True),
+        _field("params_b", pa.float64(), "parameters, in billions", nullable=True),
+        _field("architecture", _S, "architecture class named in the model's config", nullable=True),
+        _field("license", _S, "licence of the weights", nullable=True),
+        _field("is_merge", pa.bool_(), "made by merging other models", nullable=True),
+        _field("is_moe", pa.bool_(), "a mixture of experts", nullable=True),
+        _field(
+            "leaderboards", pa.list_(pa.field("element", _S, nullable=False)), "leaderboards it stands on"
+        ),
+    ],
+    sort=("model_id",),
+)
+ITEMS = _schema(
+    [
+        _field("item", pa.int32(), "row number in canonical order, 0..n-1 without gaps"),
+        _field("item_id", _S, "stable content id; never a row number"),
+        _field("subset", _S, "subset of the benchmark"),
+        _field("doc_key", _S, "key of the document in the dump"),
+        _field("question", _S, "the question alone", nullable=True),
+        _field("prompt", _S, "the text sent to the LLMs, few-shot examples included", nullable=True),
+        _field("choices", pa.list_(pa.field("element", _S)), "answer options in order", nullable=True),
+        _field("family_id", _S, "same question, same family, across subsets too"),
+    ],
+    sort=("item",),
+)
+SCORES = _schema(
+    [
+        _field("model_id", pa.dictionary(pa.int32(), _S), "the model, as `org/name`"),
+        _field("item", pa.int32(), "row number of the item in canonical order"),
+        _field("score", pa.float32(), "score in [0, 1] under the benchmark's metric"),
+    ],
+    sort=("model_id", "item"),
+)
+RUNS = _schema(
+    [
+        _field("model_id", _S, "the model, as `org/name`"),
+        _field("benchmark", _S, "short name of the benchmark"),
+        _field("subset", _S, "subset of the benchmark"),
+        _field("source", _S, "dump format"),
+        _field("file", _S, "file, relative to the root of its source"),
+        _field("sha256", _S, "SHA-256 of the file"),
+        _field("timestamp", _S, "ISO time of the run, where the dump tells", nullable=True),
+        _field("metric", _S, "metric that the scores were read from"),
+        _field("n_items", pa.int32(), "records read"),
+        _field("n_kept", pa.int32(), "records that became scores"),
+        _field("chosen", pa.bool_(), "the newest run of this model on this subset"),
+    ],
+    sort=("model_id", "benchmark", "subset", "timestamp", "source", "file"),
+)
+SPLITS = _schema(
+    [
+        _field("item", pa.int32(), "row number of the item in canonical order"),
+        _field("split", pa.dictionary(pa.int8(), _S), "train, validation or test"),
+    ],
+    sort=("item",),
+)
+GROUPS = _schema(
+    [
+        _field("m", pa.int32(), "number of candidates"),
+        _field("kind", _S, "all_strong, all_weak or strong_to_weak"),
+        _field("rank", pa.int32(), "position of the candidate in the group, 0..m-1"),
+        _field("model_id", _S, "the candidate, as `org/name`"),
+    ],
+    sort=("m", "kind", "rank"),
+)
+QUARANTINE = _schema(
+    [
+        _field("source", _S, "dump format"),
+        _field("file", _S, "file, relative to the root of its source"),
+        _field("row", pa.int64(), "row in the file, from 0", nullable=True),
+        _field("model_id", _S, "the model, where known", nullable=True),
+        _field("benchmark", _S, "short name of the benchmark, where known", nullable=True),
+        _field("reason", _S, "code of a closed list"),
+        _field("detail", _S, "what was found and what was expected"),
+        _field("excerpt", _S, "the offending text, 500 characters at most", nullable=True),
+    ],
+    sort=("source", "file", "row", "model_id", "benchmark", "reason", "detail", "excerpt"),
+)
+
+
+def embeddings_schema(dimension: int) -> pa.Schema:
+    """Schema of an embeddings table whose vectors hold `dimension` numbers."""
+    vector = pa.list_(pa.field("element", pa.float32(), nullable=False), dimension)
+    return _schema(
+        [
+            _field("item", pa.int32(), "row number of the item in canonical order"),
+            _field("vector", vector, "embedding of the item's text"),
+        ],
+        sort=("item",),
+    )
+
+
+TABLES: dict[str, pa.Schema] = {
+    "models": MODELS,
+    "items": ITEMS,
+    "scores": SCORES,
+    "runs": RUNS,
+    "splits": SPLITS,
+    "groups": GROUPS,
+    "quarantine": QUARANTINE,
+}
+"""Tables with a fixed schema; `embeddings` depends on the encoder's dimension."""

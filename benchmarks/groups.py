@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 import platform
-import resource
 import shlex
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -86,9 +86,13 @@ def timed(work: Callable[[], T], repeats: int = 1) -> tuple[float, T]:
     return min(seconds), result
 
 
-def peak_mib() -> float:
-    """Peak resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_mib(work: Callable[[], object]) -> float:
+    """Most memory that some work allocates on top of what is there."""
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 2**20
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,6 @@ class Run:
     paper_s: float
     greedy_s: float
     direct_s: float
-    memory_mib: float
     kept: list[bool]
     same: list[bool]
 
@@ -123,10 +126,8 @@ def measure(
         rng.set_state(state)
         return rng
 
-    before = peak_mib()
     paper_s, (paper, _) = timed(lambda: paper_groups(scores, SIZES, fresh()), repeats)
     greedy_s, (greedy, _) = timed(lambda: greedy_groups(scores, SIZES, train, paper), repeats)
-    memory = peak_mib() - before
     direct_s, direct = timed(lambda: direct_paper_groups(scores, SIZES, fresh())) if peer else (0.0, {})
     found = {(g.m, str(g.kind)): g.rows for g in paper}
     kept = [
@@ -134,7 +135,7 @@ def measure(
         for p, g in zip(paper, greedy, strict=True)
     ]
     same = [key in found and np.array_equal(rows, found[key]) for key, rows in direct.items()]
-    return Run(paper, greedy, paper_s, greedy_s, direct_s, memory, kept, same)
+    return Run(paper, greedy, paper_s, greedy_s, direct_s, kept, same)
 
 
 def compare(models: int, items: int, binary: bool, peer: bool) -> bool:
@@ -147,8 +148,12 @@ def compare(models: int, items: int, binary: bool, peer: bool) -> bool:
     for name, seconds in (("paper", run.paper_s), ("greedy", run.greedy_s), ("direct NumPy", run.direct_s)):
         if seconds:
             print(f"{name:32}{seconds:10.2f}" + (f"{run.direct_s / seconds:10.1f}x" if peer else ""))
-    print(f"memory beyond the scores, both methods: {run.memory_mib:.0f} MiB at the peak\n")
-    print(f"{'':22}{'oracle on train':>22}{'oracle on test':>22}")
+    for name, work in (
+        ("paper", lambda: paper_groups(scores, SIZES, rng)),
+        ("greedy", lambda: greedy_groups(scores, SIZES, sides[Split.TRAIN], run.paper)),
+    ):
+        print(f"{name}: at most {peak_mib(work):.0f} MiB beyond the scores")
+    print(f"\n{'':22}{'oracle on train':>22}{'oracle on test':>22}")
     print(f"{'m':>4}  {'kind':16}" + f"{'paper':>11}{'greedy':>11}" * 2)
     for pair in zip(run.paper, run.greedy, strict=True):
         means = [oracle_mean(scores, g.rows, sides[side]) for side in (Split.TRAIN, Split.TEST) for g in pair]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -72,40 +72,46 @@ class Layer:
     out: nn.Module
     norm: nn.Module
 
+    def project(self, x: Tensor) -> Tensor:
+        """What attention takes in, row by row."""
+        return linear(x, self.weight, self.bias)
+
     def feed_forward(self, context: Tensor, x: Tensor) -> Tensor:
         """What follows attention, row by row."""
         x = self.attention_norm(self.attention_out(context) + x)
-        return self.norm(self.out(self.intermediate(x)) + x)
+        normed: Tensor = self.norm(self.out(self.intermediate(x)) + x)
+        return normed
 
 
 class PackedEncoder:
     """A BERT, RoBERTa, MPNet or Longformer encoder that takes packed batches.
 
-    max_tokens: the longest text that its table of positions allows.
+    dimension: length of a token's state. max_tokens: longest text that the table of positions allows.
+    padding_id: id of the padding token where positions are counted from it, else None.
     varlen: attention over all texts of a batch in one kernel (FlashAttention, GPUs only).
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        """Take over the weights of a model in eval mode. Raises ValueError on an unknown architecture."""
+        """Take over the weights of a model of one of `MODEL_TYPES`, in eval mode and on its device."""
         config = model.config
-        if config.model_type not in MODEL_TYPES:
-            raise ValueError(f"found model type {config.model_type!r}, expected one of {', '.join(MODEL_TYPES)}")
         self.heads: int = config.num_attention_heads
         self.dimension: int = config.hidden_size
+        embeddings: Any = model.embeddings
+        encoder: Any = model.encoder
         # BERT counts positions from 0, the others from the one after the padding id
-        self.padding_id: int | None = None if config.model_type == "bert" else config.pad_token_id
+        self.padding_id: int | None = getattr(embeddings, "padding_idx", None)
         first = 0 if self.padding_id is None else self.padding_id + 1
         self.max_tokens: int = config.max_position_embeddings - first
-        embeddings = model.embeddings
         self.words: Tensor = embeddings.word_embeddings.weight
         self.positions: Tensor = embeddings.position_embeddings.weight
         if config.model_type != "mpnet":
             self.positions = self.positions + embeddings.token_type_embeddings.weight[0]
         self.embedding_norm: nn.Module = embeddings.LayerNorm
-        self.layers = [_layer(layer, config, i) for i, layer in enumerate(model.encoder.layer)]
+        self.layers = [_layer(layer) for layer in encoder.layer]
         self.position_bias: Callable[[Tensor], Tensor] | None = getattr(
-            model.encoder, "compute_position_bias", None
+            encoder, "compute_position_bias", None
         )
+        self.device: torch.device = self.words.device
         plain = self.position_bias is None and self.layers[0].window is None
         self.varlen = plain and self.words.is_cuda and self.words.dtype is not torch.float32
 
@@ -115,7 +121,7 @@ class PackedEncoder:
         bias = self._bias(x, max(batch.lengths))
         total = torch.zeros_like(x, dtype=torch.float32)
         for layer in self.layers:
-            projected = _by_block(batch.block, lambda rows: linear(rows, layer.weight, layer.bias), x)  # noqa: B023
+            projected = _by_block(batch.block, layer.project, x)
             if layer.window is not None:
                 context = self._attend_window(layer, projected, x, batch)
             elif self.varlen:
@@ -193,7 +199,8 @@ def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
 
 def _by_block(block: int, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     """A row-wise function over blocks of `block` rows."""
-    return torch.cat([function(*parts) for parts in zip(*(x.split(block) for x in inputs), strict=True)])
+    parts = zip(*(torch.split(x, block) for x in inputs), strict=True)
+    return torch.cat([function(*part) for part in parts])
 
 
 def _mean(states: Tensor, batch: Batch) -> Tensor:
@@ -202,8 +209,9 @@ def _mean(states: Tensor, batch: Batch) -> Tensor:
     return torch.segment_reduce(states[:total], "mean", lengths=batch.offsets.diff().long(), unsafe=True)
 
 
-def _layer(layer: nn.Module, config: object, index: int) -> Layer:
+def _layer(layer: Any) -> Layer:
     """The parts of a `transformers` layer, under one set of names."""
+    attention: Any
     if hasattr(layer.attention, "attn"):  # MPNet
         attention, out, norm = layer.attention.attn, layer.attention.attn.o, layer.attention.LayerNorm
         inputs = [attention.q, attention.k, attention.v]

@@ -1,4 +1,4 @@
-"""Texts to token ids, and token ids to batches."""
+"""Texts to token ids; of a text that is too long, the end."""
 
 from __future__ import annotations
 
@@ -51,20 +51,3 @@ def _end(text: str, chars: int) -> str:
         return text
     found = _WORD_BREAK.search(text, len(text) - chars)
     return text[found.start() :] if found else text
-
-
-def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Batches of at most `budget` tokens (or of one text), as indices into `lengths`.
-
-    Longest first, ties by index: memory runs out at once or not at all, and texts of one length
-    stand side by side.
-    """
-    batches: list[list[int]] = []
-    room = 0
-    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if lengths[i] > room:
-            batches.append([])
-            room = max(budget, lengths[i])
-        batches[-1].append(i)
-        room -= lengths[i]
-    return batches

@@ -1,0 +1,164 @@
+"""The command line: `routerset VERB`. Verbs are thin; what takes time to import is imported by its verb."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.progress import say
+
+if TYPE_CHECKING:
+    from etl.build import StageName
+
+DONE, DATA_FAILED, USAGE, UNREADABLE, TRY_LATER = 0, 1, 2, 3, 75
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code.
+
+    0 done, 1 the data failed a check, 2 wrong usage or config, 3 an input is missing or unreadable,
+    75 a remote service is unavailable.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on where it stopped")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        found = _exit_code(error)
+        if found is None:
+            raise
+        say(f"routerset: {error}")
+        return found
+    return code
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Exit code of an error that a user can act on; None for a bug."""
+    from embed.errors import ModelUnavailable
+    from etl.build import BuildLocked, StageMissing
+    from etl.config import ConfigError
+    from etl.ingest import EmptyBuild
+
+    codes: list[tuple[type[Exception], int]] = [
+        (ConfigError, USAGE),
+        (StageMissing, USAGE),
+        (EmptyBuild, DATA_FAILED),
+        (BuildLocked, TRY_LATER),
+        (ModelUnavailable, TRY_LATER),
+        (OSError, UNREADABLE),
+    ]
+    return next((code for kind, code in codes if isinstance(error, kind)), None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="routerset", description="Turn LLM leaderboard dumps into a versioned benchmark for LLM routers."
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_demo(verbs)
+    _add_synth(verbs)
+    _add_build(verbs)
+    return parser
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "demo", _demo, "make small synthetic dumps, build them, and show how to load the result",
+                 "routerset demo --out out/demo")  # fmt: skip
+    verb.add_argument(
+        "--out", type=Path, default=Path("out/demo"), help="folder to work in (default: out/demo)"
+    )
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from etl.demo import demo
+
+    return demo(args.out)
+
+
+def _add_synth(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "synth", _synth, "write synthetic dumps in real layouts, with a known truth",
+                 "routerset synth out/dumps --layout lm_eval --models 20 --faults rerun nan")  # fmt: skip
+    verb.add_argument("dir", type=Path, metavar="DIR", help="folder to write")
+    verb.add_argument("--models", type=int, metavar="N", help="number of models (default: by scale)")
+    verb.add_argument("--layout", default="all", metavar="L", help="dump layout, or all (default)")
+    verb.add_argument("--scale", choices=("full", "small"), default="small", help="size (default: small)")
+    verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed (default: 0)")
+    verb.add_argument("--faults", nargs="*", default=[], metavar="F", help="faults that real dumps have")
+    verb.add_argument("--benchmarks", nargs="*", metavar="B", help="only these benchmarks")
+
+
+def _synth(args: argparse.Namespace) -> int:
+    from etl.demo import synth
+
+    return synth(args.dir, args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks)
+
+
+def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "build", _build, "build tables and a release from dumps",
+                 "routerset build configs/real.toml --out out/real")  # fmt: skip
+    verb.add_argument("config", type=Path, metavar="CONFIG.toml", help="what to build")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the build")
+    verb.add_argument("--runner", choices=("direct", "dask"), default="direct", help="where it runs")
+    verb.add_argument("--workers", type=int, default=1, metavar="N", help="local processes (default: 1)")
+    verb.add_argument("--scheduler", metavar="ADDR", help="a Dask scheduler, such as tcp://host:8786")
+    verb.add_argument("--only", metavar="STAGE", help="run this stage alone")
+    verb.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
+
+
+def _build(args: argparse.Namespace) -> int:
+    from etl import text
+    from etl.build import StageName, build, steps
+    from etl.config import Runner, RunnerName, load_config
+
+    config = load_config(args.config)
+    if args.dry_run:
+        rows = [[name.value, "would run" if runs else "up to date"] for name, runs in steps(config, args.out)]
+        print(text.table(["stage", "state"], rows))
+        return DONE
+    only = _stage(args.only)
+    runner = Runner(RunnerName(args.runner), args.workers, args.scheduler)
+    manifest = build(config, args.out, runner, lambda stage, state: say(f"{stage.value:<9}{state}"), only)
+    print(text.accounting(manifest.stages[StageName.INGEST].info["accounting"]))
+    if StageName.GROUPS in manifest.stages:
+        print("\n" + text.candidate_groups(manifest.stages[StageName.GROUPS].info["groups"]))
+    return DONE
+
+
+def _stage(name: str | None) -> StageName | None:
+    from etl.build import StageName
+    from etl.config import ConfigError
+
+    if name is not None and name not in list(StageName):
+        raise ConfigError(f'--only: unknown stage "{name}"; valid stages: {", ".join(StageName)}')
+    return None if name is None else StageName(name)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -100,11 +100,13 @@ def reference_coverage(scores: np.ndarray) -> Bits | Floats:
 def integer_coverage(scores: np.ndarray, items: np.ndarray) -> Bits | Levels:
     """Scores of some items, valued in exact integers.
 
-    scores: (models, items), uint8 of 0 and 1, or floats in [0, 1]; items: indices of distinct items.
+    scores: (models, items), uint8 of 0 and 1, or floats in [0, 1]; items: indices of the items, in any
+    order. Raises ValueError for any other content.
     """
+    continuous = _continuous(scores)
     wanted = np.zeros(scores.shape[1], np.uint8)
     wanted[items] = 1
-    if not _continuous(scores):
+    if not continuous:
         return Bits(_packed(scores) & _packed(wanted[np.newaxis]))
     rows = np.empty((len(scores), int(wanted.sum())), np.int32)
     for block in _blocks(scores):

@@ -95,6 +95,7 @@ def _greedy(cover: Gains, states: np.ndarray, m: int, bins: np.ndarray | None) -
 
 def _swap(cover: Gains, states: np.ndarray, group: np.ndarray, bins: np.ndarray | None) -> np.ndarray:
     """Replace one model at a time by the one that adds most to the others, until no swap helps."""
+    everyone = np.arange(len(states))
     group, unchanged = group.copy(), 0
     for _ in range(MAX_PASSES):
         # what the members after each place cover together: they have not changed yet when their turn comes
@@ -103,11 +104,11 @@ def _swap(cover: Gains, states: np.ndarray, group: np.ndarray, bins: np.ndarray 
         earlier = np.zeros_like(states[0])
         for place, member in enumerate(group):
             others = cover.join(earlier, later[place + 1])
-            options = np.arange(len(states)) if bins is None else np.flatnonzero(bins == bins[member])
-            # other members of the group need no exclusion: they add nothing
+            options = everyone if bins is None else np.flatnonzero(bins == bins[member])
+            # the other members of the group need no exclusion: they add nothing
             gains = cover.gain(states if bins is None else states[options], others)
             unchanged += 1
-            if gains.max() > cover.gain(states[[member]], others)[0]:
+            if gains.max() > gains[np.searchsorted(options, member)]:
                 group[place], unchanged = options[gains.argmax()], 0
             elif unchanged == len(group):
                 return group

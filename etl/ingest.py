@@ -25,7 +25,7 @@ from schemas.tables import MODELS, QUARANTINE, RUNS
 
 PLAN = "staging/plan.json"
 READERS = ("etl.sources", "etl.normalize", "etl.staging", "etl.store", "schemas")
-ASSEMBLERS = ("etl.assemble", "etl.items", *READERS)
+ASSEMBLERS = ("etl.assemble", "etl.ingest", "etl.items", "etl.models", *READERS)
 
 
 class AccountingError(RuntimeError):
@@ -38,10 +38,15 @@ class EmptyBuild(ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build will read. mark: hash of the settings, and of the sizes and times of the files."""
+    """What a build will read.
+
+    code: fingerprint of the code that reads it. mark: hash of that, the settings, and the sizes and
+    times of the files.
+    """
 
     batches: tuple[Batch, ...]
     benchmarks: tuple[str, ...]
+    code: str
     mark: str
 
     def waiting(self, build: Path) -> int:
@@ -52,9 +57,9 @@ class Plan:
 def plan(config: Config) -> Plan:
     """Batches of all dumps, found but not opened. Raises DumpUnreadable where a source holds none."""
     batches = tuple(plan_batches(config.sources, code_fingerprint(*READERS)))
-    code = code_fingerprint(*ASSEMBLERS, "etl.models")
+    code = code_fingerprint(*ASSEMBLERS)
     mark = fingerprint(code, [b.fingerprint for b in batches], _settings(config))
-    return Plan(batches, config.dataset.benchmarks or tuple(BENCHMARKS), mark)
+    return Plan(batches, config.dataset.benchmarks or tuple(BENCHMARKS), code, mark)
 
 
 def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
@@ -68,7 +73,7 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
     group_map(
         plan.batches,
         functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
-        functools.partial(_assemble, specs=specs, build=str(build)),
+        functools.partial(_assemble, specs=specs, build=str(build), code=plan.code),
         runner,
     )
     shards = [s for b in plan.batches for s in _stage(b, str(build), plan.benchmarks)]
@@ -77,7 +82,7 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
         by_benchmark[benchmark].append(shard)
     parts: dict[str, Stage] = {}
     for benchmark in sorted(by_benchmark, key=list(BENCHMARKS).index):
-        part = done(build, _mark(benchmark, by_benchmark[benchmark]))
+        part = done(build, _mark(benchmark, by_benchmark[benchmark], plan.code))
         if part is None:
             raise RuntimeError(
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
@@ -93,12 +98,14 @@ def _stage(batch: Batch, build: str, benchmarks: Sequence[str]) -> Iterator[tupl
             yield shard.benchmark, shard
 
 
-def _mark(benchmark: str, shards: Sequence[Shard]) -> str:
+def _mark(benchmark: str, shards: Sequence[Shard], code: str) -> str:
     folders = sorted((s.order, s.folder) for s in shards)
-    return fingerprint("assemble", code_fingerprint(*ASSEMBLERS), benchmark, folders)
+    return fingerprint("assemble", code, benchmark, folders)
 
 
-def _assemble(benchmark: str, shards: Sequence[Shard], specs: Sequence[SourceSpec], build: str) -> str:
+def _assemble(
+    benchmark: str, shards: Sequence[Shard], specs: Sequence[SourceSpec], build: str, code: str
+) -> str:
     """Assemble one benchmark, unless the same shards were assembled before."""
     shards = list(shards)
     root = Path(build)
@@ -108,7 +115,7 @@ def _assemble(benchmark: str, shards: Sequence[Shard], specs: Sequence[SourceSpe
         result = assemble(benchmark, shards, specs, root / "staging", root / "tables", part)
         return result.files, asdict(replace(result, files={}))
 
-    once(root, _mark(benchmark, shards), make)
+    once(root, _mark(benchmark, shards, code), make)
     return benchmark
 
 
@@ -166,7 +173,7 @@ def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) 
     totals = {
         name: {"models": part.info["models"], "items": part.info["items"]} for name, part in parts.items()
     }
-    mark = fingerprint(code_fingerprint(*ASSEMBLERS, "etl.models"), _settings(config), sorted(inputs))
+    mark = fingerprint(plan.code, _settings(config), sorted(inputs))
     store.write_json(build / PLAN, {"plan": plan.mark, "fingerprint": mark})
     return Stage(
         mark, tuple(sorted(outputs, key=lambda o: o.path)), {"benchmarks": totals, "accounting": accounting}

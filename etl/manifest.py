@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -55,6 +56,7 @@ def _plain(value: object) -> object:
     return asdict(value)  # type: ignore[call-overload]
 
 
+@functools.cache
 def code_fingerprint(*names: str) -> str:
     """Hash of the source code of modules and packages, such as `etl.sources` or `schemas.ids`."""
     root = Path(__file__).resolve().parent.parent

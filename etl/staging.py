@@ -173,7 +173,7 @@ class _Shards:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._writers: dict[str, store.Writer] = {}
         self._waiting: dict[str, list[pa.Table]] = {}
 
     def add(self, benchmark: str, table: pa.Table) -> None:
@@ -222,14 +222,11 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
     """Rows of RUN_FRAGMENTS for one block, with its documents stored if they are new."""
     order = pc.sort_indices(block.doc_keys).to_numpy()
     docset = _store_docset(block, order, root)
-    scores = block.scores[:, order]
+    # indexing columns of a matrix gives column-major memory, and the bytes below are taken row by row
+    scores = np.ascontiguousarray(block.scores[:, order], np.float32)
     missing = np.isnan(scores)
     binary = bool(np.all(missing | (scores == 0.0) | (scores == 1.0)))
-    data = (
-        np.where(missing, MISSING, scores).astype(np.uint8)
-        if binary
-        else np.ascontiguousarray(scores, np.float32)
-    )
+    data = np.where(missing, np.float32(MISSING), scores).astype(np.uint8) if binary else scores
     n_runs, n_docs = scores.shape
     width = 1 if binary else 4
     offsets = np.arange(n_runs + 1, dtype=np.int64) * n_docs * width

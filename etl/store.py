@@ -22,6 +22,7 @@ ROW_GROUP = 1 << 20
 DELTA_COLUMNS = frozenset({"item"})
 PLAIN_COLUMNS = frozenset({"vector", "embedding", "scores"})
 JsonObject: TypeAlias = dict[str, Any]
+Writer: TypeAlias = pq.ParquetWriter
 
 
 @dataclass(frozen=True)

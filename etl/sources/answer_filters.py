@@ -5,33 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 NO_FILTER = "none"
 WHOLE = 0.9  # share of a file's documents that makes a stretch of rows a pass over all of them
 
 
 def choose_rows(
-    codes: np.ndarray, labels: Sequence[str | None], filters: Sequence[str], asked: str | None
+    codes: np.ndarray, labels: pa.StringArray, filters: Sequence[str], asked: str | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows that count, rows that those replace, and rows of documents that no row counts for; ascending.
 
-    codes: int (rows,), the document of each row. labels: the answer filter of each row, or None in logs
+    codes: int (rows,), the document of each row. labels: the answer filter of each row, null in logs
     that do not tell it: those hold one pass over all documents per filter, in the order of `filters`,
     the harness's own. asked: the filter that counts, by default the first of `filters`; a log that knows
     only the filter `none` has no choice. Of runs appended to one file, the one with the most documents
     counts, and of those the newest.
     """
     wanted = asked or next(iter(filters), None)
-    if any(label is not None for label in labels):
-        label = _label({name for name in labels if name is not None}, wanted)
-        rows = np.flatnonzero([name is not None and name == label for name in labels])
+    if labels.null_count < len(labels):
+        label = _label(set(labels.unique().drop_null().to_pylist()), wanted)
+        rows = np.flatnonzero(pc.equal(labels, pa.scalar(label, pa.string())).fill_null(False))
         passes = [rows[part] for part in _passes(codes[rows])]
     else:
         passes = _passes(codes)
         if len(filters) > 1 and len(passes) > 1:
             passes = passes[filters.index(wanted) :: len(filters)] if wanted in filters else []
     chosen = max(passes, key=lambda rows: (len(rows), rows[0]), default=np.arange(0))
-    rest = np.setdiff1d(np.arange(len(codes)), chosen)
+    rest = np.delete(np.arange(len(codes)), chosen)
+    if len(rest) == 0:
+        return chosen, rest, rest
     replaced = np.isin(codes[rest], codes[chosen]) | np.isin(rest, np.concatenate([chosen, *passes]))
     return chosen, rest[replaced], rest[~replaced]
 
@@ -47,8 +51,9 @@ def _label(names: set[str], wanted: str | None) -> str | None:
 
 def _passes(codes: np.ndarray) -> list[np.ndarray]:
     """Rows cut before each document met again, if all the pieces go over (nearly) all documents."""
-    if len(codes) == 0:
-        return []
+    repeats = np.bincount(codes)
+    if len(codes) == 0 or repeats.max() == 1:
+        return [np.arange(len(codes))] if len(codes) else []
     starts, seen = [0], set[int]()
     for row, code in enumerate(codes.tolist()):
         if code in seen:
@@ -56,5 +61,5 @@ def _passes(codes: np.ndarray) -> list[np.ndarray]:
             seen.clear()
         seen.add(code)
     passes = np.split(np.arange(len(codes)), starts[1:])
-    whole = WHOLE * len(np.unique(codes))
+    whole = WHOLE * np.count_nonzero(repeats)
     return passes if min(map(len, passes)) >= whole else [np.arange(len(codes))]

@@ -23,27 +23,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import UNSET, UnsetType
 
-from etl.normalize import (
-    BadRow,
-    column_block,
-    iso_timestamp,
-    metric_names,
-    quarantine,
-    resolve_model,
-    resolve_task,
-)
+from etl.normalize import BadRow, column_block, quarantine
 from etl.sources import files
 from etl.sources.answer_filters import NO_FILTER, choose_rows
 from etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
 from etl.sources.jsonlines import decode_line, is_utf8, read_chunks, score_of
 from etl.sources.questions import as_text, choices_of, prompt_of, question_of
+from etl.sources.task_files import TaskFile, identify, refuse
 from schemas import ids
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import Reason
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
 _NEWLINE = ord("\n")
-_BATCH = 1 << 14  # lines whose columns are built together
+_BATCH = 1 << 12  # lines whose columns are built together
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _ROWS = pa.schema(
     [
@@ -60,26 +53,6 @@ _ROWS = pa.schema(
 """One row per usable line. metric: position among the metric's names. text: of a score that is no number."""
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What the names of a file, the config and the registry say about its lines.
-
-    subset: may hold `{field}`. metrics: names of the metric that counts, the first one preferred.
-    """
-
-    dump: Dump
-    spec: SourceSpec
-    task: str
-    model: str
-    timestamp: str | None
-    benchmark: str
-    subset: str
-    metrics: tuple[str, ...]
-
-    def bad(self, row: int, reason: Reason, detail: str, excerpt: str | None = None) -> BadRow:
-        return BadRow(row, reason, detail, self.model, self.benchmark, excerpt)
-
-
 def discover(spec: SourceSpec) -> Iterator[Dump]:
     """Sample logs below `spec.path`, grouped by the folder that names the model."""
     for dump in files.discover(spec, (".jsonl", ".json"), lambda file: file.parent.as_posix()):
@@ -90,63 +63,40 @@ def discover(spec: SourceSpec) -> Iterator[Dump]:
 def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     """One log as one reading, a block per subset.
 
-    Raises DumpUnreadable where the file cannot be read or holds no line, ValueError where the config
-    names an unknown benchmark.
+    Raises DumpUnreadable where the file cannot be read or holds no line.
     """
-    run = _identify(dump, spec)
+    name = PurePosixPath(dump.file)
+    named = _NAME.fullmatch(name.name)
+    if named is None:
+        raise DumpUnreadable("expected a name like samples_<task>_<time>.jsonl")
+    folder = name.parent.name or PurePosixPath(dump.path).parent.name
+    run = identify(dump, spec, named["task"], folder, named["time"])
     if isinstance(run, BadRow):
-        yield _refused(dump, run)
+        yield refuse(dump, run, _line_numbers(dump))
         return
     tables, bad, n_read = [_ROWS.empty_table()], [], 0
     for table, found, n in _parse(run):
         tables.append(table)
         bad.append(quarantine(dump, found))
         n_read += n
-    rows = pa.concat_tables(tables).combine_chunks()
-    blocks, quarantined = _blocks(rows, run)
+    rows = pa.concat_tables(tables).combine_chunks().to_batches()
+    blocks, quarantined = _blocks(rows[0], run) if rows else ([], [])
     yield Reading(tuple(blocks), pa.concat_tables([*bad, *quarantined]), {run.benchmark: n_read})
 
 
 SOURCE = Source("lm_eval", discover, read)
 
 
-def _identify(dump: Dump, spec: SourceSpec) -> _Run | BadRow:
-    """What the file's names say, or why none of its lines can count."""
-    file = PurePosixPath(dump.file)
-    named = _NAME.fullmatch(file.name)
-    if named is None:
-        raise DumpUnreadable(f"{dump.file}: expected a name like samples_<task>_<time>.jsonl")
-    folder = file.parent.name or PurePosixPath(dump.path).parent.name
-    model = resolve_model(folder, spec)
-    task = named["task"]
-    if spec.benchmark is None:
-        target = resolve_task(task, spec)
-    elif spec.benchmark in BENCHMARKS:
-        target = spec.benchmark, spec.subset or next(iter(BENCHMARKS[spec.benchmark].subsets))
-    else:
-        raise ValueError(
-            f"[[source]] benchmark: found {spec.benchmark!r}, expected one of {', '.join(BENCHMARKS)}"
-        )
-    if target is None:
-        detail = f"found task {task!r}, expected one of the registry or of [source.tasks]"
-        return BadRow(None, Reason.UNKNOWN_TASK, detail, model)
-    benchmark, subset = target
-    if model is None:
-        detail = f"found folder {folder!r}, expected the model as ORG__MODEL"
-        return BadRow(None, Reason.INVALID_MODEL, detail, None, benchmark)
-    names = metric_names(benchmark, spec)
-    return _Run(dump, spec, task, model, iso_timestamp(named["time"]), benchmark, subset, names)
-
-
-def _refused(dump: Dump, why: BadRow) -> Reading:
-    """Every line of a file to quarantine, for a reason that its name gives."""
-    rows = [
-        replace(why, row=number)
-        for first, _, chunk in _numbered(dump)
-        for number, line in enumerate(chunk.split(b"\n"), first)
-        if line.strip()
-    ]
-    return Reading((), quarantine(dump, rows), {why.benchmark: len(rows)})
+def _line_numbers(dump: Dump) -> np.ndarray:
+    """Numbers of the lines that are not blank."""
+    return np.array(
+        [
+            number
+            for first, _, chunk in _numbered(dump)
+            for number, line in enumerate(chunk.split(b"\n"), first)
+            if line.strip()
+        ]
+    )
 
 
 def _numbered(dump: Dump) -> Iterator[tuple[int, int, bytes]]:
@@ -162,7 +112,7 @@ def _numbered(dump: Dump) -> Iterator[tuple[int, int, bytes]]:
         first += n
         blank = blank and chunk.isspace()
     if blank:
-        raise DumpUnreadable(f"{dump.file}: expected JSON lines, found no line")
+        raise DumpUnreadable("expected JSON lines, found no line")
 
 
 # --- lines to rows ---------------------------------------------------------------------------------
@@ -205,7 +155,7 @@ class _Decoded:
     scores: np.ndarray
 
 
-def _parse(run: _Run) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
+def _parse(run: TaskFile) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
     """Rows and bad lines of a file, in order, and the number of lines that they came from."""
     pending: list[_Decoded] = []
     n_pending = 0
@@ -223,7 +173,7 @@ def _parse(run: _Run) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
         yield _columns(pending, run), [], n_pending
 
 
-def _decode(chunk: bytes, first: int, n: int, run: _Run) -> _Decoded | None:
+def _decode(chunk: bytes, first: int, n: int, run: TaskFile) -> _Decoded | None:
     """The lines of a chunk if all are usual ones, with one number each as their score."""
     if _PLACEHOLDER.search(run.subset):
         return None
@@ -244,7 +194,7 @@ def _decode(chunk: bytes, first: int, n: int, run: _Run) -> _Decoded | None:
     return None
 
 
-def _columns(chunks: Sequence[_Decoded], run: _Run) -> pa.Table:
+def _columns(chunks: Sequence[_Decoded], run: TaskFile) -> pa.Table:
     """Rows of usual lines."""
     lines = list(chain.from_iterable(chunk.lines for chunk in chunks))
     keys, doc_hashes, target_hashes, filters = (
@@ -263,7 +213,7 @@ def _columns(chunks: Sequence[_Decoded], run: _Run) -> pa.Table:
     return pa.table(columns).cast(_ROWS)
 
 
-def _decode_one_by_one(chunk: bytes, first: int, run: _Run) -> tuple[pa.Table, list[BadRow], int]:
+def _decode_one_by_one(chunk: bytes, first: int, run: TaskFile) -> tuple[pa.Table, list[BadRow], int]:
     """What `_parse` yields for one chunk of lines of any kind."""
     good: list[tuple[object, ...]] = []
     bad: list[BadRow] = []
@@ -279,7 +229,7 @@ def _decode_one_by_one(chunk: bytes, first: int, run: _Run) -> tuple[pa.Table, l
     return pa.table(arrays, schema=_ROWS), bad, len(good) + len(bad)
 
 
-def _row(line: bytes, number: int, run: _Run) -> tuple[object, ...] | BadRow:
+def _row(line: bytes, number: int, run: TaskFile) -> tuple[object, ...] | BadRow:
     """One line as a row of `_ROWS`, or why it is none."""
     record = decode_line(line, number, _OBJECT)
     if isinstance(record, BadRow):
@@ -316,7 +266,7 @@ def _key(doc_id: object) -> str | None:
     return str(doc_id) if usable else None
 
 
-def _subset(run: _Run, doc: object) -> str | None:
+def _subset(run: TaskFile, doc: object) -> str | None:
     """The subset with its `{field}` filled from the document; None where that gives no name safe in paths."""
     if not _PLACEHOLDER.search(run.subset):
         return run.subset
@@ -329,10 +279,10 @@ def _subset(run: _Run, doc: object) -> str | None:
 # --- rows to blocks --------------------------------------------------------------------------------
 
 
-def _blocks(rows: pa.Table, run: _Run) -> tuple[list[Block], list[pa.Table]]:
+def _blocks(rows: pa.RecordBatch, run: TaskFile) -> tuple[list[Block], list[pa.Table]]:
     """A block per subset, and quarantine tables."""
     filters = BENCHMARKS[run.benchmark].filters
-    keys, labels = rows["doc_key"].combine_chunks(), rows["filter"].to_pylist()
+    keys, labels = rows["doc_key"], rows["filter"]
     codes = keys.dictionary_encode().indices.to_numpy()
     chosen, replaced, other = choose_rows(codes, labels, filters, run.spec.filter)
     wanted = run.spec.filter or next(iter(filters), NO_FILTER)
@@ -344,20 +294,25 @@ def _blocks(rows: pa.Table, run: _Run) -> tuple[list[Block], list[pa.Table]]:
         )
         for i in other.tolist()
     ]
-    subsets = rows["subset"].to_numpy()
+    subsets = rows["subset"].dictionary_encode()
+    numbers = subsets.indices.to_numpy()
+    n_replaced = np.bincount(numbers[replaced], minlength=len(subsets.dictionary))
     blocks, quarantined = [], [quarantine(run.dump, orphans)]
-    for subset in sorted({*subsets[chosen], *subsets[replaced]}):
-        part = rows.take(pa.array(chosen[subsets[chosen] == subset])).combine_chunks()
+    for subset, number in sorted(zip(subsets.dictionary.to_pylist(), range(len(n_replaced)), strict=True)):
+        here = chosen[numbers[chosen] == number]
+        if len(here) == 0 and n_replaced[number] == 0:
+            continue
+        part = rows if len(here) == len(rows) else rows.take(pa.array(here))
         block, bad = _block(part, subset, run)
-        n = int(np.sum(subsets[replaced] == subset))
+        n = n_replaced[number]
         blocks.append(replace(block, n_read=block.n_read + n, n_superseded=block.n_superseded + n))
         quarantined.append(bad)
     return blocks, quarantined
 
 
-def _block(rows: pa.Table, subset: str, run: _Run) -> tuple[Block, pa.Table]:
+def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[Block, pa.Table]:
     numbers = rows["row"].to_numpy()
-    keys = rows["doc_key"].combine_chunks()
+    keys = rows["doc_key"]
     preferred = pc.min(rows["metric"]).as_py() or 0
     return column_block(
         run.dump,
@@ -369,7 +324,7 @@ def _block(rows: pa.Table, subset: str, run: _Run) -> tuple[Block, pa.Table]:
         timestamp=run.timestamp,
         rows=numbers,
         doc_keys=keys,
-        prints=rows["print"].combine_chunks(),
+        prints=rows["print"],
         scores=rows["score"].to_numpy(),
         docs=lambda: _documents(run.dump, numbers, keys),
         texts={i: text for i, text in enumerate(rows["text"].to_pylist()) if text is not None},

@@ -14,6 +14,7 @@ from __future__ import annotations
 import codecs
 import math
 import os
+import pickletools
 import re
 import struct
 from collections.abc import Callable, Iterable
@@ -29,7 +30,7 @@ MAX_DEPTH = 100
 INLINE_BYTES = 1 << 16  # larger payloads stay on disk
 _UNIT = 64  # bytes that cost as much as one element
 _LINE_BYTES = 1024  # of a number or a name
-_KEY_COST = 128  # elements; numbers can be chosen to collide in a dict, at a quadratic cost: few may be keys
+_KEY_COST = 256  # elements; numbers can be chosen to collide in a dict, at a quadratic cost: few may be keys
 
 
 class PickleError(ValueError):
@@ -52,7 +53,11 @@ def _show(value: object) -> str:
     """A value of the file as a message can carry it."""
     if isinstance(value, str | bytes):
         return repr(value[:80])
-    return repr(value)[:80] if isinstance(value, int | float | None) else f"a {type(value).__name__}"
+    return (
+        repr(value)[:80]
+        if isinstance(value, int | float | None)
+        else f"a {type(value).__name__.strip('_').lower()}"
+    )
 
 
 @dataclass(frozen=True)
@@ -97,24 +102,24 @@ class ArrayRef:
             raise PickleError(f"{self.path}[array at byte {self.offset}]: {error}") from None
 
 
-PlainKey: TypeAlias = "str | bytes | int | float | bool | np.generic | tuple[PlainKey, ...] | None"
+PlainKey: TypeAlias = str | bytes | int | np.integer | None
 PlainData: TypeAlias = (
-    "PlainKey | list[PlainData] | tuple[PlainData, ...] | dict[PlainKey, PlainData]"
-    " | np.ndarray | np.dtype | ArrayRef"
+    "PlainKey | float | np.generic | np.ndarray | np.dtype | ArrayRef"
+    " | list[PlainData] | tuple[PlainData, ...] | dict[PlainKey, PlainData]"
 )
 
 
 def load_pickle(path: str | Path, *, max_elements: int = MAX_ELEMENTS) -> PlainData:
     """The plain data in a pickle of protocol 0 to 5, as Python 2.7 and later and numpy 1 and 2 write them.
 
-    Array payloads of more than 64 KiB come back as `ArrayRef`, smaller arrays read-only in memory. So do arrays
-    of any size whose bytes do not lie in the file as they are: written by Python 3 in protocols 0 to 2, axes
-    permuted otherwise than in Fortran order, text objects. A Python 2 str is ASCII text or an array's bytes.
-    Refused though harmless: sets, bytearrays, OrderedDict, complex, dates, structured arrays, object arrays of
-    anything but text, None and lists of these, dict keys that are neither scalars nor tuples of scalars.
+    Array payloads of more than 64 KiB come back as `ArrayRef`, smaller arrays read-only in memory, and so do
+    arrays whose bytes do not lie in the file as they are: written by Python 3 in protocols 0 to 2, with axes
+    permuted otherwise than in Fortran order, or of text objects. A Python 2 str is ASCII text, or the bytes
+    of an array. Refused though harmless: sets, bytearrays, OrderedDict, complex, dates, structured arrays,
+    object arrays of anything but text, None and lists of these, keys other than text, integers and None.
 
-    Raises PickleError (malformed, truncated, contains itself, more than `max_elements`), UnsafePickle (anything
-    but plain data), OSError (cannot be opened).
+    Raises PickleError (malformed, truncated, contains itself, more than `max_elements`), UnsafePickle
+    (anything but plain data), OSError (cannot be opened).
     """
     with Path(path).open("rb") as file:
         return _Interpreter(str(path), file, max_elements).run()
@@ -133,7 +138,7 @@ class _Blob(_Pending):
 
     def __init__(self, interpreter: _Interpreter, kind: type, size: int, data: bytes | None) -> None:
         self.interpreter, self.kind, self.size, self.data = interpreter, kind, size, data
-        self.offset = interpreter.position
+        self.offset, self.value = interpreter.position, ""
 
     def read(self) -> bytes:
         if self.data is None:
@@ -147,8 +152,8 @@ class _Blob(_Pending):
             raise _refused("a bytearray", "plain data", "bytes")
         if not self.read().isascii():
             raise _refused("a Python 2 str beyond ASCII", "one that is text or an array", "Python 3")
-        self.interpreter.charge(self.size // _UNIT)
-        return self.read().decode("ascii")
+        self.value = self.value or self.read().decode("ascii")
+        return self.value
 
 
 _Items: TypeAlias = tuple[object, ...]
@@ -191,7 +196,7 @@ class _Interpreter:
 
     def __init__(self, path: str, file: BinaryIO, max_elements: int) -> None:
         self.path, self.file, self.max_elements, self.budget = path, file, max_elements, max_elements
-        self.size, self.position = os.fstat(file.fileno()).st_size, 0
+        self.size, self.position, self.copied = os.fstat(file.fileno()).st_size, 0, 0
         self.stack: list[object] = []
         self.marks: list[list[object]] = []
         self.memo: dict[int, object] = {}
@@ -200,14 +205,15 @@ class _Interpreter:
         start, name = 0, "START"
         try:
             while name != "STOP":
-                start, name = self.position, "OPCODE"
+                start, name = self.position, "NEXT"
                 code = self.take(1)
-                if code in _REFUSED:
-                    raise _refused(_REFUSED[code], "an opcode that makes plain data")
                 if code not in _OPCODES:
-                    raise _damaged(f"byte {code!r}", "an opcode of an uncompressed pickle")
-                name, read, act = _OPCODES[code]
+                    raise _damaged(f"byte {code!r}", "an opcode of a pickle, not compressed")
+                name = _OPCODES[code]
+                if name not in _ACTIONS:
+                    raise _refused("an opcode that is not admitted", "those that make plain data")
                 self.charge(1)
+                read, act = _ACTIONS[name]
                 act(self, read(self))
             return self.result()
         except (IndexError, ValueError) as error:  # of pop, int, float, decode and reshape, or raised here
@@ -233,6 +239,12 @@ class _Interpreter:
             raise PickleError(
                 f"found more than {self.max_elements} elements: raise max_elements if it is right"
             )
+
+    def copy(self, size: int) -> None:
+        # no writer has any byte of the file decoded more than twice; a file can have it done without end
+        self.copied += size
+        if self.copied > 2 * self.size:
+            raise _refused("the same bytes used again and again", "each once")
 
     def take(self, size: int) -> bytes:
         self.require(size)
@@ -319,7 +331,7 @@ class _Interpreter:
 
     def literal(self, line: bytes) -> None:
         quote, body = line[:1], line[1:-1]
-        if quote not in (b"'", b'"') or line[-1:] != quote or b"\\" in _ESCAPE.sub(b"", body):
+        if quote not in (b"'", b'"') or line[1:][-1:] != quote or b"\\" in _ESCAPE.sub(b"", body):
             raise _damaged("a malformed Python 2 str", "quotes and known escapes")
         self.inline(str, codecs.escape_decode(body)[0])
 
@@ -338,11 +350,10 @@ class _Interpreter:
         if type(target) is not dict or len(items) % 2:
             raise _refused(f"{len(items)} items for {_show(target)}", "pairs for a dict")
         for key, value in zip(map(_settled, items[::2]), map(_settled, items[1::2]), strict=True):
-            if not isinstance(key, str | bytes):
-                parts = key if isinstance(key, tuple) else (key,)
-                if not all(isinstance(part, str | bytes | int | float | np.generic | None) for part in parts):
-                    raise _refused(f"{_show(key)} as a key", "a scalar or a tuple of scalars")
-                self.charge(_KEY_COST * (1 + len(parts)))
+            if isinstance(key, int | np.integer) and -(1 << 53) < key < 1 << 53:
+                self.charge(_KEY_COST)
+            elif not isinstance(key, str | bytes | None):
+                raise _refused(f"{_show(key)} as a key", "text, bytes, an integer below 2**53 or None")
             if key in target:
                 raise _damaged(f"the key {_show(key)} twice", "it once")
             target[key] = value
@@ -362,20 +373,20 @@ class _Interpreter:
         function, arguments = self.last(2)
         if not isinstance(function, _Callable):
             raise _refused(f"a call of {_show(function)}", "one that numpy writes")
-        self.push(self.call(function.call, arguments))
+        self.push(self.call(f"a call of {function.name}", function.call, arguments))
 
     def build(self, _: None) -> None:
         skeleton, state = self.last(2)
         if not isinstance(skeleton, _Skeleton) or skeleton.value is not None:
             raise _refused(f"a state for {_show(skeleton)}", "a new array or dtype")
-        skeleton.value = self.call(skeleton.build, state)
+        skeleton.value = self.call("a state", skeleton.build, state)
         self.push(skeleton)
 
-    def call(self, function: _Call, arguments: object) -> object:
+    def call(self, name: str, function: _Call, arguments: object) -> object:
         result = function(self, arguments) if isinstance(arguments, tuple) else None
         if result is None:
             raise _refused(
-                "other arguments", "those that numpy writes for a plain array", "numpy.asarray of it"
+                f"{name} of a strange form", "the form of a plain numpy array", "numpy.asarray of it"
             )
         return result
 
@@ -439,7 +450,7 @@ def _dtype_state(base: np.dtype, _: _Interpreter, state: _Items) -> object:
 def _latin1(interpreter: _Interpreter, arguments: _Items) -> object:
     match arguments:
         case (str() as text, str("latin1")):
-            interpreter.charge(len(text) // _UNIT)
+            interpreter.copy(len(text))
             return text.encode("latin-1")
     return None
 
@@ -461,6 +472,7 @@ def _in_memory(interpreter: _Interpreter, shape: _Items, dtype: np.dtype, raw: o
             flat[index] = _text_cell(interpreter, cell, 4)
     else:
         data = raw.read() if isinstance(raw, _Blob) else raw.encode("ascii") if isinstance(raw, str) else raw
+        interpreter.copy(math.prod(sizes) * dtype.itemsize)
         flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)  # type: ignore[call-overload]
     return _valid(flat).reshape(sizes)
 
@@ -470,19 +482,16 @@ def _sizes(shape: _Items, dtype: np.dtype, raw: object) -> tuple[int, ...]:
     sizes = tuple(size for size in shape if type(size) is int and size >= 0)
     if len(sizes) < len(shape) or len(sizes) > 64 or math.prod(max(size, 1) for size in sizes) >= 1 << 48:
         raise _damaged(f"an impossible shape of {len(shape)} axes", "sizes")
-    found = -1
-    if dtype.hasobject and isinstance(raw, list):
-        found = len(raw) * dtype.itemsize
-    elif not dtype.hasobject and isinstance(raw, bytes | str | _Blob):
-        found = raw.size if isinstance(raw, _Blob) else len(raw)
-    expected = math.prod(sizes) * dtype.itemsize
-    if found != expected or not dtype.itemsize:
-        raise _damaged(f"{found} bytes", f"{expected} for {dtype} of shape {sizes}")
+    if not isinstance(raw, list if dtype.hasobject else bytes | str | _Blob):
+        raise _refused(f"{_show(raw)} as an array of {dtype}", "its bytes, or a list of text")
+    size = raw.size if isinstance(raw, _Blob) else len(raw) * (dtype.itemsize if isinstance(raw, list) else 1)
+    if size != math.prod(sizes) * dtype.itemsize or not dtype.itemsize:
+        raise _damaged(f"{size} bytes", f"{math.prod(sizes)} times {dtype.itemsize} for {dtype} {sizes}")
     return sizes
 
 
 def _text_cell(interpreter: _Interpreter, cell: object, depth: int) -> object:
-    interpreter.charge(1)
+    interpreter.copy(1)
     if isinstance(cell, list) and depth:  # copied: nothing that follows in the file can change it
         return [_text_cell(interpreter, part, depth - 1) for part in cell]
     if cell is None or isinstance(cell, str):
@@ -535,6 +544,7 @@ _CALLABLES = {
     ("numpy", "dtype"): _Callable("numpy.dtype", _dtype),
     ("_codecs", "encode"): _Callable("_codecs.encode", _latin1),  # bytes in protocols 0 to 2
     ("__builtin__", "bytes"): _Callable("bytes", lambda _, arguments: None if arguments else b""),
+    ("builtins", "bytes"): _Callable("bytes", lambda _, arguments: None if arguments else b""),
 }
 for _core in ("numpy.core", "numpy._core"):
     _CALLABLES[f"{_core}.multiarray", "_reconstruct"] = _Callable("numpy _reconstruct", _reconstruct)
@@ -546,12 +556,6 @@ _SAVE = {
     "torch": "numpy arrays (tensor.numpy())",
     "collections": "a dict",
 }
-_REFUSED = {
-    b"0": "POP", b"1": "POP_MARK", b"2": "DUP", b"P": "PERSID", b"Q": "BINPERSID", b"i": "INST", b"o": "OBJ",
-    b"\x81": "NEWOBJ", b"\x92": "NEWOBJ_EX", b"\x82": "EXT1", b"\x83": "EXT2", b"\x84": "EXT4",
-    b"\x8f": "EMPTY_SET", b"\x90": "ADDITEMS", b"\x91": "FROZENSET", b"\x97": "NEXT_BUFFER",
-    b"\x98": "READONLY_BUFFER",
-}  # fmt: skip
 
 
 def _number(layout: str) -> Callable[[_Interpreter], Any]:
@@ -576,58 +580,59 @@ def _new_dict(interpreter: _Interpreter, items: list[object]) -> None:
     interpreter.set_items(items)
 
 
+# the closed list of opcodes: how an argument is read, and what is done with it
 _I: TypeAlias = _Interpreter
-_OPCODES: dict[bytes, tuple[str, Callable[[_I], Any], Callable[[_I, Any], None]]] = {
-    # opcode: name, how its argument is read, what it does
-    b"\x80": ("PROTO", _number("<B"), _I.protocol),
-    b"\x95": ("FRAME", _number("<Q"), _I.require),
-    b".": ("STOP", _nothing, lambda i, _: None),
-    b"(": ("MARK", _nothing, _I.mark),
-    b"N": ("NONE", _nothing, _I.push),
-    b"\x88": ("NEWTRUE", lambda i: True, _I.push),
-    b"\x89": ("NEWFALSE", lambda i: False, _I.push),
-    b"I": ("INT", _line, _I.decimal),
-    b"L": ("LONG", _line, _I.decimal),
-    b"F": ("FLOAT", _line, lambda i, line: i.push(float(line))),
-    b"J": ("BININT", _number("<i"), _I.push),
-    b"K": ("BININT1", _number("<B"), _I.push),
-    b"M": ("BININT2", _number("<H"), _I.push),
-    b"G": ("BINFLOAT", _number(">d"), _I.push),
-    b"\x8a": ("LONG1", _number("<B"), _I.integer),
-    b"\x8b": ("LONG4", _number("<i"), _I.integer),
-    b"V": ("UNICODE", _long_line, lambda i, line: i.push(line.decode("raw-unicode-escape"))),
-    b"X": ("BINUNICODE", _number("<I"), _I.text),
-    b"\x8c": ("SHORT_BINUNICODE", _number("<B"), _I.text),
-    b"\x8d": ("BINUNICODE8", _number("<Q"), _I.text),
-    b"S": ("STRING", _long_line, _I.literal),
-    b"T": ("BINSTRING", _number("<i"), lambda i, size: i.blob(str, size)),
-    b"U": ("SHORT_BINSTRING", _number("<B"), lambda i, size: i.blob(str, size)),
-    b"B": ("BINBYTES", _number("<I"), lambda i, size: i.blob(bytes, size)),
-    b"C": ("SHORT_BINBYTES", _number("<B"), lambda i, size: i.blob(bytes, size)),
-    b"\x8e": ("BINBYTES8", _number("<Q"), lambda i, size: i.blob(bytes, size)),
-    b"\x96": ("BYTEARRAY8", _number("<Q"), lambda i, size: i.blob(bytearray, size)),
-    b"]": ("EMPTY_LIST", lambda i: [], _I.push),
-    b"l": ("LIST", _I.to_mark, lambda i, items: i.push([_settled(item) for item in items])),
-    b"a": ("APPEND", lambda i: i.last(1), _I.extend),
-    b"e": ("APPENDS", _I.to_mark, _I.extend),
-    b")": ("EMPTY_TUPLE", lambda i: (), _I.push),
-    b"t": ("TUPLE", _I.to_mark, _I.pack),
-    b"\x85": ("TUPLE1", lambda i: i.last(1), _I.pack),
-    b"\x86": ("TUPLE2", lambda i: i.last(2), _I.pack),
-    b"\x87": ("TUPLE3", lambda i: i.last(3), _I.pack),
-    b"}": ("EMPTY_DICT", lambda i: {}, _I.push),
-    b"d": ("DICT", _I.to_mark, _new_dict),
-    b"s": ("SETITEM", lambda i: i.last(2), _I.set_items),
-    b"u": ("SETITEMS", _I.to_mark, _I.set_items),
-    b"p": ("PUT", _line, lambda i, line: i.store(int(line))),
-    b"q": ("BINPUT", _number("<B"), _I.store),
-    b"r": ("LONG_BINPUT", _number("<I"), _I.store),
-    b"\x94": ("MEMOIZE", lambda i: len(i.memo), _I.store),
-    b"g": ("GET", _line, lambda i, line: i.recall(int(line))),
-    b"h": ("BINGET", _number("<B"), _I.recall),
-    b"j": ("LONG_BINGET", _number("<I"), _I.recall),
-    b"c": ("GLOBAL", lambda i: (_line(i).decode(), _line(i).decode()), _I.name),
-    b"\x93": ("STACK_GLOBAL", lambda i: i.last(2), _I.name),
-    b"R": ("REDUCE", _nothing, _I.reduce),
-    b"b": ("BUILD", _nothing, _I.build),
+_ACTIONS: dict[str, tuple[Callable[[_I], Any], Callable[[_I, Any], None]]] = {
+    "PROTO": (_number("<B"), _I.protocol),
+    "FRAME": (_number("<Q"), _I.require),
+    "STOP": (_nothing, lambda i, _: None),
+    "MARK": (_nothing, _I.mark),
+    "NONE": (_nothing, _I.push),
+    "NEWTRUE": (lambda i: True, _I.push),
+    "NEWFALSE": (lambda i: False, _I.push),
+    "INT": (_line, _I.decimal),
+    "LONG": (_line, _I.decimal),
+    "FLOAT": (_line, lambda i, line: i.push(float(line))),
+    "BININT": (_number("<i"), _I.push),
+    "BININT1": (_number("<B"), _I.push),
+    "BININT2": (_number("<H"), _I.push),
+    "BINFLOAT": (_number(">d"), _I.push),
+    "LONG1": (_number("<B"), _I.integer),
+    "LONG4": (_number("<i"), _I.integer),
+    "UNICODE": (_long_line, lambda i, line: i.push(line.decode("raw-unicode-escape"))),
+    "BINUNICODE": (_number("<I"), _I.text),
+    "SHORT_BINUNICODE": (_number("<B"), _I.text),
+    "BINUNICODE8": (_number("<Q"), _I.text),
+    "STRING": (_long_line, _I.literal),
+    "BINSTRING": (_number("<i"), lambda i, size: i.blob(str, size)),
+    "SHORT_BINSTRING": (_number("<B"), lambda i, size: i.blob(str, size)),
+    "BINBYTES": (_number("<I"), lambda i, size: i.blob(bytes, size)),
+    "SHORT_BINBYTES": (_number("<B"), lambda i, size: i.blob(bytes, size)),
+    "BINBYTES8": (_number("<Q"), lambda i, size: i.blob(bytes, size)),
+    "BYTEARRAY8": (_number("<Q"), lambda i, size: i.blob(bytearray, size)),
+    "EMPTY_LIST": (lambda i: [], _I.push),
+    "LIST": (_I.to_mark, lambda i, items: i.push([_settled(item) for item in items])),
+    "APPEND": (lambda i: i.last(1), _I.extend),
+    "APPENDS": (_I.to_mark, _I.extend),
+    "EMPTY_TUPLE": (lambda i: (), _I.push),
+    "TUPLE": (_I.to_mark, _I.pack),
+    "TUPLE1": (lambda i: i.last(1), _I.pack),
+    "TUPLE2": (lambda i: i.last(2), _I.pack),
+    "TUPLE3": (lambda i: i.last(3), _I.pack),
+    "EMPTY_DICT": (lambda i: {}, _I.push),
+    "DICT": (_I.to_mark, _new_dict),
+    "SETITEM": (lambda i: i.last(2), _I.set_items),
+    "SETITEMS": (_I.to_mark, _I.set_items),
+    "PUT": (_line, lambda i, line: i.store(int(line))),
+    "BINPUT": (_number("<B"), _I.store),
+    "LONG_BINPUT": (_number("<I"), _I.store),
+    "MEMOIZE": (lambda i: len(i.memo), _I.store),
+    "GET": (_line, lambda i, line: i.recall(int(line))),
+    "BINGET": (_number("<B"), _I.recall),
+    "LONG_BINGET": (_number("<I"), _I.recall),
+    "GLOBAL": (lambda i: (_line(i).decode(), _line(i).decode()), _I.name),
+    "STACK_GLOBAL": (lambda i: i.last(2), _I.name),
+    "REDUCE": (_nothing, _I.reduce),
+    "BUILD": (_nothing, _I.build),
 }
+_OPCODES = {opcode.code.encode("latin-1"): opcode.name for opcode in pickletools.opcodes}

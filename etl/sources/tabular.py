@@ -22,7 +22,7 @@ from etl.sources.files import open_binary
 from schemas.tables import Reason
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-MAX_CELLS = 1 << 23  # of one batch: 64 MiB as float64
+MAX_CELLS = 1 << 22  # of one batch: 32 MiB as float64
 MAX_BYTES = 1 << 26  # of one line, and of the lines of one batch; 14,042 scores take less than 300 kB
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "none", "<NA>")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
@@ -148,12 +148,14 @@ def _parquet_rows(
             )
             start = stop
     except UNREADABLE as error:
-        yield _tail(start, error)
+        yield _tail(start, error, texts, scores)
 
 
-def _tail(row: int, error: Exception) -> Rows:
+def _tail(row: int, error: Exception, texts: Sequence[int], scores: Sequence[int]) -> Rows:
     detail = f"the file cannot be read from this row on: {error}"
-    return Rows(np.arange(0), (), (), (BadRow(row, Reason.UNREADABLE_FILE, detail),))
+    nothing = pa.array([], pa.binary())
+    bad = BadRow(row, Reason.UNREADABLE_FILE, detail)
+    return Rows(np.arange(0), (nothing,) * len(texts), (nothing,) * len(scores), (bad,))
 
 
 def decompressed(stream: BinaryIO, path: str) -> BinaryIO:
@@ -185,7 +187,7 @@ def _csv_rows(
                 raise OSError(f"found a line of {MAX_BYTES} bytes or more")
         except UNREADABLE as error:
             yield _parse(lines, start, width, texts, scores)
-            yield _tail(start + len(lines), error)
+            yield _tail(start + len(lines), error, texts, scores)
             return
         if line.strip():
             lines.append(line)

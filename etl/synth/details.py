@@ -128,7 +128,9 @@ def _texts(items: Sequence[Item], prompts: Sequence[str], shots: int, old: bool)
     questions = pa.array([item.question for item in items])
     tokens = pa.array([[[1, 2, 3]]] * n, _TOKENS)
     if old:
-        columns = {"example": questions, "query": pa.array(prompts)}
+        # the oldest files hold an id of the data set here, and no prompt
+        ids = pa.array([f"{item.subset}_{item.key}" for item in items])
+        columns = {"example": ids, "query": questions}
     else:
         columns = {"example": questions, "instruction": pa.array([""] * n), "full_prompt": pa.array(prompts)}
     columns["choices"] = pa.array([list(item.choices) or [item.answer] for item in items])

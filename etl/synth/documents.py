@@ -32,7 +32,11 @@ def document(item: Item) -> dict[str, object]:
             targets = {"choices": right + wrong, "labels": [1] + [0] * len(wrong)}
             return {"question": item.question, "mc1_targets": targets, "mc2_targets": targets}
         case "winogrande":
-            sentence: dict[str, object] = {"sentence": item.question, "option1": choices[0], "option2": choices[1]}
+            sentence: dict[str, object] = {
+                "sentence": item.question,
+                "option1": choices[0],
+                "option2": choices[1],
+            }
             return sentence | {"answer": str(gold + 1)}
         case "gsm8k":
             return {"question": item.question, "answer": f"{item.topic}\n#### {item.answer}"}

@@ -154,7 +154,7 @@ def _sources(benchmark: str, sizes: dict[str, int]) -> np.ndarray:
         main = start + sizes["extended"]
         source[main:] = start + np.arange(sizes["main"])
     elif benchmark == "mmlu":
-        # about 0.8 % of the questions stand in two subjects
+        # some questions stand in two subjects
         start = 0
         for k, n in enumerate(sizes.values()):
             twins = (n // 60 or int(k % 19 == 1)) if k % 2 else 0
@@ -208,4 +208,6 @@ def draw_scores(
 def _bonus(seed: int, benchmark: str) -> np.ndarray:
     """int64 (_ROW,): what a model knows of this benchmark beyond its level; one in 16 is a specialist."""
     bits = generator(seed, benchmark, "specialists")
-    return normals(bits, _ROW) // 8 + UNIT * 3 // 4 * (uniforms(bits, _ROW) < 4096)
+    bonus: np.ndarray = normals(bits, _ROW) // 8
+    bonus[uniforms(bits, _ROW) < 4096] += UNIT * 3 // 4
+    return bonus

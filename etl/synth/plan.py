@@ -65,7 +65,7 @@ _SMALL: dict[str, tuple[int, int]] = {
     "mmlu": (100, 2),
     "truthfulqa": (40, 0),
     "winogrande": (40, 0),
-    "gsm8k": (60, 0),
+    "gsm8k": (64, 0),
     "ifeval": (40, 0),
     "bbh": (144, 6),
     "gpqa": (70, 0),
@@ -105,6 +105,15 @@ class Plan:
                 raise ValueError(
                     f"benchmarks: layout {self.layout} cannot hold {name!r}; it holds: {', '.join(holds)}"
                 )
+        for names in self.pickles().values():
+            rows = {n for name in names for n in self.subset_sizes(BENCHMARKS[name]).values()}
+            columns = min(self.model_limit, BENCHMARKS[names[0]].models)
+            if rows == {columns}:
+                # nothing in such a file tells items from models, and readers rightly refuse it
+                raise ValueError(
+                    f"models: found {columns}, as many as {', '.join(names)} has items, which makes a pickle "
+                    "ambiguous; expected any other number"
+                )
 
     @property
     def model_limit(self) -> int:
@@ -118,6 +127,15 @@ class Plan:
         chosen = self.benchmarks or carried_by(self.layout)
         whole = self.layout is Layout.ALL
         return {name: HOME[name] if whole else self.layout for name in BENCHMARKS if name in chosen}
+
+    def pickles(self) -> dict[str, list[str]]:
+        """RouterEval's file (old, new or mmlu_pro) -> the benchmarks in it."""
+        files: dict[str, list[str]] = {}
+        for name, layout in self.placement().items():
+            if layout is Layout.ROUTEREVAL:
+                which = {"v1": "old", "v2": "new"}[BENCHMARKS[name].leaderboard]
+                files.setdefault("mmlu_pro" if name == "mmlu_pro" else which, []).append(name)
+        return files
 
     def subset_sizes(self, benchmark: Benchmark) -> dict[str, int]:
         """Subset -> number of items, in canonical order."""

@@ -13,27 +13,20 @@ from etl.synth.faults import Injury, Target
 from etl.synth.pickles import PickleWriter
 from etl.synth.plan import Fault
 from etl.synth.truth import Subset, Truth, subsets
-from schemas.benchmarks import BENCHMARKS
 from schemas.tables import Reason
 
 _CHUNK = 512
 
 
-def leaderboard(benchmark: str) -> str:
-    """Which of the three leaderboard files holds a benchmark."""
-    if benchmark == "mmlu_pro":
-        return "mmlu_pro"
-    return {"v1": "old", "v2": "new"}[BENCHMARKS[benchmark].leaderboard]
-
-
-def write(folder: Path, truth: Truth, benchmarks: list[str], targets: tuple[Target, ...]) -> list[Injury]:
-    """Write benchmarks of one leaderboard below `folder`.
+def write(
+    folder: Path, truth: Truth, which: str, benchmarks: list[str], targets: tuple[Target, ...]
+) -> list[Injury]:
+    """Write the benchmarks of one leaderboard (`which`: old, new or mmlu_pro) below `folder`.
 
     `leaderboard_score/leaderboard_<which>.pkl` = {'model': [names], 'data': {task: {'correctness':
     float64 (items, models)}}} and `leaderboard_prompt/leaderboard_<which>_prompt.pkl` = {task: str
     (items,)}. No more than a few hundred rows are held in memory.
     """
-    which = leaderboard(benchmarks[0])
     models = truth.models(benchmarks[0])
     file = folder / "leaderboard_score" / f"leaderboard_{which}.pkl"
     file.parent.mkdir(parents=True, exist_ok=True)

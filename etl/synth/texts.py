@@ -37,7 +37,7 @@ _PEOPLE = (
 )  # fmt: skip
 
 _TEMPLATES = {
-    "arc": "Students compare a {a} with a {b} in trial {n} of a lesson on {topic}. What will the {c} show?",
+    "arc": "Students compare a {a} with a {b} in trial {n} of a lesson on {topic}. What does the {c} show?",
     "hellaswag": "{who} carries the {a} past the {b} on day {n} of a course in {topic}. After a look at the"
     " {c}, {who}",
     "mmlu": "A text on {topic} lists {n} facts about the {a} and the {b}. Which one governs the {c}?",
@@ -54,7 +54,7 @@ _TEMPLATES = {
     " a {c} was found beside the door.\n\nWhere would {who} look for the {b}?",
     "math_lvl5": "In a puzzle on {topic}, $k$ counts each {a} of a {b}. If ${x}k + {y} = {z}$ for every {c},"
     " what is $k$?",
-    "mmlu_pro": "An exam in {topic} describes a {a} that meets a {b} at {n} units. Which option fits the {c}?",
+    "mmlu_pro": "An exam in {topic} describes a {a} that meets a {b} at {n} units. Which one fits the {c}?",
 }
 _OPTIONS = {
     "arc": "how the {w} changes",

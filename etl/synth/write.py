@@ -6,6 +6,7 @@ import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -57,12 +58,10 @@ def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Tr
         if layout is not Layout.ROUTEREVAL:
             progress(f"{layout}: {name}")
             injuries += _WRITERS[layout](part / layout, truth, name, struck)
-    pickled = [name for name, layout in placement.items() if layout is Layout.ROUTEREVAL]
-    for which in dict.fromkeys(map(routereval.leaderboard, pickled)):
-        together = [name for name in pickled if routereval.leaderboard(name) == which]
+    for which, together in plan.pickles().items():
         progress(f"{Layout.ROUTEREVAL}: {', '.join(together)}")
-        struck = tuple(t for t in hits if t.benchmark in together and t.layout is Layout.ROUTEREVAL)
-        injuries += routereval.write(part / Layout.ROUTEREVAL, truth, together, struck)
+        struck = tuple(t for t in hits if t.benchmark in together)
+        injuries += routereval.write(part / Layout.ROUTEREVAL, truth, which, together, struck)
     _write_models(part / MODELS, truth)
     truth = replace(truth, injuries=tuple(injuries))
     (part / TRUTH).write_bytes(msgspec.json.format(msgspec.json.encode(_record(truth)), indent=1))
@@ -105,16 +104,15 @@ def _recorded(folder: Path, plan: Plan) -> tuple[Injury, ...]:
 
 
 def _write_models(file: Path, truth: Truth) -> None:
-    """Table of the models as leaderboards publish it: `size` in billions of parameters."""
+    """Table of the models as leaderboards publish it; `size` is in billions of parameters."""
     placed = {m for name in truth.plan.placement() for m in truth.places(name).tolist()}
     with file.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(["name", "sha", "precision", "size", "arch", "license", "merged", "moe"])
         for m in sorted(placed):
-            family = int(truth.people.family[m])
-            size = (1.5, 3.0, 7.24, 13.0, 34.0, 70.6)[m % 6]
+            name = truth.people.name(m)
+            commit = blake2b(name.encode(), digest_size=20).hexdigest()
             precision = ("bfloat16", "float16", "4bit")[m % 3]
-            table.writerow(
-                [truth.people.name(m), sha1(name.encode(), usedforsecurity=False).hexdigest(), precision, size, f"Synthetic{family}ForCausalLM",
-                 "apache-2.0", m % 5 == 0, m % 7 == 0]
-            )  # fmt: skip
+            size = (1.5, 3.0, 7.24, 13.0, 34.0, 70.6)[m % 6]
+            arch = f"Synthetic{truth.people.family[m]}ForCausalLM"
+            table.writerow([name, commit, precision, size, arch, "apache-2.0", m % 5 == 0, m % 7 == 0])

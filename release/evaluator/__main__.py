@@ -144,7 +144,7 @@ def _sizes(text: str | None) -> list[int] | None:
 
 
 def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict[str, RouterFactory]:
-    """Named routers; `all` and the default leave out, with a note, what this machine or release cannot run."""
+    """Named routers; `all` and the default leave out, with a note, what cannot run here."""
     available: dict[str, RouterFactory] = dict(ROUTERS)
     if mlc_model:
         available["mlc"] = partial(MultiLabelRoberta, mlc_model)

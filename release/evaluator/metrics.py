@@ -90,15 +90,21 @@ class CellScores:
     def statistics(self, weights: Floats) -> npt.NDArray[np.float64]:
         """Every metric under item weights: (B, n), rows sum to n -> (B, R, len(METRICS)).
 
+        The best single candidate is that of the test set as it is, also under other weights: picked anew, its
+        mean would be too high in every resample, the more so the larger m.
         An undefined ratio (zero denominator, no reference) is NaN; the caller turns it into None.
         """
         n = len(self.value)
         dtype = weights.dtype
+        best_on_test = int(self.Y_test.mean(axis=0, dtype=np.float64).argmax())
+        yardsticks = (
+            self.Y_test[:, best_on_test],
+            self.Y_test[:, self.best_on_train],
+            self.Y_test.max(axis=1),
+        )
         mu = (weights @ self.value.astype(dtype) / n).astype(np.float64)
-        singles = weights @ self.Y_test.astype(dtype) / n
-        best = singles.max(axis=1)[:, None].astype(np.float64)
-        on_train = singles[:, self.best_on_train][:, None].astype(np.float64)
-        oracle = (weights @ self.Y_test.max(axis=1).astype(dtype) / n)[:, None].astype(np.float64)
+        means = (weights @ np.stack(yardsticks, axis=1).astype(dtype) / n).astype(np.float64)
+        best, on_train, oracle = means[:, 0:1], means[:, 1:2], means[:, 2:3]
         reference = np.full_like(best, self.reference_score or np.nan)
         marginal = [entropy(weights @ p[:, p.any(axis=0)].astype(dtype) / n) for p in self.policies]
         return np.stack(

@@ -33,15 +33,27 @@ CELL_COLUMNS = ("benchmark", "m", "kind")
 SHOWN = 20
 
 
-class PredictionError(DataError):
-    """The file has faults; `problems` lists all of them, each with its row."""
+@dataclass(frozen=True)
+class Problem:
+    """A fault; `row` counts from 1 after the header, None where it is a row that is missing."""
 
-    def __init__(self, path: Path, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        shown = [f"  {p}" for p in self.problems[:SHOWN]]
-        more = [f"  and {len(self.problems) - SHOWN} more"] if len(self.problems) > SHOWN else []
-        head = f"{path}: {len(self.problems)} problem(s), nothing was scored (row 1 is the first after the header)"
-        super().__init__("\n".join([head, *shown, *more]))
+    row: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason if self.row is None else f"row {self.row}: {self.reason}"
+
+
+class PredictionError(DataError):
+    """The file has faults; `problems` lists all of them, by row."""
+
+    def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.row is None, p.row or 0)))
+        lines = [f"{path}: {len(self.problems)} problem(s), nothing was scored"]
+        lines += [f"  {p}" for p in self.problems[:SHOWN]]
+        if len(self.problems) > SHOWN:
+            lines.append(f"  and {len(self.problems) - SHOWN} more")
+        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +108,7 @@ def read_predictions(
         and (benchmarks is None or g.benchmark in benchmarks)
         and (sizes is None or g.m in sizes)
     ]
-    problems: list[str] = []
+    problems: list[Problem] = []
     predictions: dict[Cell, npt.NDArray[np.float64]] = {}
     extra = [c for c in table.column_names if c not in ("item_id", *CELL_COLUMNS)]
     wide = "model" not in extra
@@ -116,7 +128,7 @@ def read_predictions(
         cell = (group.benchmark, group.m, group.kind, method, scheme)
         predictions[cell] = answers.wide(extra, path) if wide else answers.long("probability" in extra)
     if not predictions and not problems:
-        problems.append("the file has no rows")
+        problems.append(Problem(None, "the file has no rows"))
     if problems:
         raise PredictionError(path, problems)
     return PredictedRouter(predictions, wide or "probability" in extra)
@@ -137,7 +149,7 @@ def _read(path: Path) -> pa.Table:
 
 
 def _cells(
-    table: pa.Table, groups: Sequence[Group], problems: list[str]
+    table: pa.Table, groups: Sequence[Group], problems: list[Problem]
 ) -> Iterator[tuple[Group, npt.NDArray[np.int64]]]:
     """Rows of each group, in the order of the release; rows that mean no group, or several, are problems."""
     given = [c for c in CELL_COLUMNS if c in table.column_names]
@@ -153,30 +165,31 @@ def _cells(
             continue
         said = ", ".join(f"{c}={v}" for c, v in zip(given, key, strict=True)) or "no cell columns"
         absent = [c for c in CELL_COLUMNS if c not in given]
-        problems.append(
-            f"row {members[0] + 1}: {said}: this release has no such group"
-            if not fits
-            else f"row {members[0] + 1}: {said} fits {len(fits)} groups; add the column {' and '.join(absent)}"
-        )
+        reason = f"fits {len(fits)} groups; add the column {', '.join(absent)}" if fits else "fits no group"
+        problems.append(Problem(members[0] + 1, f"{said}: {reason}"))
     yield from sorted(found, key=lambda pair: groups.index(pair[0]))
 
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """The rows of one cell. rows: their numbers in the file, from 0. Faults go to `problems`."""
+    """The rows of one cell; `rows` are their numbers in the file, from 0. Faults go to `problems`."""
 
     group: Group
     test_ids: list[str]
     rows: npt.NDArray[np.int64]
     table: pa.Table
-    problems: list[str]
+    problems: list[Problem]
 
     def _where(self) -> str:
         return f"{self.group.benchmark} m={self.group.m} {self.group.kind}"
 
+    def _add(self, row: int | None, reason: str) -> None:
+        number = None if row is None else int(self.rows[row]) + 1
+        self.problems.append(Problem(number, f"{reason} ({self._where()})"))
+
     def _report(self, bad: npt.NDArray[np.bool_], reason: str, values: Sequence[object]) -> None:
-        for i in np.flatnonzero(bad):
-            self.problems.append(f"row {self.rows[i] + 1}: {reason} {values[i]!r} ({self._where()})")
+        for i in np.flatnonzero(bad).tolist():
+            self._add(i, f"{reason} {values[i]!r}")
 
     def _index(self, column: str, known: Sequence[str], reason: str) -> npt.NDArray[np.int64]:
         """Positions in `known`, -1 where a value is not in it."""
@@ -207,7 +220,10 @@ class _Answers:
         values = self._numbers("probability") if with_probability else np.ones(len(items))
         key = items * self.group.m + models if with_probability else items
         self._repeated(key, (items >= 0) & (models >= 0))
-        return self._matrix(items, models, values)
+        matrix = np.zeros((len(self.test_ids), self.group.m))
+        known = (items >= 0) & (models >= 0)
+        matrix[items[known], models[known]] = values[known]
+        return self._complete(matrix, items, sums=bool(known.all()))
 
     def wide(self, columns: Sequence[str], path: Path) -> npt.NDArray[np.float64]:
         """(n_test, m) from one column per candidate."""
@@ -220,35 +236,29 @@ class _Answers:
         items = self._items()
         self._repeated(items, items >= 0)
         values = np.stack([self._numbers(c) for c in self.group.candidates], axis=1)
-        m = self.group.m
-        return self._matrix(np.repeat(items, m), np.tile(np.arange(m), len(items)), values.ravel())
+        matrix = np.zeros((len(self.test_ids), self.group.m))
+        matrix[items[items >= 0]] = values[items >= 0]
+        return self._complete(matrix, items, sums=True)
 
     def _repeated(self, key: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> None:
         first: dict[int, int] = {}
-        for i in np.flatnonzero(known):
-            earlier = first.setdefault(int(key[i]), int(i))
+        for i in np.flatnonzero(known).tolist():
+            earlier = first.setdefault(int(key[i]), i)
             if earlier != i:
-                item = self.table["item_id"][int(i)].as_py()
-                self.problems.append(
-                    f"row {self.rows[i] + 1}: item {item!r} repeats row {self.rows[earlier] + 1} ({self._where()})"
-                )
+                item = self.table["item_id"][i].as_py()
+                self._add(i, f"item {item!r} repeats row {self.rows[earlier] + 1}")
 
-    def _matrix(
-        self, items: npt.NDArray[np.int64], models: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
+    def _complete(
+        self, matrix: npt.NDArray[np.float64], items: npt.NDArray[np.int64], sums: bool
     ) -> npt.NDArray[np.float64]:
-        matrix = np.zeros((len(self.test_ids), self.group.m))
-        known = (items >= 0) & (models >= 0)
-        matrix[items[known], models[known]] = values[known]
-        present = np.zeros(len(self.test_ids), bool)
-        present[items[items >= 0]] = True
-        for i in np.flatnonzero(~present):
-            self.problems.append(f"no row for test item {self.test_ids[i]!r} ({self._where()})")
-        if known.all():
-            sums = matrix.sum(axis=1)
-            for i in np.flatnonzero(present & ~(np.abs(sums - 1) <= SUM_TOLERANCE) & np.isfinite(sums)):
-                row = self.rows[np.flatnonzero(items == i)[0] * len(self.rows) // len(items)]
-                self.problems.append(
-                    f"row {row + 1}: probabilities of item {self.test_ids[i]!r} sum to {sums[i]:.6g}, "
-                    f"expected 1 ({self._where()})"
-                )
+        """The matrix, once items without a row and, with `sums`, rows that do not sum to 1 are reported."""
+        present = np.isin(np.arange(len(self.test_ids)), items)
+        for item in np.flatnonzero(~present):
+            self._add(None, f"no row for test item {self.test_ids[item]!r}")
+        totals = matrix.sum(axis=1)
+        for item in np.flatnonzero(present & (np.abs(totals - 1) > SUM_TOLERANCE)) if sums else ():
+            row = int(np.flatnonzero(items == item)[0])
+            self._add(
+                row, f"probabilities of item {self.test_ids[item]!r} sum to {totals[item]:.6g}, expected 1"
+            )
         return matrix

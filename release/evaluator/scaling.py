@@ -1,4 +1,4 @@
-"""The scaling-up study: accuracy of r_o(p) over the number of candidates (RouterEval, section 3, Figure 2)."""
+"""The scaling-up study: accuracy of r_o(p) by number of candidates (RouterEval, section 3, Figure 2)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Curve:
     @property
     def pool(self) -> int:
         """Number of models that cover every item."""
-        return self.oracle.shape[1]
+        return int(self.oracle.shape[1])
 
     def accuracy(self, p: float) -> npt.NDArray[np.float64]:
         """(SUBSETS, pool) accuracy of r_o(p)."""

@@ -14,10 +14,10 @@ from .metrics import check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release, load_items
 from .results import Difference, Evaluation, Row
 from .routers import TRAINING_FREE, RouterFactory, find_router
-from .task import PolicyRouter, Scores, SharedRouter, Task
+from .task import PolicyRouter, Router, Scores, SharedRouter, Task
 from .tasks import make_tasks
 
-Routers = Sequence[str] | Mapping[str, RouterFactory]
+Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory]
 
 
 def evaluate(
@@ -38,20 +38,16 @@ def evaluate(
 ) -> Evaluation:
     """Score routers in every cell (benchmark x m x kind) of a release.
 
-    routers: registered names, or a mapping from any name to a class (or function without arguments) that
-    makes a router. benchmarks, sizes: default all. encoder: default `minilm`, or else the first one.
-    method: how groups were chosen. scheme: how items were split. compat: the reference code's quirks.
-    seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
-    two routers. covers: only the groups it accepts. progress: called with (done, total, benchmark).
+    routers: registered names and router classes, or a mapping from any name to a class (or function
+    without arguments) that makes a router. benchmarks, sizes: default all. encoder: default `minilm`, or
+    else the first one. method: how groups were chosen. scheme: how items were split. compat: the reference
+    code's quirks. seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
+    two routers. covers: only the groups it accepts. progress: called with (done, total, next benchmark).
 
     Raises UsageError for names this release does not have, InputError for missing files or libraries,
     DataError for unusable data or router outputs.
     """
-    factories = (
-        dict(routers) if isinstance(routers, Mapping) else {name: find_router(name) for name in routers}
-    )
-    if not factories:
-        raise UsageError("no routers were named")
+    factories = _factories(routers)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
     result_rows: list[Row] = []
     means: list[Row] = []
@@ -83,6 +79,21 @@ def evaluate(
                 compared += [d for s in scored for d in differences(s, list(factories), tasks[cells[0]])]
     progress(len(plan), len(plan), "")
     return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
+
+
+def _factories(routers: Routers) -> dict[str, RouterFactory]:
+    factories: dict[str, RouterFactory] = {}
+    if isinstance(routers, Mapping):
+        factories |= routers
+    else:
+        for router in routers:
+            if isinstance(router, str):
+                factories[router] = find_router(router)
+            else:
+                factories[router.__name__] = router
+    if not factories:
+        raise UsageError("no routers were named")
+    return factories
 
 
 def _plan(

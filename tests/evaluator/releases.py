@@ -17,7 +17,7 @@ KINDS = ("all_strong", "all_weak", "strong_to_weak")
 
 @dataclass
 class Fixture:
-    """One benchmark: scores (models, items); groups (method, m, kind) -> rows; splits scheme -> side per item."""
+    """One benchmark. scores (models, items); groups: (method, m, kind) -> rows; splits: scheme -> sides."""
 
     name: str
     scores: np.ndarray
@@ -127,7 +127,7 @@ def write_release(
         for (method, m, kind), members in f.groups.items():
             Y = f.scores[list(members)].T.astype(np.float32)
             best = Y.max(axis=1, keepdims=True)
-            labels = ((Y >= 0.95 * best) & (best > 0)).astype(np.uint8)
+            labels = ((0.95 * best <= Y) & (best > 0)).astype(np.uint8)
             name = f"{method}_m{m}_{kind}"
             columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(Y.ravel()), m)
             columns[f"{name}_label"] = pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), m)

@@ -46,24 +46,25 @@ class NearestNeighbours:
 def nearest(train: Scores, test: Scores, k: int, block: int = 512) -> npt.NDArray[np.intp]:
     """Rows of the k nearest training vectors by cosine, (n_test, k), nearest first.
 
-    Similarities are compared to 6 decimals and ties go to the earlier row, so that duplicates do not
-    make the answer depend on the CPU's rounding.
+    Similarities are compared to 9 decimals and ties go to the earlier row, so that the answer for
+    duplicates does not depend on how a CPU rounds.
     """
-    train, test = _unit(train), _unit(test)
+    unit_train, unit_test = _unit(train), _unit(test)
     found = []
     for start in range(0, len(test), block):
-        similarity = test[start : start + block] @ train.T
+        similarity = unit_test[start : start + block] @ unit_train.T
         # One integer per pair that orders by distance, then by row, and never ties.
-        rank = np.rint((1 - similarity) * 1e6).astype(np.int64) * len(train) + np.arange(len(train))
+        rank = np.rint((1 - similarity) * 1e9).astype(np.int64) * len(train) + np.arange(len(train))
         closest = np.argpartition(rank, k - 1, axis=1)[:, :k]
         order = np.take_along_axis(rank, closest, axis=1).argsort(axis=1)
         found.append(np.take_along_axis(closest, order, axis=1))
     return np.concatenate(found)
 
 
-def _unit(vectors: Scores) -> Scores:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
+def _unit(vectors: Scores) -> npt.NDArray[np.float64]:
+    exact = vectors.astype(np.float64)
+    norms = np.linalg.norm(exact, axis=1, keepdims=True)
+    return exact / np.where(norms > 0, norms, 1)
 
 
 def _scikit_learn_neighbours(train: Scores, test: Scores, k: int) -> npt.NDArray[np.intp]:

@@ -41,11 +41,9 @@ class LinearRouter:
             np.concatenate([np.full(t.m, 1 / t.m, np.float32) for t in tasks]),
             np.random.default_rng(first.seed),
         )
-        logits = _with_bias(first.X_test) @ weights.T
-        ends = np.cumsum([t.m for t in tasks])
-        self.logits: dict[Cell, Scores] = {
-            t.cell: logits[:, end - t.m : end] for t, end in zip(tasks, ends, strict=True)
-        }
+        test = _with_bias(first.X_test)
+        own = np.split(weights, np.cumsum([t.m for t in tasks])[:-1])
+        self.logits: dict[Cell, Scores] = {t.cell: test @ w.T for t, w in zip(tasks, own, strict=True)}
 
     def predict_proba(self, task: Task) -> Floats:
         """softmax(logits)."""

@@ -34,7 +34,7 @@ class MultiLabelRoberta:
         """Fine-tune, then score the test prompts. Raises InputError without the model or the libraries."""
         if not self.model or not (Path(self.model) / "config.json").is_file():
             raise InputError(
-                f"router 'mlc' fine-tunes a local copy of roberta-base, and {self.model or 'no folder'} holds none: "
+                f"router 'mlc' fine-tunes a local roberta-base, and {self.model or 'no folder'} holds none: "
                 f"download FacebookAI/roberta-base and pass --mlc-model FOLDER (or set {MODEL_VARIABLE})"
             )
         self.logits = fine_tune(self.model, task)

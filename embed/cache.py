@@ -1,0 +1,138 @@
+"""Vectors on disk: immutable files of text keys and their vectors, one folder for each setting.
+
+A file is an Arrow IPC stream followed by the SHA-256 of that stream (readers of Arrow streams do not
+mind what follows the end mark). It appears whole or not at all: it is written aside, then renamed.
+So any number of processes may write at once, and a file that was cut short or altered afterwards is
+recognised, reported and left out, never taken for whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from embed.encoders import Encoder
+
+SUFFIX = ".arrows"
+_DIGEST_BYTES = 32
+_ROWS = b"routerset.rows"
+_KEY = pa.binary(32)
+
+
+class DamagedFile(ValueError):
+    """A file of the cache that is not what was written."""
+
+
+@dataclass(frozen=True)
+class CachedVectors:
+    """What a folder of the cache holds.
+
+    table: columns key, vector, tokens, truncated. files: file name -> (tokens, rows computed for
+    them, padding included). damaged: one message for each file that was left out.
+    """
+
+    table: pa.Table
+    files: dict[str, tuple[int, int]]
+    damaged: tuple[str, ...]
+
+    @cached_property
+    def row_of(self) -> dict[bytes, int]:
+        """Text key -> row of the table."""
+        return {key: row for row, key in enumerate(self.table["key"].to_pylist())}
+
+    def take(self, keys: Sequence[bytes]) -> pa.Table:
+        """Rows of the table in the order of the keys; raises KeyError on a key that is not here."""
+        return self.table.take(pa.array([self.row_of[key] for key in keys], type=pa.int64()))
+
+
+def vectors_folder(cache_dir: str, encoder: Encoder, revision: str, dtype: str) -> str:
+    """Folder for vectors of an encoder: its name holds all that decides over a vector but the text."""
+    pooling = f"{encoder.pooling}{'_unit' if encoder.normalize else ''}"
+    return str(Path(cache_dir, f"{encoder.name}-{revision[:22]}-{pooling}-{encoder.max_tokens}-{dtype}"))
+
+
+def write_vectors(
+    folder: str,
+    keys: Sequence[bytes],
+    vectors: npt.NDArray[np.float32],
+    tokens: npt.NDArray[np.int32],
+    truncated: npt.NDArray[np.bool_],
+    rows: int,
+) -> None:
+    """Add a file of vectors, (n, dimension), named by its keys: written twice, it is the same file."""
+    schema = _schema(vectors.shape[1]).with_metadata({_ROWS: str(rows)})
+    columns = [pa.array(keys, _KEY), vector_array(vectors), pa.array(tokens), pa.array(truncated)]
+    name = sha256(b"".join(keys)).hexdigest()[:32] + SUFFIX
+    write_table(str(Path(folder, name)), pa.table(columns, schema=schema))
+
+
+def load_vectors(folder: str, dimension: int) -> CachedVectors:
+    """All whole files of a folder, which need not exist yet."""
+    tables, files, damaged = [_schema(dimension).empty_table()], {}, []
+    for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
+        try:
+            table = read_table(str(path))
+            if not table.schema.equals(_schema(dimension)):
+                raise DamagedFile(
+                    f"{path}: found columns {table.schema.names}, expected vectors of {dimension}"
+                )
+        except DamagedFile as error:
+            damaged.append(f"{error}; ignored, its texts are encoded again")
+            continue
+        tables.append(table.replace_schema_metadata(None))
+        files[path.name] = (sum(table["tokens"].to_pylist()), int(table.schema.metadata[_ROWS]))
+    return CachedVectors(pa.concat_tables(tables), files, tuple(damaged))
+
+
+def write_table(path: str, table: pa.Table) -> None:
+    """Write a table and its hash to a file that appears whole or not at all."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    body = sink.getvalue()
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    aside = final.with_name(f".{final.name}.{uuid4().hex}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(body)
+            file.write(sha256(body).digest())
+        aside.replace(final)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read_table(path: str) -> pa.Table:
+    """Read a file of `write_table`; raises DamagedFile unless it is whole and unchanged."""
+    with pa.memory_map(path) as file:
+        whole = file.read_buffer()
+    size = max(0, whole.size - _DIGEST_BYTES)
+    body, digest = whole.slice(0, size), whole.slice(size).to_pybytes()
+    if sha256(body).digest() != digest:
+        raise DamagedFile(
+            f"{path}: cut short or altered, found {whole.size} bytes that do not match their hash"
+        )
+    return pa.ipc.open_stream(body).read_all()
+
+
+def vector_array(vectors: npt.NDArray[np.float32]) -> pa.FixedSizeListArray:
+    """Vectors (n, dimension) as an Arrow array that never holds a null."""
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, type=_vector_type(vectors.shape[1]))
+
+
+def _vector_type(dimension: int) -> pa.DataType:
+    return pa.list_(pa.field("element", pa.float32(), nullable=False), dimension)
+
+
+def _schema(dimension: int) -> pa.Schema:
+    types = {"key": _KEY, "vector": _vector_type(dimension), "tokens": pa.int32(), "truncated": pa.bool_()}
+    return pa.schema([pa.field(name, type_, nullable=False) for name, type_ in types.items()])

@@ -1,0 +1,39 @@
+"""Progress on stderr: one line per stage, and a bar on a terminal while files appear."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+POLL_SECONDS = 0.2
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def watch(label: str, total: int, finished: Callable[[], int]) -> Iterator[None]:
+    """Bar that follows `finished()`, from any process, while the block runs; nothing off a terminal."""
+    if total == 0 or not sys.stderr.isatty():
+        yield
+        return
+    from tqdm import tqdm
+
+    stop = threading.Event()
+    with tqdm(total=total, desc=label, unit="", leave=False) as bar:
+
+        def follow() -> None:
+            while not stop.wait(POLL_SECONDS):
+                bar.update(finished() - bar.n)
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()

@@ -1,0 +1,232 @@
+"""Open LLM Leaderboard v1 details, and lighteval's: one Parquet file per run and task.
+
+`details_ORG__MODEL/<time>/details_<task>_<time>.parquet`, or below `details/ORG/MODEL/` for lighteval.
+Three layouts: flat columns (2023), a struct of metrics, and lighteval's structs `doc` and `metric` (known
+from its code only). The footer tells which columns to read; tokens are never read.
+
+There is no document key, and rows stand in no order that can be relied on: a document is known by its
+question and options. The question is `query` where there is one, since the oldest files hold an id of the
+data set in `example`, and `example` elsewhere. Gold answers are compared as texts, not as positions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TypeAlias
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from etl.normalize import column_block, quarantine, resolve_key_space
+from etl.sources import files
+from etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
+from etl.sources.details_text import identify_documents, read_texts
+from etl.sources.jsonlines import score_of
+from etl.sources.task_files import TaskFile, identify, refuse
+from schemas.tables import Reason
+
+MAX_ROWS = 1 << 20  # the largest task has 14,042
+MAX_BYTES = 1 << 30  # of the columns read, in memory
+_BATCH = 1 << 12
+_NAME = re.compile(
+    r"details_(?P<task>.+?)(?:_(?P<time>\d{4}[-_]\d\d[-_]\d\d[T_ ].*))?\.parquet", re.IGNORECASE
+)
+_TIME_FOLDER = re.compile(r"\d{4}[-_]\d\d[-_]\d\d[T_ ].*")
+_MODEL_FOLDER = "details_"
+_DOCUMENT = ("doc", "__doc__")
+_METRICS = ("metrics", "metric", "__metric__")
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "question": ("query", "example"),
+    "choices": ("choices",),
+    "gold_index": ("gold_index",),
+    "gold": ("gold",),
+    "prompt": ("full_prompt", "ctx"),
+}
+_IDENTITY = ("question", "choices", "gold_index", "gold")
+
+Place: TypeAlias = tuple[str, ...]
+"""A column: its name, or those of a struct and of a field in it."""
+
+
+def discover(spec: SourceSpec) -> Iterator[Dump]:
+    """Details files below `spec.path`, grouped by the folder that names the model."""
+    for dump in files.discover(spec, (".parquet",), lambda file: "/".join(_folders(file))):
+        if _NAME.fullmatch(unquote(PurePosixPath(dump.file).name)):
+            yield dump
+
+
+def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+    """One file as one reading with one block.
+
+    Raises DumpUnreadable where the file is no Parquet, or holds no row, too many, or no question.
+    """
+    named = _NAME.fullmatch(unquote(PurePosixPath(dump.file).name))
+    if named is None:
+        raise DumpUnreadable("expected a name like details_<task>_<time>.parquet")
+    time = named["time"] or next(filter(_TIME_FOLDER.fullmatch, PurePosixPath(dump.file).parts), None)
+    run = identify(dump, spec, named["task"], _model(dump), time)
+    with _opened(dump) as file:
+        reading = _reading(file, run) if isinstance(run, TaskFile) else refuse(dump, run, _rows(file))
+    yield reading
+
+
+@contextmanager
+def _opened(dump: Dump) -> Iterator[pq.ParquetFile]:
+    """A file with a number of rows that a task can have; what cannot be read in it is DumpUnreadable."""
+    try:
+        with files.open_binary(dump.path) as stream:
+            file = pq.ParquetFile(stream)
+            if not 0 < file.metadata.num_rows <= MAX_ROWS:
+                raise DumpUnreadable(f"found {file.metadata.num_rows} rows, expected 1 to {MAX_ROWS}")
+            yield file
+    except DumpUnreadable:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise DumpUnreadable(f"expected Parquet: {error}") from error
+
+
+def _rows(file: pq.ParquetFile) -> np.ndarray:
+    return np.arange(file.metadata.num_rows)
+
+
+SOURCE = Source("details", discover, read)
+
+
+def _folders(file: PurePosixPath) -> list[str]:
+    """Folders of a file, but for those that name a time."""
+    return [part for part in file.parent.parts if part != "/" and not _TIME_FOLDER.fullmatch(part)]
+
+
+def _model(dump: Dump) -> str:
+    """Name of the model: the folder `details_ORG__MODEL`, or the folders below `details`."""
+    for path in (dump.file, dump.path):
+        folders = _folders(PurePosixPath(path))
+        for folder in reversed(folders):
+            if folder.startswith(_MODEL_FOLDER):
+                return folder.removeprefix(_MODEL_FOLDER)
+        below = folders[folders.index("details") + 1 :] if "details" in folders else folders
+        if below:
+            return below[-1] if "__" in below[-1] else "/".join(below[-2:])
+    return ""
+
+
+# --- columns ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the fields that we read stand, by our names; those that a file lacks are absent."""
+
+    fields: Mapping[str, Place]
+    metrics: Mapping[str, Place]
+
+
+def _layout(schema: pa.Schema) -> _Layout:
+    columns = {field.name: field.type for field in schema}
+    structs = [name for name in _DOCUMENT if name in columns and pt.is_struct(columns[name])]
+
+    def find(names: Sequence[str]) -> Place | None:
+        places: list[Place] = [(name,) for name in names if name in columns]
+        for struct in structs:
+            inner = {field.name for field in columns[struct]}
+            places += [(struct, name) for name in names if name in inner]
+        return next(iter(places), None)
+
+    metrics: dict[str, Place] = {}
+    for struct in _METRICS:
+        if struct in columns and pt.is_struct(columns[struct]):
+            metrics |= {field.name: (struct, field.name) for field in columns[struct] if _scores(field.type)}
+    metrics |= {name: (name,) for name, kind in columns.items() if _scores(kind)}
+    found = {name: find(candidates) for name, candidates in _FIELDS.items()}
+    return _Layout({name: place for name, place in found.items() if place is not None}, metrics)
+
+
+def _scores(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold scores: numbers, or lists of numbers."""
+    kind = kind.value_type if pt.is_list(kind) or pt.is_large_list(kind) else kind
+    return bool(pt.is_boolean(kind) or pt.is_integer(kind) or pt.is_floating(kind) or pt.is_null(kind))
+
+
+def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
+    """Some columns under our names. Raises DumpUnreadable where they take more memory than any task does."""
+    batches, size = [], 0
+    for batch in file.iter_batches(_BATCH, columns=[".".join(place) for place in places.values()]):
+        arrays = [
+            pc.struct_field(batch[place[0]], place[1]) if len(place) > 1 else batch[place[0]]
+            for place in places.values()
+        ]
+        batches.append(pa.RecordBatch.from_arrays(arrays, names=list(places)))
+        size += batches[-1].nbytes
+        if size > MAX_BYTES:
+            raise DumpUnreadable(f"found more than {MAX_BYTES} bytes in {', '.join(places)}")
+    return pa.Table.from_batches(batches).combine_chunks()
+
+
+# --- rows ------------------------------------------------------------------------------------------
+
+
+def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
+    layout = _layout(file.schema_arrow)
+    metric = next((name for name in run.metrics if name in layout.metrics), None)
+    if metric is None:
+        found = ", ".join(sorted(layout.metrics)) or "none"
+        detail = f"expected metric {' or '.join(run.metrics)}, found {found}"
+        return refuse(run.dump, run.bad(None, Reason.MISSING_METRIC, detail), _rows(file))
+    if "question" not in layout.fields:
+        raise DumpUnreadable(f"expected a column {' or '.join(_FIELDS['question'])}, found none")
+    identity = {name: layout.fields[name] for name in _IDENTITY if name in layout.fields}
+    table = _read(file, {**identity, "score": layout.metrics[metric]})
+    documents = identify_documents(table.select(list(identity)))
+    scores, texts = _score_column(table["score"])
+    usable = np.flatnonzero(documents.keys.is_valid())
+    keys = documents.keys.take(pa.array(usable))
+    block, quarantined = column_block(
+        run.dump,
+        benchmark=run.benchmark,
+        subset=run.subset,
+        metric=metric,
+        key_space=resolve_key_space(run.spec, run.benchmark),
+        model=run.model,
+        timestamp=run.timestamp,
+        rows=usable,
+        doc_keys=keys,
+        prints=documents.prints.take(pa.array(usable)),
+        scores=scores[usable],
+        docs=lambda: _docs(run.dump, usable, keys),
+        texts={at: texts[row] for at, row in enumerate(usable.tolist()) if row in texts},
+        prompt_fixed=False,
+    )
+    bad = [run.bad(row, reason, detail) for row, (reason, detail) in documents.bad.items()]
+    tables = pa.concat_tables([quarantined, quarantine(run.dump, bad)])
+    return Reading((block,) if len(usable) else (), tables, {run.benchmark: len(table)})
+
+
+def _score_column(column: pa.ChunkedArray) -> tuple[np.ndarray, dict[int, str]]:
+    """Scores as float64, NaN for null, and row -> text where a list holds no single number."""
+    if not pt.is_nested(column.type):
+        return column.cast(pa.float64()).to_numpy(), {}
+    found = [score_of(value) for value in column.to_pylist()]
+    return np.array([score for score, _ in found]), {i: t for i, (_, t) in enumerate(found) if t is not None}
+
+
+def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
+    """Text of the documents in some rows (schema DOCS)."""
+    with _opened(dump) as file:
+        table = _read(file, _layout(file.schema_arrow).fields).take(pa.array(rows))
+    texts = list(read_texts(table))
+    columns = {
+        "doc_key": keys,
+        "question": [text.question for text in texts],
+        "prompt": [text.prompt for text in texts],
+        "choices": [text.choices for text in texts],
+        "gold": [text.gold for text in texts],
+    }
+    return pa.table(columns, schema=DOCS)

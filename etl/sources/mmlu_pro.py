@@ -1,0 +1,237 @@
+"""TIGER-Lab's MMLU-Pro results: `model_outputs_<MODEL>_<k>shots[.json].zip`, one JSON list per file.
+
+A row scores 1 where `pred` is `answer`. A null `pred` is an answer that could not be parsed: 0, and counted
+as `parse_failed`. Documents are keyed by `question_id`; files differ in the text of some.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from msgspec import UNSET, UnsetType
+
+from etl.normalize import EXCERPT, BadRow, column_block, quarantine, resolve_key_space
+from etl.sources import files
+from etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
+from etl.sources.jsonlines import kind_of
+from etl.sources.task_files import TaskFile, identify, refuse
+from schemas import ids
+from schemas.tables import Reason
+
+TASK = "mmlu_pro"
+METRIC = "acc"
+PARSE_FAILED = "parse_failed"
+MAX_BYTES = 256 << 20  # of the inflated list; 12,032 rows take about 20 MB
+MAX_RATIO = 200  # inflated to compressed; real files have 4 to 6
+_NAME = re.compile(r"model_outputs_(?P<model>.+)_(?P<shots>\d+)shots?(?:\.json)?\.zip", re.IGNORECASE)
+_PIECE = 1 << 20
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+class _Row(msgspec.Struct, gc=False):
+    """What is read of a row; reasoning and model output are skipped."""
+
+    question_id: int | str | None = None
+    question: str | None = None
+    options: list[str] | None = None
+    answer: str | None = None
+    pred: str | UnsetType | None = UNSET
+
+
+_LIST = msgspec.json.Decoder(list[_Row | str | int | float | bool | list[msgspec.Raw] | None])
+
+
+def discover(spec: SourceSpec) -> Iterator[Dump]:
+    """Result files below `spec.path`; each is one model and a group of its own."""
+    for dump in files.discover(spec, (".zip",), str):
+        if _NAME.fullmatch(PurePosixPath(dump.file).name):
+            yield dump
+
+
+def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+    """One file as one reading with one block.
+
+    Raises DumpUnreadable where the archive is broken, encrypted or too large, or holds no JSON list.
+    """
+    named = _NAME.fullmatch(PurePosixPath(dump.file).name)
+    if named is None:
+        raise DumpUnreadable("expected a name like model_outputs_<MODEL>_<k>shots.zip")
+    run = identify(dump, spec, TASK, named["model"], None)
+    elements, cut = _elements(_inflate(dump))
+    if not elements and cut is None:
+        raise DumpUnreadable("expected rows, found an empty list")
+    if isinstance(run, BadRow):
+        yield refuse(dump, run, np.arange(len(elements) + (cut is not None)))
+        return
+    yield _reading(elements, cut, run)
+
+
+SOURCE = Source("mmlu_pro", discover, read)
+
+
+# --- bytes to rows ---------------------------------------------------------------------------------
+
+
+def _inflate(dump: Dump) -> bytes:
+    """The one JSON member of an archive. Its name is never used as a path."""
+    try:
+        with files.open_binary(dump.path) as stream, zipfile.ZipFile(stream) as archive:
+            members = [m for m in archive.infolist() if m.filename.lower().endswith(".json")]
+            members = [m for m in members if "__MACOSX" not in m.filename]
+            if len(members) != 1:
+                raise DumpUnreadable(f"found {len(members)} JSON files in the archive, expected one")
+            member = members[0]
+            if member.file_size > min(MAX_BYTES, MAX_RATIO * max(member.compress_size, 1 << 10)):
+                sizes = f"{member.compress_size} bytes that inflate to {member.file_size}"
+                raise DumpUnreadable(f"found {sizes}, expected at most {MAX_RATIO} times and {MAX_BYTES}")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DumpUnreadable(f"found compression method {member.compress_type}, expected deflate")
+            with archive.open(member) as inner:  # piece by piece: a whole read trusts no declared size
+                return b"".join(iter(lambda: inner.read(_PIECE), b""))
+    except DumpUnreadable:
+        raise
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise DumpUnreadable(f"expected a zip archive with one JSON file: {error}") from error
+
+
+def _elements(data: bytes) -> tuple[Sequence[object], BadRow | None]:
+    """Elements of a JSON list, and what comes after the last whole one where the list breaks off."""
+    try:
+        return _LIST.decode(data), None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # element by element, then: json is slower, but tells where it stops and takes NaN
+    text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    at = _skip(text, 0)
+    if text[at : at + 1] != "[":
+        raise DumpUnreadable(f"expected a JSON list, found {text[at : at + 20]!a}")
+    decoder = json.JSONDecoder()
+    elements: list[object] = []
+    at = _skip(text, at + 1)
+    try:
+        while text[at : at + 1] != "]":
+            if elements:
+                if text[at : at + 1] != ",":
+                    raise ValueError(f"expected ',' or ']' at character {at}")
+                at = _skip(text, at + 1)
+            element, end = decoder.raw_decode(text, at)
+            elements.append(element)
+            at = _skip(text, end)
+    except (ValueError, RecursionError) as error:
+        detail = f"expected a whole JSON list: {error}"
+        return elements, BadRow(len(elements), Reason.MALFORMED_ROW, detail, excerpt=text[at : at + EXCERPT])
+    return elements, None
+
+
+def _skip(text: str, at: int) -> int:
+    """Position of the first character from `at` on that is no white space."""
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+# --- rows to a block -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A row that counts. row: its number in the list. score: NaN where the row has no gold answer."""
+
+    row: int
+    key: str
+    score: float
+    content: _Row
+
+
+def _reading(elements: Sequence[object], cut: BadRow | None, run: TaskFile) -> Reading:
+    good: list[_Scored] = []
+    bad: list[BadRow] = [] if cut is None else [run.bad(cut.row, cut.reason, cut.detail, cut.excerpt)]
+    for number, element in enumerate(elements):
+        scored = _score(element, number, run)
+        if isinstance(scored, BadRow):
+            bad.append(scored)
+        else:
+            good.append(scored)
+    keys = pa.array([each.key for each in good], pa.string())
+    block, quarantined = column_block(
+        run.dump,
+        benchmark=run.benchmark,
+        subset=run.subset,
+        metric=METRIC,
+        key_space=resolve_key_space(run.spec, run.benchmark),
+        model=run.model,
+        timestamp=None,
+        rows=np.array([each.row for each in good], np.int64),
+        doc_keys=keys,
+        prints=pa.array([_print(each.content) for each in good], pa.string()),
+        scores=np.array([each.score for each in good], np.float64),
+        docs=lambda: _docs([each.content for each in good], keys),
+    )
+    blocks = (block,) if good else ()
+    failed = sum(each.content.pred is None for each in good)
+    return Reading(
+        blocks,
+        pa.concat_tables([quarantined, quarantine(run.dump, bad)]),
+        {run.benchmark: len(elements) + (cut is not None)},
+        {(run.benchmark, PARSE_FAILED): failed} if failed else {},
+    )
+
+
+def _score(element: object, number: int, run: TaskFile) -> _Scored | BadRow:
+    row = _row(element, number, run)
+    if isinstance(row, BadRow):
+        return row
+    if row.question_id is None or row.question_id == "":
+        return run.bad(number, Reason.MISSING_KEY, f"expected question_id, found {row.question_id!r}")
+    key = str(row.question_id)
+    if row.pred is UNSET:
+        detail = f"document {key}: expected a field pred, from which {METRIC} is worked out; found none"
+        return run.bad(number, Reason.MISSING_METRIC, detail)
+    score = np.nan if row.answer is None else float(row.pred == row.answer)
+    return _Scored(number, key, score, row)
+
+
+def _row(element: object, number: int, run: TaskFile) -> _Row | BadRow:
+    """An element of the list as a row, or why it is none."""
+    if isinstance(element, _Row):
+        return element
+    if not isinstance(element, dict):
+        detail = f"expected an object, found {kind_of(element)}"
+        return run.bad(number, Reason.NOT_AN_OBJECT, detail, _excerpt(element))
+    try:
+        row = msgspec.convert(element, _Row)
+        "\n".join([row.question or "", *(row.options or ()), row.answer or "", str(row.question_id)]).encode()
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        return run.bad(number, Reason.MALFORMED_ROW, str(error), _excerpt(element))
+    return row
+
+
+def _excerpt(element: object) -> str | None:
+    if isinstance(element, str):
+        return element[:EXCERPT]
+    try:
+        return ascii(element)[:EXCERPT]
+    except RecursionError:
+        return None
+
+
+def _print(row: _Row) -> str:
+    return ids.digest(row.question or "", *(row.options or ()), "gold", row.answer or "")
+
+
+def _docs(rows: Sequence[_Row], keys: pa.Array) -> pa.Table:
+    columns = {
+        "doc_key": keys,
+        "question": [row.question for row in rows],
+        "prompt": pa.nulls(len(rows), pa.string()),
+        "choices": [row.options for row in rows],
+        "gold": [row.answer for row in rows],
+    }
+    return pa.table(columns, schema=DOCS)

@@ -1,0 +1,233 @@
+"""RouterEval pickles: many models on many subsets in one file, prompts and embeddings in files beside it.
+
+`path` is the folder that holds `leaderboard_score/L.pkl` (the dumps), `leaderboard_prompt/L_prompt.pkl` and
+`leaderboard_embed/L_embed/ENCODER_result.pkl`. A score pickle is `{'model': [names], 'data': {task: entry}}`,
+an entry `{'correctness': array (items, models)}`. Variants found in the wild: (models, items), told by the
+number of models; ifeval's `{'correctness_prompt': array, ...}`, as the entry or in place of its array.
+
+The row number of an item is its document key; an array of prompts or vectors of another length than the
+scores cannot be joined and is left out. Records are cells. A task that cannot be read counts as one record,
+as an unreadable file does, and so does a model without a usable name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+
+from etl.normalize import (
+    BadRow,
+    metric_names,
+    quarantine,
+    resolve_key_space,
+    resolve_model,
+    resolve_task,
+)
+from etl.sources import files
+from etl.sources.arrays import Array, chunks_of, describe, load_plain, rows_of
+from etl.sources.base import Dump, DumpUnreadable, Reading, Source, SourceSpec
+from etl.sources.grid import Columns, docs_table, grid_blocks, prints_of
+from etl.sources.leaderboard import Content, Task, load_scores, read_tasks
+from etl.sources.pickles import ArrayRef, PlainData
+from etl.sources.tabular import MAX_CELLS
+from schemas.ids import file_stem_is_safe
+from schemas.tables import Reason
+
+SCORES, PROMPTS, VECTORS = "leaderboard_score", "leaderboard_prompt", "leaderboard_embed"
+
+
+def discover(spec: SourceSpec) -> Iterator[Dump]:
+    """The score pickles; each is a group of its own."""
+    for dump in files.discover(spec, (".pkl",), str):
+        if PurePosixPath(dump.path).parent.name == SCORES:
+            yield dump
+
+
+def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
+    """Signature of the prompt pickle beside a score pickle."""
+    path = str(_prompt_path(dump))
+    try:
+        return tuple(d.signature for d in files.discover(replace(spec, path=path), (".pkl",), str))
+    except DumpUnreadable:
+        return ()
+
+
+def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+    """Scores of one file, task by task, some million cells at a time.
+
+    Raises DumpUnreadable where the file is no pickle of plain data, or one of another layout.
+    """
+    names, data = load_scores(dump)
+    tasks, bad = read_tasks(names, data, spec)
+    prompts, bad_prompts = _load_prompts(dump)
+    models = [resolve_model(name, spec) if isinstance(name, str) else None for name in names]
+    bad += bad_prompts
+    bad += [
+        BadRow(
+            None,
+            Reason.INVALID_MODEL,
+            f"model {at} of {len(names)}: expected a name, found {name!r:.80}: it counts as one record",
+        )
+        for at, (name, model) in enumerate(zip(names, models, strict=True))
+        if model is None
+    ]
+    if bad:
+        yield Reading((), quarantine(dump, bad), Counter(row.benchmark for row in bad))
+    for task in tasks:
+        columns, notes = _columns(task, spec, prompts)
+        for places in _places(models, task.scores.shape[1]):
+            try:
+                scores = _scores(task.scores, places)
+            except DumpUnreadable as error:
+                detail = f"task {task.name!r}: {error}: what is left of it counts as one record"
+                row = BadRow(None, error.reason, detail, None, task.benchmark)
+                yield Reading((), quarantine(dump, [row]), {task.benchmark: 1})
+                break
+            yield _reading(dump, columns, scores, [str(models[at]) for at in places], notes)
+            notes = {}
+
+
+def _prompt_path(dump: Dump) -> PurePosixPath:
+    score = PurePosixPath(dump.path)
+    return score.parent.parent / PROMPTS / f"{score.stem}_prompt.pkl"
+
+
+def _load_prompts(dump: Dump) -> tuple[Content, list[BadRow]]:
+    path = str(_prompt_path(dump))
+    name = f"{PROMPTS}/{PurePosixPath(path).name}"
+    if not Path(path).exists():
+        return {}, []
+    try:
+        content = load_plain(path, name)
+        if not isinstance(content, dict):
+            raise DumpUnreadable(f"{name}: expected a dict of arrays of text, found {describe(content)}")
+    except DumpUnreadable as error:
+        return {}, [BadRow(None, error.reason, f"{error}: read without prompts")]
+    return content, []
+
+
+def _columns(task: Task, spec: SourceSpec, prompts: Content) -> tuple[Columns, dict[tuple[str, str], int]]:
+    n_items = task.scores.shape[1]
+    doc_keys = pa.array([str(row) for row in range(n_items)], pa.string())
+    texts = _texts(prompts[task.name]) if task.name in prompts else None
+    notes = {}
+    if texts is None:
+        notes = {(task.benchmark, "subsets_without_prompts"): 1}
+    elif len(texts) != n_items:
+        notes = {(task.benchmark, "subsets_with_prompts_of_another_number"): 1}
+        texts = None
+    docs = (
+        docs_table(doc_keys) if texts is None else docs_table(doc_keys, prompt=pa.array(texts, pa.string()))
+    )
+    columns = Columns(
+        benchmark=task.benchmark,
+        subset=task.subset,
+        metric=metric_names(task.benchmark, spec)[0],
+        key_space=resolve_key_space(spec, task.benchmark),
+        doc_keys=doc_keys,
+        prints=prints_of(docs),
+        docs=lambda: docs,
+    )
+    return columns, notes
+
+
+def _texts(value: PlainData) -> list[str | None] | None:
+    """Texts of a list or a flat array; None where it is neither, holds anything else, or is damaged."""
+    if isinstance(value, np.ndarray | ArrayRef) and len(value.shape) == 1:
+        try:
+            value = [text for chunk in chunks_of(value) for text in chunk.tolist()]
+        except DumpUnreadable:
+            return None
+    if not isinstance(value, list):
+        return None
+    texts: list[str | None] = []
+    for text in value:
+        if text is not None and not isinstance(text, str):
+            return None
+        # a lone surrogate is no text that a table could store
+        texts.append(text and text.encode("utf-8", "replace").decode())
+    return texts
+
+
+def _places(models: Sequence[str | None], n_items: int) -> Iterator[list[int]]:
+    """Positions of models to be read together: some million cells; all that share a name, together."""
+    where: dict[str, list[int]] = {}
+    for at, model in enumerate(models):
+        if model is not None:
+            where.setdefault(model, []).append(at)
+    single = [places[0] for places in where.values() if len(places) == 1]
+    height = max(1, MAX_CELLS // max(1, n_items))
+    yield from (single[start : start + height] for start in range(0, len(single), height))
+    yield from (places for places in where.values() if len(places) > 1)
+
+
+def _scores(array: Array, places: Sequence[int]) -> np.ndarray:
+    """Rows of an array (models, items), as float64; neighbours are read together."""
+    runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+    return np.concatenate([rows_of(array, int(r[0]), int(r[-1]) + 1).astype(np.float64) for r in runs])
+
+
+def _reading(
+    dump: Dump,
+    columns: Columns,
+    scores: np.ndarray,
+    models: Sequence[str],
+    notes: Mapping[tuple[str, str], int],
+) -> Reading:
+    blocks, tables = grid_blocks(
+        dump,
+        columns,
+        models=models,
+        timestamps=[None] * len(models),
+        rows=np.broadcast_to(np.arange(scores.shape[1]), scores.shape),
+        scores=scores,
+        texts={},
+    )
+    quarantined = pa.concat_tables([quarantine(dump, []), *tables])
+    return Reading(tuple(blocks), quarantined, {columns.benchmark: scores.size}, notes)
+
+
+def embedding_files(spec: SourceSpec) -> list[tuple[str, str]]:
+    """Ready-made embeddings below `spec.path`: name of the encoder and path, sorted."""
+    found = []
+    for dump in files.discover(spec, ("_result.pkl",), str):
+        if PurePosixPath(dump.path).parent.parent.name == VECTORS:
+            encoder = PurePosixPath(dump.path).name.removesuffix("_result.pkl")
+            if not file_stem_is_safe(encoder):
+                raise ValueError(f"{dump.file}: {encoder!r} cannot name an encoder: rename the file")
+            found.append((encoder, dump.path))
+    return sorted(found)
+
+
+def read_embeddings(path: str, spec: SourceSpec) -> dict[tuple[str, str], np.ndarray]:
+    """Vectors of every known subset in a file: (benchmark, subset) -> float32 (items, dimension).
+
+    A row's number is the document key, as in the scores. Tasks that `spec` does not map and the registry
+    does not name are left out. Raises DumpUnreadable where the file or one of the arrays cannot be read.
+    """
+    name = PurePosixPath(path).name
+    content = load_plain(path, name)
+    if not isinstance(content, dict):
+        raise DumpUnreadable(f"{name}: expected a dict of arrays, found {describe(content)}")
+    vectors = {}
+    for task, value in content.items():
+        target = resolve_task(task, spec) if isinstance(task, str) else None
+        if target is None:
+            continue
+        if not isinstance(value, np.ndarray | ArrayRef) or value.dtype.kind != "f" or len(value.shape) != 2:
+            raise DumpUnreadable(
+                f"{name}: task {task!r}: expected a matrix of floats, found {describe(value)}"
+            )
+        array = np.concatenate([chunk.astype(np.float32) for chunk in chunks_of(value)])
+        if not np.isfinite(array).all():
+            raise DumpUnreadable(f"{name}: task {task!r}: expected numbers, found NaN or infinity")
+        vectors[target] = array
+    return vectors
+
+
+SOURCE = Source(name="routereval", discover=discover, read=read, companions=companions)

@@ -1,0 +1,75 @@
+"""Plain text for terminals: tables that fit 80 columns, and counts that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WIDTH = 80
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Aligned table; numbers with thousands separators on the right, text on the left, cut to 80 columns."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(line[i]) for line in [list(headers), *cells]) for i in range(len(headers))]
+    right = [
+        bool(rows) and all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(headers))
+    ]
+    lines = [
+        "  ".join(
+            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in [list(headers), ["-" * w for w in widths], *cells]
+    ]
+    return "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, (int, float)) else str(value)
+
+
+def accounting(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The accounting of a build: one line per source and benchmark, one more per reason and note."""
+    headers = ["source", "benchmark", "read", "kept", "superseded", "quarantined"]
+    names = headers[2:]
+    body: list[list[object]] = [
+        [r["source"], r["benchmark"] or "(unknown)", *(r[n] for n in names)] for r in rows
+    ]
+    body.append(["total", "", *(sum(int(r[n]) for r in rows) for n in names)])
+    reasons = [
+        [r["source"], r["benchmark"] or "(unknown)", reason, n]
+        for r in rows
+        for reason, n in r["reasons"].items()
+    ]
+    notes = [[r["source"], r["benchmark"], note, n] for r in rows for note, n in r["notes"].items()]
+    parts = [table(headers, body)]
+    if reasons:
+        parts.append(
+            "Quarantined, by reason\n" + table(["source", "benchmark", "reason", "records"], reasons)
+        )
+    if notes:
+        parts.append("Also noted\n" + table(["source", "benchmark", "note", "records"], notes))
+    return "\n\n".join(parts)
+
+
+def candidate_groups(info: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """The groups of a build: one line per method and benchmark, then what was skipped and why."""
+    body: list[list[object]] = [
+        [method, name, g["complete_models"], g["left_out"], len(g["groups"]), len(g["skipped"])]
+        for method, found in info.items()
+        for name, g in found.items()
+    ]
+    text = table(["method", "benchmark", "complete models", "incomplete", "groups", "skipped"], body)
+    skipped = sorted(
+        {
+            (name, s["m"], s["kind"], s["reason"])
+            for found in info.values()
+            for name, g in found.items()
+            for s in g["skipped"]
+        }
+    )
+    if skipped:
+        text += "\n\nSkipped groups\n" + table(["benchmark", "m", "kind", "reason"], skipped)
+    return text

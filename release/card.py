@@ -1,0 +1,134 @@
+"""The dataset card and the licence notice, as pure functions of the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from itertools import groupby
+from pathlib import Path
+
+from release.errors import ReleaseInputError
+from release.layout import REPORTS
+from release.manifest import Json, Manifest
+from schemas.benchmarks import BENCHMARKS
+
+TEMPLATE = Path(__file__).with_name("card.md.jinja")
+CITATION = """@inproceedings{huang2025routereval,
+  title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up in LLMs},
+  author    = {Huang, Zhongzhan and Ling, Guoming and Lin, Yupei and Chen, Yandong and Zhong, Shanshan and
+               Wu, Hefeng and Lin, Liang},
+  booktitle = {Findings of the Association for Computational Linguistics: EMNLP 2025},
+  pages     = {3860--3887},
+  year      = {2025},
+  doi       = {10.18653/v1/2025.findings-emnlp.208}
+}"""
+_SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
+_SIZES |= {10**8: "10M<n<100M", 10**9: "100M<n<1B"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture in the release. path: relative to its root."""
+
+    path: str
+
+    @property
+    def title(self) -> str:
+        """Words for its file name."""
+        return Path(self.path).stem.replace("_", " ").replace("-", " ")
+
+
+@dataclass(frozen=True)
+class _Example:
+    """What the card loads to show how: the first benchmark, with vectors and a group where there are any."""
+
+    benchmark: str
+    encoder: str | None
+    group: str | None
+
+    @property
+    def config(self) -> str:
+        return f"{self.benchmark}-{self.encoder}" if self.encoder else self.benchmark
+
+
+def figures(release: Path) -> list[Figure]:
+    """Pictures below `reports/`, by path."""
+    found = (release / REPORTS).rglob("*.png")
+    return [Figure(path) for path in sorted(p.relative_to(release).as_posix() for p in found)]
+
+
+def render_card(manifest: Manifest, pictures: Sequence[Figure] = ()) -> str:
+    """`README.md` of a release: YAML for `load_dataset` and the Hub, then the page people read."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False
+    )
+    environment.filters["cell"] = _cell
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    benchmarks = manifest.benchmarks
+    n_scores = sum(b.n_scores for b in benchmarks.values())
+    return template.render(
+        manifest=manifest,
+        benchmarks=benchmarks,
+        registry=BENCHMARKS,
+        configs=manifest.configs(),
+        figures=pictures,
+        example=_example(manifest),
+        groups={name: _groups(manifest, name) for name in benchmarks},
+        skipped=[{"benchmark": name, **row} for name, b in benchmarks.items() for row in b.skipped_groups],
+        with_encoder={e: sum(e in b.encoders for b in benchmarks.values()) for e in manifest.encoders},
+        withheld=[BENCHMARKS[name].title for name, b in benchmarks.items() if not b.text_published],
+        smallest_test=min(b.splits[manifest.schemes[0]]["test"] for b in benchmarks.values()),
+        n_scores=n_scores,
+        size_category=next((name for limit, name in _SIZES.items() if n_scores < limit), "1B<n<10B"),
+        citation=CITATION,
+    )
+
+
+def license_text(manifest: Manifest) -> str:
+    """`LICENSE` of a release: which licence covers what, then the text of Apache-2.0.
+
+    Raises ReleaseInputError where the program is not installed with its licence.
+    """
+    apache = distribution("routerset").read_text("licenses/LICENSE")
+    if apache is None:
+        raise ReleaseInputError(
+            "routerset: its licence file is not installed; install the package with pip, for example `make`"
+        )
+    lines = [f"- {name}: {BENCHMARKS[name].license}" for name in manifest.benchmarks]
+    return "\n".join(
+        [
+            "Questions and prompts below data/ keep the licence of their benchmark:",
+            "",
+            *lines,
+            "",
+            "Scores below scores/ come from public leaderboard results, whose terms apply.",
+            "The evaluator, the curation and everything else are under the licence below.",
+            "",
+            "-" * 80,
+            "",
+            apache,
+        ]
+    )
+
+
+def _cell(value: Json) -> str:
+    """Text that cannot break a Markdown table."""
+    return str("" if value is None else value).replace("|", "\\|").replace("\n", " ")
+
+
+def _example(manifest: Manifest) -> _Example:
+    """The first benchmark that has most to show."""
+    name = max(manifest.benchmarks, key=lambda n: (bool(manifest.benchmarks[n].encoders), bool(manifest.benchmarks[n].groups)))
+    benchmark = manifest.benchmarks[name]
+    return _Example(name, next(iter(benchmark.encoders), None), next(iter(benchmark.groups), None))
+
+
+def _groups(manifest: Manifest, benchmark: str) -> str:
+    """Methods and sizes of a benchmark's groups, on one line."""
+    found: Mapping[str, list[int]] = {
+        method: sorted({g.m for g in groups}) for method, groups in groupby(manifest.groups(benchmark), lambda g: g.method)
+    }
+    return "; ".join(f"`{method}` m = {', '.join(map(str, ms))}" for method, ms in found.items()) or "none"

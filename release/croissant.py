@@ -1,0 +1,136 @@
+"""Croissant metadata (MLCommons, version 1.1) of a release: which files it has, and what every column means.
+
+Written as plain JSON-LD; `mlcroissant` validates and reads it in the tests, and is not needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+
+from release.card import CITATION
+from release.layout import Config
+from release.manifest import Manifest
+from schemas.benchmarks import BENCHMARKS
+
+_TERMS = (
+    "arrayShape", "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject",
+    "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path",
+    "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator", "source", "subField",
+    "transform",
+)  # fmt: skip
+_CONTEXT: dict[str, object] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "sc": "https://schema.org/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    **{term: f"cr:{term}" for term in _TERMS},
+}
+_PARQUET = "application/x-parquet"
+
+
+def croissant(manifest: Manifest) -> dict[str, object]:
+    """`croissant.json`: a file object with checksum per table, a record set per config."""
+    configs = manifest.configs()
+    return {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.1",
+        "name": manifest.name,
+        "description": (
+            f"Scores of {manifest.n_models} LLMs on the items of {len(manifest.benchmarks)} benchmarks, for training and "
+            "comparing LLM routers: prompts, embeddings, splits and groups of candidate LLMs."
+        ),
+        "version": manifest.version,
+        "citeAs": CITATION,
+        "license": sorted({"Apache-2.0", *(BENCHMARKS[name].license for name in manifest.benchmarks)}),
+        "isLiveDataset": False,
+        "distribution": [*_file_objects(manifest), *(_file_set(c) for c in configs if len(c.files) > 1)],
+        "recordSet": [_record_set(config) for config in configs],
+    }
+
+
+def _file_objects(manifest: Manifest) -> Iterator[dict[str, object]]:
+    for path, table in sorted(manifest.tables.items()):
+        yield {
+            "@type": "cr:FileObject",
+            "@id": path,
+            "name": path,
+            "contentUrl": path,
+            "contentSize": f"{table.bytes} B",
+            "encodingFormat": _PARQUET,
+            "sha256": table.sha256,
+        }
+
+
+def _file_set(config: Config) -> dict[str, object]:
+    folders = {str(PurePosixPath(path).parent) for path in config.files.values()}
+    return {
+        "@type": "cr:FileSet",
+        "@id": _source(config),
+        "name": _source(config),
+        "encodingFormat": _PARQUET,
+        "includes": [f"{folder}/*.parquet" for folder in sorted(folders)],
+    }
+
+
+def _source(config: Config) -> str:
+    """Id of the file, or of the set of files, that a config reads."""
+    return next(iter(config.files.values())) if len(config.files) == 1 else f"files-{config.name}"
+
+
+def _record_set(config: Config) -> dict[str, object]:
+    several = len(config.files) > 1
+    source = {"fileSet" if several else "fileObject": {"@id": _source(config)}}
+    fields = [_split_field(config, source)] if several else []
+    fields += [_field(config, field, source) for field in config.schema]
+    return {"@type": "cr:RecordSet", "@id": config.name, "name": config.name, "field": fields}
+
+
+def _split_field(config: Config, source: dict[str, object]) -> dict[str, object]:
+    """The split, from the name of the file that a row stands in."""
+    return {
+        "@type": "cr:Field",
+        "@id": f"{config.name}/split",
+        "name": "split",
+        "description": "side of the split that gives the files",
+        "dataType": "sc:Text",
+        "source": {
+            **source,
+            "extract": {"fileProperty": "filename"},
+            "transform": {"regex": r"([a-z]+)\.parquet"},
+        },
+    }
+
+
+def _field(config: Config, field: pa.Field, source: dict[str, object]) -> dict[str, object]:
+    dtype, shape = field.type, {}
+    if pa.types.is_fixed_size_list(dtype):
+        dtype, shape = dtype.value_type, {"isArray": True, "arrayShape": str(dtype.list_size)}
+    elif pa.types.is_list(dtype):
+        dtype, shape = dtype.value_type, {"isArray": True, "arrayShape": "-1"}
+    return {
+        "@type": "cr:Field",
+        "@id": f"{config.name}/{field.name}",
+        "name": field.name,
+        "description": field.metadata[b"doc"].decode(),
+        "dataType": _data_type(dtype),
+        **shape,
+        "source": {**source, "extract": {"column": field.name}},
+    }
+
+
+def _data_type(dtype: pa.DataType) -> str:
+    if pa.types.is_boolean(dtype):
+        return "sc:Boolean"
+    if pa.types.is_integer(dtype):
+        return "sc:Integer"
+    return "sc:Float" if pa.types.is_floating(dtype) else "sc:Text"

@@ -1,0 +1,195 @@
+"""What changed between two releases, and how much it means to those who use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from release import layout
+from release.manifest import BenchmarkEntry, Manifest
+from release.scores import model_digests, model_records
+from schemas.tables import Split
+
+SHOWN = 20
+"""Names listed before a change only says how many more there are."""
+_MEANING = ("metric", "reference_model", "reference_score", "binary", "text_published")
+
+
+class Level(IntEnum):
+    """SemVer by meaning (DESIGN.md, Release)."""
+
+    PATCH = 1
+    MINOR = 2
+    MAJOR = 3
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change. where: `dataset`, `models` or a benchmark."""
+
+    level: Level
+    where: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two releases: its folder and its manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+    def read(self, *paths: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Some files of the release, joined into one table."""
+        tables = [pq.ParquetFile(self.folder / path).read(columns=columns) for path in paths]
+        return pa.concat_tables(tables).combine_chunks()
+
+    def columns(self, benchmark: str) -> list[str]:
+        """Columns of the data files that belong to no group."""
+        of_groups = {c for g in self.manifest.benchmarks[benchmark].groups for c in (g, f"{g}_label")}
+        schema = pq.read_schema(self.folder / layout.data_path(benchmark, Split.TRAIN))
+        return [name for name in schema.names if name not in of_groups]
+
+
+def compare(old: Side, new: Side) -> list[Change]:
+    """Changes of rows, splits, groups, columns and meaning from one release to another.
+
+    MAJOR where what a user of the old one relies on changed or went; MINOR where something was added.
+    Tables with equal checksums are not read.
+    """
+    before, after = old.manifest, new.manifest
+    changes = list(_sets("dataset", "benchmark", before.benchmarks, after.benchmarks))
+    changes += _sets("dataset", "encoder", before.encoders, after.encoders)
+    if before.schemes[0] != after.schemes[0]:
+        what = f"the files follow split scheme `{after.schemes[0]}`, before `{before.schemes[0]}`"
+        changes.append(Change(Level.MAJOR, "dataset", what))
+    if _differ(old, new, layout.MODELS):
+        changes += _models(old.read(layout.MODELS), new.read(layout.MODELS))
+    for name in sorted(before.benchmarks.keys() & after.benchmarks.keys()):
+        changes += _benchmark(name, old, new)
+    return changes
+
+
+def _differ(old: Side, new: Side, *paths: str) -> bool:
+    return any(old.manifest.tables[p].sha256 != new.manifest.tables[p].sha256 for p in paths)
+
+
+def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
+    removed, added = sorted(set(old) - set(new)), sorted(set(new) - set(old))
+    if removed:
+        yield Change(Level.MAJOR, where, f"{count(removed, noun)} removed: {names(removed)}")
+    if added:
+        yield Change(Level.MINOR, where, f"{count(added, noun)} added: {names(added)}")
+
+
+def count(found: Sequence[str], noun: str) -> str:
+    """A number and its noun, such as `1 model` or `2 models`."""
+    return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
+
+
+def names(found: Sequence[str]) -> str:
+    """Up to `SHOWN` names, and how many there are beyond."""
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(f"`{name}`" for name in found[:SHOWN]) + more
+
+
+def _models(old: pa.Table, new: pa.Table) -> Iterator[Change]:
+    before, after = ({row["model_id"]: row for row in t.to_pylist()} for t in (old, new))
+    yield from _sets("models", "model", before, after)
+    touched = [m for m in sorted(before.keys() & after.keys()) if before[m] != after[m]]
+    filled = {m for m in touched if _extends(after[m], before[m])}
+    yield from _touched("models", "description", touched, filled)
+
+
+def _extends(new: Mapping[str, object], old: Mapping[str, object]) -> bool:
+    """Whether a row still says all that it said before: nulls may be filled, lists may grow."""
+
+    def kept(before: object, after: object) -> bool:
+        grown = isinstance(before, list) and isinstance(after, list) and set(before) <= set(after)
+        return before is None or before == after or grown
+
+    return all(kept(value, new.get(key)) for key, value in old.items())
+
+
+def _touched(where: str, noun: str, touched: Sequence[str], filled: set[str]) -> Iterator[Change]:
+    changed, completed = [m for m in touched if m not in filled], [m for m in touched if m in filled]
+    if changed:
+        yield Change(Level.MAJOR, where, f"{count(changed, noun)} changed: {names(changed)}")
+    if completed:
+        yield Change(Level.MINOR, where, f"{count(completed, noun)} completed: {names(completed)}")
+
+
+def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
+    before, after = old.manifest.benchmarks[name], new.manifest.benchmarks[name]
+    yield from _meaning(name, before, after)
+    yield from _sets(name, "column", old.columns(name), new.columns(name))
+    yield from _sets(name, "group", before.groups, after.groups)
+    yield from _sets(name, "encoder", before.encoders, after.encoders)
+    data = [layout.data_path(name, split) for split in Split]
+    if _differ(old, new, *data):
+        common = [c for c in old.columns(name) if c in new.columns(name)]
+        yield from _items(name, old.read(*data, columns=common), new.read(*data, columns=common))
+    if _differ(old, new, layout.scores_path(name)):
+        yield from _scores(name, old.folder, new.folder)
+    if _differ(old, new, layout.GROUPS):
+        yield from _groups(name, old.read(layout.GROUPS), new.read(layout.GROUPS))
+    for encoder in sorted(set(before.encoders) & set(after.encoders)):
+        files = [layout.vectors_path(encoder, name, split) for split in Split]
+        if _differ(old, new, *files):
+            wanted = ["item_id", "embedding"]
+            yield from _vectors(name, encoder, old.read(*files, columns=wanted), new.read(*files, columns=wanted))
+
+
+def _meaning(name: str, old: BenchmarkEntry, new: BenchmarkEntry) -> Iterator[Change]:
+    for key in _MEANING:
+        before, after = getattr(old, key), getattr(new, key)
+        if before != after:
+            yield Change(Level.MAJOR, name, f"{key} is {after}, before {before}")
+
+
+def _items(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
+    before, after = (t.sort_by("item") for t in (old, new))
+    ids = [set(t["item_id"].to_pylist()) for t in (before, after)]
+    for found, verb in ((ids[0] - ids[1], "removed"), (ids[1] - ids[0], "added")):
+        if found:
+            # a new item moves the cuts of the split, so that results no longer compare
+            what = f"{count(sorted(found), 'item')} {verb}: {names(sorted(found))}"
+            yield Change(Level.MAJOR, name, what)
+    if ids[0] != ids[1]:
+        return
+    for column in before.column_names:
+        if not before[column].equals(after[column]):
+            pairs = zip(before[column].to_pylist(), after[column].to_pylist(), strict=True)
+            changed = sum(a != b for a, b in pairs)
+            yield Change(Level.MAJOR, name, f"column `{column}` changed in {changed} of {len(before)} items")
+
+
+def _scores(name: str, old: Path, new: Path) -> Iterator[Change]:
+    paths = [folder / layout.scores_path(name) for folder in (old, new)]
+    before, after = (model_digests(path) for path in paths)
+    yield from _sets(name, "model", before, after)
+    touched = sorted(m for m in before.keys() & after.keys() if before[m] != after[m])
+    records = [model_records(path, touched) for path in paths]
+    filled = {m for m in touched if records[0][m].items() <= records[1][m].items()}
+    yield from _touched(name, "score column", touched, filled)
+
+
+def _groups(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
+    before, after = (
+        layout.members_of(t.filter(pc.equal(t["benchmark"], name)), f"{layout.GROUPS}, {name}") for t in (old, new)
+    )
+    changed = [g.column for g in sorted(before.keys() & after.keys()) if before[g] != after[g]]
+    yield from _touched(name, "group", changed, set())
+
+
+def _vectors(name: str, encoder: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
+    before, after = (t.sort_by("item_id") for t in (old, new))
+    # where the items differ, that has been told already
+    if before["item_id"].equals(after["item_id"]) and not before["embedding"].equals(after["embedding"]):
+        yield Change(Level.MAJOR, name, f"embeddings of encoder `{encoder}` changed")

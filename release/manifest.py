@@ -1,0 +1,241 @@
+"""What a release says of itself: `manifest.json` and `SHA256SUMS`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from release.errors import ReleaseInputError
+from release.layout import (
+    CHECKSUMS,
+    GROUPS,
+    GROUPS_SCHEMA,
+    MANIFEST,
+    MODELS,
+    Config,
+    Group,
+    data_path,
+    data_schema,
+    scores_path,
+    vectors_path,
+    vectors_schema,
+)
+from schemas.benchmarks import BENCHMARKS
+from schemas.tables import MODELS as MODELS_SCHEMA
+from schemas.tables import SCHEMA_VERSION, SCORES, Split
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+Row = Mapping[str, Json]
+
+_LIBRARIES = ("numpy", "pyarrow", "routerset")
+_IGNORED = frozenset({"__pycache__", ".git", ".cache", ".gitattributes"})
+
+
+class Writer(Protocol):
+    """What writes the files of a release: `etl.store`, handed in because `release` may not import it.
+
+    Every function writes atomically, and the same bytes for the same content.
+    """
+
+    def write_batches(self, path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
+        """Write tables one after the other into one Parquet file; returns the number of rows."""
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a text file, as UTF-8."""
+
+    def write_json(self, path: Path, value: object) -> None:
+        """Write JSON with sorted keys."""
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """A Parquet file. arrow_bytes: its size in memory."""
+
+    sha256: str
+    rows: int
+    bytes: int
+    arrow_bytes: int
+
+
+@dataclass(frozen=True)
+class BenchmarkEntry:
+    """What is in one benchmark.
+
+    subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
+    test items whose question is also in train; groups: columns of scores; skipped_groups: rows of the
+    group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
+    runs of which another one of the same model and subset was taken.
+    """
+
+    metric: str
+    reference_model: str | None
+    reference_score: float | None
+    binary: bool
+    n_items: int
+    n_models: int
+    n_models_complete: int
+    n_scores: int
+    mean_score: float
+    n_runs: int
+    runs_superseded: int
+    text_published: bool
+    subsets: Mapping[str, int]
+    splits: Mapping[str, Mapping[str, int]]
+    test_items_in_train: Mapping[str, int]
+    groups: tuple[str, ...] = ()
+    skipped_groups: tuple[Row, ...] = ()
+    encoders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`manifest.json`: no path of a machine, no date, so that the same content gives the same bytes.
+
+    schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
+    order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark, read, kept, superseded,
+    quarantined, reasons.
+    """
+
+    name: str
+    version: str
+    previous: str | None
+    schemes: tuple[str, ...]
+    seed: int
+    benchmarks: Mapping[str, BenchmarkEntry]
+    encoders: Mapping[str, Row]
+    n_models: int
+    tables: Mapping[str, TableEntry]
+    accounting: tuple[Row, ...] = ()
+    libraries: Mapping[str, str] = field(default_factory=lambda: {name: installed(name) for name in _LIBRARIES})
+    schema_version: int = SCHEMA_VERSION
+
+    def groups(self, benchmark: str) -> list[Group]:
+        """Groups of one benchmark, in the order of their columns."""
+        return [Group.parse(column) for column in self.benchmarks[benchmark].groups]
+
+    def configs(self) -> list[Config]:
+        """Every argument of `load_dataset`: per benchmark its data, its vectors and its scores; then the rest."""
+        found = []
+        for name, benchmark in self.benchmarks.items():
+            groups = self.groups(name)
+            files = {split: data_path(name, split) for split in Split}
+            found.append(Config(name, files, data_schema(self.schemes, groups)))
+            for encoder in benchmark.encoders:
+                files = {split: vectors_path(encoder, name, split) for split in Split}
+                dimension = self.encoders[encoder]["dimension"]
+                if not isinstance(dimension, int):
+                    raise ReleaseInputError(f"encoders, {encoder}: dimension: found {dimension!r}, expected a number")
+                found.append(Config(f"{name}-{encoder}", files, vectors_schema(dimension, groups)))
+            found.append(Config(f"scores-{name}", {Split.TRAIN: scores_path(name)}, SCORES))
+        found.append(Config("models", {Split.TRAIN: MODELS}, MODELS_SCHEMA))
+        found.append(Config("groups", {Split.TRAIN: GROUPS}, GROUPS_SCHEMA))
+        return found
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON document."""
+        return {
+            "schema_version": self.schema_version,
+            "release": {"name": self.name, "version": self.version, "previous": self.previous},
+            "schemes": list(self.schemes),
+            "seed": self.seed,
+            "benchmarks": {name: asdict(b) for name, b in self.benchmarks.items()},
+            "encoders": dict(self.encoders),
+            "n_models": self.n_models,
+            "tables": {path: asdict(t) for path, t in self.tables.items()},
+            "accounting": list(self.accounting),
+            "libraries": dict(self.libraries),
+        }
+
+
+def read_manifest(release: Path) -> Manifest:
+    """The manifest of a release folder. Raises ReleaseInputError where there is none that we can read."""
+    path = release / MANIFEST
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReleaseInputError(f"{path}: not found; expected the folder of a release") from None
+    except (OSError, ValueError) as error:
+        raise ReleaseInputError(f"{path}: unreadable ({error}); expected the manifest of a release") from error
+    found = document.get("schema_version") if isinstance(document, dict) else None
+    if found != SCHEMA_VERSION:
+        raise ReleaseInputError(
+            f"{path}: schema_version: found {found!r}, expected {SCHEMA_VERSION}; use the version of routerset that "
+            "wrote this release"
+        )
+    try:
+        return Manifest(
+            **document["release"],
+            schemes=tuple(document["schemes"]),
+            seed=document["seed"],
+            benchmarks={
+                name: _benchmark(document["benchmarks"][name])
+                for name in sorted(document["benchmarks"], key=registry_order)
+            },
+            encoders=document["encoders"],
+            n_models=document["n_models"],
+            tables={table: TableEntry(**t) for table, t in document["tables"].items()},
+            accounting=tuple(document["accounting"]),
+            libraries=document["libraries"],
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ReleaseInputError(
+            f"{path}: an entry is missing or malformed ({error!r}); fetch the release again"
+        ) from error
+
+
+def registry_order(benchmark: str) -> tuple[int, str]:
+    """Sort key of benchmarks: the registry's order first, then unknown ones by name."""
+    names = list(BENCHMARKS)
+    return (names.index(benchmark) if benchmark in BENCHMARKS else len(names), benchmark)
+
+
+def _benchmark(entry: dict[str, object]) -> BenchmarkEntry:
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    return BenchmarkEntry(**fields)  # type: ignore[arg-type]
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def files(release: Path) -> list[str]:
+    """Relative paths of all files that belong to a release folder, sorted; caches and `.git` do not."""
+    found = (p.relative_to(release) for p in release.rglob("*") if not p.is_dir())
+    return sorted(p.as_posix() for p in found if not _IGNORED.intersection(p.parts) and str(p) != CHECKSUMS)
+
+
+def checksums(release: Path, known: Mapping[str, TableEntry]) -> dict[str, str]:
+    """SHA-256 of every file but `SHA256SUMS` itself; those of `known` tables are not computed again."""
+    return {
+        path: known[path].sha256 if path in known else sha256(release / path) for path in files(release)
+    }
+
+
+def format_checksums(sums: Mapping[str, str]) -> str:
+    """Text of `SHA256SUMS`, in the form that `sha256sum --check` reads."""
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
+
+
+def read_checksums(release: Path) -> dict[str, str]:
+    """Path -> SHA-256, from `SHA256SUMS`. Raises ReleaseInputError where it is missing or malformed."""
+    path = release / CHECKSUMS
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseInputError(f"{path}: unreadable ({error}); fetch the release again") from error
+    sums = {}
+    for number, line in enumerate(lines, 1):
+        digest, separator, name = line.partition("  ")
+        if len(digest) != 64 or not separator or not name:
+            raise ReleaseInputError(f"{path}[line {number}]: found {line[:80]!r}, expected `sha256  path`")
+        sums[name] = digest
+    return sums

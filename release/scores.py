@@ -1,0 +1,129 @@
+"""Reads a scores file in one pass, a million records at a time: group members as a matrix, sums, digests."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from release.errors import ReleaseError
+from release.layout import MISSING
+
+FIXED_POINT = 1 << 24
+"""Sums of scores are exact integers in these units, so that a mean is the same on every machine."""
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What a scores file holds.
+
+    models: number of models; complete: those with a score on every item; mean: over all records, in
+    [0, 1], six decimals; binary: every score is 0 or 1; arrow_bytes: size in memory as plain strings and numbers.
+    """
+
+    records: int
+    models: int
+    complete: int
+    mean: float
+    binary: bool
+    arrow_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Records of one row group. models: names; codes: int32, model of each record."""
+
+    models: list[str]
+    codes: np.ndarray
+    items: np.ndarray
+    scores: np.ndarray
+
+    def runs(self) -> Iterator[tuple[str, slice]]:
+        """Consecutive records of one model."""
+        starts = np.flatnonzero(np.diff(self.codes, prepend=-1)).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(self.codes)], strict=True):
+            yield self.models[self.codes[start]], slice(start, stop)
+
+
+def read_scores(path: Path, members: Sequence[str], n_items: int) -> tuple[np.ndarray, ScoreSummary]:
+    """Scores of some models as a matrix, and a summary of all.
+
+    path: a Parquet file of table `scores`, sorted by model and item; members: distinct models.
+    Returns (members, n_items), uint8 of 0, 1 and MISSING while every score is 0 or 1, else float32 with
+    NaN where missing. Raises ReleaseError for an item that does not exist, or a member without any score.
+    """
+    row_of = {model: row for row, model in enumerate(members)}
+    matrix = np.full((len(members), n_items), MISSING, np.uint8)
+    counts: dict[str, int] = {}
+    total = 0
+    for chunk in _chunks(path):
+        outside = np.flatnonzero((chunk.items < 0) | (chunk.items >= n_items))
+        if len(outside):
+            raise ReleaseError(
+                f"{path.name}: found item {chunk.items[outside[0]]}, expected 0 to {n_items - 1}; "
+                "scores and items come from different builds: build again"
+            )
+        total += int(np.rint(chunk.scores * np.float32(FIXED_POINT)).astype(np.int64).sum())
+        found = np.bincount(chunk.codes, minlength=len(chunk.models)).tolist()
+        for model, n in zip(chunk.models, found, strict=True):
+            counts[model] = counts.get(model, 0) + n
+        if matrix.dtype == np.uint8 and not ((chunk.scores == 0) | (chunk.scores == 1)).all():
+            matrix = np.where(matrix == MISSING, np.float32(np.nan), matrix.astype(np.float32))
+        rows = np.array([row_of.get(model, -1) for model in chunk.models])[chunk.codes]
+        kept = rows >= 0
+        matrix[rows[kept], chunk.items[kept]] = chunk.scores[kept]
+    absent = sorted(set(members) - set(counts))
+    if absent:
+        raise ReleaseError(
+            f"{path.name}: no score of {absent[0]}, which is a candidate; groups and scores come from different "
+            "builds: build again"
+        )
+    records = sum(counts.values())
+    summary = ScoreSummary(
+        records=records,
+        models=len(counts),
+        complete=sum(n == n_items for n in counts.values()),
+        mean=round(total / FIXED_POINT / max(records, 1), 6),
+        binary=matrix.dtype == np.uint8,
+        arrow_bytes=records * 12 + sum(len(model.encode()) * n for model, n in counts.items()),
+    )
+    return matrix, summary
+
+
+def model_digests(path: Path) -> dict[str, str]:
+    """Digest of the records (item, score) of every model."""
+    hashes = {}
+    for chunk in _chunks(path):
+        for model, run in chunk.runs():
+            items, scores = hashes.setdefault(model, (blake2b(digest_size=16), blake2b(digest_size=16)))
+            items.update(chunk.items[run])
+            scores.update(chunk.scores[run])
+    return {model: items.hexdigest() + scores.hexdigest() for model, (items, scores) in hashes.items()}
+
+
+def model_records(path: Path, models: Collection[str]) -> dict[str, dict[int, float]]:
+    """Scores by item of some models."""
+    records: dict[str, dict[int, float]] = {model: {} for model in models}
+    for chunk in _chunks(path):
+        for model, run in chunk.runs():
+            if model in records:
+                found = zip(chunk.items[run].tolist(), chunk.scores[run].tolist(), strict=True)
+                records[model].update(found)
+    return records
+
+
+def _chunks(path: Path) -> Iterator[_Chunk]:
+    file = pq.ParquetFile(path)
+    for group in range(file.num_row_groups):
+        for batch in file.read_row_group(group, columns=["model_id", "item", "score"]).to_batches():
+            models = batch["model_id"]
+            yield _Chunk(
+                models.dictionary.to_pylist(),
+                models.indices.to_numpy(),
+                batch["item"].to_numpy(),
+                batch["score"].to_numpy(),
+            )

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_metrics import make_task
+
+from release.evaluator import ROUTERS, TRAINING_FREE, InputError, Release, Router, Task, UsageError, evaluate
+from release.evaluator.reader import load_items
+from release.evaluator.routers import find_router, linear, mlp
+from release.evaluator.routers.knn import nearest
+from release.evaluator.routers.linear import LinearRouter, schedule, train_linear
+from release.evaluator.tasks import make_tasks
+
+TRAINED = ("linear", "mlp")
+
+
+def toy_tasks(
+    release: Release, benchmark: str = "toy", *, compat: bool = False
+) -> tuple[list[Task], list[np.ndarray]]:
+    groups = release.groups_of(benchmark, "paper")
+    items = load_items(release, benchmark, groups, "minilm", "paper")
+    binary = release.benchmarks[benchmark].binary
+    tasks = make_tasks(items, groups, encoder="minilm", binary=binary, compat=compat)
+    return tasks, [items.parts["test"].scores[g] for g in groups]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlp, "EPOCHS", 3)
+
+
+def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
+    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc"}
+
+
+@pytest.mark.parametrize("compat", [False, True])
+@pytest.mark.parametrize("name", [*TRAINING_FREE, *TRAINED])
+def test_a_router_gives_a_distribution_on_both_kinds_of_scores(
+    toy: Release, quick: None, name: str, compat: bool
+) -> None:
+    for row in evaluate(toy, [name], compat=compat, sizes=[3], resamples=50).rows:
+        value = row.metrics["mu_o"]
+        assert value.value is not None
+        assert 0 <= value.value <= 1
+        assert None not in (value.lo, value.hi, row.metrics["e_p"].value)
+
+
+@pytest.mark.parametrize("name", ["knn", "c_roberta", "linear", "mlp"])
+@pytest.mark.parametrize("compat", [False, True])
+def test_sharing_work_gives_what_each_cell_gives_alone(
+    toy: Release, quick: None, name: str, compat: bool
+) -> None:
+    tasks, _ = toy_tasks(toy, compat=compat)
+    together = ROUTERS[name]()
+    together.fit_all(tasks)  # type: ignore[attr-defined]
+    for task in tasks:
+        alone = ROUTERS[name]()
+        alone.fit(task)
+        expected, got = alone.predict_proba(task), together.predict_proba(task)
+        if name == "mlp":  # batched matrix products may round differently
+            assert np.allclose(got, expected, atol=1e-5)
+        else:
+            assert np.array_equal(got, expected)
+
+
+def test_only_upper_bounds_see_the_test_scores(toy: Release) -> None:
+    seen: dict[str, bool] = {}
+
+    class Spy:
+        sees_test_scores = False
+
+        def fit(self, task: Task) -> None:
+            seen[type(self).__name__] = task.Y_test is not None
+
+        def predict_proba(self, task: Task) -> np.ndarray:
+            return np.full((task.n_test, task.m), 1 / task.m)
+
+    class Bound(Spy):
+        sees_test_scores = True
+
+    evaluate(toy, [Spy, Bound], sizes=[3], resamples=0)
+    assert seen == {"Spy": False, "Bound": True}
+
+
+def test_oracle_and_random_bound_every_router(toy: Release) -> None:
+    rows = evaluate(toy, TRAINING_FREE, resamples=0).rows
+    for row in rows:
+        cell = [r for r in rows if (r.benchmark, r.m, r.kind) == (row.benchmark, row.m, row.kind)]
+        by_name = {r.router: r.metrics["mu_o"].value or 0.0 for r in cell}
+        assert by_name["oracle"] >= row.best_single >= by_name["random"]
+        assert by_name["r_o_0.5"] == pytest.approx((by_name["oracle"] + by_name["random"]) / 2, abs=2e-6)
+        assert by_name["mean"] == by_name["best_single"] <= row.best_single + 1e-6
+
+
+def test_r_o_of_any_probability_can_be_named(toy: Release) -> None:
+    rows = evaluate(toy, ["random", "r_o_0.3", "oracle"], sizes=[3], resamples=0).means
+    random, mixed, oracle = (row.metrics["mu_o"].value or 0.0 for row in rows[:3])
+    assert mixed == pytest.approx(0.7 * random + 0.3 * oracle, abs=2e-6)
+
+
+@pytest.mark.parametrize("name", ["r_o_2", "r_o_", "kmeans", ""])
+def test_an_unknown_router_lists_the_valid_names(name: str) -> None:
+    with pytest.raises(UsageError, match="valid names: all, oracle, r_o_0.5, random"):
+        find_router(name)
+
+
+def test_the_expectation_of_the_mixture_is_what_many_repeats_approach(toy: Release) -> None:
+    tasks, tests = toy_tasks(toy, "soft")
+    Y = tests[0]
+    rng = np.random.default_rng(0)
+    repeats = []
+    for _ in range(3000):
+        drawn = Y[np.arange(len(Y)), rng.integers(0, Y.shape[1], len(Y))]
+        repeats.append(np.where(rng.random(len(Y)) < 0.5, Y.max(axis=1), drawn).mean())
+    row = evaluate(toy, ["r_o_0.5"], benchmarks=["soft"], sizes=[3], resamples=0).rows[0]
+    assert row.kind == tasks[0].kind
+    assert row.metrics["mu_o"].value == pytest.approx(
+        np.mean(repeats), abs=4 * np.std(repeats) / np.sqrt(3000)
+    )
+
+
+def test_nearest_neighbours_are_those_of_a_full_sort_with_ties_in_row_order() -> None:
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(60, 5)).astype(np.float32)
+    train = np.concatenate([train, 4 * train[::-1], np.zeros((2, 5), np.float32)])  # each direction twice
+    test = rng.normal(size=(30, 5)).astype(np.float32)
+    unit = [v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-30) for v in map(np.float64, (train, test))]
+    similarity = np.round(unit[1] @ unit[0].T, 9)
+    expected = np.argsort(-similarity, axis=1, kind="stable")[:, :5]
+    assert np.array_equal(nearest(train, test, 5, block=7), expected)
+
+
+def test_fewer_training_items_than_neighbours_or_clusters(toy: Release) -> None:
+    tasks, _ = toy_tasks(toy)
+    few = replace(tasks[0], X_train=tasks[0].X_train[:2], Y_train=tasks[0].Y_train[:2])
+    for name in ("knn", "c_roberta"):
+        for compat in (False, True):
+            router = ROUTERS[name]()
+            task = replace(few, compat=compat)
+            router.fit(task)
+            assert router.predict_proba(task).shape == (task.n_test, 3)
+
+
+def torch_reference(
+    sizes: Sequence[int],
+    weights: Sequence[np.ndarray],
+    X: np.ndarray,
+    Y: np.ndarray,
+    epochs: int,
+    rate: float,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """ROUTEREVAL.md, "Baselines", spelled out with autograd: weights are (out, in + 1), the bias last."""
+    import torch
+
+    layers: list[torch.nn.Module] = []
+    for fan_in, fan_out, weight in zip(sizes, sizes[1:], weights, strict=False):
+        layer = torch.nn.Linear(fan_in, fan_out)
+        layer.weight.data = torch.tensor(weight[:, :-1], dtype=torch.float32)
+        layer.bias.data = torch.tensor(weight[:, -1], dtype=torch.float32)
+        layers += [layer, torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1])
+    optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.999), weight_decay=0)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * len(X))
+    loss = torch.nn.BCEWithLogitsLoss()
+    for _, item, _ in schedule(len(X), epochs, rate, np.random.default_rng(0)):
+        optimiser.zero_grad()
+        loss(model(torch.tensor(X[item : item + 1])), torch.tensor(Y[item : item + 1])).backward()
+        optimiser.step()
+        cosine.step()
+    return lambda inputs: np.asarray(model(torch.tensor(inputs)).detach().numpy())
+
+
+def test_linear_training_is_that_of_torch() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(40, 6)).astype(np.float32)
+    Y = (rng.random((40, 5)) < 0.5).astype(np.float32)
+    start = rng.uniform(-0.4, 0.4, (5, 7)).astype(np.float32)
+    expected = torch_reference([6, 5], [start], X, Y, linear.EPOCHS, linear.RATE)(X)
+    ones = np.ones((40, 1), np.float32)
+    scale = np.full(5, 1 / 5, np.float32)
+    weights = train_linear(np.hstack([X, ones]), Y, start.copy(), scale, np.random.default_rng(0))
+    assert np.allclose(np.hstack([X, ones]) @ weights.T, expected, atol=2e-4)
+
+
+def test_mlp_training_is_that_of_torch(toy: Release, quick: None) -> None:
+    task = toy_tasks(toy)[0][0]
+    d, hidden, m = task.X_train.shape[1], mlp.HIDDEN, task.m
+    rng = np.random.default_rng(task.stream)
+    weights = []
+    for fan_in, fan_out in ((d, hidden), (hidden, hidden), (hidden, m)):
+        bound = 1 / np.sqrt(fan_in)
+        weight = rng.uniform(-bound, bound, (fan_out, fan_in))
+        weights.append(np.hstack([weight, rng.uniform(-bound, bound, (fan_out, 1))]))
+    Y = task.labels_train.astype(np.float32)
+    expected = torch_reference([d, hidden, hidden, m], weights, task.X_train, Y, 3, mlp.RATE)(task.X_test)
+    router = mlp.MlpRouter()
+    router.fit(task)
+    assert np.allclose(router.logits[task.cell], expected, atol=1e-4)
+
+
+def test_blocks_of_rows_do_not_change_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(15, 4)).astype(np.float32)
+    Y = (rng.random((15, 11)) < 0.5).astype(np.float32)
+    start = rng.uniform(-0.4, 0.4, (11, 4)).astype(np.float32)
+    scale = np.full(11, 1 / 11, np.float32)
+    whole = train_linear(X, Y, start.copy(), scale, np.random.default_rng(0))
+    monkeypatch.setattr(linear, "BLOCK", 4)
+    assert np.array_equal(train_linear(X, Y, start.copy(), scale, np.random.default_rng(0)), whole)
+
+
+def test_the_linear_router_learns_a_linear_rule() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)).astype(np.float32)
+    Y = np.stack([X[:, 0] > 0, X[:, 0] <= 0], axis=1).astype(np.float32)
+    task = make_task(Y[:200], n_test=100, X_train=X[:200], X_test=X[200:])
+    router = LinearRouter()
+    router.fit(task)
+    assert (router.predict_proba(task).argmax(axis=1) == Y[200:].argmax(axis=1)).mean() > 0.95
+
+
+def test_without_torch_the_mlp_says_what_to_do(toy: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without_torch(name: str, *args: object, **kwargs: object) -> object:
+        if name == "torch":
+            raise ImportError("No module named 'torch'")
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without_torch)
+    with pytest.raises(InputError, match="router 'mlp' needs PyTorch.*pip install torch"):
+        evaluate(toy, ["mlp"], sizes=[3])
+
+
+def test_results_do_not_depend_on_the_other_routers_or_cells(toy: Release) -> None:
+    alone = evaluate(toy, ["knn"], benchmarks=["toy"], sizes=[5]).rows
+    among = evaluate(toy, TRAINING_FREE).rows
+    assert set(map(str, alone)) <= set(map(str, among))
+
+
+def test_seeds_change_what_is_random_and_nothing_else(toy: Release) -> None:
+    def values(seed: int, name: str) -> list[float | None]:
+        rows = evaluate(toy, [name], benchmarks=["toy"], seed=seed, resamples=0).rows
+        return [row.metrics["e_p"].value for row in rows]
+
+    assert values(0, "linear") == values(0, "linear") != values(1, "linear")
+    assert values(0, "oracle") == values(1, "oracle")
+
+
+def test_a_mapping_names_the_routers(toy: Release) -> None:
+    routers: Mapping[str, Callable[[], Router]] = {"mine": ROUTERS["knn"], "knn": ROUTERS["knn"]}
+    result = evaluate(toy, routers, sizes=[3], pairs=True, resamples=20)
+    assert {row.router for row in result.rows} == {"mine", "knn"}
+    for difference in result.differences:
+        assert (difference.router_a, difference.router_b) == ("mine", "knn")
+        assert {(e.value, e.lo, e.hi) for e in difference.metrics.values()} <= {(0, 0, 0), (None, None, None)}

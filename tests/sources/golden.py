@@ -1,0 +1,139 @@
+"""Golden folders of the dump formats: small inputs, and exactly what a source makes of them.
+
+`tests/golden/sources/FORMAT/CASE` holds `spec.toml` (the keys of one `[[source]]`; `path`, if not given, is
+`dump`; `path` and `items` are relative to the folder), the inputs, and `expected.json`. This writes the last:
+
+    python -m tests.sources.golden --write [FORMAT/CASE ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from etl.sources.base import Block, DumpUnreadable, Reading, SourceSpec
+from etl.sources.registry import SOURCES
+
+ROOT = Path(__file__).resolve().parents[1] / "golden" / "sources"
+WIDTH = 110
+
+
+def cases() -> list[str]:
+    """Names of all cases, as FORMAT/CASE."""
+    return sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/*/spec.toml"))
+
+
+def command(case: str) -> str:
+    """The command that writes what the source gives now, to be reviewed as a diff."""
+    return f"python -m tests.sources.golden --write {case}"
+
+
+def load_spec(case: str) -> SourceSpec:
+    """The source of a case, its paths made absolute."""
+    keys = tomllib.loads((ROOT / case / "spec.toml").read_text(encoding="utf-8"))
+    keys["ignore_columns"] = tuple(keys.get("ignore_columns", ()))
+    spec = SourceSpec(**{"path": "dump", **keys})
+    items = None if spec.items is None else str(ROOT / case / spec.items)
+    return replace(spec, path=str(ROOT / case / spec.path), items=items)
+
+
+def load_expected(case: str) -> object:
+    """What the source should give."""
+    return json.loads((ROOT / case / "expected.json").read_text(encoding="utf-8"))
+
+
+def readings(case: str) -> list[tuple[str, list[Reading]]]:
+    """All readings of a case, per file; those of a file that turns unreadable end there."""
+    spec = load_spec(case)
+    found = []
+    for dump in SOURCES[spec.format].discover(spec):
+        of_file: list[Reading] = []
+        found.append((dump.file, of_file))
+        try:
+            for reading in SOURCES[spec.format].read(dump, spec):
+                of_file.append(reading)  # noqa: PERF402
+        except DumpUnreadable:
+            continue
+    return found
+
+
+def actual(case: str) -> object:
+    """What the source gives: per dump its readings, and the error of one that cannot be read."""
+    spec = load_spec(case)
+    source = SOURCES[spec.format]
+    dumps = []
+    for dump in source.discover(spec):
+        entry: dict[str, object] = {"file": dump.file, "group": dump.group}
+        of_file: list[object] = []
+        try:
+            for reading in source.read(dump, spec):
+                of_file.append(_reading(reading))  # noqa: PERF401
+        except DumpUnreadable as error:
+            message = str(error).replace(str(ROOT / case), case)
+            entry["unreadable"] = {"reason": error.reason.value, "message": message}
+        dumps.append({**entry, "readings": of_file})
+    return dumps
+
+
+def _reading(reading: Reading) -> dict[str, object]:
+    n_read = {benchmark or "": n for benchmark, n in reading.n_read.items()}
+    return {
+        "n_read": dict(sorted(n_read.items())),
+        "notes": {f"{benchmark}: {note}": n for (benchmark, note), n in sorted(reading.notes.items())},
+        "blocks": [_block(block) for block in reading.blocks],
+        "quarantined": reading.quarantined.to_pylist(),
+    }
+
+
+def _block(block: Block) -> dict[str, object]:
+    return {
+        "benchmark": block.benchmark,
+        "subset": block.subset,
+        "metric": block.metric,
+        "key_space": block.key_space,
+        "prompt_fixed": block.prompt_fixed,
+        "models": list(block.models),
+        "timestamps": list(block.timestamps),
+        "doc_keys": block.doc_keys.to_pylist(),
+        "scores": [[_score(value) for value in row] for row in block.scores],
+        "n_read": block.n_read.tolist(),
+        "n_superseded": block.n_superseded.tolist(),
+        "docs": block.docs().to_pylist(),
+    }
+
+
+def _score(value: np.float32) -> float | None:
+    """The shortest number that is this float32; None where there is none."""
+    return None if np.isnan(value) else float(str(value))
+
+
+def render(value: object, indent: int = 0) -> str:
+    """JSON with everything on one line that fits there."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or len(line) + indent <= WIDTH:
+        return line
+    pad = " " * (indent + 2)
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {render(each, indent + 2)}" for key, each in value.items()]
+        return "{\n" + ",\n".join(pad + part for part in parts) + "\n" + " " * indent + "}"
+    parts = [render(each, indent + 2) for each in value]
+    return "[\n" + ",\n".join(pad + part for part in parts) + "\n" + " " * indent + "]"
+
+
+def main() -> None:
+    """Write `expected.json` of some cases, or of all."""
+    parser = argparse.ArgumentParser(description="golden folders of the dump formats")
+    parser.add_argument("--write", nargs="*", metavar="FORMAT/CASE", required=True, choices=cases())
+    for case in parser.parse_args().write or cases():
+        path = ROOT / case / "expected.json"
+        path.write_text(render(actual(case)) + "\n", encoding="utf-8")
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The layout is a promise: imports go one way, and heavy libraries stay inside the module that wraps them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("schemas", "embed", "expectations", "release", "etl")
+TOP = (
+    "etl.build",
+    "etl.cli",
+    "etl.demo",
+    "etl.embedding",
+    "etl.ingest",
+    "etl.pipeline",
+    "etl.stages",
+    "etl.verbs",
+)
+ALLOWED = {
+    "schemas": {"schemas"},
+    "embed": {"embed", "schemas"},
+    "expectations": {"expectations", "schemas"},
+    "release": {"release", "schemas", "embed", "expectations"},
+    "etl": {"etl", "schemas"},
+}
+
+
+def modules() -> list[tuple[str, ast.Module]]:
+    found = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            found.append((name, ast.parse(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def imported(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_imports_go_one_way() -> None:
+    wrong = [
+        (name, target)
+        for name, tree in modules()
+        if not name.startswith("release.evaluator") and not name.startswith(TOP)
+        for target in sorted({t.split(".")[0] for t in imported(tree)} & set(PACKAGES))
+        if target not in ALLOWED[name.split(".")[0]]
+    ]
+    assert wrong == []
+
+
+def test_the_evaluator_imports_nothing_of_ours() -> None:
+    wrong = [
+        (name, target)
+        for name, tree in modules()
+        if name.startswith("release.evaluator")
+        for target in imported(tree)
+        if target.split(".")[0] in PACKAGES
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("library", "homes"),
+    [
+        ("apache_beam", {"etl.pipeline"}),
+        ("great_expectations", {"expectations.validate"}),
+        ("pyarrow.parquet.ParquetWriter", {"etl.store"}),
+    ],
+)
+def test_a_framework_is_imported_in_one_module(library: str, homes: set[str]) -> None:
+    users = {
+        name
+        for name, tree in modules()
+        if any(t == library or t.startswith(library + ".") for t in imported(tree))
+    }
+    assert users <= homes
+
+
+def test_only_the_store_writes_our_parquet() -> None:
+    """Synthetic dumps are written in the leaderboards' own layouts, not in ours."""
+    writers = {
+        name
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and getattr(node.value, "id", "") == "pq"
+        and node.attr in {"ParquetWriter", "write_table", "write_to_dataset"}
+    }
+    assert {name for name in writers if not name.startswith("etl.synth")} == {"etl.store"}
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, etl.cli\n"
+        "try: etl.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pyarrow', 'apache_beam', 'torch', 'pandas', 'datasets', 'great_expectations'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,77 @@
+"""The config file: what is accepted, and what a wrong one is told."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from etl.config import ConfigError, load_config
+
+SOURCE = '[[source]]\nformat = "wide"\npath = "dump.csv"\nbenchmark = "gsm8k"\n'
+
+
+def load(tmp_path: Path, text: str) -> object:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    return load_config(path)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(SOURCE)
+    config = load_config(tmp_path / "x.toml")
+    assert config.splits.schemes == ("paper", "family")
+    assert config.groups.sizes == (3, 5, 10, 100, 1000)
+    assert config.dataset.min_coverage == 1.0
+    assert config.sources[0].path == str(tmp_path / "dump.csv")
+
+
+def test_remote_paths_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(SOURCE.replace("dump.csv", "hf://datasets/a/b"))
+    assert load_config(tmp_path / "x.toml").sources[0].path == "hf://datasets/a/b"
+
+
+def test_a_config_travels_to_workers(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(SOURCE + "models = { a = 'b/a' }\n")
+    config = load_config(tmp_path / "x.toml")
+    assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - our own object
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a =", "expected TOML"),
+        ("", "no [[source]]: add at least one with format and path"),
+        (SOURCE + "[grups]\n", 'unknown section "grups" (did you mean "groups"?)'),
+        (
+            SOURCE + "[groups]\nsize = [3]\n",
+            '[groups] unknown key "size" (did you mean "sizes"?); valid keys: methods, sizes',
+        ),
+        (SOURCE + '[groups]\nsizes = ["3"]\n', "[groups] sizes: expected int, found '3'"),
+        (SOURCE + "[groups]\nsizes = 3\n", "[groups] sizes: expected a list, found 3"),
+        (SOURCE + "[groups]\nsizes = [0]\n", "expected numbers of at least 1"),
+        (SOURCE + "[splits]\nseed = true\n", "[splits] seed: expected int, found True"),
+        (SOURCE + '[splits]\nschemes = ["papper"]\n', '"papper" (did you mean "paper"?)'),
+        (SOURCE + "[splits]\nschemes = []\n", "at least one is needed"),
+        (SOURCE + "[dataset]\nmin_coverage = 0\n", "expected a share in (0, 1]"),
+        (SOURCE + '[dataset]\nname = "../x"\n', "expected letters, digits"),
+        (SOURCE + '[embed]\ntext = "title"\n', 'valid: question, prompt'),
+        ('[[source]]\nformat = "csv"\npath = "x"\n', '"csv"; valid: wide, lm_eval, details'),
+        ('[[source]]\nformat = "wide"\n', "key 'path' is missing"),
+        ('[source]\nformat = "wide"\n', "must be a list of tables, written [[source]]"),
+        (SOURCE.replace("gsm8k", "gsm9k"), '"gsm9k" (did you mean "gsm8k"?)'),
+        (SOURCE + 'tasks = { a = "nope/x" }\n', '[[source]] tasks: "nope"'),
+    ],
+)  # fmt: skip
+def test_a_wrong_config_is_told_what_is_valid(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert str(tmp_path / "x.toml") in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["real", "routereval", "lm_eval"])
+def test_our_configs_are_valid(name: str) -> None:
+    config = load_config(Path(__file__).resolve().parent.parent / "configs" / f"{name}.toml")
+    assert config.embed.encoders == ("minilm",)

@@ -1,0 +1,119 @@
+"""The registry, the schemas and the identities."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import ids
+from schemas.benchmarks import BENCHMARKS, TASKS
+from schemas.conform import SchemaError, conform
+from schemas.tables import REASONS, SPLITS, TABLES, Reason, embeddings_schema
+
+
+def test_full_size_is_the_papers() -> None:
+    assert sum(b.n_items * b.models for b in BENCHMARKS.values()) == 201_715_850
+    assert {b.name: b.n_items for b in BENCHMARKS.values()} == {
+        "arc": 1172,
+        "hellaswag": 10042,
+        "mmlu": 14042,
+        "truthfulqa": 817,
+        "winogrande": 1267,
+        "gsm8k": 1319,
+        "ifeval": 541,
+        "bbh": 5761,
+        "gpqa": 1192,
+        "musr": 756,
+        "math_lvl5": 1324,
+        "mmlu_pro": 12032,
+    }
+
+
+def test_subsets_are_in_alphabetical_order() -> None:
+    for benchmark in BENCHMARKS.values():
+        assert list(benchmark.subsets) == sorted(benchmark.subsets)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ("harness|arc:challenge|25", ("arc", "arc")),
+        ("harness|arc-challenge|25", ("arc", "arc")),
+        ("harness_arc_challenge_25", ("arc", "arc")),
+        ("harness|hendrycksTest-virology|5", ("mmlu", "virology")),
+        ("harness_hendrycksTest_high_school_biology_5", ("mmlu", "high_school_biology")),
+        ("harness|truthfulqa:mc|0", ("truthfulqa", "truthfulqa")),
+        ("leaderboard_bbh_web_of_lies", ("bbh", "web_of_lies")),
+        ("gpqa_diamond", ("gpqa", "diamond")),
+        ("math_algebra_hard", ("math_lvl5", "algebra")),
+        ("leaderboard_mmlu_pro", ("mmlu_pro", "mmlu_pro")),
+    ],
+)
+def test_task_names_of_every_layout(task: str, expected: tuple[str, str]) -> None:
+    assert TASKS[task] == expected
+
+
+def test_every_column_is_documented() -> None:
+    for schema in (*TABLES.values(), embeddings_schema(3)):
+        assert all(field.metadata[b"doc"] for field in schema)
+
+
+def test_every_reason_is_explained() -> None:
+    assert set(REASONS) == set(Reason)
+
+
+def test_conform_casts() -> None:
+    table = pa.table({"split": ["train"], "item": pa.array([0], pa.int64())})
+    assert conform(table, SPLITS, "splits").schema == SPLITS
+
+
+def test_conform_names_every_problem_at_once() -> None:
+    table = pa.table({"item": pa.array([None, 1], pa.int32()), "side": ["train", "test"]})
+    with pytest.raises(SchemaError) as caught:
+        conform(table, SPLITS, "splits")
+    assert str(caught.value) == (
+        "splits: column 'split' is missing; column 'side' is not in the schema; "
+        "column 'item': 1 nulls, the first in row 0, expected none"
+    )
+
+
+@given(st.lists(st.text(alphabet="ab019.", max_size=6)))
+def test_natural_order_is_total(keys: list[str]) -> None:
+    backwards = keys[::-1]
+    assert sorted(keys, key=ids.natural_key) == sorted(backwards, key=ids.natural_key)
+
+
+def test_natural_order_reads_numbers() -> None:
+    assert sorted(["10", "9", "a10", "a9", "1"], key=ids.natural_key) == ["1", "9", "10", "a9", "a10"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("org__name", "org/name"),
+        ("org/name", "org/name"),
+        ("name", "name"),
+        ("org__na__me", "org/na__me"),
+        ("", None),
+        ("a/b/c", None),
+        ("../etc", None),
+        ("org/na me", None),
+        ("org/" + "x" * 300, None),
+        ("org/na\x00me", None),
+    ],
+)
+def test_model_ids(name: str, expected: str | None) -> None:
+    assert ids.model_id(name) == expected
+
+
+def test_content_counts_choices_and_families_do_not() -> None:
+    first = ids.content_digest("What  is it?", ["a", "b"], None)
+    assert ids.content_digest("what is IT?", ["a", "b"], None) == first
+    assert ids.content_digest("what is it?", ["b", "a"], None) != first
+    assert ids.family_id("What is it?", None, "x") == ids.family_id("what is  it?", "prompt", "y")
+
+
+def test_items_without_text_are_families_of_their_own() -> None:
+    assert ids.family_id(None, None, "x") != ids.family_id(None, None, "y")

@@ -45,12 +45,18 @@ class Batch:
     block: int
 
     def runs(self) -> Iterator[tuple[int, int, int]]:
-        """(first row, texts, tokens in each) of every run of texts of one length."""
+        """(first row, texts, tokens in each) of pieces to attend to in one kernel.
+
+        On a GPU, texts of one length side by side; on a CPU, single texts: which thread takes which
+        text of a run depends on the run, and the last bit can depend on the thread's scratch memory.
+        """
+        alone = self.tokens.device.type == "cpu"
         start = 0
         for length, run in groupby(self.lengths):
-            texts = sum(1 for _ in run)
-            yield start, texts, length
-            start += texts * length
+            same = sum(1 for _ in run)
+            for texts in [1] * same if alone else [same]:
+                yield start, texts, length
+                start += texts * length
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ class PackedEncoder:
         return None if self.position_bias is None else self.position_bias(x[None, :longest])
 
     def _attend(self, projected: Tensor, bias: Tensor | None, batch: Batch) -> Tensor:
-        """Full attention, one kernel for each run of texts of one length."""
+        """Full attention, one kernel for each of `batch.runs()`."""
         context = projected.new_zeros(len(projected), self.dimension)
         for start, texts, length in batch.runs():
             rows = slice(start, start + texts * length)

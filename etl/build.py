@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from etl import ingest, manifest, stages
+from etl import embedding, ingest, manifest, releasing, stages
 from etl.config import Config, Runner
 from etl.manifest import Manifest, Stage, is_whole
 from etl.store import Output
@@ -22,6 +22,8 @@ class StageName(StrEnum):
     INGEST = "ingest"
     SPLITS = "splits"
     GROUPS = "groups"
+    EMBED = "embed"
+    RELEASE = "release"
 
 
 class BuildLocked(RuntimeError):
@@ -78,7 +80,7 @@ def build(
                 if only not in (None, name):
                     raise StageMissing(f"{out}: --only {only} needs stage {name} first; build without --only")
                 report(name, "running")
-                stage = _run(name, context)
+                stage = _run(name, context, report)
             current = replace(context.manifest, stages={**context.manifest.stages, name.value: stage})
             context = replace(context, manifest=current)
             if stage is not before:
@@ -114,15 +116,23 @@ def _fingerprint(name: StageName, context: Context) -> str | None:
     """Hash of everything a stage depends on: code, settings, and the files of the stages before it."""
     if name is StageName.INGEST:
         return ingest.known_fingerprint(context.plan, context.out)
+    if name is StageName.EMBED:
+        return embedding.fingerprint_of(context.config, context.outputs)
+    if name is StageName.RELEASE:
+        return releasing.fingerprint_of(context.config, context.outputs)
     return stages.fingerprint_of(name.value, context.config, context.outputs)
 
 
-def _run(name: StageName, context: Context) -> Stage:
+def _run(name: StageName, context: Context, report: Report) -> Stage:
     config, out = context.config, context.out
     if name is StageName.INGEST:
         return ingest.ingest(config, context.plan, out, context.runner)
     if name is StageName.SPLITS:
         stage = stages.splits(config, out, context.benchmarks)
+    elif name is StageName.EMBED:
+        stage = embedding.embeddings(config, out, context.benchmarks, context.runner)
+    elif name is StageName.RELEASE:
+        stage = releasing.release(config, out, context.manifest, lambda done: report(name, done))
     else:
         stage = stages.groups(config, out, context.benchmarks, context.outputs, context.runner)
     return replace(stage, fingerprint=_fingerprint(name, context) or "")

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(verbs)
     _add_synth(verbs)
     _add_build(verbs)
+    _add_verify(verbs)
     return parser
 
 
@@ -89,7 +90,7 @@ def _verb(
 
 
 def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = _verb(verbs, "demo", _demo, "make small synthetic dumps, build them, and show how to load the result",
+    verb = _verb(verbs, "demo", _demo, "make small synthetic dumps and build them",
                  "routerset demo --out out/demo")  # fmt: skip
     verb.add_argument(
         "--out", type=Path, default=Path("out/demo"), help="folder to work in (default: out/demo)"
@@ -149,6 +150,24 @@ def _build(args: argparse.Namespace) -> int:
     if StageName.GROUPS in manifest.stages:
         print("\n" + text.candidate_groups(manifest.stages[StageName.GROUPS].info["groups"]))
     return DONE
+
+
+def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "verify", _verify, "recompute checksums, counts, splits and groups of a release",
+                 "routerset verify out/real/release")  # fmt: skip
+    verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from release.verify import verify
+
+    problems = verify(args.release)
+    for problem in problems:
+        print(problem)
+    print(
+        f"{args.release}: {len(problems)} problems" if problems else f"{args.release}: whole and consistent"
+    )
+    return DATA_FAILED if problems else DONE
 
 
 def _stage(name: str | None) -> StageName | None:

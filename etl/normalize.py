@@ -92,7 +92,7 @@ def _printable(text: str | None) -> str | None:
 
 def _shown(text: str | None, value: float) -> str:
     """A cell as a message shows it: its number, or else the start of its text."""
-    return f"{value:g}" if text is None else ascii(text[:40])
+    return repr(value) if text is None else ascii(text[:40])
 
 
 def iso_timestamp(text: str | None) -> str | None:
@@ -164,7 +164,7 @@ def matrix_block(
     values = np.asarray(scores, dtype=np.float64)
     missing = np.isnan(values)
     bad = ~missing & ~((values >= 0.0) & (values <= 1.0))
-    clean = values.astype(np.float32)
+    clean = values.astype(np.float32) + np.float32(0.0)  # which leaves no negative zero
     clean[bad] = np.nan
     run, column = np.nonzero(missing | bad)
     lines = rows[run] if rows.ndim == 1 else rows[run, column]

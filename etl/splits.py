@@ -43,7 +43,7 @@ def family_split(family_ids: Strings, subsets: Strings, seed: int = 42) -> dict[
 
     A family is at home in the first of its subsets by name. Inside each home subset, families are
     ordered by a hash of seed and family id and cut at int(.8n) and int(.9n) of its n items, to the
-    nearest family: no side is off by more than half a family, and a new family shifts only the cuts
+    nearest family: no cut is off by more than half a family, and a new family shifts only the cuts
     of its own home subset, never the order of the others.
 
     family_ids, subsets: one per item, in canonical order.

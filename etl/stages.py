@@ -1,4 +1,4 @@
-"""Stages after `ingest`: splits, groups and embeddings, each a set of independent tasks per benchmark."""
+"""Stages `splits` and `groups`: independent tasks per benchmark, on the tables that `ingest` wrote."""
 
 from __future__ import annotations
 

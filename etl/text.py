@@ -62,14 +62,12 @@ def candidate_groups(info: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str
         for name, g in found.items()
     ]
     text = table(["method", "benchmark", "complete models", "incomplete", "groups", "skipped"], body)
-    skipped = sorted(
-        {
-            (name, s["m"], s["kind"], s["reason"])
-            for found in info.values()
-            for name, g in found.items()
-            for s in g["skipped"]
-        }
-    )
+    short: dict[str, set[int]] = {}
+    for found in info.values():
+        for name, g in found.items():
+            short.setdefault(name, set()).update(s["m"] for s in g["skipped"])
+    skipped = [[name, ", ".join(map(str, sorted(sizes)))] for name, sizes in short.items() if sizes]
     if skipped:
-        text += "\n\nSkipped groups\n" + table(["benchmark", "m", "kind", "reason"], skipped)
+        text += "\n\nSizes that some pool cannot fill (manifest.json says which, and why)\n"
+        text += table(["benchmark", "m"], skipped)
     return text

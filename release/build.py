@@ -3,59 +3,35 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from release import layout
 from release.card import figures, license_text, render_card
 from release.croissant import croissant
-from release.diff import Change, Level, Side, compare
-from release.errors import ReleaseError, ReleaseInputError
-from release.layout import Group
+from release.diff import Level, Side, compare
 from release.manifest import (
-    BenchmarkEntry,
-    Json,
     Manifest,
     Row,
-    TableEntry,
     Writer,
     checksums,
     format_checksums,
     read_checksums,
     read_manifest,
-    registry_order,
-    sha256,
 )
-from release.scores import read_scores
+from release.tables import write_tables
 from release.version import AUTO, changelog, changelog_entry, choose_version
-from schemas.benchmarks import BENCHMARKS
-from schemas.tables import Split
-
-CELLS = 1 << 22
-"""Scores of candidates in one row group: 20 MB with their labels."""
-ROWS = 1 << 14
-"""Items in one row group at most: their prompts are long."""
-WORKERS = 2
-"""Files written at a time."""
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ReleaseOptions:
     """What a release is to be, and what its build knows beyond the tables.
 
-    version: `auto` or X.Y.Z. previous: folder of the release before. schemes: the first one gives the files;
-    seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded, quarantined, reasons.
-    skipped_groups: rows of benchmark, method, m, kind, reason. encoders: what to say of an encoder; the
-    registry's entry by default.
+    version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
+    gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
+    quarantined, reasons. skipped_groups: rows of benchmark, method, m, kind, reason. encoders: what to say of
+    an encoder, its row in the registry by default; neither may hold a path or a date.
     """
 
     name: str = "routereval"
@@ -82,34 +58,111 @@ def write_release(
     out: Path,
     options: ReleaseOptions,
     writer: Writer,
-    progress: Progress = lambda _: None,
-    reports: Progress | None = None,
+    progress: Callable[[str], None] | None = None,
+    reports: Callable[[Path], None] | None = None,
 ) -> ReleaseResult:
     """Write the release of a build; `out` changes in one step, when all is done.
 
     build: folder with `tables/`. writer: `etl.store`. progress: told the benchmark at work. reports: called
-    with the path of the unfinished release, to add pictures and tables below `reports/`.
+    with the folder of the unfinished release, to add pictures and tables in its `reports/`.
     The same tables and options give the same bytes. Raises ReleaseError, VersionError, ReleaseInputError.
     """
-    draft, before = out.with_name(f".{out.name}.draft"), out.with_name(f".{out.name}.before")
-    if before.exists() and not out.exists():
-        before.replace(out)
-    for leftover in (draft, before):
-        shutil.rmtree(leftover, ignore_errors=True)
+    draft = out.with_name(f".{out.name}.draft")
+    _recover(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        manifest = _write_tables(build, draft, options, writer, progress)
-        _copy_evaluator(draft / layout.EVALUATOR)
-        manifest, text, changed = _decide(draft, manifest, options, writer)
-        writer.write_json(draft / layout.MANIFEST, manifest.to_json())
+        facts = write_tables(
+            build,
+            draft,
+            options.schemes,
+            options.encoders,
+            options.skipped_groups,
+            writer,
+            progress or (lambda _: None),
+        )
+        manifest = Manifest(
+            name=options.name,
+            version="",
+            previous=None,
+            schemes=options.schemes,
+            seed=options.seed,
+            accounting=tuple(options.accounting),
+            benchmarks=facts.benchmarks,
+            encoders=facts.encoders,
+            n_models=facts.n_models,
+            tables=facts.tables,
+        )
+        evaluator = Path(__file__).with_name(layout.EVALUATOR)
+        shutil.copytree(evaluator, draft / layout.EVALUATOR, ignore=shutil.ignore_patterns("__pycache__"))
+        version, changed = _finish(draft, manifest, options, writer)
         if reports:
-            reports(str(draft))
-        sums = seal(draft, writer, manifest, text)
+            reports(draft)
+        files = seal(draft, writer)
         if out.exists():
-            out.replace(before)
+            out.replace(_before(out))
         draft.replace(out)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        if out.exists():
-            shutil.rmtree(before, ignore_errors=True)
-    return ReleaseResult(manifest.version, (*sorted(sums), layout.CHECKSUMS), changed)
+        _recover(out)
+    return ReleaseResult(version, files, changed)
+
+
+def seal(release: Path, writer: Writer) -> tuple[str, ...]:
+    """Show the pictures of `reports/` on the card and write `SHA256SUMS` anew; to call when reports changed.
+
+    Returns the relative paths of all files.
+    """
+    manifest = read_manifest(release)
+    writer.write_text(release / layout.CARD, render_card(manifest, figures(release)))
+    sums = checksums(release, manifest.tables)
+    writer.write_text(release / layout.CHECKSUMS, format_checksums(sums))
+    return (*sorted(sums), layout.CHECKSUMS)
+
+
+def _before(out: Path) -> Path:
+    """Where the old release stands while the new one takes its place."""
+    return out.with_name(f".{out.name}.before")
+
+
+def _recover(out: Path) -> None:
+    """Leave the old release or the new one, whole, whatever a killed run left."""
+    before = _before(out)
+    if before.exists() and not out.exists():
+        before.replace(out)
+    shutil.rmtree(before, ignore_errors=True)
+    shutil.rmtree(out.with_name(f".{out.name}.draft"), ignore_errors=True)
+
+
+def _finish(draft: Path, manifest: Manifest, options: ReleaseOptions, writer: Writer) -> tuple[str, bool]:
+    """Choose the version and write the texts; returns it, and whether it differs from the previous one."""
+    if options.previous is None:
+        manifest = replace(manifest, version=choose_version(options.version, None, Level.MAJOR))
+        _write_texts(draft, manifest, changelog(changelog_entry(manifest, None, []), None), writer)
+        return manifest.version, True
+    old = read_manifest(options.previous)
+    history = (options.previous / layout.CHANGELOG).read_text(encoding="utf-8")
+    changes = compare(Side(options.previous, old), Side(draft, manifest))
+    if not changes and options.version in (AUTO, old.version):
+        # other versions of libraries alone are no reason to publish
+        same = replace(manifest, version=old.version, previous=old.previous, libraries=old.libraries)
+        _write_texts(draft, same, history, writer)
+        writer.write_text(draft / layout.CARD, render_card(same, figures(options.previous)))
+        if _content(checksums(draft, same.tables)) == _content(read_checksums(options.previous)):
+            return same.version, False
+    level = max((change.level for change in changes), default=Level.PATCH)
+    version = choose_version(options.version, old.version, level)
+    manifest = replace(manifest, version=version, previous=old.version)
+    _write_texts(draft, manifest, changelog(changelog_entry(manifest, old, changes), history), writer)
+    return version, True
+
+
+def _write_texts(release: Path, manifest: Manifest, history: str, writer: Writer) -> None:
+    """Everything but the tables, the evaluator, the card and the checksums."""
+    writer.write_json(release / layout.MANIFEST, manifest.to_json())
+    writer.write_json(release / layout.CROISSANT, croissant(manifest))
+    writer.write_text(release / layout.CHANGELOG, history)
+    writer.write_text(release / layout.LICENSE, license_text(manifest))
+
+
+def _content(sums: Mapping[str, str]) -> dict[str, str]:
+    """Checksums without those of reports, which are derived from the rest."""
+    return {path: digest for path, digest in sums.items() if not path.startswith(f"{layout.REPORTS}/")}

@@ -15,7 +15,8 @@ from schemas.benchmarks import BENCHMARKS
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 CITATION = """@inproceedings{huang2025routereval,
-  title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up in LLMs},
+  title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up
+               in LLMs},
   author    = {Huang, Zhongzhan and Ling, Guoming and Lin, Yupei and Chen, Yandong and Zhong, Shanshan and
                Wu, Hefeng and Lin, Liang},
   booktitle = {Findings of the Association for Computational Linguistics: EMNLP 2025},
@@ -63,7 +64,11 @@ def render_card(manifest: Manifest, pictures: Sequence[Figure] = ()) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        autoescape=False,
     )
     environment.filters["cell"] = _cell
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
@@ -121,7 +126,10 @@ def _cell(value: Json) -> str:
 
 def _example(manifest: Manifest) -> _Example:
     """The first benchmark that has most to show."""
-    name = max(manifest.benchmarks, key=lambda n: (bool(manifest.benchmarks[n].encoders), bool(manifest.benchmarks[n].groups)))
+    name = max(
+        manifest.benchmarks,
+        key=lambda n: (bool(manifest.benchmarks[n].encoders), bool(manifest.benchmarks[n].groups)),
+    )
     benchmark = manifest.benchmarks[name]
     return _Example(name, next(iter(benchmark.encoders), None), next(iter(benchmark.groups), None))
 
@@ -129,6 +137,7 @@ def _example(manifest: Manifest) -> _Example:
 def _groups(manifest: Manifest, benchmark: str) -> str:
     """Methods and sizes of a benchmark's groups, on one line."""
     found: Mapping[str, list[int]] = {
-        method: sorted({g.m for g in groups}) for method, groups in groupby(manifest.groups(benchmark), lambda g: g.method)
+        method: sorted({g.m for g in groups})
+        for method, groups in groupby(manifest.groups(benchmark), lambda g: g.method)
     }
     return "; ".join(f"`{method}` m = {', '.join(map(str, ms))}" for method, ms in found.items()) or "none"

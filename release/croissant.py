@@ -5,7 +5,7 @@ Written as plain JSON-LD; `mlcroissant` validates and reads it in the tests, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 import pyarrow as pa
@@ -16,10 +16,10 @@ from release.manifest import Manifest
 from schemas.benchmarks import BENCHMARKS
 
 _TERMS = (
-    "arrayShape", "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject",
-    "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path",
-    "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator", "source", "subField",
-    "transform",
+    "arrayShape", "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty",
+    "fileObject", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5",
+    "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate",
+    "separator", "source", "subField", "transform",
 )  # fmt: skip
 _CONTEXT: dict[str, object] = {
     "@language": "en",
@@ -46,8 +46,8 @@ def croissant(manifest: Manifest) -> dict[str, object]:
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": manifest.name,
         "description": (
-            f"Scores of {manifest.n_models} LLMs on the items of {len(manifest.benchmarks)} benchmarks, for training and "
-            "comparing LLM routers: prompts, embeddings, splits and groups of candidate LLMs."
+            f"Scores of {manifest.n_models} LLMs on the items of {len(manifest.benchmarks)} benchmarks, for "
+            "training and comparing LLM routers: prompts, embeddings, splits and groups of candidate LLMs."
         ),
         "version": manifest.version,
         "citeAs": CITATION,
@@ -95,7 +95,7 @@ def _record_set(config: Config) -> dict[str, object]:
     return {"@type": "cr:RecordSet", "@id": config.name, "name": config.name, "field": fields}
 
 
-def _split_field(config: Config, source: dict[str, object]) -> dict[str, object]:
+def _split_field(config: Config, source: Mapping[str, object]) -> dict[str, object]:
     """The split, from the name of the file that a row stands in."""
     return {
         "@type": "cr:Field",
@@ -111,7 +111,7 @@ def _split_field(config: Config, source: dict[str, object]) -> dict[str, object]
     }
 
 
-def _field(config: Config, field: pa.Field, source: dict[str, object]) -> dict[str, object]:
+def _field(config: Config, field: pa.Field, source: Mapping[str, object]) -> dict[str, object]:
     dtype, shape = field.type, {}
     if pa.types.is_fixed_size_list(dtype):
         dtype, shape = dtype.value_type, {"isArray": True, "arrayShape": str(dtype.list_size)}

@@ -143,7 +143,9 @@ def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
         files = [layout.vectors_path(encoder, name, split) for split in Split]
         if _differ(old, new, *files):
             wanted = ["item_id", "embedding"]
-            yield from _vectors(name, encoder, old.read(*files, columns=wanted), new.read(*files, columns=wanted))
+            yield from _vectors(
+                name, encoder, old.read(*files, columns=wanted), new.read(*files, columns=wanted)
+            )
 
 
 def _meaning(name: str, old: BenchmarkEntry, new: BenchmarkEntry) -> Iterator[Change]:
@@ -182,7 +184,8 @@ def _scores(name: str, old: Path, new: Path) -> Iterator[Change]:
 
 def _groups(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
     before, after = (
-        layout.members_of(t.filter(pc.equal(t["benchmark"], name)), f"{layout.GROUPS}, {name}") for t in (old, new)
+        layout.members_of(t.filter(pc.equal(t["benchmark"], name)), f"{layout.GROUPS}, {name}")
+        for t in (old, new)
     )
     changed = [g.column for g in sorted(before.keys() & after.keys()) if before[g] != after[g]]
     yield from _touched(name, "group", changed, set())

@@ -84,11 +84,12 @@ Members = Mapping[Group, Sequence[str]]
 
 @dataclass(frozen=True)
 class Config:
-    """One argument of `load_dataset`: name, split -> file, and the schema of those files."""
+    """One argument of `load_dataset`: name, split -> file, schema of those files, benchmark if any."""
 
     name: str
     files: Mapping[Split, str]
     schema: pa.Schema
+    benchmark: str | None = None
 
 
 def split_column(scheme: str) -> str:
@@ -165,10 +166,12 @@ def selection_vectors(scores: np.ndarray) -> np.ndarray:
     Returns uint8 (items, m). Nobody is a good choice where the best score is 0, nor without a score.
     """
     if scores.dtype == np.uint8:
-        return (scores == 1).view(np.uint8)
+        right: np.ndarray = scores == 1
+        return right.view(np.uint8)
     exact = scores.astype(np.float64)
     best = np.fmax.reduce(exact, axis=1, keepdims=True, initial=0.0)
-    return ((exact >= LABEL_SHARE * best) & (best > 0)).view(np.uint8)
+    good: np.ndarray = (exact >= LABEL_SHARE * best) & (best > 0)
+    return good.view(np.uint8)
 
 
 def group_columns(scores: np.ndarray, members: Mapping[Group, np.ndarray]) -> dict[str, pa.Array]:
@@ -194,8 +197,8 @@ def group_columns(scores: np.ndarray, members: Mapping[Group, np.ndarray]) -> di
 def item_columns(items: pa.Table, splits: Mapping[str, pa.Table], publish_text: bool) -> pa.Table:
     """The columns of config `B` that are no group's, in canonical order of items.
 
-    items: table `items`; splits: scheme -> table `splits`. Without `publish_text` question and prompt are null.
-    Raises ReleaseError where a scheme does not cover exactly the items.
+    items: table `items`; splits: scheme -> table `splits`. Without `publish_text`, question and prompt are
+    null. Raises ReleaseError where a scheme does not cover exactly the items.
     """
     columns = {name: items[name] for name in ("item", "item_id", "subset", *_TEXT, "family_id")}
     if not publish_text:
@@ -203,8 +206,8 @@ def item_columns(items: pa.Table, splits: Mapping[str, pa.Table], publish_text: 
     for scheme, table in splits.items():
         if not table["item"].equals(items["item"]):
             raise ReleaseError(
-                f"splits, scheme {scheme}: found {table.num_rows} items, expected the {items.num_rows} of table "
-                "items in canonical order; build the splits again"
+                f"splits, scheme {scheme}: found {table.num_rows} items, expected the {items.num_rows} of "
+                "table items in canonical order; build the splits again"
             )
         columns[split_column(scheme)] = table["split"].cast(_STRING)
     return pa.table(columns).combine_chunks()

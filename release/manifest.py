@@ -99,8 +99,8 @@ class Manifest:
     """`manifest.json`: no path of a machine, no date, so that the same content gives the same bytes.
 
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
-    order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark, read, kept, superseded,
-    quarantined, reasons.
+    order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
+    read, kept, superseded, quarantined, reasons.
     """
 
     name: str
@@ -113,7 +113,9 @@ class Manifest:
     n_models: int
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
-    libraries: Mapping[str, str] = field(default_factory=lambda: {name: installed(name) for name in _LIBRARIES})
+    libraries: Mapping[str, str] = field(
+        default_factory=lambda: {name: installed(name) for name in _LIBRARIES}
+    )
     schema_version: int = SCHEMA_VERSION
 
     def groups(self, benchmark: str) -> list[Group]:
@@ -121,21 +123,26 @@ class Manifest:
         return [Group.parse(column) for column in self.benchmarks[benchmark].groups]
 
     def configs(self) -> list[Config]:
-        """Every argument of `load_dataset`: per benchmark its data, its vectors and its scores; then the rest."""
+        """Every argument of `load_dataset`: per benchmark data, vectors and scores; then the rest."""
         found = []
         for name, benchmark in self.benchmarks.items():
             groups = self.groups(name)
             files = {split: data_path(name, split) for split in Split}
-            found.append(Config(name, files, data_schema(self.schemes, groups)))
+            found.append(Config(name, files, data_schema(self.schemes, groups), name))
             for encoder in benchmark.encoders:
                 files = {split: vectors_path(encoder, name, split) for split in Split}
-                dimension = self.encoders[encoder]["dimension"]
-                if not isinstance(dimension, int):
-                    raise ReleaseInputError(f"encoders, {encoder}: dimension: found {dimension!r}, expected a number")
-                found.append(Config(f"{name}-{encoder}", files, vectors_schema(dimension, groups)))
-            found.append(Config(f"scores-{name}", {Split.TRAIN: scores_path(name)}, SCORES))
+                schema = vectors_schema(self.dimension(encoder), groups)
+                found.append(Config(f"{name}-{encoder}", files, schema, name))
+            found.append(Config(f"scores-{name}", {Split.TRAIN: scores_path(name)}, SCORES, name))
         found.append(Config("models", {Split.TRAIN: MODELS}, MODELS_SCHEMA))
         found.append(Config("groups", {Split.TRAIN: GROUPS}, GROUPS_SCHEMA))
+        return found
+
+    def dimension(self, encoder: str) -> int:
+        """Length of an encoder's vectors."""
+        found = self.encoders[encoder]["dimension"]
+        if not isinstance(found, int):
+            raise ReleaseInputError(f"{MANIFEST}: encoder {encoder}: dimension {found!r}, expected a number")
         return found
 
     def to_json(self) -> dict[str, object]:
@@ -162,12 +169,14 @@ def read_manifest(release: Path) -> Manifest:
     except FileNotFoundError:
         raise ReleaseInputError(f"{path}: not found; expected the folder of a release") from None
     except (OSError, ValueError) as error:
-        raise ReleaseInputError(f"{path}: unreadable ({error}); expected the manifest of a release") from error
+        raise ReleaseInputError(
+            f"{path}: unreadable ({error}); expected the manifest of a release"
+        ) from error
     found = document.get("schema_version") if isinstance(document, dict) else None
     if found != SCHEMA_VERSION:
         raise ReleaseInputError(
-            f"{path}: schema_version: found {found!r}, expected {SCHEMA_VERSION}; use the version of routerset that "
-            "wrote this release"
+            f"{path}: schema_version: found {found!r}, expected {SCHEMA_VERSION}; use the version of "
+            "routerset that wrote this release"
         )
     try:
         return Manifest(
@@ -215,9 +224,7 @@ def files(release: Path) -> list[str]:
 
 def checksums(release: Path, known: Mapping[str, TableEntry]) -> dict[str, str]:
     """SHA-256 of every file but `SHA256SUMS` itself; those of `known` tables are not computed again."""
-    return {
-        path: known[path].sha256 if path in known else sha256(release / path) for path in files(release)
-    }
+    return {path: known[path].sha256 if path in known else sha256(release / path) for path in files(release)}
 
 
 def format_checksums(sums: Mapping[str, str]) -> str:

@@ -22,7 +22,8 @@ class ScoreSummary:
     """What a scores file holds.
 
     models: number of models; complete: those with a score on every item; mean: over all records, in
-    [0, 1], six decimals; binary: every score is 0 or 1; arrow_bytes: size in memory as plain strings and numbers.
+    [0, 1], six decimals; binary: every score is 0 or 1; arrow_bytes: size in memory, as plain strings
+    and numbers.
     """
 
     records: int
@@ -79,8 +80,8 @@ def read_scores(path: Path, members: Sequence[str], n_items: int) -> tuple[np.nd
     absent = sorted(set(members) - set(counts))
     if absent:
         raise ReleaseError(
-            f"{path.name}: no score of {absent[0]}, which is a candidate; groups and scores come from different "
-            "builds: build again"
+            f"{path.name}: no score of {absent[0]}, which is a candidate; groups and scores come from "
+            "different builds: build again"
         )
     records = sum(counts.values())
     summary = ScoreSummary(
@@ -96,12 +97,12 @@ def read_scores(path: Path, members: Sequence[str], n_items: int) -> tuple[np.nd
 
 def model_digests(path: Path) -> dict[str, str]:
     """Digest of the records (item, score) of every model."""
-    hashes = {}
+    hashes: dict[str, tuple[blake2b, blake2b]] = {}
     for chunk in _chunks(path):
         for model, run in chunk.runs():
             items, scores = hashes.setdefault(model, (blake2b(digest_size=16), blake2b(digest_size=16)))
-            items.update(chunk.items[run])
-            scores.update(chunk.scores[run])
+            items.update(chunk.items[run].tobytes())
+            scores.update(chunk.scores[run].tobytes())
     return {model: items.hexdigest() + scores.hexdigest() for model, (items, scores) in hashes.items()}
 
 

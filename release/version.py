@@ -8,7 +8,7 @@ from itertools import groupby
 
 from release.diff import Change, Level
 from release.errors import VersionError
-from release.manifest import Manifest
+from release.manifest import BenchmarkEntry, Manifest
 
 FIRST = "1.0.0"
 AUTO = "auto"
@@ -92,21 +92,16 @@ def _benchmark_table(new: Manifest, old: Manifest | None) -> Iterator[str]:
     before = old.benchmarks if old else {}
     for name, b in sorted(new.benchmarks.items()):
         past = before.get(name)
-        counts = [
-            _moved(now, then)
-            for now, then in (
-                (b.n_models, past and past.n_models),
-                (b.n_items, past and past.n_items),
-                (b.n_scores, past and past.n_scores),
-                (b.runs_superseded, past and past.runs_superseded),
-            )
-        ]
+        counts = [_moved(b, past, key) for key in ("n_models", "n_items", "n_scores", "runs_superseded")]
         shift = f"{b.mean_score - past.mean_score:+.6f}" if past else ""
         yield f"| {name} | {' | '.join(counts)} | {b.mean_score:.6f} | {shift} |"
 
 
-def _moved(now: int, then: int | None) -> str:
-    return f"{now:,}" if then in (None, now) else f"{now:,} ({now - (then or 0):+,})"
+def _moved(new: BenchmarkEntry, old: BenchmarkEntry | None, key: str) -> str:
+    """A count, and by how much it moved."""
+    now: int = getattr(new, key)
+    then: int = getattr(old, key) if old else now
+    return f"{now:,}" if then == now else f"{now:,} ({now - then:+,})"
 
 
 def _hash_table(new: Manifest, old: Manifest | None) -> Iterator[str]:

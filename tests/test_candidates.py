@@ -185,6 +185,20 @@ def test_greedy_reaches_at_least_half_of_the_best_group_there_is(scores: np.ndar
         assert oracle_mean(scores, group.rows) >= best / 2
 
 
+@settings(deadline=None, max_examples=60)
+@given(score_matrices(continuous=False))
+def test_no_single_swap_improves_a_greedy_group(scores: np.ndarray) -> None:
+    groups, _ = greedy_groups(scores, (3, 5), np.arange(scores.shape[1]))
+    for group in groups:
+        pool = pools(scores, group.m)[group.kind]
+        bins = np.array_split(pool, group.m) if group.kind is Kind.STRONG_TO_WEAK else [pool] * group.m
+        reached = oracle_mean(scores, group.rows)
+        for member in group.rows:
+            others = group.rows[group.rows != member]
+            options = next(b for b in bins if member in b)
+            assert max(oracle_mean(scores, np.append(others, option)) for option in options) <= reached
+
+
 def test_a_swap_mends_what_greedy_takes_first() -> None:
     scores = np.zeros((30, 20), np.uint8)
     for row, items in enumerate((range(7), range(7, 16), range(4, 12), range(2, 14), range(16, 18))):

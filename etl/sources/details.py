@@ -12,6 +12,7 @@ data set in `example`, and `example` elsewhere. Gold answers are compared as tex
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "gold_index": ("gold_index",),
     "gold": ("gold",),
     "prompt": ("full_prompt", "ctx"),
+}
+_NO_METRIC = {
+    *("gold", "gold_index", "choices", "predictions", "pred_logits", "truncated", "padded"),
+    *("num_asked_few_shots", "num_effective_few_shots", "input_tokens", "cont_tokens"),
 }
 _IDENTITY = ("question", "choices", "gold_index", "gold")
 
@@ -130,7 +135,8 @@ class _Layout:
 
 
 def _layout(schema: pa.Schema) -> _Layout:
-    columns = {field.name: field.type for field in schema}
+    times = Counter(schema.names)
+    columns = {field.name: field.type for field in schema if times[field.name] == 1}
     structs = [name for name in _DOCUMENT if name in columns and pt.is_struct(columns[name])]
 
     def find(names: Sequence[str]) -> Place | None:
@@ -144,7 +150,7 @@ def _layout(schema: pa.Schema) -> _Layout:
     for struct in _METRICS:
         if struct in columns and pt.is_struct(columns[struct]):
             metrics |= {field.name: (struct, field.name) for field in columns[struct] if _scores(field.type)}
-    metrics |= {name: (name,) for name, kind in columns.items() if _scores(kind)}
+    metrics |= {name: (name,) for name, kind in columns.items() if _scores(kind) and name not in _NO_METRIC}
     found = {name: find(candidates) for name, candidates in _FIELDS.items()}
     return _Layout({name: place for name, place in found.items() if place is not None}, metrics)
 

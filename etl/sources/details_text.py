@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from etl.sources.questions import as_text
+from etl.sources.jsonlines import as_text
 from schemas import ids
 from schemas.tables import Reason
 
@@ -113,12 +113,15 @@ def _value(scalar: pa.Scalar) -> object:
 
 
 def _gold(index: object, gold: object, choices: Sequence[str]) -> str | None:
-    """The gold answer as text, however a layout tells it: by position, or as it stands; several as JSON."""
-    for given in (index, gold):
-        answers = given if isinstance(given, list) else [] if given is None else [given]
-        if not answers:
-            continue
-        named = [choices[a] for a in answers if isinstance(a, int) and 0 <= a < len(choices)]
-        texts = [(as_text(a) or "").strip() for a in (named if len(named) == len(answers) else answers)]
-        return texts[0] if len(texts) == 1 else as_text(texts)
-    return None
+    """The gold answer as text, whether a layout tells it as it stands or by position; several as JSON."""
+    golds = _listed(gold)
+    if not golds or not all(isinstance(each, str) for each in golds):
+        golds = _listed(index) or golds
+        named: list[object] = [choices[i] for i in golds if isinstance(i, int) and 0 <= i < len(choices)]
+        golds = named if len(named) == len(golds) else golds
+    texts = [(as_text(each) or "").strip() for each in golds]
+    return None if not texts else texts[0] if len(texts) == 1 else as_text(texts)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [] if value is None else [value]

@@ -98,6 +98,16 @@ def kind_of(value: object) -> str:
     return _KINDS.get(type(value), "null")
 
 
+def as_text(value: object) -> str | None:
+    """A JSON value as text, strings as they are; None for null, and for what nests too deep."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value, order="sorted").decode()
+    except RecursionError:
+        return None
+
+
 def score_of(value: object) -> tuple[float, str | None]:
     """Number in a JSON value, NaN for null, and inf with the value's text where there is no number.
 
@@ -109,7 +119,7 @@ def score_of(value: object) -> tuple[float, str | None]:
         return np.nan, None
     if isinstance(value, bool | int | float) and abs(value) < 2**63:
         return float(value), None
-    return np.inf, msgspec.json.encode(value)[: 2 * EXCERPT].decode("utf-8", "replace")
+    return np.inf, (as_text(value) or "a deep nest")[:EXCERPT]
 
 
 def show(data: bytes) -> str:

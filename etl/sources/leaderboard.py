@@ -62,11 +62,11 @@ def read_tasks(
         target = resolve_task(name, spec) if isinstance(name, str) else None
         try:
             if target is None:
-                raise _Refused(Reason.UNKNOWN_TASK, "known neither to the registry nor to tasks")
+                raise _Refused(Reason.UNKNOWN_TASK, "expected one of the registry, or of tasks in the config")
             if "{" in target[1]:
                 raise ValueError(f"tasks: {name!r} = {'/'.join(target)!r}: a pickle has no field to fill in")
             if target in found:
-                raise _Refused(Reason.DUPLICATE_KEY, f"{'/'.join(target)} as another task is")
+                raise _Refused(Reason.DUPLICATE_KEY, f"another task holds {'/'.join(target)} already")
             found[target] = name, _array(entry, spec)
         except _Refused as error:
             refused.append((name, target and target[0], error))
@@ -97,7 +97,9 @@ def _model_axis(shape: tuple[int, ...], n_models: int, others: Sequence[tuple[in
         axes = {other.index(n_models) for other in others if n_models in other and other != shape}
         if len(axes) == 1:
             return axes.pop()
-        raise _Refused(Reason.MALFORMED_ROW, "rows are items or models: which, cannot be told")
+        raise _Refused(
+            Reason.MALFORMED_ROW, "as many items as models: whether its rows are items cannot be told"
+        )
     if n_models not in shape:
         raise _Refused(
             Reason.MALFORMED_ROW, f"expected scores of shape (items, {n_models}), one column per model"

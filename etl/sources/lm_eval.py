@@ -27,8 +27,8 @@ from etl.normalize import BadRow, column_block, quarantine
 from etl.sources import files
 from etl.sources.answer_filters import NO_FILTER, choose_rows
 from etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from etl.sources.jsonlines import decode_line, is_utf8, read_chunks, score_of
-from etl.sources.questions import as_text, choices_of, prompt_of, question_of
+from etl.sources.jsonlines import as_text, decode_line, is_utf8, read_chunks, score_of, show
+from etl.sources.questions import choices_of, prompt_of, question_of
 from etl.sources.task_files import TaskFile, identify, refuse
 from schemas import ids
 from schemas.benchmarks import BENCHMARKS
@@ -237,9 +237,11 @@ def _row(line: bytes, number: int, run: TaskFile) -> tuple[object, ...] | BadRow
     doc_id, label, doc = record.get("doc_id"), record.get("filter"), record.get("doc")
     key = _key(doc_id)
     if key is None:
-        return run.bad(number, Reason.MISSING_KEY, f"expected doc_id as a number or a name, found {doc_id!r}")
+        detail = f"expected doc_id as a whole number or a name, found {as_text(doc_id) or 'none'}"
+        return run.bad(number, Reason.MISSING_KEY, detail, show(line))
     if not isinstance(label, str | None):
-        return run.bad(number, Reason.MALFORMED_ROW, f"expected filter as a string, found {label!r}")
+        detail = f"expected filter as a string, found {as_text(label)}"
+        return run.bad(number, Reason.MALFORMED_ROW, detail, show(line))
     metric = next((i for i, name in enumerate(run.metrics) if name in record), None)
     if metric is None:
         found = ", ".join(sorted(record.keys() - _NO_METRIC)) or "none"
@@ -247,7 +249,7 @@ def _row(line: bytes, number: int, run: TaskFile) -> tuple[object, ...] | BadRow
         return run.bad(number, Reason.MISSING_METRIC, detail)
     subset = _subset(run, doc)
     if subset is None:
-        detail = f"document {key}: expected a usable name in field {run.subset} of the document"
+        detail = f"document {key}: expected the document to hold a usable name for {run.subset}"
         return run.bad(number, Reason.UNKNOWN_TASK, detail)
     hashes = record.get("doc_hash"), record.get("target_hash")
     if all(isinstance(one, str) for one in hashes):
@@ -271,7 +273,8 @@ def _subset(run: TaskFile, doc: object) -> str | None:
     if not _PLACEHOLDER.search(run.subset):
         return run.subset
     fields = doc if isinstance(doc, dict) else {}
-    name = _PLACEHOLDER.sub(lambda field: str(fields.get(field[1], "")), run.subset)
+    found = {name: str(value) for name, value in fields.items() if isinstance(value, str | int)}
+    name = _PLACEHOLDER.sub(lambda field: found.get(field[1], "/"), run.subset)
     name = run.spec.subsets.get(name, name)
     return name if ids.file_stem_is_safe(name) else None
 

@@ -22,7 +22,7 @@ from msgspec import UNSET, UnsetType
 from etl.normalize import EXCERPT, BadRow, column_block, quarantine, resolve_key_space
 from etl.sources import files
 from etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from etl.sources.jsonlines import kind_of
+from etl.sources.jsonlines import as_text, kind_of
 from etl.sources.task_files import TaskFile, identify, refuse
 from schemas import ids
 from schemas.tables import Reason
@@ -93,6 +93,8 @@ def _inflate(dump: Dump) -> bytes:
             if member.file_size > min(MAX_BYTES, MAX_RATIO * max(member.compress_size, 1 << 10)):
                 sizes = f"{member.compress_size} bytes that inflate to {member.file_size}"
                 raise DumpUnreadable(f"found {sizes}, expected at most {MAX_RATIO} times and {MAX_BYTES}")
+            if member.flag_bits & 1:
+                raise DumpUnreadable("found an encrypted file in the archive, expected a plain one")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DumpUnreadable(f"found compression method {member.compress_type}, expected deflate")
             with archive.open(member) as inner:  # piece by piece: a whole read trusts no declared size
@@ -125,6 +127,9 @@ def _elements(data: bytes) -> tuple[Sequence[object], BadRow | None]:
             element, end = decoder.raw_decode(text, at)
             elements.append(element)
             at = _skip(text, end)
+        at = _skip(text, at + 1)
+        if at < len(text):
+            raise ValueError(f"expected the end at character {at}")
     except (ValueError, RecursionError) as error:
         detail = f"expected a whole JSON list: {error}"
         return elements, BadRow(len(elements), Reason.MALFORMED_ROW, detail, excerpt=text[at : at + EXCERPT])
@@ -208,18 +213,18 @@ def _row(element: object, number: int, run: TaskFile) -> _Row | BadRow:
     try:
         row = msgspec.convert(element, _Row)
         "\n".join([row.question or "", *(row.options or ()), row.answer or "", str(row.question_id)]).encode()
-    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+    except msgspec.ValidationError as error:
         return run.bad(number, Reason.MALFORMED_ROW, str(error), _excerpt(element))
+    except UnicodeEncodeError as error:
+        return run.bad(number, Reason.MALFORMED_ROW, f"expected UTF-8: {error}", _excerpt(element))
     return row
 
 
-def _excerpt(element: object) -> str | None:
-    if isinstance(element, str):
-        return element[:EXCERPT]
+def _excerpt(element: object) -> str:
     try:
+        return (as_text(element) or "null")[:EXCERPT]
+    except UnicodeEncodeError:
         return ascii(element)[:EXCERPT]
-    except RecursionError:
-        return None
 
 
 def _print(row: _Row) -> str:

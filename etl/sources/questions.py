@@ -6,19 +6,12 @@ import ast
 import warnings
 from collections.abc import Mapping
 
-import msgspec
+from etl.sources.jsonlines import as_text
 
 _QUESTIONS = ("question", "Question", "query", "ctx", "goal", "sentence", "problem", "input", "prompt")
 _CHOICES = ("choices", "options", "endings", "mc1_targets", "mc2_targets")
 _NUMBERED = (("option1", "option2"), ("sol1", "sol2"), ("choice1", "choice2", "choice3", "choice4"))
 _MAX_LITERAL = 10_000  # characters
-
-
-def as_text(value: object) -> str | None:
-    """A JSON value as text: strings as they are, all else as JSON; None stays None."""
-    if value is None or isinstance(value, str):
-        return value
-    return msgspec.json.encode(value, order="sorted").decode()
 
 
 def question_of(doc: object) -> str | None:

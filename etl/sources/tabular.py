@@ -220,7 +220,7 @@ def _parse(
                 start + at,
                 Reason.MALFORMED_ROW,
                 f"found {bad[at]}, expected {width} cells: the row counts as one record",
-                excerpt=_text(lines[at][:500]),
+                excerpt=_text(lines[at][:500].rstrip()),
             )
             for at in sorted(bad)
         ),

@@ -133,7 +133,9 @@ def _read_csv(stream: BinaryIO, names: Iterable[str]) -> tuple[pa.Table, int]:
         pa.BufferReader(data),
         pacsv.ReadOptions(use_threads=False, block_size=len(data) + 1),
         pacsv.ParseOptions(invalid_row_handler=refuse, newlines_in_values=True),
-        pacsv.ConvertOptions(column_types={name: pa.string() for name in names}),
+        pacsv.ConvertOptions(
+            column_types={name: pa.string() for name in names}, null_values=[""], strings_can_be_null=True
+        ),
     )
     return table, len(refused)
 

@@ -87,7 +87,8 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     """
     layout = read_layout(dump, spec)
     columns, notes = _columns(layout, spec)
-    counts = _count_runs(dump, spec, layout)
+    counts, found = _count_runs(dump, spec, layout)
+    notes += found
     bad = list(layout.bad)
     waiting: dict[Run, list[_Part]] = {}
     positions = [at for entries in layout.items.values() for at, _ in entries]
@@ -154,26 +155,36 @@ def _documents(
     return joined, left_out + unmatched
 
 
-def _count_runs(dump: Dump, spec: SourceSpec, layout: Layout) -> Counter[Run]:
+def _count_runs(dump: Dump, spec: SourceSpec, layout: Layout) -> tuple[Counter[Run], Notes]:
     """Number of rows of every run. Raises DumpUnreadable where the file has no row at all."""
     counts: Counter[Run] = Counter()
+    notes: Notes = Counter()
     bad: tuple[BadRow, ...] = ()
     n_rows = 0
     for rows in read_rows(dump.path, layout.identity, ()):
         n_rows += len(rows.numbers)
         bad += rows.bad
-        counts.update((model, time) for model, _, time in _names(rows, spec) if model is not None)
+        for name, time in _names(rows):
+            run = _run(name, time, spec)
+            if run is not None:
+                counts[run] += 1
+                notes[layout.benchmark, "timestamps_unreadable"] += bool(time and run[1] is None)
     if not n_rows and all(row.reason is Reason.UNREADABLE_FILE for row in bad):
-        raise DumpUnreadable(bad[0].detail if bad else "found a header, expected rows of scores below it")
-    return counts
+        raise DumpUnreadable(bad[0].detail if bad else "found no row of scores, expected at least one")
+    return counts, +notes
 
 
-def _names(rows: Rows, spec: SourceSpec) -> Iterator[tuple[str | None, str, str | None]]:
-    """Model id, its name in the file, and ISO time of every row."""
+def _names(rows: Rows) -> Iterator[tuple[str, str]]:
+    """Name of the model and time of every row, as they stand in the file; empty where there is none."""
     models, *times = ([_text(cell) for cell in column.to_pylist()] for column in rows.texts)
-    for name, time in zip(models, times[0] if times else [""] * len(models), strict=True):
-        moment = f"{time}T00:00:00" if _DATE.fullmatch(time) else time
-        yield resolve_model(name, spec), name, iso_timestamp(moment)
+    yield from zip(models, times[0] if times else [""] * len(models), strict=True)
+
+
+def _run(name: str, time: str, spec: SourceSpec) -> Run | None:
+    """Model id and ISO time (of a day alone, its start); None where the name is unusable."""
+    model = resolve_model(name, spec)
+    moment = iso_timestamp(f"{time}T00:00:00" if _DATE.fullmatch(time) else time)
+    return None if model is None else (model, moment)
 
 
 def _text(cell: object) -> str:
@@ -186,13 +197,14 @@ def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
     """Rows whose model has a usable name, and the others."""
     scores, texts = score_matrix(rows.scores, len(rows.numbers))
     kept, runs, bad = [], [], []
-    for at, (model, name, time) in enumerate(_names(rows, spec)):
-        if model is None:
+    for at, (name, time) in enumerate(_names(rows)):
+        run = _run(name, time, spec)
+        if run is None:
             detail = f"expected a model's name, found {name[:80]!a}: the row counts as one record"
             bad.append(BadRow(int(rows.numbers[at]), Reason.INVALID_MODEL, detail))
         else:
             kept.append(at)
-            runs.append((model, time))
+            runs.append(run)
     whole = _Part(rows.numbers, [("", None)] * len(rows.numbers), scores, texts)
     return replace(whole.take(kept), runs=runs), bad
 

@@ -38,10 +38,10 @@ def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...
         drawn = uniforms(generator(truth.plan.seed, benchmark, subset.name, "order"), n)
         order = np.argsort(drawn, kind="stable").tolist()
         texts = _texts(subset.items, subset.prompts, subset.benchmark.shots, old)
-        scores = truth.scores(benchmark, subset.name).T.tolist()
+        scores = truth.scores(benchmark, subset.name)
         for place, model in enumerate(models):
             struck = subset.target(place)
-            rows = records(order, scores[place], struck)
+            rows = records(order, scores[:, place].tolist(), struck)
             run = _Run(folder, subset, texts, old, place, model)
             task = names.details_task(subset.benchmark, subset.name, old)
             file = run.save(task, rows)

@@ -40,10 +40,11 @@ class Target:
 class Injury:
     """What a fault did to the files, and what a build must say of it.
 
-    file: below the folder that was written. row: the offending record's number in the file, from 0,
-    where one record is at fault. lost: keys of the documents on which the model has no score now (empty
-    for none). superseded, quarantined: records expected under each heading, the latter with `reason`.
-    extra: records in the files beyond one per model and item.
+    model_id: the model struck. file: below the folder that was written. row: the offending record's number
+    in the file, from 0, the last one where several are at fault, None where none is or the whole file.
+    lost: keys of the documents on which the model has no score now. superseded, quarantined: records
+    expected under each heading, the latter with `reason`. extra: records that count towards the
+    benchmark beyond one per model and item, a file or row that cannot be read being one record.
     """
 
     fault: Fault

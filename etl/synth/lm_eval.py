@@ -54,10 +54,10 @@ def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...
     for subset in subsets(truth, benchmark, targets):
         documents = [_document(i, p) for i, p in zip(subset.items, subset.prompts, strict=True)]
         mistakes = [_document(mistaken(i), p) for i, p in zip(subset.items, subset.prompts, strict=True)]
-        scores = truth.scores(benchmark, subset.name).T.tolist()
+        scores = truth.scores(benchmark, subset.name)
         for place, model in enumerate(models):
             run = _Run(folder, subset, documents, mistakes, place, model)
-            injuries += run.write(scores[place])
+            injuries += run.write(scores[:, place].tolist())
     return injuries
 
 

@@ -28,12 +28,12 @@ def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...
     injuries = []
     for subset in subsets(truth, benchmark, targets):
         n = len(subset.items)
-        scores = truth.scores(benchmark, subset.name).T.tolist()
+        scores = truth.scores(benchmark, subset.name)
         for place, model in enumerate(models):
             struck = subset.target(place)
             # runs start with another category
             start = place * n // len(models)
-            rows = records([*range(start, n), *range(start)], scores[place], struck)
+            rows = records([*range(start, n), *range(start)], scores[:, place].tolist(), struck)
             stem = f"model_outputs_{names.folder_name(model)}_{subset.benchmark.shots}shots"
             file = folder / f"{stem}{'.json' if place % 2 else ''}.zip"
             answers = [_answer(subset.items, row, place) for row in rows]

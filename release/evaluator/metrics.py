@@ -95,24 +95,23 @@ class CellScores:
         An undefined ratio (zero denominator, no reference) is NaN; the caller turns it into None.
         """
         n = len(self.value)
-        dtype = weights.dtype
+        exact = weights.astype(np.float64)
         best_on_test = int(self.Y_test.mean(axis=0, dtype=np.float64).argmax())
-        yardsticks = (
+        yardsticks = [
             self.Y_test[:, best_on_test],
             self.Y_test[:, self.best_on_train],
             self.Y_test.max(axis=1),
-        )
-        mu = (weights @ self.value.astype(dtype) / n).astype(np.float64)
-        means = (weights @ np.stack(yardsticks, axis=1).astype(dtype) / n).astype(np.float64)
-        best, on_train, oracle = means[:, 0:1], means[:, 1:2], means[:, 2:3]
-        reference = np.full_like(best, self.reference_score or np.nan)
-        marginal = [entropy(weights @ p[:, p.any(axis=0)].astype(dtype) / n) for p in self.policies]
+        ]
+        best, on_train, oracle = (exact @ scores.astype(np.float64)[:, None] / n for scores in yardsticks)
+        mu = exact @ self.value / n
+        # Policies can be 1000 wide and dense: their products stay in the precision of the weights.
+        marginal = [entropy(weights @ p[:, p.any(axis=0)].astype(weights.dtype) / n) for p in self.policies]
         return np.stack(
             [
                 mu,
-                _ratio(mu, reference),
+                _ratio(mu, np.full_like(best, self.reference_score or np.nan)),
                 _ratio(mu, best),
-                weights @ self.entropy.astype(dtype) / n,
+                exact @ self.entropy / n,
                 np.stack(marginal, axis=1),
                 _ratio(mu, on_train),
                 _ratio(mu - best, oracle - best),
@@ -128,5 +127,5 @@ class CellScores:
 
 def _ratio(top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     bottom = np.broadcast_to(bottom, top.shape)
-    # Below 1e-6 a float32 resample mean is rounding noise: such a denominator is zero.
-    return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.nan), where=np.abs(bottom) > 1e-6))
+    # A difference of two means that ought to be equal may come out as 1e-17.
+    return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.nan), where=np.abs(bottom) > 1e-9))

@@ -39,9 +39,10 @@ def evaluate(
     """Score routers in every cell (benchmark x m x kind) of a release.
 
     routers: registered names and router classes, or a mapping from any name to a class (or function
-    without arguments) that makes a router. benchmarks, sizes: default all. encoder: default `minilm`, or
-    else the first one. method: how groups were chosen. scheme: how items were split. compat: the reference
-    code's quirks. seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
+    without arguments) that makes a router.
+    benchmarks, sizes: default all. encoder: default `minilm`, or else the first one.
+    method: how groups were chosen. scheme: how items were split. compat: the reference code's quirks.
+    seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
     two routers. covers: only the groups it accepts. progress: called with (done, total, next benchmark).
 
     Raises UsageError for names this release does not have, InputError for missing files or libraries,

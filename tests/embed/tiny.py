@@ -22,7 +22,7 @@ from embed.encoders import Encoder, Pooling
 
 DIMENSION = 32
 MAX_TOKENS = 40
-WORDS = ["a", "of", "the", "question", "answer", "planet", "orbit", "how", "many", "apples", "does", "it", "take", "to", "fill", "12", "baskets", "?"]
+WORDS = ("a", "of", "the", "question", "answer", "planet", "orbit", "how", "many", "apples", "12", "?")
 _SIZES = {
     "hidden_size": DIMENSION,
     "num_hidden_layers": 3,

@@ -30,7 +30,7 @@ def assert_no_nan(result: Evaluation) -> None:
 
 def test_one_candidate(tmp_path: Path) -> None:
     release = load_release(write_release(tmp_path, [random_fixture(ms=(1,))]))
-    result = evaluate(release, [*TRAINING_FREE, "linear"], pairs=True)
+    result = evaluate(release, [*TRAINING_FREE, "linear"], pairs=True, resamples=300)
     assert_no_nan(result)
     for row in result.rows:
         assert row.metrics["mu_o"].value == pytest.approx(row.best_single, abs=1e-6)
@@ -54,7 +54,7 @@ def test_a_benchmark_that_every_candidate_fails(tmp_path: Path, compat: bool) ->
     fixture = random_fixture()
     fixture.scores[:] = 0
     release = load_release(write_release(tmp_path, [fixture]))
-    result = evaluate(release, [*TRAINING_FREE, "linear"], pairs=True, compat=compat)
+    result = evaluate(release, [*TRAINING_FREE, "linear"], pairs=True, resamples=300, compat=compat)
     assert_no_nan(result)
     for row in result.rows:
         assert row.metrics["mu_o"].value == 0
@@ -64,7 +64,7 @@ def test_a_benchmark_that_every_candidate_fails(tmp_path: Path, compat: bool) ->
 
 def test_one_test_item(tmp_path: Path) -> None:
     release = load_release(write_release(tmp_path, [random_fixture(sizes={"a": 6})]))
-    result = evaluate(release, TRAINING_FREE, pairs=True, sizes=[3])
+    result = evaluate(release, TRAINING_FREE, pairs=True, resamples=300, sizes=[3])
     assert {row.n_test for row in result.rows} == {1}
     assert_no_nan(result)
 
@@ -72,13 +72,17 @@ def test_one_test_item(tmp_path: Path) -> None:
 def test_equal_vectors(tmp_path: Path) -> None:
     fixture = random_fixture()
     fixture.vectors["minilm"][:] = 1
-    assert_no_nan(evaluate(load_release(write_release(tmp_path, [fixture])), TRAINING_FREE, pairs=True))
+    assert_no_nan(
+        evaluate(load_release(write_release(tmp_path, [fixture])), TRAINING_FREE, pairs=True, resamples=300)
+    )
 
 
 def test_zero_vectors(tmp_path: Path) -> None:
     fixture = random_fixture()
     fixture.vectors["minilm"][:] = 0
-    assert_no_nan(evaluate(load_release(write_release(tmp_path, [fixture])), TRAINING_FREE, pairs=True))
+    assert_no_nan(
+        evaluate(load_release(write_release(tmp_path, [fixture])), TRAINING_FREE, pairs=True, resamples=300)
+    )
 
 
 def test_no_resamples_no_intervals(toy: Release) -> None:

@@ -90,7 +90,7 @@ def test_point_6_nan_is_an_error_where_the_reference_drops_it(tmp_path: Path, co
     assert -terms.sum() / len(p) == pytest.approx(
         np.log2(3) * (1 - 1 / len(p))
     )  # a plausible number, and wrong
-    with pytest.raises(DataError, match="router 'Broken' on toy, m=3, all_strong: item toy-.* sum to nan"):
+    with pytest.raises(DataError, match=r"router 'Broken' on toy, m=3, all_strong: item toy-.* sum to nan"):
         evaluate(release, [Broken], compat=compat)
 
 

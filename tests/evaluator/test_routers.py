@@ -30,7 +30,8 @@ def toy_tasks(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mlp, "EPOCHS", 3)
+    monkeypatch.setattr(mlp, "EPOCHS", 2)
+    monkeypatch.setattr(mlp, "HIDDEN", 16)
 
 
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
@@ -104,7 +105,7 @@ def test_r_o_of_any_probability_can_be_named(toy: Release) -> None:
 
 @pytest.mark.parametrize("name", ["r_o_2", "r_o_", "kmeans", ""])
 def test_an_unknown_router_lists_the_valid_names(name: str) -> None:
-    with pytest.raises(UsageError, match="valid names: all, oracle, r_o_0.5, random"):
+    with pytest.raises(UsageError, match=r"valid names: all, oracle, r_o_0\.5, random"):
         find_router(name)
 
 
@@ -128,7 +129,10 @@ def test_nearest_neighbours_are_those_of_a_full_sort_with_ties_in_row_order() ->
     train = rng.normal(size=(60, 5)).astype(np.float32)
     train = np.concatenate([train, 4 * train[::-1], np.zeros((2, 5), np.float32)])  # each direction twice
     test = rng.normal(size=(30, 5)).astype(np.float32)
-    unit = [v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-30) for v in map(np.float64, (train, test))]
+    unit = [
+        v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-30)
+        for v in map(np.float64, (train, test))
+    ]
     similarity = np.round(unit[1] @ unit[0].T, 9)
     expected = np.argsort(-similarity, axis=1, kind="stable")[:, :5]
     assert np.array_equal(nearest(train, test, 5, block=7), expected)
@@ -196,7 +200,9 @@ def test_mlp_training_is_that_of_torch(toy: Release, quick: None) -> None:
         weight = rng.uniform(-bound, bound, (fan_out, fan_in))
         weights.append(np.hstack([weight, rng.uniform(-bound, bound, (fan_out, 1))]))
     Y = task.labels_train.astype(np.float32)
-    expected = torch_reference([d, hidden, hidden, m], weights, task.X_train, Y, 3, mlp.RATE)(task.X_test)
+    expected = torch_reference([d, hidden, hidden, m], weights, task.X_train, Y, mlp.EPOCHS, mlp.RATE)(
+        task.X_test
+    )
     router = mlp.MlpRouter()
     router.fit(task)
     assert np.allclose(router.logits[task.cell], expected, atol=1e-4)
@@ -232,7 +238,7 @@ def test_without_torch_the_mlp_says_what_to_do(toy: Release, monkeypatch: pytest
         return real(name, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", without_torch)
-    with pytest.raises(InputError, match="router 'mlp' needs PyTorch.*pip install torch"):
+    with pytest.raises(InputError, match=r"router 'mlp' needs PyTorch.*pip install torch"):
         evaluate(toy, ["mlp"], sizes=[3])
 
 

@@ -104,14 +104,16 @@ def _calls(canary: str) -> Iterator[Hostile]:
 
 # what scanners of pickles have let through, and neighbours of what numpy writes
 _NAMES = """
-os:system nt:system subprocess:Popen builtins:eval __builtin__:eval builtins:exec builtins:open builtins:getattr
-builtins:bytes builtins:complex builtins:set importlib:import_module runpy:run_path pty:spawn timeit:timeit
-webbrowser:open marshal:loads pickle:loads _pickle:loads types:CodeType types:FunctionType operator:attrgetter
-functools:partial copyreg:_reconstructor copy_reg:add_extension collections:OrderedDict datetime:datetime
-_codecs:decode codecs:encode numpy:load numpy:fromfile numpy:float64 numpy:ndarray.tofile numpy:ndarray.__class__
-numpy.core.multiarray:fromfile numpy.core.multiarray:frombuffer numpy.lib.npyio:load numpy.f2py:compile
-numpy._core.multiarray:_reconstruct.__globals__ NUMPY:dtype numpy.dtypes:StringDType numpy.ma.core:_mareconstruct
-pandas.core.frame:DataFrame torch._utils:_rebuild_tensor_v2 joblib.numpy_pickle:NumpyArrayWrapper this:s :numpy
+os:system nt:system subprocess:Popen builtins:eval __builtin__:eval builtins:exec builtins:open
+builtins:getattr builtins:bytes builtins:complex builtins:set importlib:import_module runpy:run_path
+pty:spawn timeit:timeit webbrowser:open marshal:loads pickle:loads _pickle:loads types:CodeType
+types:FunctionType operator:attrgetter functools:partial copyreg:_reconstructor copy_reg:add_extension
+collections:OrderedDict datetime:datetime _codecs:decode codecs:encode numpy:load numpy:fromfile
+numpy:float64 numpy:ndarray.tofile numpy:ndarray.__class__ numpy.core.multiarray:fromfile
+numpy.core.multiarray:frombuffer numpy.lib.npyio:load numpy.f2py:compile
+numpy._core.multiarray:_reconstruct.__globals__ NUMPY:dtype numpy.dtypes:StringDType
+numpy.ma.core:_mareconstruct pandas.core.frame:DataFrame torch._utils:_rebuild_tensor_v2
+joblib.numpy_pickle:NumpyArrayWrapper this:s :numpy
 """
 
 
@@ -296,7 +298,7 @@ def _shapes() -> Iterator[Hostile]:
 
 
 def _structures() -> Iterator[Hostile]:
-    deep = 100_000
+    deep = 20_000
     yield Hostile("lists nested deeply", b"]" * deep + b"a" * (deep - 1) + b".")
     yield Hostile("tuples nested deeply", b")" + b"\x85" * deep + b".")
     yield Hostile("dicts nested deeply", (b"}" + text("k")) * deep + b"N" + b"s" * deep + b".")

@@ -27,7 +27,7 @@ DIGESTS = {
     "gpqa": "c19898c6dbfbc766",
     "musr": "c069567bfde8ac34",
     "math_lvl5": "8d067f5563a84e73",
-    "mmlu_pro": "229f647cde63b381",
+    "mmlu_pro": "a1874aadbaf25559",
 }
 
 

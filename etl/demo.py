@@ -1,0 +1,73 @@
+"""`routerset demo` and `routerset synth`: synthetic dumps, and everything that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from etl.config import ConfigError
+from etl.progress import say
+from etl.store import write_text
+from etl.synth import Fault, Layout, Plan, Scale, build_config, demo_config, write
+
+DUMPS = "dumps"
+CONFIG = "demo.toml"
+BUILD = "build"
+LOAD = """
+The dataset is ready. In Python:
+
+    from datasets import load_dataset
+
+    d = load_dataset("{release}", "gsm8k-minilm")
+    x = d["train"].with_format("numpy")["embedding"]
+    y = d["train"].with_format("numpy")["paper_m5_all_strong_label"]
+"""
+
+
+def synth(
+    folder: Path,
+    models: int | None,
+    layout: str,
+    scale: str,
+    seed: int,
+    faults: Sequence[str],
+    benchmarks: Sequence[str] | None,
+) -> int:
+    """Write synthetic dumps, and a config that builds them; returns the exit code."""
+    try:
+        plan = Plan(
+            models=models,
+            layout=Layout(layout),
+            scale=Scale(scale),
+            seed=seed,
+            faults=frozenset(map(Fault, faults)),
+            benchmarks=tuple(benchmarks) if benchmarks else None,
+        )
+    except ValueError as error:
+        names = f"layouts: {', '.join(Layout)}; faults: {', '.join(Fault)}"
+        raise ConfigError(f"synth: {error}; {names}") from error
+    write(folder, plan, say)
+    config = folder.with_name(f"{folder.name}.toml")
+    write_text(config, build_config(Path(folder.name), plan))
+    say(f"build them with: routerset build {config} --out {folder.with_name(folder.name + '-build')}")
+    return 0
+
+
+def demo(out: Path) -> int:
+    """Synthetic dumps of all benchmarks, built, checked and evaluated; returns the exit code."""
+    from etl.cli import main
+
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / DUMPS, Plan(), say)
+    write_text(out / CONFIG, demo_config(Path(DUMPS)))
+    release = out / BUILD / "release"
+    for arguments in (
+        ["build", str(out / CONFIG), "--out", str(out / BUILD)],
+        ["verify", str(release)],
+    ):
+        say(f"\n$ routerset {' '.join(arguments)}")
+        code = main(arguments)
+        if code:
+            return code
+    print(LOAD.format(release=release))
+    return 0

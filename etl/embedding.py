@@ -1,0 +1,146 @@
+"""Stage `embed`: a vector per item and encoder, taken from the dump where it brings them, else computed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from embed.encoders import ENCODERS
+from embed.model import Policy
+from embed.shards import Shard, embed_texts, embeddings_table
+from embed.texts import embed_text
+from etl import store
+from etl.config import Config, ConfigError, Runner
+from etl.manifest import Stage, code_fingerprint, fingerprint
+from etl.progress import say
+from etl.sources.base import SourceSpec
+from etl.sources.files import sha256
+from etl.sources.routereval import embedding_files, read_embeddings
+from etl.stages import partition
+from etl.store import Output
+from schemas.tables import embeddings_schema
+
+Vectors = Mapping[tuple[str, str], np.ndarray]
+
+
+def fingerprint_of(config: Config, outputs: Iterable[Output]) -> str:
+    """Fingerprint of the stage. outputs: files of the stages before it."""
+    from embed.weights import weights_revision
+
+    _check(config)
+    weights = {name: weights_revision(ENCODERS[name], config.embed.paths) for name in config.embed.encoders}
+    ready = [(name, sha256(path)) for name, path, _ in _ready_files(config)]
+    items = [(o.path, o.sha256) for o in outputs if o.path.startswith("tables/items/")]
+    settings = (config.embed.text, config.embed.dtype)
+    return fingerprint("embed", code_fingerprint("embed", "etl.embedding"), settings, weights, ready, items)
+
+
+def embeddings(config: Config, build: Path, benchmarks: Sequence[str], runner: Runner) -> Stage:
+    """Write the embeddings of every encoder and benchmark. Raises what `embed_texts` raises."""
+    _check(config)
+    items = {b: pq.read_table(build / partition("items", b)) for b in benchmarks}
+    files: list[Output] = []
+    info: dict[str, dict[str, store.JsonObject]] = {}
+
+    def write(encoder: str, benchmark: str, vectors: np.ndarray, facts: store.JsonObject) -> None:
+        path = build / partition("embeddings", benchmark, encoder=encoder)
+        table = embeddings_table(items[benchmark]["item"].to_pylist(), vectors)
+        rows = store.write_table(path, embeddings_schema(vectors.shape[1]), table)
+        files.append(store.describe(build, path, rows))
+        info.setdefault(encoder, {})[benchmark] = {"items": len(vectors), **facts}
+
+    own = _own_keys(build, benchmarks)
+    for encoder, path, spec in _ready_files(config):
+        ready = read_embeddings(path, spec)
+        for benchmark in benchmarks:
+            vectors = _ready(items[benchmark], benchmark, ready) if benchmark in own else None
+            if vectors is not None:
+                write(encoder, benchmark, vectors, {"from": "dump", "truncated": 0})
+    for encoder in config.embed.encoders:
+        left = [b for b in benchmarks if b not in info.get(encoder, {})]
+        if left:
+            _compute(config, build, encoder, {b: items[b] for b in left}, runner, write)
+    return Stage("", tuple(sorted(files, key=lambda o: o.path)), {"embeddings": info})
+
+
+def _compute(
+    config: Config,
+    build: Path,
+    encoder: str,
+    items: Mapping[str, pa.Table],
+    runner: Runner,
+    write: Callable[[str, str, np.ndarray, store.JsonObject], None],
+) -> None:
+    """Compute the vectors of one encoder; equal texts of several benchmarks are encoded once."""
+    texts = {
+        b: [
+            embed_text(q, p, "prompt" if config.embed.text == "prompt" else "question")
+            for q, p in zip(table["question"].to_pylist(), table["prompt"].to_pylist(), strict=True)
+        ]
+        for b, table in items.items()
+    }
+    vectors, report = embed_texts(
+        [text for part in texts.values() for text in part],
+        [encoder],
+        cache_dir=str(build / "staging" / "vectors"),
+        policy=Policy(dtype=config.embed.dtype),
+        paths=config.embed.paths,
+        run_shards=functools.partial(_run_shards, runner=runner),
+    )
+    found = report.encoders[encoder]
+    if found.padding_waste is not None:
+        say(f"{encoder}: {found.encoded} texts encoded, padding waste {found.padding_waste:.1%}")
+    start = 0
+    for benchmark, part in texts.items():
+        end = start + len(part)
+        facts = {"from": "model", "truncated": int(found.truncated[start:end].sum())}
+        write(encoder, benchmark, vectors[encoder][start:end], facts)
+        start = end
+
+
+def _run_shards(function: Callable[[Shard], int], shards: Sequence[Shard], runner: Runner) -> None:
+    from etl.pipeline import parallel_map
+
+    parallel_map(shards, function, runner)
+
+
+def _check(config: Config) -> None:
+    for name in (*config.embed.encoders, *config.embed.paths):
+        if name not in ENCODERS:
+            raise ConfigError(
+                f'{config.file}: [embed]: unknown encoder "{name}"; valid: {", ".join(ENCODERS)}'
+            )
+
+
+def _ready_files(config: Config) -> list[tuple[str, str, SourceSpec]]:
+    """Encoder, file and source of every file of ready-made vectors."""
+    return [
+        (encoder, path, spec)
+        for spec in config.sources
+        if spec.format == "routereval"
+        for encoder, path in embedding_files(spec)
+    ]
+
+
+def _own_keys(build: Path, benchmarks: Sequence[str]) -> set[str]:
+    """Benchmarks whose scores all come from pickles, so that a document's key is its row there."""
+    runs = pq.read_table(build / "tables" / "runs.parquet", columns=["benchmark", "source", "chosen"])
+    others = runs.filter(pc.and_(runs["chosen"], pc.not_equal(runs["source"], "routereval")))
+    return set(benchmarks) - set(others["benchmark"].to_pylist())
+
+
+def _ready(items: pa.Table, benchmark: str, ready: Vectors) -> np.ndarray | None:
+    """Vectors of all items by their keys, or None where one has none."""
+    rows = []
+    for subset, key in zip(items["subset"].to_pylist(), items["doc_key"].to_pylist(), strict=True):
+        vectors = ready.get((benchmark, subset))
+        if vectors is None or int(key) >= len(vectors):
+            return None
+        rows.append(vectors[int(key)])
+    return np.stack(rows) if rows else None

@@ -1,0 +1,45 @@
+"""Stage `release`: hands the tables of a build, and what its stages say, to the release builder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from etl import store
+from etl.config import Config
+from etl.manifest import Manifest, Stage, code_fingerprint, fingerprint
+from etl.store import Output
+from release.build import ReleaseOptions, write_release
+
+FOLDER = "release"
+
+
+def fingerprint_of(config: Config, outputs: Iterable[Output]) -> str:
+    """Fingerprint of the stage. outputs: files of the stages before it."""
+    previous = Path(config.release.previous, "SHA256SUMS") if config.release.previous else None
+    before = previous.read_text(encoding="utf-8") if previous and previous.exists() else None
+    code = code_fingerprint("release", "schemas", "etl.store", "etl.releasing")
+    settings = (config.dataset.name, config.release.version, before)
+    return fingerprint("release", code, settings, [(o.path, o.sha256) for o in outputs])
+
+
+def release(config: Config, build: Path, manifest: Manifest, progress: Callable[[str], None]) -> Stage:
+    """Write `release/`, atomically. manifest: of the stages before. Raises ReleaseError."""
+    found = manifest.stages["groups"].info["groups"]
+    options = ReleaseOptions(
+        name=config.dataset.name,
+        version=config.release.version,
+        previous=Path(config.release.previous) if config.release.previous else None,
+        schemes=config.splits.schemes,
+        seed=config.splits.seed,
+        accounting=manifest.stages["ingest"].info["accounting"],
+        skipped_groups=[
+            {"benchmark": benchmark, "method": method, **skipped}
+            for method, of_method in found.items()
+            for benchmark, of_benchmark in of_method.items()
+            for skipped in of_benchmark["skipped"]
+        ],
+    )
+    result = write_release(build, build / FOLDER, options, store, progress)
+    outputs = [store.describe(build, build / FOLDER / name) for name in result.files]
+    return Stage("", tuple(outputs), {"version": result.version, "changed": result.changed})

@@ -1,0 +1,226 @@
+"""Checks a release from its own files: checksums first, then everything that can be computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from release import layout
+from release.errors import ReleaseError
+from release.layout import Config, Group
+from release.manifest import Manifest, files, read_checksums, read_manifest, sha256
+from release.scores import read_scores
+from schemas.tables import Split
+
+SplitRule = Callable[[Sequence[str], Sequence[str], int], Mapping[Split, np.ndarray]]
+"""Gives the items of every side, from family ids and subsets in canonical order, and the seed."""
+
+_FETCH = "fetch the release again"
+_REBUILD = "do not use this release; build it again"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong in a release. path: file, relative to the release; todo: what to do about it."""
+
+    path: str
+    found: str
+    expected: str
+    todo: str = _REBUILD
+
+    def __str__(self) -> str:
+        return f"{self.path}: found {self.found}, expected {self.expected}; {self.todo}"
+
+
+Check = Callable[[Path], Iterable[Problem]]
+
+
+def verify(release: Path, schemes: Mapping[str, SplitRule], more: Sequence[Check] = ()) -> list[Problem]:
+    """All problems of a release folder; none where it is what its build made.
+
+    Recomputes checksums, counts, splits, columns of scores and selection vectors, and checks that data,
+    vectors, groups and scores fit each other. Where a file is damaged, what depends on it is left alone.
+    schemes: rules to compute the splits again, such as `etl.splits.SPLIT_SCHEMES`. more: further checks, such
+    as of groups and baseline cells; they run where nothing else is wrong.
+    """
+    try:
+        sums, manifest = read_checksums(release), read_manifest(release)
+    except ReleaseError as error:
+        return [Problem(".", str(error), "a release", _FETCH)]
+    problems = list(verify_checksums(release, sums))
+    damaged = {problem.path for problem in problems}
+    problems += _tables(manifest, sums)
+    if not damaged.intersection((layout.MODELS, layout.GROUPS, layout.MANIFEST)):
+        problems += _models_and_groups(release, manifest)
+        for name in manifest.benchmarks:
+            configs = [config for config in manifest.configs() if config.benchmark == name]
+            if not damaged.intersection(path for config in configs for path in config.files.values()):
+                problems += _benchmark(_Benchmark(release, manifest, name), configs, schemes)
+    return problems or [problem for check in more for problem in check(release)]
+
+
+def verify_checksums(release: Path, sums: Mapping[str, str]) -> Iterator[Problem]:
+    """Every file that is missing, extra or changed. sums: path -> SHA-256."""
+    present = files(release)
+    for path in sorted(sums.keys() - set(present)):
+        yield Problem(path, "no such file", f"SHA-256 {sums[path]}", _FETCH)
+    for path in present:
+        if path not in sums:
+            yield Problem(path, "a file that SHA256SUMS does not list", "no such file", "remove it")
+        elif (digest := sha256(release / path)) != sums[path]:
+            yield Problem(path, f"SHA-256 {digest}", sums[path], _FETCH)
+
+
+def _same(path: str, what: str, found: object, expected: object) -> Iterator[Problem]:
+    if found != expected:
+        yield Problem(path, f"{what} {found}", str(expected))
+
+
+def _tables(manifest: Manifest, sums: Mapping[str, str]) -> Iterator[Problem]:
+    """The manifest lists the tables that the configs read, with the checksums of SHA256SUMS."""
+    needed = {path for config in manifest.configs() for path in config.files.values()}
+    yield from _same(layout.MANIFEST, "tables", sorted(manifest.tables), sorted(needed))
+    for path, table in sorted(manifest.tables.items()):
+        yield from _same(layout.MANIFEST, f"{path} with SHA-256", table.sha256, sums.get(path))
+
+
+def _models_and_groups(release: Path, manifest: Manifest) -> Iterator[Problem]:
+    models = _read(release, layout.MODELS, ["model_id"])["model_id"]
+    groups = _read(release, layout.GROUPS)
+    yield from _same(layout.MODELS, "different models", len(models.unique()), manifest.n_models)
+    for path, table in ((layout.MODELS, models), (layout.GROUPS, groups)):
+        yield from _same(path, "rows", len(table), manifest.tables[path].rows)
+    known = set(models.to_pylist())
+    for model in sorted(set(groups["model_id"].to_pylist()) - known):
+        yield Problem(layout.GROUPS, f"candidate {model}", f"a model of {layout.MODELS}")
+
+
+def _read(release: Path, path: str, columns: list[str] | None = None) -> pa.Table:
+    return pq.ParquetFile(release / path).read(columns=columns)
+
+
+@dataclass(frozen=True)
+class _Benchmark:
+    release: Path
+    manifest: Manifest
+    name: str
+
+    def path(self, split: Split) -> str:
+        return layout.data_path(self.name, split)
+
+
+def _benchmark(
+    benchmark: _Benchmark, configs: Sequence[Config], schemes: Mapping[str, SplitRule]
+) -> Iterator[Problem]:
+    release, manifest = benchmark.release, benchmark.manifest
+    wrong = [p for config in configs for p in _schemas(release, config, manifest)]
+    wrong = wrong or list(_items(benchmark, schemes))
+    yield from wrong
+    if wrong:
+        return
+    entry, path = manifest.benchmarks[benchmark.name], layout.scores_path(benchmark.name)
+    groups = _read(release, layout.GROUPS)
+    try:
+        members = layout.members_of(
+            groups.filter(pc.equal(groups["benchmark"], benchmark.name)), layout.GROUPS
+        )
+        models = sorted({model for candidates in members.values() for model in candidates})
+        matrix, summary = read_scores(release / path, models, entry.n_items)
+    except ReleaseError as error:
+        yield Problem(path, str(error), "a score of every candidate")
+        return
+    yield from _same(
+        layout.GROUPS, f"groups of {benchmark.name}", [g.column for g in members], [*entry.groups]
+    )
+    yield from _same(path, "models", summary.models, entry.n_models)
+    yield from _same(path, "complete models", summary.complete, entry.n_models_complete)
+    yield from _same(path, "mean", summary.mean, entry.mean_score)
+    yield from _same(path, "binary", summary.binary, entry.binary)
+    row_of = {model: row for row, model in enumerate(models)}
+    rows = {group: np.array([row_of[m] for m in candidates]) for group, candidates in members.items()}
+    for config in configs:
+        if len(config.files) > 1:
+            for split in Split:
+                yield from _columns(benchmark, config, split, matrix, rows)
+
+
+def _schemas(release: Path, config: Config, manifest: Manifest) -> Iterator[Problem]:
+    for path in config.files.values():
+        file = pq.ParquetFile(release / path)
+        if not file.schema_arrow.equals(config.schema):
+            differs = set(map(str, file.schema_arrow)) ^ set(map(str, config.schema))
+            yield Problem(path, f"columns that differ in {', '.join(sorted(differs))}", "those of the layout")
+        yield from _same(path, "rows", file.metadata.num_rows, manifest.tables[path].rows)
+
+
+def _items(benchmark: _Benchmark, schemes: Mapping[str, SplitRule]) -> Iterator[Problem]:
+    """Items, texts and splits of one benchmark against the manifest and the rules."""
+    manifest, name = benchmark.manifest, benchmark.name
+    entry = manifest.benchmarks[name]
+    own = layout.data_schema(manifest.schemes, ()).names
+    sides = {split: _read(benchmark.release, benchmark.path(split), own) for split in Split}
+    first = layout.split_column(manifest.schemes[0])
+    for split, table in sides.items():
+        where = benchmark.path(split)
+        items = table["item"].to_numpy()
+        if (np.diff(items) <= 0).any():
+            yield Problem(where, "items out of order", "ascending numbers")
+        yield from _same(where, f"{first} of", set(table[first].to_pylist()) - {split.value}, set())
+        if not entry.text_published:
+            texts = sum(len(table) - table[column].null_count for column in ("question", "prompt"))
+            yield from _same(where, "withheld texts", texts, 0)
+    everything = pa.concat_tables(sides.values()).sort_by("item")
+    where = f"data/{name}"
+    if everything["item"].to_pylist() != list(range(entry.n_items)):
+        yield Problem(where, f"{len(everything)} items", f"every item from 0 to {entry.n_items - 1}, once")
+        return
+    subsets, families = (everything[column].to_pylist() for column in ("subset", "family_id"))
+    yield from _same(where, "subsets", {s: subsets.count(s) for s in set(subsets)}, dict(entry.subsets))
+    for scheme in manifest.schemes:
+        found = {split: layout.rows_of(everything, scheme, split) for split in Split}
+        counts = {split.value: len(rows) for split, rows in found.items()}
+        yield from _same(where, f"scheme {scheme}:", counts, dict(entry.splits[scheme]))
+        leaked = layout.leaked(everything, scheme)
+        yield from _same(where, f"scheme {scheme}: repeated", leaked, entry.test_items_in_train[scheme])
+        if scheme not in schemes:
+            yield Problem(where, f"scheme {scheme}", f"one of {', '.join(schemes)}", "update routerset")
+            continue
+        rule = schemes[scheme](families, subsets, manifest.seed)
+        moved = sum(len(np.setdiff1d(rule[split], rows)) for split, rows in found.items())
+        yield from _same(where, f"scheme {scheme}: items on the wrong side:", moved, 0)
+
+
+def _columns(
+    benchmark: _Benchmark, config: Config, split: Split, matrix: np.ndarray, rows: Mapping[Group, np.ndarray]
+) -> Iterator[Problem]:
+    """Scores, labels and vectors of one file, row group by row group, against scores and groups."""
+    path = config.files[split]
+    order = _read(benchmark.release, benchmark.path(split), ["item", "item_id"])
+    file = pq.ParquetFile(benchmark.release / path)
+    yield from _same(path, "rows", file.metadata.num_rows, len(order))
+    start, wrong = 0, dict[str, str]()
+    for number in range(file.num_row_groups):
+        table = file.read_row_group(number).combine_chunks()
+        part = order.slice(start, len(table)).combine_chunks()
+        start += len(table)
+        expected = layout.group_columns(np.ascontiguousarray(matrix[:, part["item"].to_numpy()].T), rows)
+        for name, column in {"item_id": part["item_id"].chunk(0), **expected}.items():
+            if not table[name].equals(pa.chunked_array([column])):
+                pairs = zip(
+                    part["item_id"].to_pylist(), table[name].to_pylist(), column.to_pylist(), strict=False
+                )
+                wrong.setdefault(name, next((i for i, found, right in pairs if found != right), "the last"))
+        if "embedding" in table.column_names:
+            vectors = table["embedding"].chunk(0).flatten()
+            if not pc.all(pc.is_finite(vectors)).as_py():
+                wrong.setdefault("embedding", "NaN or infinite")
+    for name, where in wrong.items():
+        yield Problem(
+            path, f"wrong values in column {name}, first at {where}", "those of the tables it is made of"
+        )

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from releases import random_fixture, write_release
+
+from release.evaluator import DataError, Release, load_release
+from release.evaluator.scaling import (
+    PROBABILITIES,
+    SUBSETS,
+    random_subsets,
+    read_scores,
+    scaling_table,
+    scaling_up,
+    spread_sizes,
+)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_every_size_is_the_oracle_and_the_mean_of_the_same_random_subset(binary: bool) -> None:
+    scores = random_fixture(binary=binary, n_models=13, sizes={"a": 21}).scores
+    oracle, chance = random_subsets(scores, 6, np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    for row in range(6):
+        order = rng.permutation(13)
+        for m in range(1, 14):
+            subset = scores[order[:m]].astype(np.float64)
+            assert oracle[row, m - 1] == pytest.approx(subset.max(axis=0).mean(), abs=1e-7)
+            assert chance[row, m - 1] == pytest.approx(subset.mean(), abs=1e-7)
+
+
+def test_the_mean_over_subsets_estimates_the_mean_over_all_subsets() -> None:
+    scores = random_fixture(n_models=7, sizes={"a": 30}).scores
+    oracle, _ = random_subsets(scores, 4000, np.random.default_rng(0))
+    exact = np.mean([scores[list(s)].max(axis=0).mean() for s in combinations(range(7), 3)])
+    assert oracle[:, 2].mean() == pytest.approx(exact, abs=4 * oracle[:, 2].std() / np.sqrt(4000))
+
+
+def test_a_curve_of_every_benchmark(toy: Release) -> None:
+    curves = scaling_up(toy)
+    assert [c.benchmark for c in curves] == ["soft", "toy"]
+    for curve in curves:
+        assert curve.oracle.shape == (SUBSETS, curve.pool) == (100, 40)
+        assert (np.diff(curve.oracle, axis=1) >= -1e-9).all()
+        said = curve.to_dict()
+        assert list(said["accuracy"]) == ["0", "0.1", "0.3", "0.5", "0.7", "1"]
+        assert said["m"][0] == 1
+        assert said["m"][-1] == 40
+        mean, low, high = curve.mean_and_band(0.5)
+        assert (low <= mean + 1e-9).all()
+        assert (mean <= high + 1e-9).all()
+        assert np.allclose(curve.accuracy(0.3), 0.3 * curve.oracle + 0.7 * curve.chance)
+    assert max(map(len, scaling_table(curves).splitlines())) <= 80
+    json.dumps([c.to_dict() for c in curves], allow_nan=False)
+    assert len(PROBABILITIES) == 6
+
+
+def test_sizes_are_distinct_and_reach_from_one_to_the_pool() -> None:
+    for pool in (1, 2, 7, 5000):
+        sizes = spread_sizes(pool)
+        assert (sizes[0], sizes[-1]) == (1, pool)
+        assert (np.diff(sizes) > 0).all()
+
+
+def test_models_that_miss_an_item_are_left_out(tmp_path: Path) -> None:
+    fixture = random_fixture(n_models=20)
+    release = load_release(write_release(tmp_path, [fixture]))
+    path = tmp_path / "scores/toy.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(1), path)
+    assert np.array_equal(read_scores(release, "toy"), fixture.scores[1:])
+    pq.write_table(pa.concat_tables([table, table.slice(5, 1)]), path)
+    with pytest.raises(DataError, match="two scores for an item"):
+        read_scores(release, "toy")
+    pq.write_table(table.filter(pa.compute.field("item") > 0), path)
+    with pytest.raises(DataError, match="no model covers all 120 items"):
+        read_scores(release, "toy")

@@ -1,0 +1,166 @@
+"""Small builds, as `routerset build` leaves them, for the tests of releases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from etl import store
+from etl.candidates import paper_groups
+from etl.splits import SPLIT_SCHEMES, paper_split
+from etl.stages import groups_table
+from release.build import ReleaseOptions
+from schemas.benchmarks import BENCHMARKS
+from schemas.tables import GROUPS, ITEMS, MODELS, RUNS, SCORES, SPLITS, Split, embeddings_schema
+
+SCHEMES = ("paper", "family")
+QUESTION = "What does {name} ask in item {item}?"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One benchmark of a build. scores: (models, items), NaN where missing; sizes: of its groups."""
+
+    name: str
+    scores: np.ndarray
+    subsets: Sequence[str] = ()
+    families: Sequence[str] = ()
+    sizes: Sequence[int] = (3, 5)
+    encoders: Mapping[str, int] = field(default_factory=lambda: {"minilm": 8})
+
+
+def model_names(n: int) -> list[str]:
+    """Ids of n models, sorted."""
+    return [f"org/model-{i:04d}" for i in range(n)]
+
+
+def binary(n_models: int, n_items: int, seed: int) -> np.ndarray:
+    """Random scores of models of rising ability."""
+    rng = np.random.default_rng(seed)
+    ability = np.linspace(0.15, 0.85, n_models)[:, None]
+    return (rng.random((n_models, n_items)) < ability).astype(np.float32)
+
+
+def small_benches() -> list[Bench]:
+    """Every kind of benchmark: plain, continuous, text withheld and twins, nothing but scores, empty sides."""
+    rng = np.random.default_rng(3)
+    gpqa = ["diamond"] * 6 + ["extended"] * 14 + ["main"] * 10
+    twins = [f"fam-{i % 14}" for i in range(30)]
+    return [
+        Bench("gsm8k", binary(20, 40, 1), encoders={"minilm": 8, "sbert": 5}),
+        Bench("truthfulqa", rng.random((20, 30), dtype=np.float32)),
+        Bench("gpqa", binary(20, 30, 2), gpqa, twins),
+        Bench("arc", binary(4, 12, 4), sizes=(), encoders={}),
+        Bench("winogrande", binary(6, 1, 5), encoders={}),
+        Bench("ifeval", binary(6, 2, 6), sizes=()),
+    ]
+
+
+def write_build(root: Path, benches: Sequence[Bench], models: Sequence[str] | None = None) -> Path:
+    """Write the tables of a build; the same benchmarks give the same bytes. Returns the folder."""
+    names = models or model_names(max(b.scores.shape[0] for b in benches))
+    everyone: set[str] = set()
+    runs = []
+    for bench in benches:
+        everyone.update(names[: len(bench.scores)])
+        runs += write_benchmark(root / "tables", bench, names)
+    rows = [
+        dict.fromkeys(MODELS.names) | {"model_id": name, "org": name.split("/")[0], "leaderboards": ["v1"]}
+        for name in sorted(everyone)
+    ]
+    store.write_table(root / "tables/models.parquet", MODELS, pa.Table.from_pylist(rows, schema=MODELS))
+    store.write_table(
+        root / "tables/runs.parquet", RUNS, store.sort_rows(pa.Table.from_pylist(runs, schema=RUNS))
+    )
+    return root
+
+
+def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[dict[str, object]]:
+    """Write every table of one benchmark; returns its runs."""
+    n_models, n = bench.scores.shape
+    subsets, families = bench.subsets or [bench.name] * n, bench.families or [f"fam-{i}" for i in range(n)]
+    part = f"benchmark={bench.name}/part-0.parquet"
+    texts = [QUESTION.format(name=bench.name, item=i) for i in range(n)]
+    items = {
+        "item": np.arange(n, dtype=np.int32),
+        "item_id": [f"{bench.name}/{i:04x}" for i in range(n)],
+        "subset": subsets,
+        "doc_key": [str(i) for i in range(n)],
+        "question": texts,
+        "prompt": [f"Q: {text}\nA:" for text in texts],
+        "choices": [["yes", "no"]] * n,
+        "family_id": families,
+    }
+    store.write_table(tables / "items" / part, ITEMS, pa.table(items))
+    run, item = np.nonzero(~np.isnan(bench.scores))
+    scores = {
+        "model_id": pa.DictionaryArray.from_arrays(pa.array(run, pa.int32()), names[:n_models]),
+        "item": item.astype(np.int32),
+        "score": bench.scores[run, item].astype(np.float32),
+    }
+    store.write_table(tables / "scores" / part, SCORES, pa.table(scores))
+    for scheme in SCHEMES:
+        sides = SPLIT_SCHEMES[scheme](families, subsets, 42)
+        names_of = np.empty(n, object)
+        for split in Split:
+            names_of[sides[split]] = split.value
+        split_column = pa.array(names_of).dictionary_encode().cast(SPLITS.field("split").type)
+        table = pa.table({"item": np.arange(n, dtype=np.int32), "split": split_column})
+        store.write_table(tables / "splits" / f"scheme={scheme}" / part, SPLITS, table)
+    if bench.sizes:
+        counts = [list(subsets).count(s) for s in dict.fromkeys(subsets)]
+        known = np.nan_to_num(bench.scores)
+        groups, _ = paper_groups(known, bench.sizes, paper_split(counts)[1])
+        store.write_table(tables / "groups/method=paper" / part, GROUPS, groups_table(groups, names))
+    for encoder, dimension in bench.encoders.items():
+        rng = np.random.default_rng(len(encoder) + n)
+        schema = embeddings_schema(dimension)
+        values = pa.array(rng.random(n * dimension, dtype=np.float32))
+        vectors = pa.FixedSizeListArray.from_arrays(values, type=schema.field("vector").type)
+        table = pa.table({"item": np.arange(n, dtype=np.int32), "vector": vectors})
+        store.write_table(tables / f"embeddings/encoder={encoder}" / part, schema, table)
+    return [
+        {
+            "model_id": name,
+            "benchmark": bench.name,
+            "subset": subset,
+            "source": "wide",
+            "file": f"{bench.name}.csv",
+            "sha256": "0" * 64,
+            "timestamp": time,
+            "metric": BENCHMARKS[bench.name].metric,
+            "n_items": n,
+            "n_kept": n,
+            "chosen": time == "2024-02-01T00:00:00",
+        }
+        for name in names[:n_models]
+        for subset in dict.fromkeys(subsets)
+        for time in ("2024-01-01T00:00:00", "2024-02-01T00:00:00")
+    ]
+
+
+def options(**changes: object) -> ReleaseOptions:
+    """Options as the build gives them."""
+    accounting = {
+        "source": "wide",
+        "benchmark": "gsm8k",
+        "read": 805,
+        "kept": 800,
+        "superseded": 4,
+        "quarantined": 1,
+        "reasons": {"missing_score": 1},
+        "notes": {},
+    }
+    skipped = {
+        "benchmark": "gsm8k",
+        "method": "paper",
+        "m": 1000,
+        "kind": "all_strong",
+        "reason": "expected at least 1000 models in the all_strong pool, found 20",
+    }
+    given = {"name": "tiny", "accounting": (accounting,), "skipped_groups": (skipped,)} | changes
+    return ReleaseOptions(**given)  # type: ignore[arg-type]

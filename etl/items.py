@@ -65,10 +65,8 @@ def canonical_items(benchmark: str, subset: str, uses: Sequence[DocsetUse], n_mo
         .drop_duplicates("identity")
         .reset_index(drop=True)
     )
-    order = sorted(
-        range(len(leaders)),
-        key=lambda i: (ids.natural_key(leaders["doc_key"][i]), leaders["identity"][i]),
-    )
+    keys, identities = leaders["doc_key"].tolist(), leaders["identity"].tolist()
+    order = sorted(range(len(keys)), key=lambda i: (ids.natural_key(keys[i]), identities[i]))
     leaders = leaders.iloc[order].reset_index(drop=True)
     rank = dict(zip(leaders["identity"], range(len(leaders)), strict=True))
     where = dict(zip(documents["document"], documents["identity"].map(rank), strict=True))

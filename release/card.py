@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import distribution
+from dataclasses import dataclass, replace
+from importlib.metadata import distributions
 from itertools import groupby
 from pathlib import Path
 
 from release.errors import ReleaseInputError
-from release.layout import REPORTS
+from release.layout import REPORTS, Config
 from release.manifest import Json, Manifest
 from schemas.benchmarks import BENCHMARKS
 
@@ -72,18 +72,20 @@ def render_card(manifest: Manifest, pictures: Sequence[Figure] = ()) -> str:
     )
     environment.filters["cell"] = _cell
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    benchmarks = manifest.benchmarks
+    benchmarks, configs = manifest.benchmarks, _loadable(manifest)
     n_scores = sum(b.n_scores for b in benchmarks.values())
     return template.render(
         manifest=manifest,
         benchmarks=benchmarks,
         registry=BENCHMARKS,
-        configs=manifest.configs(),
+        configs=configs,
+        sizes={c.name: _sizes(manifest, c) for c in configs},
         figures=pictures,
         example=_example(manifest),
         groups={name: _groups(manifest, name) for name in benchmarks},
         skipped=[{"benchmark": name, **row} for name, b in benchmarks.items() for row in b.skipped_groups],
         with_encoder={e: sum(e in b.encoders for b in benchmarks.values()) for e in manifest.encoders},
+        methods={g.method for name in benchmarks for g in manifest.groups(name)},
         withheld=[BENCHMARKS[name].title for name, b in benchmarks.items() if not b.text_published],
         smallest_test=min(b.splits[manifest.schemes[0]]["test"] for b in benchmarks.values()),
         n_scores=n_scores,
@@ -97,7 +99,9 @@ def license_text(manifest: Manifest) -> str:
 
     Raises ReleaseInputError where the program is not installed with its licence.
     """
-    apache = distribution("routerset").read_text("licenses/LICENSE")
+    # a checkout on the path counts as a distribution too, and has no licence beside its metadata
+    texts = (found.read_text("licenses/LICENSE") for found in distributions(name="routerset"))
+    apache = next(filter(None, texts), None)
     if apache is None:
         raise ReleaseInputError(
             "routerset: its licence file is not installed; install the package with pip, for example `make`"
@@ -122,6 +126,22 @@ def license_text(manifest: Manifest) -> str:
 def _cell(value: Json) -> str:
     """Text that cannot break a Markdown table."""
     return str("" if value is None else value).replace("|", "\\|").replace("\n", " ")
+
+
+def _loadable(manifest: Manifest) -> list[Config]:
+    """Configs without their empty files: `load_dataset` fails on a split that has no row."""
+    found = []
+    for config in manifest.configs():
+        files = {split: path for split, path in config.files.items() if manifest.tables[path].rows}
+        if files:
+            found.append(replace(config, files=files))
+    return found
+
+
+def _sizes(manifest: Manifest, config: Config) -> dict[str, int]:
+    """Bytes of a config's files, and of its rows in memory."""
+    tables = [manifest.tables[path] for path in config.files.values()]
+    return {"bytes": sum(t.bytes for t in tables), "arrow_bytes": sum(t.arrow_bytes for t in tables)}
 
 
 def _example(manifest: Manifest) -> _Example:

@@ -37,10 +37,9 @@ from schemas.tables import Reason
 MAX_ROWS = 1 << 20  # the largest task has 14,042
 MAX_BYTES = 1 << 30  # of the columns read, in memory
 _BATCH = 1 << 12
-_NAME = re.compile(
-    r"details_(?P<task>.+?)(?:_(?P<time>\d{4}[-_]\d\d[-_]\d\d[T_ ].*))?\.parquet", re.IGNORECASE
-)
-_TIME_FOLDER = re.compile(r"\d{4}[-_]\d\d[-_]\d\d[T_ ].*")
+_TIME = r"\d{4}-\d\d-\d\d[T_ ].*"
+_TIME_FOLDER = re.compile(_TIME)
+_NAME = re.compile(rf"details_(?P<task>.+?)(?:_(?P<time>{_TIME}))?\.parquet", re.IGNORECASE)
 _MODEL_FOLDER = "details_"
 _DOCUMENT = ("doc", "__doc__")
 _METRICS = ("metrics", "metric", "__metric__")
@@ -173,6 +172,8 @@ def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
         size += batches[-1].nbytes
         if size > MAX_BYTES:
             raise DumpUnreadable(f"found more than {MAX_BYTES} bytes in {', '.join(places)}")
+    if not batches:
+        raise DumpUnreadable(f"found {file.metadata.num_rows} rows in the footer and none in the file")
     return pa.Table.from_batches(batches).combine_chunks()
 
 

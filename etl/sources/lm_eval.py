@@ -80,7 +80,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
         bad.append(quarantine(dump, found))
         n_read += n
     rows = pa.concat_tables(tables).combine_chunks().to_batches()
-    blocks, quarantined = _blocks(rows[0], run) if rows else ([], [])
+    blocks, quarantined = _blocks(rows[0], n_read, run) if rows else ([], [])
     yield Reading(tuple(blocks), pa.concat_tables([*bad, *quarantined]), {run.benchmark: n_read})
 
 
@@ -282,12 +282,13 @@ def _subset(run: TaskFile, doc: object) -> str | None:
 # --- rows to blocks --------------------------------------------------------------------------------
 
 
-def _blocks(rows: pa.RecordBatch, run: TaskFile) -> tuple[list[Block], list[pa.Table]]:
-    """A block per subset, and quarantine tables."""
+def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Block], list[pa.Table]]:
+    """A block per subset of the rows of a file of `n_lines` lines, and quarantine tables."""
     filters = BENCHMARKS[run.benchmark].filters
     keys, labels = rows["doc_key"], rows["filter"]
     codes = keys.dictionary_encode().indices.to_numpy()
-    chosen, replaced, other = choose_rows(codes, labels, filters, run.spec.filter)
+    places = rows["row"].to_numpy()
+    chosen, replaced, other = choose_rows(codes, places, n_lines, labels, filters, run.spec.filter)
     wanted = run.spec.filter or next(iter(filters), NO_FILTER)
     orphans = [
         run.bad(

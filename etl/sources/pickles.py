@@ -114,9 +114,10 @@ def load_pickle(path: str | Path, *, max_elements: int = MAX_ELEMENTS) -> PlainD
 
     Array payloads of more than 64 KiB come back as `ArrayRef`, smaller arrays read-only in memory, and so do
     arrays whose bytes do not lie in the file as they are: written by Python 3 in protocols 0 to 2, with axes
-    permuted otherwise than in Fortran order, or of text objects. A Python 2 str is ASCII text, or the bytes
-    of an array. Refused though harmless: sets, bytearrays, OrderedDict, complex, dates, structured arrays,
-    object arrays of anything but text, None and lists of these, keys other than text, integers and None.
+    permuted otherwise than in Fortran order, or of text objects. A dtype keeps the file's byte order. A Python
+    2 str is ASCII text, or the bytes of an array. Refused though harmless: sets, bytearrays, OrderedDict,
+    complex, dates, structured arrays, object arrays of anything but text, None and lists of these, dict keys
+    other than text, bytes, integers and None.
 
     Raises PickleError (malformed, truncated, contains itself, more than `max_elements`), UnsafePickle
     (anything but plain data), OSError (cannot be opened).

@@ -68,7 +68,7 @@ def read_rows(
 
     texts, scores: columns wanted, as positions in the header. Parquet's keep their types. A CSV's texts
     are binary; its scores are float64, or binary in batches where a cell is no number. A row that cannot
-    be told apart into columns is one bad record, and so is the part of a file that cannot be decoded.
+    be told apart into columns is one bad record, and so is a part of a file that cannot be decoded.
     """
     batches = _parquet_rows if is_parquet(path) else _csv_rows
     with open_binary(path) as stream:
@@ -136,25 +136,24 @@ def _parquet_rows(
     names = file.schema_arrow.names
     # pyarrow selects by name, and a name selects every column that starts with it and a dot
     selected = None if scores else [names[i] for i in texts]
-    start = 0
-    try:
-        for batch in file.iter_batches(max(1, max_cells // len(names)), columns=selected):
-            stop = start + batch.num_rows
-            place = list(range(len(names))) if scores else [batch.schema.get_field_index(n) for n in names]
-            yield Rows(
-                np.arange(start, stop),
-                tuple(batch.column(place[i]) for i in texts),
-                tuple(batch.column(place[i]) for i in scores),
-            )
-            start = stop
-    except UNREADABLE as error:
-        yield _tail(start, error, texts, scores)
+    stop = 0
+    for group in range(file.num_row_groups):
+        start, stop = stop, stop + file.metadata.row_group(group).num_rows
+        try:
+            for batch in file.iter_batches(max(1, max_cells // len(names)), [group], selected):
+                columns = [batch.column(i if selected is None else names[i]) for i in (*texts, *scores)]
+                numbers = np.arange(start, start + len(batch))
+                yield Rows(numbers, tuple(columns[: len(texts)]), tuple(columns[len(texts) :]))
+                start += len(batch)
+        except UNREADABLE as error:
+            detail = f"{stop - start} rows from this one on cannot be read: {error}"
+            yield _lost(start, detail, texts, scores)
 
 
-def _tail(row: int, error: Exception, texts: Sequence[int], scores: Sequence[int]) -> Rows:
-    detail = f"the file cannot be read from this row on: {error}"
+def _lost(row: int, detail: str, texts: Sequence[int], scores: Sequence[int]) -> Rows:
+    """No rows, and one record in place of those that cannot be read."""
     nothing = pa.array([], pa.binary())
-    bad = BadRow(row, Reason.UNREADABLE_FILE, detail)
+    bad = BadRow(row, Reason.UNREADABLE_FILE, f"{detail}: they count as one record")
     return Rows(np.arange(0), (nothing,) * len(texts), (nothing,) * len(scores), (bad,))
 
 
@@ -187,7 +186,8 @@ def _csv_rows(
                 raise OSError(f"found a line of {MAX_BYTES} bytes or more")
         except UNREADABLE as error:
             yield _parse(lines, start, width, texts, scores)
-            yield _tail(start + len(lines), error, texts, scores)
+            detail = f"the file cannot be read from this row on: {error}"
+            yield _lost(start + len(lines), detail, texts, scores)
             return
         if line.strip():
             lines.append(line)

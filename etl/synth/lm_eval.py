@@ -41,10 +41,21 @@ _DAYS = {Age.FIRST: "2024-06-16", Age.HASHES: "2024-09-18", Age.FILTERS: "2024-1
 
 @dataclass(frozen=True)
 class _Document:
-    """What every model's log repeats of one document. fields: encoded JSON by age and field name."""
+    """What every model's log repeats of one document: JSON of its parts, and hashes."""
 
     item: Item
-    fields: dict[Age, dict[str, msgspec.Raw]]
+    doc: msgspec.Raw
+    prompt: msgspec.Raw
+    hashes: dict[str, str]
+
+    def fields(self, age: Age) -> dict[str, object]:
+        """Fields of a line between its number and its responses."""
+        pairs = _arguments(self.item, self.prompt)
+        fields: dict[str, object] = {"doc": self.doc, "target": target(self.item)}
+        if age is Age.FIRST:
+            return fields | {"arguments": pairs}
+        named = {f"gen_args_{i}": {"arg_0": a, "arg_1": b} for i, (a, b) in enumerate(pairs)}
+        return fields | {"arguments": named} | self.hashes
 
 
 def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> list[Injury]:
@@ -53,10 +64,9 @@ def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...
     injuries = []
     for subset in subsets(truth, benchmark, targets):
         documents = [_document(i, p) for i, p in zip(subset.items, subset.prompts, strict=True)]
-        mistakes = [_document(mistaken(i), p) for i, p in zip(subset.items, subset.prompts, strict=True)]
         scores = truth.scores(benchmark, subset.name)
         for place, model in enumerate(models):
-            run = _Run(folder, subset, documents, mistakes, place, model)
+            run = _Run(folder, subset, documents, place, model)
             injuries += run.write(scores[:, place].tolist())
     return injuries
 
@@ -68,7 +78,6 @@ class _Run:
     folder: Path
     subset: Subset
     documents: list[_Document]
-    mistakes: list[_Document]
     place: int
     model: str
 
@@ -76,75 +85,80 @@ class _Run:
     def age(self) -> Age:
         return Age(self.place % len(Age))
 
-    def file(self, task: str, days_before: int = 0) -> Path:
-        time = names.timestamp(_DAYS[self.age], self.place, days_before=days_before)
-        suffix = "json" if self.age is Age.FIRST else "jsonl"
-        return self.folder / names.folder_name(self.model) / f"samples_{task}_{time}.{suffix}"
+    def time(self, days_before: int = 0) -> str:
+        return names.timestamp(_DAYS[self.age], self.place, days_before=days_before)
 
     def write(self, scores: Sequence[float]) -> list[Injury]:
+        """The run, what goes with it, and the fault that strikes it."""
         struck = self.subset.target(self.place)
         n = len(scores)
         # with several GPUs, rows come in the order in which the processes finish
         ranks = _GPUS if self.place % 2 else 1
         rows = records([key for rank in range(ranks) for key in range(rank, n, ranks)], scores, struck)
-        file = self.file(names.harness_task(self.subset.benchmark, self.subset.name))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lines = self.lines(rows)
-        file.write_bytes(_joined(lines))
-        (file.parent / f"results_{names.timestamp(_DAYS[self.age], self.place)}.json").write_bytes(
+        file, counts = self.save(names.harness_task(self.subset.benchmark, self.subset.name), rows)
+        (file.parent / f"results_{self.time()}.json").write_bytes(
             msgspec.json.encode({"model_name": self.model, "config": {"model": "hf"}})
         )
-        return [] if struck is None else [self.strike(struck, file, rows, lines)]
+        return [] if struck is None else [self.strike(struck, file, rows, counts)]
 
-    def strike(self, struck: Target, file: Path, rows: list[Record], lines: list[list[bytes]]) -> Injury:
+    def save(self, task: str, rows: Sequence[Record], days_before: int = 0) -> tuple[Path, list[int]]:
+        """Write one file; returns its path and the number of lines of every record."""
+        suffix = "json" if self.age is Age.FIRST else "jsonl"
+        folder = self.folder / names.folder_name(self.model)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"samples_{task}_{self.time(days_before)}.{suffix}"
+        counts = []
+        with file.open("wb") as stream:
+            for row in rows:
+                lines = [msgspec.json.encode(line) + b"\n" for line in self.lines(row)]
+                stream.writelines(lines)
+                counts.append(len(lines))
+        return file, counts
+
+    def strike(self, struck: Target, file: Path, rows: list[Record], counts: list[int]) -> Injury:
         """Faults of whole files; where the fault is in `rows` already, only its record."""
-        base = Injury(
+        made = Injury(
             struck.fault, struck.layout, struck.benchmark, struck.subset, self.model, self.place_of(file)
         )
+        n = len(rows)
         match struck.fault:
             case Fault.RERUN:
-                older = self.file(names.harness_task(self.subset.benchmark, self.subset.name), days_before=30)
-                older.write_bytes(_joined(self.lines([replace(r, score=other_score(r.score)) for r in rows])))
-                n = len(rows)
-                return replace(base, file=self.place_of(older), superseded=n, extra=n)
+                task = names.harness_task(self.subset.benchmark, self.subset.name)
+                others = [replace(row, score=other_score(row.score)) for row in rows]
+                older, _ = self.save(task, others, days_before=30)
+                return replace(made, file=self.place_of(older), superseded=n, extra=n)
             case Fault.UNKNOWN_TASK:
-                unknown = self.file(f"leaderboard_{names.UNKNOWN_TASK}")
-                unknown.write_bytes(lines[0][0])
-                return replace(
-                    base,
-                    file=self.place_of(unknown),
-                    row=0,
-                    reason=Reason.UNKNOWN_TASK,
-                    quarantined=1,
-                    extra=1,
-                )
+                unknown, (extra,) = self.save(f"leaderboard_{names.UNKNOWN_TASK}", rows[:1])
+                made = replace(made, file=self.place_of(unknown), row=extra - 1, reason=Reason.UNKNOWN_TASK)
+                return replace(made, quarantined=extra, extra=extra)
             case Fault.TRUNCATED:
-                whole = _joined(lines)
-                file.write_bytes(whole[: len(whole) - len(lines[-1][-1]) // 2])
+                *_, last = self.lines(rows[-1])
+                with file.open("r+b") as stream:
+                    stream.truncate(file.stat().st_size - len(msgspec.json.encode(last)) // 2)
                 # the last line of a record that fills two belongs to a filter that does not count
-                lost = (rows[-1].key,) if len(lines[-1]) == 1 else ()
-                last = sum(map(len, lines)) - 1
-                return replace(base, row=last, lost=lost, reason=Reason.MALFORMED_ROW, quarantined=1)
+                lost = (rows[-1].key,) if counts[-1] == 1 else ()
+                return replace(
+                    made, row=sum(counts) - 1, lost=lost, reason=Reason.MALFORMED_ROW, quarantined=1
+                )
         made = injury(struck, self.model, self.place_of(file), rows)
-        return made if made.row is None else replace(made, row=sum(map(len, lines[: made.row])))
+        return made if made.row is None else replace(made, row=sum(counts[: made.row]))
 
     def place_of(self, file: Path) -> str:
         return file.relative_to(self.folder.parent).as_posix()
 
-    def lines(self, rows: Sequence[Record]) -> list[list[bytes]]:
-        """Lines of every record: one, or one per filter."""
-        return [[msgspec.json.encode(line) + b"\n" for line in self.line(row)] for row in rows]
-
-    def line(self, row: Record) -> Iterator[object]:
+    def lines(self, row: Record) -> Iterator[object]:
+        """Lines of one record: one, or one per filter."""
         if row.stray:
             yield "out of memory"
             return
-        document = (self.mistakes if row.wrong_gold else self.documents)[row.key]
+        document = self.documents[row.key]
+        if row.wrong_gold:
+            document = _document(mistaken(document.item), self.subset.prompts[row.key])
         metrics = _metrics(self.subset.benchmark.name, row, self.age)
         responses = _responses(document.item, row.score)
         line: dict[str, object] = {
             "doc_id": row.key,
-            **document.fields[self.age],
+            **document.fields(self.age),
             "resps": [[r] for r in responses],
             "filtered_resps": responses,
         }
@@ -159,33 +173,22 @@ class _Run:
             yield line | {"filter": name} | found
 
 
-def _joined(lines: Sequence[Sequence[bytes]]) -> bytes:
-    return b"".join(line for record in lines for line in record)
-
-
 def _document(item: Item, prompt: str) -> _Document:
-    encode = msgspec.json.encode
     doc = document(item)
-    pairs = _arguments(item, prompt)
-    told = target(item)
-    plain = {"doc": encode(doc), "target": encode(told), "arguments": encode(pairs)}
-    named = {f"gen_args_{i}": {"arg_0": a, "arg_1": b} for i, (a, b) in enumerate(pairs)}
     hashes = {
-        "doc_hash": encode(_hash(json.dumps(doc, indent=2, ensure_ascii=False))),
-        "prompt_hash": encode(_hash(prompt)),
-        "target_hash": encode(_hash(told)),
+        "doc_hash": _hash(json.dumps(doc, indent=2, ensure_ascii=False)),
+        "prompt_hash": _hash(prompt),
+        "target_hash": _hash(target(item)),
     }
-    late = plain | {"arguments": encode(named)} | hashes
-    raw = {name: msgspec.Raw(value) for name, value in late.items()}
-    first = {name: msgspec.Raw(value) for name, value in plain.items()}
-    return _Document(item, {Age.FIRST: first, Age.HASHES: raw, Age.FILTERS: raw})
+    encode = msgspec.json.encode
+    return _Document(item, msgspec.Raw(encode(doc)), msgspec.Raw(encode(prompt)), hashes)
 
 
 def _hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _arguments(item: Item, prompt: str) -> list[tuple[str, object]]:
+def _arguments(item: Item, prompt: msgspec.Raw) -> list[tuple[object, object]]:
     """Requests that the harness made: one per option, or one generation."""
     match item.benchmark:
         case "gsm8k" | "math_lvl5":
@@ -193,8 +196,10 @@ def _arguments(item: Item, prompt: str) -> list[tuple[str, object]]:
         case "ifeval":
             return [(prompt, {"until": [], "do_sample": False, "max_gen_toks": 1280})]
         case "winogrande":
+            # the prompt ends before the blank, and each request fills it in
+            before = msgspec.json.decode(prompt)
             ending = item.question.partition("_")[2]
-            return [(f"{prompt} {choice}", ending) for choice in item.choices]
+            return [(f"{before} {choice}", ending) for choice in item.choices]
         case "mmlu" | "mmlu_pro":
             return [(prompt, f" {LETTERS[i]}") for i in range(len(item.choices))]
         case "bbh" | "gpqa":

@@ -166,7 +166,7 @@ def _cells(
         said = ", ".join(f"{c}={v}" for c, v in zip(given, key, strict=True)) or "no cell columns"
         absent = [c for c in CELL_COLUMNS if c not in given]
         reason = f"fits {len(fits)} groups; add the column {', '.join(absent)}" if fits else "fits no group"
-        problems.append(Problem(members[0] + 1, f"{said}: {reason}"))
+        problems.append(Problem(members[0] + 1, f"{said} {reason}"))
     yield from sorted(found, key=lambda pair: groups.index(pair[0]))
 
 

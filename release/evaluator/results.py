@@ -131,9 +131,9 @@ LEGEND = """
 
 mu_o: mean score of the chosen LLMs. V_R: over the reference LLM. V_B: over the
 best single candidate on test (V_B tr: the one picked on train). gap: 0 = that
-best single candidate, 1 = oracle. E_p: entropy of the selection probabilities,
-H: of the choices made (bits). [..]: 95% paired bootstrap. mdd: the smallest true
-difference between two routers that these items show with 80% power.
+candidate, 1 = oracle. E_p: entropy of the selection probabilities, H: of the
+choices made (bits). [..]: 95% paired bootstrap. mdd: the smallest difference
+between two routers that these test items would show with 80% power.
 """
 
 
@@ -151,21 +151,24 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
             title,
             f"  {first.n_test} test items  mdd {first.mdd:.3f}" + ("  compat" if first.compat else ""),
         ]
-        lines.append(f"  {'router':<13}{'mu_o':>6} {'95% interval':<15}" + "".join(f"{h:>7}" for h in _HEADS))
+        lines.append(
+            f"  {'router':<13}{'mu_o':>6} {'95% interval':<15}"
+            + "".join(f"{head:>{width}}" for head, (_, width) in _HEADS.items())
+        )
         for r in members:
             mu = r.metrics["mu_o"]
-            values = "".join(_number(r.metrics[name].value, 7) for name in _HEADS.values())
+            values = "".join(_number(r.metrics[name].value, width) for name, width in _HEADS.values())
             lines.append(f"  {r.router[:13]:<13}{_number(mu.value, 6)} {_interval(mu):<15}{values}")
         yield "\n".join(lines)
 
 
 _HEADS = {
-    "V_R": "v_r",
-    "V_B": "v_b",
-    "V_B tr": "v_b_train",
-    "gap": "oracle_gap",
-    "E_p": "e_p",
-    "H": "marginal_entropy",
+    "V_R": ("v_r", 7),
+    "V_B": ("v_b", 7),
+    "V_B tr": ("v_b_train", 7),
+    "gap": ("oracle_gap", 8),
+    "E_p": ("e_p", 7),
+    "H": ("marginal_entropy", 7),
 }
 
 

@@ -28,10 +28,9 @@ def test_every_text_is_in_one_batch_within_budget(lengths: list[int], budget: in
     assert order == sorted(lengths, reverse=True)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_padding_is_below_five_percent(tmp_path: Path, seed: int) -> None:
+def test_padding_is_below_five_percent(tmp_path: Path) -> None:
     """At the default budget and block, for lengths as skewed as those of real questions."""
-    lengths = np.random.default_rng(seed).lognormal(3, 0.5, 1500).astype(int).clip(2, MAX_TOKENS)
+    lengths = np.random.default_rng(0).lognormal(3, 0.5, 1500).astype(int).clip(2, MAX_TOKENS)
     folder = save_model("bert", tmp_path)
     texts = [text_of(n) for n in lengths]
     encoded = encode(texts, [tiny_encoder("tiny")], policy=Policy(device="cpu"), paths={"tiny": folder})

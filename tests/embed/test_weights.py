@@ -1,0 +1,190 @@
+"""Weights: from a folder, a package, the Hub's cache or the Hub; or an error that says what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from embed.encoders import ENCODERS, Encoder, shared_passes
+from embed.errors import ModelUnavailable, ModelUnusable
+from embed.model import Policy, encode
+from embed.weights import model_path, weights_revision
+from tests.embed.tiny import save_model, tiny_encoder
+
+ROBERTA = ENCODERS["roberta"]
+CLOSED_PORT = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the Hub client, and a Hub that does not answer."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", CLOSED_PORT)
+    return tmp_path / "hub"
+
+
+def snapshot(hub_cache: Path, encoder: Encoder) -> Path:
+    name = "models--" + encoder.hub_id.replace("/", "--")
+    return hub_cache / name / "snapshots" / encoder.revision
+
+
+def test_the_registry_holds_what_it_promises() -> None:
+    assert list(ENCODERS) == ["minilm", "sbert", "roberta", "roberta_last", "longformer"]
+    for encoder in ENCODERS.values():
+        assert len(encoder.revision) == 40
+        assert int(encoder.revision, 16)
+    passes = shared_passes(ENCODERS.values(), {})
+    assert [[e.name for e in group] for group in passes] == [
+        ["minilm"],
+        ["sbert"],
+        ["roberta", "roberta_last"],
+        ["longformer"],
+    ]
+
+
+def test_minilm_comes_from_its_package(hub_cache: Path) -> None:
+    assert Path(model_path(ENCODERS["minilm"], {}), "model.safetensors").is_file()
+    assert weights_revision(ENCODERS["minilm"], {}) == ENCODERS["minilm"].revision
+
+
+def test_without_weights_and_network_the_message_says_what_to_do(hub_cache: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(ModelUnavailable) as caught:
+        model_path(ROBERTA, {})
+    assert time.monotonic() - started < 5
+    message = str(caught.value)
+    assert message.startswith(
+        "encoder roberta: no files of FacebookAI/roberta-base at revision e2da8e2f811d1448a5b465c236feacd80ffbac7b"
+        " in the local cache, and it cannot be downloaded (ConnectError: "
+    )
+    assert message.endswith(
+        "Try again with a network, or point to a local copy in the config:\n"
+        '[embed.paths]\nroberta = "path/to/roberta-base"'
+    )
+
+
+def test_offline_mode_is_respected(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelUnavailable, match=r"cannot be downloaded \(HF_HUB_OFFLINE is set\)"):
+        model_path(ROBERTA, {})
+
+
+def test_a_whole_snapshot_needs_no_network(hub_cache: Path) -> None:
+    encoder = tiny_encoder("tiny")
+    folder = save_model("roberta", snapshot(hub_cache, encoder))
+    assert model_path(encoder, {}) == folder
+    assert encode(["text"], [encoder], policy=Policy(device="cpu")).vectors["tiny"].shape == (1, 32)
+
+
+def test_an_interrupted_download_is_not_taken_for_whole(hub_cache: Path) -> None:
+    encoder = tiny_encoder("tiny")
+    weights = Path(save_model("roberta", snapshot(hub_cache, encoder)), "model.safetensors")
+    weights.unlink()
+    weights.symlink_to(hub_cache / "blobs" / "never-arrived")
+    message = (
+        r"encoder tiny: no model.safetensors or .* of routerset-tests/tiny at revision 0+ in the local cache"
+    )
+    with pytest.raises(ModelUnavailable, match=message):
+        model_path(encoder, {})
+
+
+def test_a_stand_in_folder_must_be_a_model(tmp_path: Path) -> None:
+    folder = Path(save_model("bert", tmp_path))
+    assert model_path(ROBERTA, {"roberta": str(folder)}) == str(folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "tokenizer.json").unlink()
+    message = (
+        r"\[embed.paths\] roberta = '.*': expected a model folder, found no tokenizer.json or vocab.txt or vocab.json "
+        r"and no model.safetensors or model.safetensors.index.json or pytorch_model.bin; copy or download"
+    )
+    with pytest.raises(ModelUnusable, match=message):
+        model_path(ROBERTA, {"roberta": str(folder)})
+
+
+def test_the_revision_of_a_stand_in_is_its_contents(tmp_path: Path) -> None:
+    first, second = (save_model("bert", tmp_path / str(seed), seed) for seed in (1, 2))
+    shutil.copytree(first, tmp_path / "copy")
+    revisions = [weights_revision(ROBERTA, {"roberta": str(p)}) for p in (first, second, tmp_path / "copy")]
+    assert revisions[0] == revisions[2] != revisions[1]
+    assert all(revision.startswith("local-") for revision in revisions)
+
+
+@pytest.fixture
+def hub(hub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """A Hub with one model at one revision; yields its files, a dict that tests may change."""
+    folder = Path(save_model("roberta", tmp_path / "origin"))
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    encoder = tiny_encoder("tiny")
+    api, resolve = f"/api/models/{encoder.hub_id}", f"/{encoder.hub_id}/resolve/{encoder.revision}/"
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def answer(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == f"{api}/revision/{encoder.revision}":
+                siblings = [{"rfilename": name} for name in files]
+                body = json.dumps(
+                    {"id": encoder.hub_id, "sha": encoder.revision, "siblings": siblings}
+                ).encode()
+            elif path == f"{api}/tree/{encoder.revision}":
+                entries = [
+                    {"type": "file", "path": name, "size": len(data), "oid": "0" * 40}
+                    for name, data in files.items()
+                ]
+                body = json.dumps(entries).encode()
+            elif path.startswith(resolve) and path.removeprefix(resolve) in files:
+                body = files[path.removeprefix(resolve)]
+            else:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("ETag", f'"{hash(body):x}"')
+            self.send_header("X-Repo-Commit", encoder.revision)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    template = f"http://127.0.0.1:{server.server_port}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    yield files
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_model_is_fetched_once_without_its_spare_copies(hub: dict[str, bytes]) -> None:
+    hub |= {"pytorch_model.bin": b"a second copy", "flax_model.msgpack": b"a third copy"}
+    encoder = tiny_encoder("tiny")
+    folder = Path(model_path(encoder, {}))
+    assert {path.name for path in folder.iterdir()} == set(hub) - {"pytorch_model.bin", "flax_model.msgpack"}
+    hub.clear()
+    assert model_path(encoder, {}) == str(folder)
+    assert encode(["text"], [encoder], policy=Policy(device="cpu")).vectors["tiny"].shape == (1, 32)
+
+
+def test_a_repository_without_weights_is_named(hub: dict[str, bytes]) -> None:
+    del hub["model.safetensors"]
+    with pytest.raises(ModelUnavailable, match="the Hub did not send all files"):
+        model_path(tiny_encoder("tiny"), {})

@@ -1,0 +1,132 @@
+"""A researcher's path: only the release folder, numpy, pyarrow and scikit-learn."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from releases import random_fixture, write_release
+
+PACKAGE = Path(__file__).resolve().parents[2] / "release" / "evaluator"
+CONSTRAINTS = PACKAGE.parents[1] / "constraints.txt"
+ALLOWED = {"numpy", "pyarrow", "sklearn"}
+OPTIONAL = {"torch", "transformers"}  # inside functions only
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release with its evaluator, somewhere that knows nothing of the repository."""
+    folder = write_release(
+        tmp_path_factory.mktemp("elsewhere"), [random_fixture(), random_fixture("arc", seed=2)]
+    )
+    shutil.copytree(PACKAGE, folder / "evaluator", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """(top-level module, at import time) of every absolute import."""
+    tree = ast.parse(path.read_text())
+    typing_only = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    at_import = {id(n) for n in tree.body}
+    found = []
+    for node in ast.walk(tree):
+        if any(node in guard.body for guard in typing_only):
+            continue
+        if isinstance(node, ast.Import):
+            found += [(alias.name.split(".")[0], id(node) in at_import) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.append(((node.module or "").split(".")[0], id(node) in at_import))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_it_imports_only_what_an_outsider_has(path: Path) -> None:
+    for name, at_import in imports(path):
+        if name in sys.stdlib_module_names or name in ALLOWED - {"sklearn"}:
+            continue
+        assert name in OPTIONAL | ALLOWED
+        assert not at_import, f"{name} takes seconds to import, or may be missing: import it where it is used"
+
+
+def readme_script() -> str:
+    match = re.search(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
+    assert match
+    return match[1]
+
+
+def test_the_readme_scores_a_router_of_ones_own_in_15_lines(folder: Path) -> None:
+    script = readme_script()
+    assert len([line for line in script.splitlines() if line.strip()]) <= 15
+    (folder / "mine.py").write_text(script)
+    said = subprocess.run(
+        [sys.executable, "mine.py"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    assert "MeanVector" in said
+    assert "MeanVector - knn" in said
+
+
+def test_the_readme_names_every_router_and_metric() -> None:
+    from release.evaluator import ROUTERS
+    from release.evaluator.metrics import METRICS
+
+    text = (PACKAGE / "README.md").read_text()
+    assert [name for name in (*ROUTERS, *METRICS) if f"`{name}`" not in text] == ["r_o_0.5"] * (
+        "`r_o_0.5`" not in text
+    )
+
+
+def test_a_registered_router_is_one_file_and_one_line(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "release")
+    package = tmp_path / "release" / "evaluator"
+    (package / "routers" / "last.py").write_text(
+        "import numpy as np\n\n\nclass Last:\n    def fit(self, task):\n        pass\n\n"
+        "    def predict_proba(self, task):\n        return np.tile(np.eye(task.m)[-1], (task.n_test, 1))\n"
+    )
+    registry = package / "routers" / "__init__.py"
+    text = registry.read_text().replace(
+        '    "knn": NearestNeighbours,\n', '    "knn": NearestNeighbours,\n    "last": Last,\n'
+    )
+    registry.write_text(text.replace("from .linear import", "from .last import Last\nfrom .linear import"))
+    command = [sys.executable, "-m", "evaluator", "--routers", "last", "--resamples", "0", "--format", "json"]
+    done = subprocess.run(command, cwd=tmp_path / "release", capture_output=True, text=True, check=True)
+    assert {row["router"] for row in json.loads(done.stdout)} == {"last"}
+
+
+@pytest.mark.slow
+def test_a_new_environment_with_the_three_packages(folder: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=True)
+    python = str(tmp_path / "env" / "bin" / "python")
+    install = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "-c",
+        str(CONSTRAINTS),
+        "numpy",
+        "pyarrow",
+        "scikit-learn",
+    ]
+    subprocess.run(install, check=True)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([python, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+    done = run("-W", "error", "-m", "evaluator", "--routers", "all", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert "note: router mlp is left out: PyTorch is not installed" in done.stderr
+    routers = {"oracle", "r_o_0.5", "random", "best_single", "mean", "linear", "c_roberta", "knn"}
+    assert {row["router"] for row in json.loads(done.stdout)} == routers
+    refused = run("-m", "evaluator", "--routers", "mlp")
+    assert refused.returncode == 3
+    assert "router 'mlp' needs PyTorch" in refused.stderr
+    (folder / "mine.py").write_text(readme_script())
+    assert "MeanVector" in run("mine.py").stdout

@@ -1,0 +1,447 @@
+"""Sample logs of the harness: what counts as a record, however a file is cut and decoded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl.sources import jsonlines, lm_eval
+from etl.sources.answer_filters import choose_rows
+from etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
+from etl.sources.questions import choices_of, prompt_of, question_of
+
+REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps" / "lm_eval_samples"
+TASKS = {
+    "metabench_arc_secondary": "arc",
+    "metabench_gsm8k_secondary": "gsm8k",
+    "metabench_hellaswag_secondary": "hellaswag",
+    "metabench_mmlu_secondary": "mmlu/{subject}",
+    "metabench_winogrande_secondary": "winogrande",
+}
+
+
+def write_log(folder: Path, data: bytes, task: str = "arc_challenge", model: str = "org__model") -> Path:
+    path = folder / model / f"samples_{task}_2024-09-18T10-20-30.123456.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def encode(*lines: object) -> bytes:
+    return b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+
+
+def usual(doc_id: int, score: object, metric: str = "acc_norm", **fields: object) -> dict[str, object]:
+    doc = {"question": f"What is {doc_id}?", "choices": ["a", "b"]}
+    hashes = {"doc_hash": f"d{doc_id}", "prompt_hash": "p", "target_hash": "t"}
+    return {"doc_id": doc_id, "doc": doc, "target": "0", **hashes, metric: score, **fields}
+
+
+def read_one(folder: Path, **keys: object) -> Reading:
+    spec = SourceSpec(format="lm_eval", path=str(folder), **keys)  # type: ignore[arg-type]
+    (dump,) = lm_eval.discover(spec)
+    (reading,) = lm_eval.read(dump, spec)
+    return reading
+
+
+def summary(reading: Reading) -> object:
+    """All that a reading says, comparable."""
+    blocks = [
+        (
+            *(b.benchmark, b.subset, b.metric, b.models, b.doc_keys.to_pylist(), b.prints.to_pylist()),
+            *(str(b.scores.tolist()), b.n_read.tolist(), b.n_superseded.tolist(), b.docs().to_pylist()),
+        )
+        for b in reading.blocks
+    ]
+    return blocks, reading.quarantined.to_pylist(), dict(reading.n_read)
+
+
+def accounted(reading: Reading) -> bool:
+    kept = sum(int(np.isfinite(block.scores).sum()) for block in reading.blocks)
+    superseded = sum(int(block.n_superseded.sum()) for block in reading.blocks)
+    return sum(reading.n_read.values()) == kept + superseded + len(reading.quarantined)
+
+
+def scores(reading: Reading) -> dict[str, float]:
+    (block,) = reading.blocks
+    return dict(zip(block.doc_keys.to_pylist(), block.scores[0].tolist(), strict=True))
+
+
+# --- decoding ----------------------------------------------------------------------------------------
+
+VALUES = st.sampled_from(
+    [0, 1, 0.0, 1.0, True, False, 0.5, [1.0], [True], None, float("nan"), 2.0, "x", [0.0, 1.0]]
+)
+ODD_LINES = st.sampled_from(
+    [
+        b"",
+        b"  ",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"17",
+        b'{"doc_id": 1}',
+        b"\xff",
+        b'{"doc_id": "\\ud800"}',
+        b"{}{}",
+    ]
+)
+LINES = st.lists(
+    st.one_of(
+        st.builds(lambda i, v: encode(usual(i, v)).strip(), st.integers(0, 12), VALUES),
+        st.builds(
+            lambda i, v: encode({k: x for k, x in usual(i, v).items() if k != "doc_hash"}).strip(),
+            st.integers(0, 12),
+            VALUES,
+        ),
+        ODD_LINES,
+    ),
+    min_size=1,
+    max_size=12,
+).filter(lambda lines: any(line.strip() for line in lines))
+
+
+@settings(max_examples=150, deadline=None)
+@given(lines=LINES, chunk=st.integers(1, 400), cut=st.booleans())
+def test_neither_the_chunks_nor_the_neighbours_of_a_line_matter(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], chunk: int, cut: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    write_log(folder, b"\n".join(lines) + (b"" if cut else b"\n"))
+    whole = read_one(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonlines, "CHUNK", chunk)
+        patch.setattr(lm_eval, "_BATCH", 3)
+        pieces = read_one(folder)
+    assert summary(pieces) == summary(whole)
+    assert accounted(whole)
+    assert sum(whole.n_read.values()) == sum(1 for line in lines if line.strip())
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damage_loses_no_record_and_raises_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    sound = bytearray(encode(*(usual(i, i % 2) for i in range(6))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        sound[data.draw(st.integers(0, len(sound) - 1))] = data.draw(st.integers(0, 255))
+    folder = tmp_path_factory.mktemp("log")
+    write_log(folder, bytes(sound[: data.draw(st.integers(1, len(sound)))]))
+    try:
+        reading = read_one(folder)
+    except DumpUnreadable:
+        return
+    assert accounted(reading)
+    for block in reading.blocks:
+        assert block.docs()["doc_key"].to_pylist() == block.doc_keys.to_pylist()
+
+
+@pytest.mark.parametrize("odd", [b'{"acc": NaN}', b"null", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 2_000])
+def test_one_odd_line_changes_no_other_record(tmp_path: Path, odd: bytes) -> None:
+    lines = [encode(usual(i, i % 2)) for i in range(50)]
+    write_log(tmp_path / "sound", b"".join(lines))
+    write_log(tmp_path / "odd", b"".join([*lines[:20], odd + b"\n", *lines[20:]]))
+    sound, other = read_one(tmp_path / "sound"), read_one(tmp_path / "odd")
+    assert scores(other) == scores(sound)
+    assert other.blocks[0].prints.equals(sound.blocks[0].prints)
+    assert other.quarantined["row"].to_pylist() == [20]
+
+
+def test_prints_of_old_logs_depend_on_content_and_not_on_spelling(tmp_path: Path) -> None:
+    plain = {"doc_id": 0, "doc": {"question": "Où?", "n": 1.0}, "target": "0", "acc_norm": 1.0}
+    spellings = [
+        json.dumps(plain),
+        json.dumps(plain, ensure_ascii=False, indent=None, separators=(",", ":")),
+        json.dumps({**plain, "doc": {"n": 1.0, "question": "Où?"}}),
+        json.dumps({**plain, "resps": [float("nan")]}),
+    ]
+    others = [
+        json.dumps({**plain, "target": "1"}),
+        json.dumps({**plain, "doc": {"question": "Ou?", "n": 1.0}}),
+    ]
+    prints = []
+    for i, text in enumerate([*spellings, *others]):
+        write_log(tmp_path / str(i), text.encode())
+        prints.append(read_one(tmp_path / str(i)).blocks[0].prints[0].as_py())
+    assert len(set(prints[:4])) == 1
+    assert len(set(prints)) == 3
+
+
+def test_a_line_of_ten_megabytes_is_a_line(tmp_path: Path) -> None:
+    write_log(tmp_path, encode(usual(0, 1.0), usual(1, 0.0, resps="x" * 10_000_000), usual(2, 1.0)))
+    assert scores(read_one(tmp_path)) == {"0": 1.0, "1": 0.0, "2": 1.0}
+
+
+def test_a_line_beyond_the_limit_is_malformed_and_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonlines, "CHUNK", 64)
+    monkeypatch.setattr(jsonlines, "MAX_LINE", 1000)
+    write_log(tmp_path, encode(usual(0, 1.0), usual(1, 0.0, resps="x" * 5000), usual(2, 1.0)))
+    reading = read_one(tmp_path)
+    assert scores(reading) == {"0": 1.0, "2": 1.0}
+    assert reading.quarantined["reason"].to_pylist() == ["malformed_row"]
+    assert accounted(reading)
+
+
+@pytest.mark.parametrize("values", [[0, 1], [0.0, 1.0], [False, True], [[0.0], [1.0]], [0, [True]]])
+def test_all_spellings_of_a_score_mean_the_same(tmp_path: Path, values: Sequence[object]) -> None:
+    write_log(tmp_path, encode(*(usual(i, value) for i, value in enumerate(values))))
+    assert scores(read_one(tmp_path)) == {"0": 0.0, "1": 1.0}
+
+
+def test_a_file_in_another_order_scores_the_same_documents(tmp_path: Path) -> None:
+    lines = [usual(i, i % 2) for i in range(20)]
+    write_log(tmp_path / "a", encode(*lines))
+    write_log(tmp_path / "b", encode(*(lines[i] for rank in range(8) for i in range(rank, 20, 8))))
+    assert scores(read_one(tmp_path / "a")) == scores(read_one(tmp_path / "b"))
+
+
+def test_the_preferred_name_of_a_metric_counts_where_a_log_has_several(tmp_path: Path) -> None:
+    both = [usual(i, 1.0, "exact_match", acc=0.0) for i in range(2)]
+    write_log(tmp_path, encode(*both), task="gsm8k")
+    reading = read_one(tmp_path)
+    assert (reading.blocks[0].metric, scores(reading)) == ("acc", {"0": 0.0, "1": 0.0})
+    assert scores(read_one(tmp_path, metric="exact_match")) == {"0": 1.0, "1": 1.0}
+
+
+# --- names -------------------------------------------------------------------------------------------
+
+
+def test_results_files_are_no_dumps_and_the_folder_names_model_and_group(tmp_path: Path) -> None:
+    write_log(tmp_path, encode(usual(0, 1.0)), model="org__model-details/org__model")
+    (tmp_path / "org__model-details" / "org__model" / "results_2024-09-18T10-20-30.123456.json").write_text(
+        "{}"
+    )
+    (dump,) = lm_eval.discover(SourceSpec("lm_eval", str(tmp_path)))
+    assert dump.group == "org__model-details/org__model"
+    assert read_one(tmp_path).blocks[0].models == ("org/model",)
+
+
+def test_a_path_to_one_file_or_to_one_model_still_names_the_model(tmp_path: Path) -> None:
+    path = write_log(tmp_path, encode(usual(0, 1.0)))
+    assert read_one(path).blocks[0].models == read_one(path.parent).blocks[0].models == ("org/model",)
+
+
+def test_the_config_may_name_model_benchmark_and_key_space(tmp_path: Path) -> None:
+    write_log(tmp_path, encode(usual(0, 1.0)), task="anything", model="m")
+    (block,) = read_one(tmp_path, benchmark="arc", models={"m": "a/b"}, key_space="arc-v1").blocks
+    assert (block.benchmark, block.models, block.key_space) == ("arc", ("a/b",), "arc-v1")
+
+
+def test_a_file_that_is_gone_is_unreadable(tmp_path: Path) -> None:
+    dump = Dump(
+        "lm_eval",
+        str(tmp_path / "org__m" / "samples_arc_challenge.jsonl"),
+        "org__m/samples_arc_challenge.jsonl",
+        "",
+        0,
+        "",
+    )
+    with pytest.raises(DumpUnreadable, match="expected JSON lines"):
+        list(lm_eval.read(dump, SourceSpec("lm_eval", "")))
+
+
+# --- filters and appended runs ---------------------------------------------------------------------
+
+STRICT, FLEXIBLE = "strict-match", "flexible-extract"
+
+
+def chosen(
+    codes: Sequence[int], labels: Sequence[str | None], filters: Sequence[str] = (), asked: str | None = None
+) -> tuple[list[int], list[int], list[int]]:
+    n = len(codes)
+    found = choose_rows(np.array(codes, int), np.arange(n), n, pa.array(labels, pa.string()), filters, asked)
+    rows, replaced, orphans = (part.tolist() for part in found)
+    return rows, replaced, orphans
+
+
+BOTH = (STRICT, FLEXIBLE)
+
+
+@pytest.mark.parametrize(
+    ("codes", "labels", "filters", "asked", "expected"),
+    [
+        pytest.param([0, 1, 2], [None] * 3, (), None, ([0, 1, 2], [], []), id="plain"),
+        pytest.param([0, 0, 1, 1], [STRICT, FLEXIBLE] * 2, BOTH, None, ([0, 2], [1, 3], []), id="named"),
+        pytest.param([0, 0, 1, 1], [STRICT, FLEXIBLE] * 2, BOTH, FLEXIBLE, ([1, 3], [0, 2], []), id="asked"),
+        pytest.param([0, 1], ["none"] * 2, BOTH, None, ([0, 1], [], []), id="no-filter"),
+        pytest.param([0, 1], ["custom"] * 2, (), None, ([0, 1], [], []), id="the-only-filter"),
+        pytest.param([0, 0], ["custom", "none"], (), None, ([1], [0], []), id="none-among-others"),
+        pytest.param([0, 0], ["x", "y"], (), None, ([], [], [0, 1]), id="no-way-to-choose"),
+        pytest.param([0, 1], [FLEXIBLE] * 2, BOTH, None, ([], [], [0, 1]), id="another-filter-only"),
+        pytest.param(
+            [0, 0, 1], [STRICT, FLEXIBLE, FLEXIBLE], BOTH, None, ([0], [1], [2]), id="one-answer-short"
+        ),
+        pytest.param([0, 1, 0, 1], [None] * 4, BOTH, None, ([0, 1], [2, 3], []), id="passes"),
+        pytest.param([0, 1, 0, 1], [None] * 4, BOTH, FLEXIBLE, ([2, 3], [0, 1], []), id="second-pass"),
+        pytest.param([0, 1, 0, 1], [None] * 4, BOTH, "third", ([], [], [0, 1, 2, 3]), id="no-such-pass"),
+        pytest.param([0, 1], [None] * 2, BOTH, FLEXIBLE, ([0, 1], [], []), id="one-pass-is-the-answer"),
+        pytest.param([0, 1] * 4, [None] * 8, BOTH, None, ([4, 5], [0, 1, 2, 3, 6, 7], []), id="rerun-passes"),
+        pytest.param([0, 1, 1, 0], [None] * 4, (), None, ([2, 3], [0, 1], []), id="rerun"),
+        pytest.param([0, 1, 0, 1], [STRICT] * 4, BOTH, None, ([2, 3], [0, 1], []), id="named-rerun"),
+        pytest.param([0, 1, 2, 2], [None] * 4, (), None, ([0, 1, 2, 3], [], []), id="a-repeat-is-no-rerun"),
+        pytest.param([], [], BOTH, None, ([], [], []), id="nothing"),
+    ],
+)
+def test_rows_that_count(
+    codes: list[int],
+    labels: list[str | None],
+    filters: tuple[str, ...],
+    asked: str | None,
+    expected: tuple[list[int], list[int], list[int]],
+) -> None:
+    assert expected == chosen(codes, labels, filters, asked)
+
+
+@pytest.mark.parametrize("bad", range(60))
+def test_a_bad_line_costs_no_other_line_of_appended_runs(bad: int) -> None:
+    codes, places = np.tile(np.arange(20), 3), np.arange(60)
+    sound = places != bad
+    rows, replaced, orphans = choose_rows(
+        codes[sound], places[sound], 60, pa.nulls(59, pa.string()), (), None
+    )
+    newest = 20 if bad >= 40 else 40
+    assert (places[sound][rows] == np.arange(newest, newest + 20)).all()
+    assert (len(replaced), len(orphans)) == (39, 0)
+
+
+@pytest.mark.parametrize("lost", range(1, 20))
+def test_a_line_missing_from_the_last_pass_moves_no_other_line(lost: int) -> None:
+    codes = np.delete(np.tile(np.arange(20), 2), 20 + lost)
+    rows = choose_rows(codes, np.arange(39), 39, pa.nulls(39, pa.string()), BOTH, None)[0]
+    assert rows.tolist() == list(range(20))
+
+
+def test_bad_lines_make_no_passes_of_a_plain_log() -> None:
+    places = np.arange(0, 20, 2)
+    rows = choose_rows(np.arange(10), places, 20, pa.nulls(10, pa.string()), BOTH, None)[0]
+    assert rows.tolist() == list(range(10))
+
+
+@given(n=st.integers(1, 30), runs=st.integers(1, 4), seed=st.integers(0, 99))
+def test_the_newest_of_whole_runs_counts_whatever_their_order(n: int, runs: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = np.concatenate([rng.permutation(n) for _ in range(runs)])
+    total = len(codes)
+    nameless = pa.nulls(total, pa.string())
+    rows, replaced, orphans = choose_rows(codes, np.arange(total), total, nameless, (), None)
+    assert sorted(codes[rows]) == list(range(n))
+    assert sorted([*rows, *replaced]) == list(range(n * runs))
+    assert len(orphans) == 0
+
+
+# --- text --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("doc", "question", "choices"),
+    [
+        ({"question": "q", "choices": {"text": ["a"], "label": ["A"]}}, "q", ["a"]),
+        ({"query": "q", "ctx": "c", "choices": ["a", "b"]}, "q", ["a", "b"]),
+        ({"ctx": "c", "endings": ["a"]}, "c", ["a"]),
+        ({"goal": "g", "sol1": "a", "sol2": "b"}, "g", ["a", "b"]),
+        ({"sentence": "s _", "option1": "a", "option2": "b", "answer": "1"}, "s _", ["a", "b"]),
+        ({"problem": "p", "solution": "s"}, "p", None),
+        ({"input": "i", "target": "t"}, "i", None),
+        ({"prompt": "p", "kwargs": []}, "p", None),
+        (
+            {"Question": "Q", "choice1": "a", "choice2": "b", "choice3": "c", "choice4": "d"},
+            "Q",
+            ["a", "b", "c", "d"],
+        ),
+        ({"question": "q", "options": ["a", 2], "answer_index": 0}, "q", ["a", "2"]),
+        ({"question": "q", "mc1_targets": {"choices": ["y"], "labels": [1]}}, "q", ["y"]),
+        ({"narrative": "n", "question": "q", "choices": "['a', \"b's\"]"}, "n\n\nq", ["a", "b's"]),
+        ({"narrative": "n", "question": "q", "choices": "__import__('os')"}, "n\n\nq", None),
+        ({"question": 3, "choices": "[1, 2]"}, None, None),
+        ({"question": "q", "choices": "[" * 9000}, "q", None),
+        ("text", None, None),
+        (None, None, None),
+    ],
+)
+def test_question_and_choices_of_every_kind_of_document(
+    doc: object, question: str | None, choices: list[str] | None
+) -> None:
+    assert (question_of(doc), choices_of(doc)) == (question, choices)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"gen_args_0": {"arg_0": "p", "arg_1": " a"}}, "p"),
+        ([["p", " a"], ["p", " b"]], "p"),
+        ([["p", {"until": []}]], "p"),
+        ({"gen_args_0": {"arg_0": [{"role": "user"}]}}, None),
+        ({}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_prompt_of_every_kind_of_request(arguments: object, expected: str | None) -> None:
+    assert expected == prompt_of(arguments)
+
+
+# --- real logs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real() -> dict[str, Reading]:
+    if not REAL.is_dir():
+        pytest.skip("the folder `shared` with real dumps is not beside the checkout")
+    spec = SourceSpec("lm_eval", str(REAL), tasks=TASKS)
+    return {
+        dump.file.split("samples_")[1][:-33]: r
+        for dump in lm_eval.discover(spec)
+        for r in lm_eval.read(dump, spec)
+    }
+
+
+def test_real_logs_are_read_whole(real: dict[str, Reading]) -> None:
+    kept = {task: sum(int(np.isfinite(block.scores).sum()) for block in real[task].blocks) for task in TASKS}
+    assert kept == {
+        "metabench_arc_secondary": 100,
+        "metabench_gsm8k_secondary": 249,
+        "metabench_hellaswag_secondary": 58,
+        "metabench_mmlu_secondary": 102,
+        "metabench_winogrande_secondary": 106,
+    }
+    assert all(map(accounted, real.values()))
+    assert all(len(real[task].quarantined) == 0 for task in TASKS)
+
+
+def test_real_documents_have_all_their_text(real: dict[str, Reading]) -> None:
+    for task in TASKS:
+        for block in real[task].blocks:
+            docs = block.docs()
+            empty = {name for name in docs.column_names if docs[name].null_count}
+            assert empty == ({"choices"} if block.benchmark == "gsm8k" else set())
+    assert len({block.subset for block in real["metabench_mmlu_secondary"].blocks}) == 41
+
+
+def test_an_unnamed_pass_of_the_real_log_per_filter(real: dict[str, Reading]) -> None:
+    path = next(REAL.rglob("samples_metabench_gsm8k_secondary_*.jsonl"))
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for asked, part in ((None, rows[:249]), (FLEXIBLE, rows[249:])):
+        spec = SourceSpec("lm_eval", str(path), tasks=TASKS, filter=asked)
+        (reading,) = [r for dump in lm_eval.discover(spec) for r in lm_eval.read(dump, spec)]
+        assert scores(reading) == {str(row["doc_id"]): row["exact_match"] for row in part}
+        assert reading.blocks[0].n_superseded.tolist() == [249]
+
+
+def test_the_real_log_without_mc2_says_what_it_has(real: dict[str, Reading]) -> None:
+    path = next(REAL.rglob("samples_metabench_truthfulqa_secondary_*.jsonl"))
+    tasks = {"metabench_truthfulqa_secondary": "truthfulqa"}
+    refused = read_one(path, tasks=tasks)
+    assert set(refused.quarantined["reason"].to_pylist()) == {"missing_metric"}
+    assert refused.quarantined["detail"][0].as_py() == "document 0: expected metric mc2, found acc"
+    assert len(scores(read_one(path, tasks=tasks, metric="acc"))) == 136

@@ -136,13 +136,12 @@ def _group(task: GroupTask, build: str) -> str:
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
         items = pq.read_table(root / partition("items", task.benchmark), columns=["subset"])
         matrix = read_matrix(root / partition("scores", task.benchmark), len(items), task.min_coverage)
+        _, rng = paper_split(subset_sizes(items["subset"]), task.seed)
+        found, skipped = paper_groups(matrix.scores, task.sizes, rng)
         if task.method == "greedy":
             sides = pq.read_table(root / partition("splits", task.benchmark, scheme=task.scheme))
             train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))
-            found, skipped = greedy_groups(matrix.scores, task.sizes, train["item"].to_numpy())
-        else:
-            _, rng = paper_split(subset_sizes(items["subset"]), task.seed)
-            found, skipped = paper_groups(matrix.scores, task.sizes, rng)
+            found, skipped = greedy_groups(matrix.scores, task.sizes, train["item"].to_numpy(), starts=found)
         path = root / partition("groups", task.benchmark, method=task.method)
         rows = store.write_table(path, GROUPS, groups_table(found, matrix.models))
         return {path: rows}, {

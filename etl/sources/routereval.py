@@ -214,20 +214,34 @@ def read_embeddings(path: str, spec: SourceSpec) -> dict[tuple[str, str], np.nda
     content = load_plain(path, name)
     if not isinstance(content, dict):
         raise DumpUnreadable(f"{name}: expected a dict of arrays, found {describe(content)}")
-    vectors = {}
+    vectors: dict[tuple[str, str], np.ndarray] = {}
     for task, value in content.items():
         target = resolve_task(task, spec) if isinstance(task, str) else None
         if target is None:
             continue
-        if not isinstance(value, np.ndarray | ArrayRef) or value.dtype.kind != "f" or len(value.shape) != 2:
+        array = _matrix(value, f"{name}: task {task!r}")
+        dimension = next((other.shape[1] for other in vectors.values()), array.shape[1])
+        if array.shape[1] != dimension:
+            found = array.shape[1]
             raise DumpUnreadable(
-                f"{name}: task {task!r}: expected a matrix of floats, found {describe(value)}"
+                f"{name}: task {task!r}: expected vectors of {dimension} numbers, found {found}"
             )
-        array = np.concatenate([chunk.astype(np.float32) for chunk in chunks_of(value)])
-        if not np.isfinite(array).all():
-            raise DumpUnreadable(f"{name}: task {task!r}: expected numbers, found NaN or infinity")
         vectors[target] = array
     return vectors
+
+
+def _matrix(value: PlainData, where: str) -> np.ndarray:
+    if (
+        not isinstance(value, np.ndarray | ArrayRef)
+        or value.dtype.kind != "f"
+        or len(value.shape) != 2
+        or 0 in value.shape
+    ):
+        raise DumpUnreadable(f"{where}: expected a matrix of floats, found {describe(value)}")
+    array = np.concatenate([chunk.astype(np.float32) for chunk in chunks_of(value)])
+    if not np.isfinite(array).all():
+        raise DumpUnreadable(f"{where}: expected numbers, found NaN or infinity")
+    return array
 
 
 SOURCE = Source(name="routereval", discover=discover, read=read, companions=companions)

@@ -17,6 +17,8 @@ from etl.synth.model import TOPICS, UNIT
 from etl.synth.plan import Layout, Plan
 from etl.synth.truth import Truth
 
+VERSION = 1
+"""Raised whenever the same plan gives other dumps."""
 TRUTH = "truth.json"
 MODELS = "models.csv"
 _WRITERS: dict[Layout, Callable[[Path, Truth, str, tuple[Target, ...]], list[Injury]]] = {
@@ -33,6 +35,7 @@ _WRITERS: dict[Layout, Callable[[Path, Truth, str, tuple[Target, ...]], list[Inj
 class _Record:
     """What `truth.json` says. abilities: model -> topic -> logits."""
 
+    version: int
     plan: dict[str, object]
     injuries: tuple[Injury, ...]
     abilities: dict[str, dict[str, float]]
@@ -44,6 +47,7 @@ def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Tr
     A folder that holds the dumps of the same plan is left as it is. Raises FileExistsError where
     `folder` holds anything else, ValueError for faults that the layout cannot show.
     """
+    folder = folder.resolve()
     hits = targets(plan)
     truth = Truth.of(plan)
     if folder.exists() and any(folder.iterdir()):
@@ -80,7 +84,7 @@ def _record(truth: Truth) -> _Record:
     for name in truth.plan.placement():
         for model, ability in zip(truth.models(name), truth.abilities(name).T.tolist(), strict=True):
             abilities[model] = {t: round(a / UNIT, 3) for t, a in zip(TOPICS, ability, strict=True)}
-    return _Record(_plain(truth.plan), truth.injuries, abilities)
+    return _Record(VERSION, _plain(truth.plan), truth.injuries, abilities)
 
 
 def _plain(plan: Plan) -> dict[str, object]:
@@ -95,7 +99,7 @@ def _recorded(folder: Path, plan: Plan) -> tuple[Injury, ...]:
         raise FileExistsError(
             f"{folder}: found files that are no synthetic dumps, expected none ({error})"
         ) from error
-    if msgspec.to_builtins(_plain(plan)) != record.plan:
+    if (VERSION, msgspec.to_builtins(_plain(plan))) != (record.version, record.plan):
         raise FileExistsError(
             f"{folder}: found dumps of another plan ({TRUTH}), expected none; delete them or choose another"
             " folder"

@@ -20,11 +20,8 @@ WORDS = ("algebra", "poetry", "sum", "rhyme", "the", "of", "question", "filler")
 def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One layer, 16 dimensions, a vocabulary of letters; 24 positions, so longer prompts are cut."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
-    from transformers.utils import logging
+    from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     folder = str(tmp_path_factory.mktemp("roberta"))
     special = ("<s>", "<pad>", "</s>", "<unk>")
     vocabulary = {word: i for i, word in enumerate((*special, *WORDS))}
@@ -42,8 +39,9 @@ def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> str:
         intermediate_size=32,
         max_position_embeddings=26,
         pad_token_id=1,
+        initializer_range=0.3,
     )
-    RobertaForSequenceClassification(config).save_pretrained(folder)
+    RobertaForMaskedLM(config).save_pretrained(folder)  # as roberta-base is published, without a classifier
     return folder
 
 
@@ -84,7 +82,7 @@ def test_a_long_prompt_keeps_its_end_and_with_compat_its_start(
     task = prompted(prompts, [[1, 0], [0, 1]], compat=compat)
     router = MultiLabelRoberta(tiny_roberta)
     router.fit(task)
-    assert (np.abs(router.logits[0] - router.logits[1]).max() > 1e-4) == apart
+    assert (np.abs(router.logits[0] - router.logits[1]).max() > 1e-3) == apart
 
 
 def test_it_is_scored_like_any_router(

@@ -27,6 +27,8 @@ def faulty(folder: Path, layout: Layout) -> Truth:
     """Dumps of one layout with every fault that it can show."""
     shown = frozenset(f for name in carried_by(layout) for f in applicable(layout, name))
     benchmarks = {
+        Layout.DETAILS_OLD: ("arc", "winogrande"),
+        Layout.DETAILS_NEW: ("hellaswag", "gsm8k"),
         Layout.WIDE: ("arc", "gpqa"),
         Layout.LM_EVAL: ("gsm8k", "ifeval"),
         Layout.ROUTEREVAL: ("gsm8k", "musr"),

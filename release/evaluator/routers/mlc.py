@@ -67,9 +67,13 @@ def fine_tune(folder: str, task: Task) -> Scores:
     try:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers.utils import logging
     except ImportError as error:
         raise InputError(f"router 'mlc' needs torch and transformers ({error}): pip install them") from None
 
+    # Every cell starts from a new classifier, and transformers would report that each time.
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     torch.manual_seed(task.seed)
     side = "right" if task.compat else "left"
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, truncation_side=side)

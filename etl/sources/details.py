@@ -93,7 +93,7 @@ def _opened(dump: Dump) -> Iterator[pq.ParquetFile]:
             yield file
     except DumpUnreadable:
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # names may be no UTF-8
         raise DumpUnreadable(f"expected Parquet: {error}") from error
 
 

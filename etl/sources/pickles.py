@@ -430,7 +430,7 @@ def _scalar(interpreter: _Interpreter, arguments: _Items) -> object:
 
 def _dtype(_: _Interpreter, arguments: _Items) -> object:
     match arguments:
-        case (str() as name, int(), int()) if _DTYPE.fullmatch(name):
+        case (str() as name, int(0 | 1), int(0 | 1)) if _DTYPE.fullmatch(name):
             try:
                 return _Skeleton(partial(_dtype_state, np.dtype("O" if name[0] == "O" else name)))
             except TypeError:

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -24,7 +25,8 @@ from schemas.tables import Reason
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MAX_CELLS = 1 << 22  # of one batch: 32 MiB as float64
 MAX_BYTES = 1 << 26  # of one line, and of the lines of one batch; 14,042 scores take less than 300 kB
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "none", "<NA>")
+NULLS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "none", "<NA>")
+_MISSING = frozenset({*(text.lower() for text in NULLS), "+nan"})
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _TRUTH = {"true": 1.0, "false": 0.0}
 UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
@@ -58,7 +60,8 @@ def read_header(path: str) -> list[str]:
             return _csv_header(decompressed(stream, path))
     except (UnicodeDecodeError, csv.Error, *UNREADABLE) as error:
         expected = "Parquet" if is_parquet(path) else "CSV in UTF-8 that starts with a header"
-        raise DumpUnreadable(f"expected {expected}: {error}") from error
+        found = str(error).replace(path, PurePosixPath(path).name)
+        raise DumpUnreadable(f"expected {expected}: {found}") from error
 
 
 def read_rows(
@@ -118,7 +121,7 @@ def _score(cell: object) -> float | None:
     if not isinstance(cell, str | bytes):
         return None
     text = _text(cell).strip().removeprefix("[").removesuffix("]").strip()
-    if text in MISSING:
+    if text.lower() in _MISSING:
         return np.nan
     if text.lower() in _TRUTH:
         return _TRUTH[text.lower()]
@@ -251,7 +254,7 @@ def _cells(
             ),
             pacsv.ParseOptions(invalid_row_handler=refuse),
             pacsv.ConvertOptions(
-                column_types=kinds, include_columns=list(kinds), null_values=list(MISSING), check_utf8=False
+                column_types=kinds, include_columns=list(kinds), null_values=list(NULLS), check_utf8=False
             ),
         )
     except pa.ArrowInvalid:

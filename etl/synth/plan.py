@@ -57,7 +57,7 @@ HOME: dict[str, Layout] = {
     "math_lvl5": Layout.WIDE,
     "mmlu_pro": Layout.MMLU_PRO,
 }
-"""Where each benchmark lies under `Layout.ALL`: those of many subsets where files are few."""
+"""Benchmarks that can be written, and where each lies under `Layout.ALL`: many subsets, few files."""
 
 _SMALL: dict[str, tuple[int, int]] = {
     "arc": (40, 0),
@@ -149,6 +149,5 @@ def carried_by(layout: Layout) -> tuple[str, ...]:
     """Benchmarks that a layout can hold."""
     if layout is Layout.MMLU_PRO:
         return ("mmlu_pro",)
-    if layout in (Layout.DETAILS_OLD, Layout.DETAILS_NEW):
-        return tuple(b.name for b in BENCHMARKS.values() if b.leaderboard == "v1")
-    return tuple(BENCHMARKS)
+    v1_only = layout in (Layout.DETAILS_OLD, Layout.DETAILS_NEW)
+    return tuple(name for name in HOME if not v1_only or BENCHMARKS[name].leaderboard == "v1")

@@ -25,7 +25,7 @@ def write(
 
     `leaderboard_score/leaderboard_<which>.pkl` = {'model': [names], 'data': {task: {'correctness':
     float64 (items, models)}}} and `leaderboard_prompt/leaderboard_<which>_prompt.pkl` = {task: str
-    (items,)}. No more than a few hundred rows are held in memory.
+    (items,)}. No matrix is ever held in memory.
     """
     models = truth.models(benchmarks[0])
     file = folder / "leaderboard_score" / f"leaderboard_{which}.pkl"

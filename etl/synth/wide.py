@@ -92,8 +92,8 @@ def _write_v2(folder: Path, truth: Truth, subset: Subset) -> list[Injury]:
     n = len(subset.items)
     single = len(subset.benchmark.subsets) == 1
     order = [*range(0, n, 2), *range(1, n, 2)]
-    scores = truth.scores(subset.benchmark.name, subset.name).T.tolist()
-    rows = [_row(place, model, [scores[place][key] for key in order]) for place, model in enumerate(models)]
+    scores = truth.scores(subset.benchmark.name, subset.name)[order]
+    rows = [_row(place, model, scores[:, place].tolist()) for place, model in enumerate(models)]
     title = TITLES[subset.benchmark.name] + ("" if single else f"__{subset.name}")
     file = folder / "results" / f"{title}_results.csv"
     file.parent.mkdir(exist_ok=True)
@@ -113,9 +113,10 @@ def _write_v2(folder: Path, truth: Truth, subset: Subset) -> list[Injury]:
 
 
 def _row(place: int, model: str, scores: Sequence[float], days_before: int = 0) -> list[str]:
-    """Cells of one run; some runs spell whole numbers with a point, some without."""
-    cells = [str(int(s)) if place % 2 and s.is_integer() else str(s) for s in scores]
-    return [names.folder_name(model), names.timestamp(_DAY, place, days_before=days_before), *cells]
+    """Cells of one run, all scores 0 or 1; some runs spell them with a point, some without."""
+    spelled = ("0", "1") if place % 2 else ("0.0", "1.0")
+    time = names.timestamp(_DAY, place, days_before=days_before)
+    return [names.folder_name(model), time, *[spelled[int(score)] for score in scores]]
 
 
 def _strike(

@@ -12,12 +12,12 @@ from releases import random_fixture, write_release
 from release.evaluator import Release
 from release.evaluator.__main__ import main
 
+METRICS = ("mu_o", "v_r", "v_b", "e_p", "marginal_entropy", "v_b_train", "oracle_gap")
 KEYS = {
-    "benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test", "mu_o", "mu_o_lo",
-    "mu_o_hi", "v_r", "v_r_lo", "v_r_hi", "v_b", "v_b_lo", "v_b_hi", "e_p", "e_p_lo", "e_p_hi", 
-    "marginal_entropy", "marginal_entropy_lo", "marginal_entropy_hi", "v_b_train", "v_b_train_lo", "v_b_train_hi", "oracle_gap",
-    "oracle_gap_lo", "oracle_gap_hi", "mdd", "best_single", "reference_score",
-}  # fmt: skip
+    *("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test"),
+    *(name + part for name in METRICS for part in ("", "_lo", "_hi")),
+    *("mdd", "best_single", "reference_score"),
+}
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

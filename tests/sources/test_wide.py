@@ -223,6 +223,28 @@ def test_a_line_of_a_csv_is_a_row_whatever_its_quotes(
     assert sorted(numbers + bad) == list(range(len(filled)))
 
 
+@settings(deadline=None, max_examples=300)
+@given(
+    st.one_of(
+        st.text("01.eE+-naifty []_x", max_size=5),
+        st.sampled_from(
+            ["NaN", "NAN", "-nan", "+NaN", "Null", "NONE", "Infinity", "-INF", "TRUE", "1e400", "1e-400"]
+        ),
+    )
+)
+def test_a_cell_counts_the_same_beside_one_that_is_no_number(
+    tmp_path_factory: pytest.TempPathFactory, cell: str
+) -> None:
+    folder = tmp_path_factory.mktemp("wide")
+    outcomes = []
+    for other in ("1", "no number"):
+        path = write(folder / f"{other}.csv", f"model,0,1\norg/a,{other},{cell}\n")
+        (rows,) = read_rows(path, [0], [1, 2])
+        matrix, texts = score_matrix(rows.scores, 1)
+        outcomes.append((repr(matrix[0, 1]), texts.get(0, {}).get(1)))
+    assert outcomes[0] == outcomes[1]
+
+
 def test_repeats_are_one_run_even_in_different_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -72,8 +73,9 @@ def fine_tune(folder: str, task: Task) -> Scores:
         raise InputError(f"router 'mlc' needs torch and transformers ({error}): pip install them") from None
 
     # Every cell starts from a new classifier, and transformers would report that each time.
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    silencers: list[Callable[[], None]] = [logging.set_verbosity_error, logging.disable_progress_bar]
+    for silence in silencers:
+        silence()
     torch.manual_seed(task.seed)
     side = "right" if task.compat else "left"
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, truncation_side=side)

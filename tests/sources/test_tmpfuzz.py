@@ -1,0 +1,280 @@
+"""Details files: one document is the same in every layout and in every order of rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl.sources import details, details_text
+from etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
+
+TIME = "2023-07-19T13:48:53.093937"
+ARC = "harness|arc:challenge|25"
+ASKED = ["Which is a metal?", "Which is a gas?", "Which of these is  a METAL?"]
+OPTIONS = [["iron", "wood"], ["stone", "argon"], ["wood", "iron"]]
+GOLD = [0, 1, 1]
+SCORES = [1.0, 0.0, 0.0]
+PROMPTS = [f"1+1? 2\n\n{question}" for question in ASKED]
+TOKENS = [[[7, 8, 9]]] * 3
+
+OLD = {
+    "example": ["Mercury_7", "Mercury_8", "Mercury_9"],
+    "query": ASKED,
+    "choices": OPTIONS,
+    "gold": GOLD,
+    "acc": [0.0] * 3,
+    "acc_norm": SCORES,
+    "input_tokens": TOKENS,
+    "cont_tokens": TOKENS,
+}
+NEW = {
+    "example": ASKED,
+    "instruction": [""] * 3,
+    "full_prompt": PROMPTS,
+    "choices": OPTIONS,
+    "gold": [[]] * 3,
+    "gold_index": [[g] for g in GOLD],
+    "metrics": [{"acc": 0.0, "acc_norm": s} for s in SCORES],
+    "input_tokens": TOKENS,
+}
+NEW_GOLD_TEXT = {**NEW, "gold": [[OPTIONS[i][g]] for i, g in enumerate(GOLD)]}
+LIGHTEVAL = {
+    "doc": [
+        {"query": q, "choices": c, "gold_index": g, "full_prompt": p, "id": str(i)}
+        for i, (q, c, g, p) in enumerate(zip(ASKED, OPTIONS, GOLD, PROMPTS, strict=True))
+    ],
+    "metric": [{"acc": 0, "acc_norm": int(s)} for s in SCORES],
+    "model_response": [{"input_tokens": [1], "text": ["iron"]}] * 3,
+}
+LIGHTEVAL_DUNDER = {f"__{name}__": column for name, column in LIGHTEVAL.items()}
+LAYOUTS = {
+    "old": OLD,
+    "new": NEW,
+    "new with gold text": NEW_GOLD_TEXT,
+    "lighteval": LIGHTEVAL,
+    "lighteval dunder": LIGHTEVAL_DUNDER,
+}
+
+
+def write(folder: Path, columns: Mapping[str, object], task: str = ARC, **options: object) -> Path:
+    path = folder / "details_org__model" / TIME / f"details_{task}_{TIME}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(dict(columns)), path, **options)
+    return path
+
+
+def read_one(folder: Path, **keys: object) -> Reading:
+    spec = SourceSpec(format="details", path=str(folder), **keys)  # type: ignore[arg-type]
+    (dump,) = details.discover(spec)
+    (reading,) = details.read(dump, spec)
+    return reading
+
+
+def accounted(reading: Reading) -> bool:
+    kept = sum(int(np.isfinite(block.scores).sum()) for block in reading.blocks)
+    superseded = sum(int(block.n_superseded.sum()) for block in reading.blocks)
+    return sum(reading.n_read.values()) == kept + superseded + len(reading.quarantined)
+
+
+def scores(reading: Reading) -> dict[str, float]:
+    (block,) = reading.blocks
+    return dict(zip(block.doc_keys.to_pylist(), block.scores[0].tolist(), strict=True))
+
+
+# --- layouts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_every_layout_says_the_same(tmp_path: Path, layout: Mapping[str, object]) -> None:
+    write(tmp_path / "old", OLD)
+    write(tmp_path / "other", layout)
+    old, other = read_one(tmp_path / "old"), read_one(tmp_path / "other")
+    assert scores(other) == scores(old)
+    assert other.blocks[0].prints.equals(old.blocks[0].prints)
+    for name in ("question", "choices", "gold"):
+        assert other.blocks[0].docs()[name].equals(old.blocks[0].docs()[name])
+    prompts = [None] * 3 if layout is OLD else PROMPTS
+    assert other.blocks[0].docs()["prompt"].to_pylist() == prompts
+
+
+def test_documents_are_told_apart_by_question_and_options() -> None:
+    def identify(**columns: object) -> details_text.Documents:
+        return details_text.identify_documents(pa.table(columns))
+
+    base = identify(
+        question=["a", "a", "a", "b"], choices=[["x", "y"], ["y", "x"], ["x", "y"], ["x", "y"]], gold=[0] * 4
+    )
+    keys = base.keys.to_pylist()
+    assert keys[2] == f"{keys[0]}#1"
+    assert len(set(keys)) == 4
+    folded = identify(
+        question=["A ", "a", "a", "b"], choices=[["X", "y"], ["y", "x"], ["x", "y"], ["x", "y"]], gold=[1] * 4
+    )
+    assert folded.keys.to_pylist() == keys
+    assert not set(folded.prints.to_pylist()) & set(base.prints.to_pylist())
+
+
+@given(order=st.permutations(range(8)))
+@settings(max_examples=20, deadline=None)
+def test_the_order_of_rows_means_nothing(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
+    folder = tmp_path_factory.mktemp("details")
+    columns = {
+        "example": [f"{i}?" for i in range(8)],
+        "gold": list(range(8)),
+        "acc_norm": [i / 8 for i in range(8)],
+    }
+    write(folder / "a", columns)
+    write(folder / "b", {name: [column[i] for i in order] for name, column in columns.items()})
+    assert scores(read_one(folder / "a")) == scores(read_one(folder / "b"))
+
+
+def test_token_columns_are_never_read(tmp_path: Path) -> None:
+    path = write(tmp_path, OLD, compression="none", use_dictionary=False)
+    file = pq.ParquetFile(path)
+    data = bytearray(path.read_bytes())
+    broken = 0
+    for i in range(file.metadata.num_columns):
+        column = file.metadata.row_group(0).column(i)
+        if "tokens" in column.path_in_schema:
+            start = column.data_page_offset
+            data[start : start + column.total_compressed_size] = bytes(column.total_compressed_size)
+            broken += 1
+    path.write_bytes(data)
+    assert broken == 2
+    assert list(scores(read_one(tmp_path)).values()) == SCORES
+
+
+def test_documents_of_many_models_are_worked_out_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    details_text._RECENT.clear()
+    lists = []
+    identify = details_text._identify
+    monkeypatch.setattr(details_text, "_identify", lambda table: lists.append(len(table)) or identify(table))
+    for model in range(4):
+        write(tmp_path / str(model), {**OLD, "acc_norm": [float(model % 2)] * 3})
+        assert set(scores(read_one(tmp_path / str(model))).values()) == {float(model % 2)}
+    assert lists == [3]
+
+
+@pytest.mark.parametrize(
+    ("index", "gold", "choices", "expected"),
+    [
+        (1, None, ["a", "b"], "b"),
+        ([1], [], ["a", "b"], "b"),
+        ([0], ["#### 4"], ["a"], "#### 4"),
+        (None, 0, ["a", "b"], "a"),
+        (None, "text ", [], "text"),
+        (None, ["x", "y"], ["a"], '["x","y"]'),
+        ([0, 1], None, ["a", "b"], '["a","b"]'),
+        ([7], None, ["a", "b"], "7"),
+        (None, 3, [], "3"),
+        ([], [], ["a"], None),
+        (None, None, ["a"], None),
+    ],
+)
+def test_gold_answers_are_texts(
+    index: object, gold: object, choices: list[str], expected: str | None
+) -> None:
+    columns = {"question": ["q"], "choices": [choices], "gold_index": [index], "gold": [gold]}
+    (text,) = details_text.read_texts(pa.table(columns))
+    assert text.gold == expected
+
+
+# --- names -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "model", "group", "timestamp"),
+    [
+        (f"details_org__m/{TIME}/details_{ARC}_{TIME}.parquet", "org/m", "details_org__m", TIME),
+        (f"x/details_org__m/{TIME}/details_{ARC}_{TIME}.parquet", "org/m", "x/details_org__m", TIME),
+        (f"details/org/m/{TIME}/details_{ARC}_{TIME}.parquet", "org/m", "details/org/m", TIME),
+        (f"details/org__m/{TIME}/details_{ARC}_{TIME}.parquet", "org/m", "details/org__m", TIME),
+        (f"org/m/{TIME}/details_{ARC}_{TIME}.parquet", "org/m", "org/m", TIME),
+        (f"org__m/{TIME}/details_{ARC}.parquet", "org/m", "org__m", TIME),
+        (f"org__m/details_{ARC}.parquet", "org/m", "org__m", None),
+        ("details_m/details_harness%7Carc:challenge%7C25.parquet", "m", "details_m", None),
+        ("details_m/details_harness_arc_challenge_25.parquet", "m", "details_m", None),
+    ],
+)
+def test_names_tell_model_group_and_time(
+    tmp_path: Path, file: str, model: str, group: str, timestamp: str | None
+) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table(OLD), path)
+    (dump,) = details.discover(SourceSpec("details", str(tmp_path)))
+    (block,) = read_one(tmp_path).blocks
+    assert (dump.group, block.models, block.timestamps) == (group, (model,), (timestamp,))
+    assert (block.benchmark, block.subset) == ("arc", "arc")
+
+
+def test_a_path_to_the_folder_of_one_model_still_names_it(tmp_path: Path) -> None:
+    path = write(tmp_path, OLD)
+    assert read_one(path.parent).blocks[0].models == read_one(path).blocks[0].models == ("org/model",)
+
+
+def test_other_parquet_files_are_no_dumps(tmp_path: Path) -> None:
+    write(tmp_path, OLD)
+    (tmp_path / "details_org__model" / "results.parquet").write_bytes(b"")
+    assert len(list(details.discover(SourceSpec("details", str(tmp_path))))) == 1
+
+
+# --- damage ------------------------------------------------------------------------------------------
+
+
+def test_two_columns_of_one_name_are_as_good_as_none(tmp_path: Path) -> None:
+    names = ["example", "acc_norm", "acc_norm"]
+    path = write(tmp_path, OLD)
+    pq.write_table(pa.Table.from_arrays([pa.array(ASKED), pa.array(SCORES), pa.array(SCORES)], names), path)
+    assert set(read_one(tmp_path).quarantined["reason"].to_pylist()) == {"missing_metric"}
+
+
+def test_columns_that_unfold_beyond_the_limit_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(details, "MAX_BYTES", 1 << 20)
+    path = write(tmp_path, {"example": ["x" * 10_000] * 1000, "acc_norm": [1.0] * 1000})
+    assert path.stat().st_size < 20_000
+    with pytest.raises(DumpUnreadable, match="more than 1048576 bytes"):
+        read_one(tmp_path)
+
+
+def test_more_rows_than_any_task_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(details, "MAX_ROWS", 2)
+    write(tmp_path, OLD)
+    with pytest.raises(DumpUnreadable, match="found 3 rows, expected 1 to 2"):
+        read_one(tmp_path)
+
+
+@settings(max_examples=15000, deadline=None)
+@given(data=st.data())
+def test_damage_loses_no_record_and_raises_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(NEW_GOLD_TEXT), sink, compression="none", use_dictionary=data.draw(st.booleans()))
+    sound = bytearray(sink.getvalue())
+    for _ in range(data.draw(st.integers(1, 3))):
+        sound[data.draw(st.integers(0, len(sound) - 1))] = data.draw(st.integers(0, 255))
+    file = f"details_org__m/details_{ARC}.parquet"
+    path = tmp_path_factory.mktemp("details") / file
+    path.parent.mkdir()
+    path.write_bytes(sound[: data.draw(st.sampled_from([len(sound), len(sound) * 2 // 3]))])
+    dump = Dump("details", str(path), file, "", 0, "")
+    try:
+        (reading,) = details.read(dump, SourceSpec("details", ""))
+        texts = [block.docs() for block in reading.blocks]
+    except DumpUnreadable:
+        return
+    assert accounted(reading)
+    assert [t["doc_key"].to_pylist() for t in texts] == [b.doc_keys.to_pylist() for b in reading.blocks]

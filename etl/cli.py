@@ -159,9 +159,10 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from etl.splits import SPLIT_SCHEMES
     from release.verify import verify
 
-    problems = verify(args.release)
+    problems = verify(args.release, SPLIT_SCHEMES)
     for problem in problems:
         print(problem)
     print(

@@ -11,15 +11,8 @@ from release import layout
 from release.card import figures, license_text, render_card
 from release.croissant import croissant
 from release.diff import Level, Side, compare
-from release.manifest import (
-    Manifest,
-    Row,
-    Writer,
-    checksums,
-    format_checksums,
-    read_checksums,
-    read_manifest,
-)
+from release.files import checksums, format_checksums, read_checksums
+from release.manifest import Manifest, Row, Writer, read_manifest
 from release.tables import write_tables
 from release.version import AUTO, changelog, changelog_entry, choose_version
 
@@ -113,7 +106,7 @@ def seal(release: Path, writer: Writer) -> tuple[str, ...]:
     """
     manifest = read_manifest(release)
     writer.write_text(release / layout.CARD, render_card(manifest, figures(release)))
-    sums = checksums(release, manifest.tables)
+    sums = checksums(release, _known(manifest))
     writer.write_text(release / layout.CHECKSUMS, format_checksums(sums))
     return (*sorted(sums), layout.CHECKSUMS)
 
@@ -146,7 +139,7 @@ def _finish(draft: Path, manifest: Manifest, options: ReleaseOptions, writer: Wr
         same = replace(manifest, version=old.version, previous=old.previous, libraries=old.libraries)
         _write_texts(draft, same, history, writer)
         writer.write_text(draft / layout.CARD, render_card(same, figures(options.previous)))
-        if _content(checksums(draft, same.tables)) == _content(read_checksums(options.previous)):
+        if _content(checksums(draft, _known(same))) == _content(read_checksums(options.previous)):
             return same.version, False
     level = max((change.level for change in changes), default=Level.PATCH)
     version = choose_version(options.version, old.version, level)
@@ -161,6 +154,10 @@ def _write_texts(release: Path, manifest: Manifest, history: str, writer: Writer
     writer.write_json(release / layout.CROISSANT, croissant(manifest))
     writer.write_text(release / layout.CHANGELOG, history)
     writer.write_text(release / layout.LICENSE, license_text(manifest))
+
+
+def _known(manifest: Manifest) -> dict[str, str]:
+    return {path: table.sha256 for path, table in manifest.tables.items()}
 
 
 def _content(sums: Mapping[str, str]) -> dict[str, str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from release import layout
+from release.files import read_table, reading
 from release.manifest import BenchmarkEntry, Manifest
 from release.scores import model_digests, model_records
 from schemas.tables import Split
@@ -45,16 +45,16 @@ class Side:
     folder: Path
     manifest: Manifest
 
-    def read(self, *paths: str, columns: Sequence[str] | None = None) -> pa.Table:
+    def read(self, *paths: str, columns: list[str] | None = None) -> pa.Table:
         """Some files of the release, joined into one table."""
-        tables = [pq.ParquetFile(self.folder / path).read(columns=columns) for path in paths]
+        tables = [read_table(self.folder / path, columns) for path in paths]
         return pa.concat_tables(tables).combine_chunks()
 
     def columns(self, benchmark: str) -> list[str]:
         """Columns of the data files that belong to no group."""
         of_groups = {c for g in self.manifest.benchmarks[benchmark].groups for c in (g, f"{g}_label")}
-        schema = pq.read_schema(self.folder / layout.data_path(benchmark, Split.TRAIN))
-        return [name for name in schema.names if name not in of_groups]
+        with reading(self.folder / layout.data_path(benchmark, Split.TRAIN)) as file:
+            return [name for name in file.schema_arrow.names if name not in of_groups]
 
 
 def compare(old: Side, new: Side) -> list[Change]:

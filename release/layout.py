@@ -194,11 +194,14 @@ def group_columns(scores: np.ndarray, members: Mapping[Group, np.ndarray]) -> di
     return columns
 
 
-def item_columns(items: pa.Table, splits: Mapping[str, pa.Table], publish_text: bool) -> pa.Table:
+def item_columns(
+    benchmark: str, items: pa.Table, splits: Mapping[str, pa.Table], publish_text: bool
+) -> pa.Table:
     """The columns of config `B` that are no group's, in canonical order of items.
 
-    items: table `items`; splits: scheme -> table `splits`. Without `publish_text`, question and prompt are
-    null. Raises ReleaseError where a scheme does not cover exactly the items.
+    benchmark: its name, for messages; items: table `items`; splits: scheme -> table `splits`. Without
+    `publish_text`, question and prompt are null.
+    Raises ReleaseError where a scheme does not cover exactly the items.
     """
     columns = {name: items[name] for name in ("item", "item_id", "subset", *_TEXT, "family_id")}
     if not publish_text:
@@ -206,8 +209,8 @@ def item_columns(items: pa.Table, splits: Mapping[str, pa.Table], publish_text: 
     for scheme, table in splits.items():
         if not table["item"].equals(items["item"]):
             raise ReleaseError(
-                f"splits, scheme {scheme}: found {table.num_rows} items, expected the {items.num_rows} of "
-                "table items in canonical order; build the splits again"
+                f"{benchmark}: splits, scheme {scheme}: found {table.num_rows} items, expected the "
+                f"{items.num_rows} of table items in canonical order; build the splits again"
             )
         columns[split_column(scheme)] = table["split"].cast(_STRING)
     return pa.table(columns).combine_chunks()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,7 +13,6 @@ import pyarrow as pa
 
 from release.errors import ReleaseInputError
 from release.layout import (
-    CHECKSUMS,
     GROUPS,
     GROUPS_SCHEMA,
     MANIFEST,
@@ -35,7 +33,6 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
 _LIBRARIES = ("numpy", "pyarrow", "routerset")
-_IGNORED = frozenset({"__pycache__", ".git", ".cache", ".gitattributes"})
 
 
 class Writer(Protocol):
@@ -208,41 +205,3 @@ def registry_order(benchmark: str) -> tuple[int, str]:
 def _benchmark(entry: dict[str, object]) -> BenchmarkEntry:
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     return BenchmarkEntry(**fields)  # type: ignore[arg-type]
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hex digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def files(release: Path) -> list[str]:
-    """Relative paths of all files that belong to a release folder, sorted; caches and `.git` do not."""
-    found = (p.relative_to(release) for p in release.rglob("*") if not p.is_dir())
-    return sorted(p.as_posix() for p in found if not _IGNORED.intersection(p.parts) and str(p) != CHECKSUMS)
-
-
-def checksums(release: Path, known: Mapping[str, TableEntry]) -> dict[str, str]:
-    """SHA-256 of every file but `SHA256SUMS` itself; those of `known` tables are not computed again."""
-    return {path: known[path].sha256 if path in known else sha256(release / path) for path in files(release)}
-
-
-def format_checksums(sums: Mapping[str, str]) -> str:
-    """Text of `SHA256SUMS`, in the form that `sha256sum --check` reads."""
-    return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
-
-
-def read_checksums(release: Path) -> dict[str, str]:
-    """Path -> SHA-256, from `SHA256SUMS`. Raises ReleaseInputError where it is missing or malformed."""
-    path = release / CHECKSUMS
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseInputError(f"{path}: unreadable ({error}); fetch the release again") from error
-    sums = {}
-    for number, line in enumerate(lines, 1):
-        digest, separator, name = line.partition("  ")
-        if len(digest) != 64 or not separator or not name:
-            raise ReleaseInputError(f"{path}[line {number}]: found {line[:80]!r}, expected `sha256  path`")
-        sums[name] = digest
-    return sums

@@ -8,9 +8,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from release.errors import ReleaseError
+from release.files import reading
 from release.layout import MISSING
 
 FIXED_POINT = 1 << 24
@@ -65,7 +65,7 @@ def read_scores(path: Path, members: Sequence[str], n_items: int) -> tuple[np.nd
         outside = np.flatnonzero((chunk.items < 0) | (chunk.items >= n_items))
         if len(outside):
             raise ReleaseError(
-                f"{path.name}: found item {chunk.items[outside[0]]}, expected 0 to {n_items - 1}; "
+                f"{path}: found item {chunk.items[outside[0]]}, expected 0 to {n_items - 1}; "
                 "scores and items come from different builds: build again"
             )
         total += int(np.rint(chunk.scores * np.float32(FIXED_POINT)).astype(np.int64).sum())
@@ -80,7 +80,7 @@ def read_scores(path: Path, members: Sequence[str], n_items: int) -> tuple[np.nd
     absent = sorted(set(members) - set(counts))
     if absent:
         raise ReleaseError(
-            f"{path.name}: no score of {absent[0]}, which is a candidate; groups and scores come from "
+            f"{path}: no score of {absent[0]}, which is a candidate; groups and scores come from "
             "different builds: build again"
         )
     records = sum(counts.values())
@@ -118,13 +118,13 @@ def model_records(path: Path, models: Collection[str]) -> dict[str, dict[int, fl
 
 
 def _chunks(path: Path) -> Iterator[_Chunk]:
-    file = pq.ParquetFile(path)
-    for group in range(file.num_row_groups):
-        for batch in file.read_row_group(group, columns=["model_id", "item", "score"]).to_batches():
-            models = batch["model_id"]
-            yield _Chunk(
-                models.dictionary.to_pylist(),
-                models.indices.to_numpy(),
-                batch["item"].to_numpy(),
-                batch["score"].to_numpy(),
-            )
+    with reading(path) as file:
+        for group in range(file.num_row_groups):
+            for batch in file.read_row_group(group, columns=["model_id", "item", "score"]).to_batches():
+                models = batch["model_id"]
+                yield _Chunk(
+                    models.dictionary.to_pylist(),
+                    models.indices.to_numpy(),
+                    batch["item"].to_numpy(),
+                    batch["score"].to_numpy(),
+                )

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from release import layout
 from release.errors import ReleaseError, ReleaseInputError
+from release.files import read_table, sha256
 from release.layout import Group
-from release.manifest import BenchmarkEntry, Row, TableEntry, Writer, registry_order, sha256
+from release.manifest import BenchmarkEntry, Row, TableEntry, Writer, registry_order
 from release.scores import ScoreSummary, read_scores
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import Split
@@ -58,7 +58,7 @@ def write_tables(
     names = sorted(_partitions(source / "items", "benchmark"), key=registry_order)
     if not names:
         raise ReleaseInputError(f"{source / 'items'}: no benchmark found; run `routerset build` first")
-    runs = _read(source / "runs.parquet")
+    runs = read_table(source / "runs.parquet")
     entries: dict[str, BenchmarkEntry] = {}
     tables: dict[str, TableEntry] = {}
     members: dict[str, layout.Members] = {}
@@ -109,14 +109,14 @@ def _load(source: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
     if name not in BENCHMARKS:
         raise ReleaseError(f"{name}: not in the registry; add a row to schemas/benchmarks.py")
     part = f"benchmark={name}/part-0.parquet"
-    items = _read(source / "items" / part)
-    splits = {s: _read(source / "splits" / f"scheme={s}" / part) for s in schemes}
-    columns = layout.item_columns(items, splits, BENCHMARKS[name].publish_text)
+    items = read_table(source / "items" / part)
+    splits = {s: read_table(source / "splits" / f"scheme={s}" / part) for s in schemes}
+    columns = layout.item_columns(name, items, splits, BENCHMARKS[name].publish_text)
     members: dict[Group, list[str]] = {}
     for method in sorted(_partitions(source / "groups", "method")):
         path = source / "groups" / f"method={method}" / part
         if path.exists():
-            table = _read(path)
+            table = read_table(path)
             table = table.append_column("method", pa.repeat(method, table.num_rows))
             members |= layout.members_of(table, f"{path}")
     models = sorted({model for candidates in members.values() for model in candidates})
@@ -127,7 +127,7 @@ def _load(source: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
     for encoder in sorted(_partitions(source / "embeddings", "encoder")):
         path = source / "embeddings" / f"encoder={encoder}" / part
         if path.exists():
-            vectors[encoder] = _read(path)
+            vectors[encoder] = read_table(path)
             if not vectors[encoder]["item"].equals(items["item"]):
                 raise ReleaseError(
                     f"{path}: found {vectors[encoder].num_rows} items, expected the {items.num_rows} of "
@@ -192,7 +192,7 @@ def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None =
 
 
 def _measure(path: Path) -> tuple[int, int]:
-    table = _read(path)
+    table = read_table(path)
     return table.num_rows, table.nbytes
 
 
@@ -238,12 +238,3 @@ def _describe(encoder: str, given: Mapping[str, Row]) -> Row:
 def _partitions(folder: Path, key: str) -> list[str]:
     """Values of a partition key below a table's folder."""
     return [p.name.removeprefix(f"{key}=") for p in folder.glob(f"{key}=*") if p.is_dir()]
-
-
-def _read(path: Path) -> pa.Table:
-    try:
-        return pq.ParquetFile(path).read()
-    except FileNotFoundError:
-        raise ReleaseInputError(f"{path}: not found; run `routerset build` first") from None
-    except (OSError, pa.ArrowException) as error:
-        raise ReleaseInputError(f"{path}: unreadable ({error}); run `routerset build` again") from error

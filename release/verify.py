@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from release import layout
 from release.errors import ReleaseError
+from release.files import files, read_checksums, read_table, reading, sha256
 from release.layout import Config, Group
-from release.manifest import Manifest, files, read_checksums, read_manifest, sha256
+from release.manifest import Manifest, read_manifest
 from release.scores import read_scores
 from schemas.tables import Split
 
@@ -57,11 +57,12 @@ def verify(release: Path, schemes: Mapping[str, SplitRule], more: Sequence[Check
     damaged = {problem.path for problem in problems}
     problems += _tables(manifest, sums)
     if not damaged.intersection((layout.MODELS, layout.GROUPS, layout.MANIFEST)):
-        problems += _models_and_groups(release, manifest)
+        problems += _attempt(layout.GROUPS, _models_and_groups(release, manifest))
         for name in manifest.benchmarks:
             configs = [config for config in manifest.configs() if config.benchmark == name]
             if not damaged.intersection(path for config in configs for path in config.files.values()):
-                problems += _benchmark(_Benchmark(release, manifest, name), configs, schemes)
+                checks = _benchmark(_Benchmark(release, manifest, name), configs, schemes)
+                problems += _attempt(f"data/{name}", checks)
     return problems or [problem for check in more for problem in check(release)]
 
 
@@ -72,9 +73,17 @@ def verify_checksums(release: Path, sums: Mapping[str, str]) -> Iterator[Problem
         yield Problem(path, "no such file", f"SHA-256 {sums[path]}", _FETCH)
     for path in present:
         if path not in sums:
-            yield Problem(path, "a file that SHA256SUMS does not list", "no such file", "remove it")
+            yield Problem(path, f"a file that {layout.CHECKSUMS} does not list", "no such file", "remove it")
         elif (digest := sha256(release / path)) != sums[path]:
             yield Problem(path, f"SHA-256 {digest}", sums[path], _FETCH)
+
+
+def _attempt(where: str, checks: Iterator[Problem]) -> Iterator[Problem]:
+    """Problems of a check, one more where it finds a table that cannot be used at all."""
+    try:
+        yield from checks
+    except ReleaseError as error:
+        yield Problem(where, str(error), "tables that fit each other")
 
 
 def _same(path: str, what: str, found: object, expected: object) -> Iterator[Problem]:
@@ -91,18 +100,13 @@ def _tables(manifest: Manifest, sums: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _models_and_groups(release: Path, manifest: Manifest) -> Iterator[Problem]:
-    models = _read(release, layout.MODELS, ["model_id"])["model_id"]
-    groups = _read(release, layout.GROUPS)
-    yield from _same(layout.MODELS, "different models", len(models.unique()), manifest.n_models)
+    models = read_table(release / layout.MODELS, ["model_id"])["model_id"].to_pylist()
+    groups = read_table(release / layout.GROUPS)
+    yield from _same(layout.MODELS, "different models", len(set(models)), manifest.n_models)
     for path, table in ((layout.MODELS, models), (layout.GROUPS, groups)):
         yield from _same(path, "rows", len(table), manifest.tables[path].rows)
-    known = set(models.to_pylist())
-    for model in sorted(set(groups["model_id"].to_pylist()) - known):
+    for model in sorted(set(groups["model_id"].to_pylist()) - set(models)):
         yield Problem(layout.GROUPS, f"candidate {model}", f"a model of {layout.MODELS}")
-
-
-def _read(release: Path, path: str, columns: list[str] | None = None) -> pa.Table:
-    return pq.ParquetFile(release / path).read(columns=columns)
 
 
 @dataclass(frozen=True)
@@ -111,36 +115,29 @@ class _Benchmark:
     manifest: Manifest
     name: str
 
-    def path(self, split: Split) -> str:
-        return layout.data_path(self.name, split)
+    def items(self, split: Split, columns: list[str]) -> pa.Table:
+        """Columns of the items of one side."""
+        return read_table(self.release / layout.data_path(self.name, split), columns)
 
 
 def _benchmark(
     benchmark: _Benchmark, configs: Sequence[Config], schemes: Mapping[str, SplitRule]
 ) -> Iterator[Problem]:
-    release, manifest = benchmark.release, benchmark.manifest
+    release, manifest, name = benchmark.release, benchmark.manifest, benchmark.name
     wrong = [p for config in configs for p in _schemas(release, config, manifest)]
     wrong = wrong or list(_items(benchmark, schemes))
     yield from wrong
     if wrong:
         return
-    entry, path = manifest.benchmarks[benchmark.name], layout.scores_path(benchmark.name)
-    groups = _read(release, layout.GROUPS)
-    try:
-        members = layout.members_of(
-            groups.filter(pc.equal(groups["benchmark"], benchmark.name)), layout.GROUPS
-        )
-        models = sorted({model for candidates in members.values() for model in candidates})
-        matrix, summary = read_scores(release / path, models, entry.n_items)
-    except ReleaseError as error:
-        yield Problem(path, str(error), "a score of every candidate")
-        return
-    yield from _same(
-        layout.GROUPS, f"groups of {benchmark.name}", [g.column for g in members], [*entry.groups]
-    )
+    entry, path = manifest.benchmarks[name], layout.scores_path(name)
+    groups = read_table(release / layout.GROUPS)
+    members = layout.members_of(groups.filter(pc.equal(groups["benchmark"], name)), layout.GROUPS)
+    models = sorted({model for candidates in members.values() for model in candidates})
+    matrix, summary = read_scores(release / path, models, entry.n_items)
+    yield from _same(layout.GROUPS, f"groups of {name}", [g.column for g in members], [*entry.groups])
     yield from _same(path, "models", summary.models, entry.n_models)
     yield from _same(path, "complete models", summary.complete, entry.n_models_complete)
-    yield from _same(path, "mean", summary.mean, entry.mean_score)
+    yield from _same(path, "mean score", summary.mean, entry.mean_score)
     yield from _same(path, "binary", summary.binary, entry.binary)
     row_of = {model: row for row, model in enumerate(models)}
     rows = {group: np.array([row_of[m] for m in candidates]) for group, candidates in members.items()}
@@ -152,29 +149,22 @@ def _benchmark(
 
 def _schemas(release: Path, config: Config, manifest: Manifest) -> Iterator[Problem]:
     for path in config.files.values():
-        file = pq.ParquetFile(release / path)
-        if not file.schema_arrow.equals(config.schema):
-            differs = set(map(str, file.schema_arrow)) ^ set(map(str, config.schema))
+        with reading(release / path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+        if not schema.equals(config.schema):
+            differs = set(map(str, schema)) ^ set(map(str, config.schema))
             yield Problem(path, f"columns that differ in {', '.join(sorted(differs))}", "those of the layout")
-        yield from _same(path, "rows", file.metadata.num_rows, manifest.tables[path].rows)
+        yield from _same(path, "rows", rows, manifest.tables[path].rows)
 
 
 def _items(benchmark: _Benchmark, schemes: Mapping[str, SplitRule]) -> Iterator[Problem]:
     """Items, texts and splits of one benchmark against the manifest and the rules."""
     manifest, name = benchmark.manifest, benchmark.name
     entry = manifest.benchmarks[name]
-    own = layout.data_schema(manifest.schemes, ()).names
-    sides = {split: _read(benchmark.release, benchmark.path(split), own) for split in Split}
-    first = layout.split_column(manifest.schemes[0])
+    columns = layout.data_schema(manifest.schemes, ()).names
+    sides = {split: benchmark.items(split, columns) for split in Split}
     for split, table in sides.items():
-        where = benchmark.path(split)
-        items = table["item"].to_numpy()
-        if (np.diff(items) <= 0).any():
-            yield Problem(where, "items out of order", "ascending numbers")
-        yield from _same(where, f"{first} of", set(table[first].to_pylist()) - {split.value}, set())
-        if not entry.text_published:
-            texts = sum(len(table) - table[column].null_count for column in ("question", "prompt"))
-            yield from _same(where, "withheld texts", texts, 0)
+        yield from _side(layout.data_path(name, split), split, table, manifest, entry.text_published)
     everything = pa.concat_tables(sides.values()).sort_by("item")
     where = f"data/{name}"
     if everything["item"].to_pylist() != list(range(entry.n_items)):
@@ -187,7 +177,7 @@ def _items(benchmark: _Benchmark, schemes: Mapping[str, SplitRule]) -> Iterator[
         counts = {split.value: len(rows) for split, rows in found.items()}
         yield from _same(where, f"scheme {scheme}:", counts, dict(entry.splits[scheme]))
         leaked = layout.leaked(everything, scheme)
-        yield from _same(where, f"scheme {scheme}: repeated", leaked, entry.test_items_in_train[scheme])
+        yield from _same(where, f"scheme {scheme}: leaked", leaked, entry.test_items_in_train[scheme])
         if scheme not in schemes:
             yield Problem(where, f"scheme {scheme}", f"one of {', '.join(schemes)}", "update routerset")
             continue
@@ -196,31 +186,49 @@ def _items(benchmark: _Benchmark, schemes: Mapping[str, SplitRule]) -> Iterator[
         yield from _same(where, f"scheme {scheme}: items on the wrong side:", moved, 0)
 
 
+def _side(where: str, split: Split, table: pa.Table, manifest: Manifest, text: bool) -> Iterator[Problem]:
+    """One data file by itself: order, side and withheld text."""
+    if (np.diff(table["item"].to_numpy()) <= 0).any():
+        yield Problem(where, "items out of order", "ascending numbers")
+    first = layout.split_column(manifest.schemes[0])
+    others = sorted(set(table[first].to_pylist()) - {split.value})
+    yield from _same(where, f"column {first} with", others, [])
+    if not text:
+        texts = sum(len(table) - table[column].null_count for column in ("question", "prompt"))
+        yield from _same(where, "texts that must be withheld:", texts, 0)
+
+
 def _columns(
     benchmark: _Benchmark, config: Config, split: Split, matrix: np.ndarray, rows: Mapping[Group, np.ndarray]
 ) -> Iterator[Problem]:
     """Scores, labels and vectors of one file, row group by row group, against scores and groups."""
     path = config.files[split]
-    order = _read(benchmark.release, benchmark.path(split), ["item", "item_id"])
-    file = pq.ParquetFile(benchmark.release / path)
-    yield from _same(path, "rows", file.metadata.num_rows, len(order))
+    order = benchmark.items(split, ["item", "item_id"])
     start, wrong = 0, dict[str, str]()
-    for number in range(file.num_row_groups):
-        table = file.read_row_group(number).combine_chunks()
-        part = order.slice(start, len(table)).combine_chunks()
-        start += len(table)
-        expected = layout.group_columns(np.ascontiguousarray(matrix[:, part["item"].to_numpy()].T), rows)
-        for name, column in {"item_id": part["item_id"].chunk(0), **expected}.items():
-            if not table[name].equals(pa.chunked_array([column])):
-                pairs = zip(
-                    part["item_id"].to_pylist(), table[name].to_pylist(), column.to_pylist(), strict=False
-                )
-                wrong.setdefault(name, next((i for i, found, right in pairs if found != right), "the last"))
-        if "embedding" in table.column_names:
-            vectors = table["embedding"].chunk(0).flatten()
-            if not pc.all(pc.is_finite(vectors)).as_py():
-                wrong.setdefault("embedding", "NaN or infinite")
+    with reading(benchmark.release / path) as file:
+        yield from _same(path, "rows", file.metadata.num_rows, len(order))
+        for number in range(file.num_row_groups):
+            table = file.read_row_group(number).combine_chunks()
+            part = order.slice(start, len(table)).combine_chunks()
+            start += len(table)
+            for name, where in _differences(table, part, matrix, rows):
+                wrong.setdefault(name, where)
     for name, where in wrong.items():
-        yield Problem(
-            path, f"wrong values in column {name}, first at {where}", "those of the tables it is made of"
-        )
+        yield Problem(path, f"wrong values in column {name}, first at {where}", "what scores and groups give")
+
+
+def _differences(
+    table: pa.Table, order: pa.Table, matrix: np.ndarray, rows: Mapping[Group, np.ndarray]
+) -> Iterator[tuple[str, str]]:
+    """Columns of one row group that are wrong, and the first item where they are."""
+    block = np.ascontiguousarray(matrix[:, order["item"].to_numpy()].T)
+    ids = order["item_id"].to_pylist()
+    expected = {"item_id": pa.array(ids, pa.string()), **layout.group_columns(block, rows)}
+    for name, column in expected.items():
+        if not table[name].equals(pa.chunked_array([column])):
+            pairs = zip(ids, table[name].to_pylist(), column.to_pylist(), strict=False)
+            yield name, next((item for item, found, right in pairs if found != right), "the end")
+    if "embedding" in table.column_names:
+        finite = pc.is_finite(table["embedding"].combine_chunks().flatten()).to_numpy(zero_copy_only=False)
+        if not finite.all():
+            yield "embedding", ids[int(np.argmin(finite.reshape(len(table), -1).all(axis=1)))]

@@ -50,8 +50,6 @@ def grid_blocks(
     Rows of one model and timestamp are one run given twice, and so are columns of one key: a repeat of
     the same score is superseded, two different ones (a missing one counts as different) are quarantined.
     """
-    kind = (columns.benchmark, columns.subset, columns.metric, columns.key_space)
-    benchmark, subset, metric, key_space = kind
     n_docs = len(columns.doc_keys)
     runs: dict[tuple[str, str | None], list[int]] = {}
     for at, run in enumerate(zip(models, timestamps, strict=True)):
@@ -59,21 +57,22 @@ def grid_blocks(
     distinct = len(columns.doc_keys.unique()) == n_docs
     single = [places[0] for places in runs.values() if len(places) == 1 and distinct]
     merged = [places for places in runs.values() if len(places) > 1 or not distinct]
+    whole = len(single) == len(scores)
     results = []
     if single:
         results.append(
             matrix_block(
                 dump,
-                benchmark=benchmark,
-                subset=subset,
-                metric=metric,
-                key_space=key_space,
+                benchmark=columns.benchmark,
+                subset=columns.subset,
+                metric=columns.metric,
+                key_space=columns.key_space,
                 models=[models[at] for at in single],
                 timestamps=[timestamps[at] for at in single],
-                rows=rows[single],
+                rows=rows if whole else rows[single],
                 doc_keys=columns.doc_keys,
                 prints=columns.prints,
-                scores=scores if len(single) == len(scores) else scores[single],
+                scores=scores if whole else scores[single],
                 docs=columns.docs,
                 texts={(i, j): t for i, at in enumerate(single) for j, t in texts.get(at, {}).items()},
             )
@@ -84,10 +83,10 @@ def grid_blocks(
         results.append(
             column_block(
                 dump,
-                benchmark=benchmark,
-                subset=subset,
-                metric=metric,
-                key_space=key_space,
+                benchmark=columns.benchmark,
+                subset=columns.subset,
+                metric=columns.metric,
+                key_space=columns.key_space,
                 model=models[places[0]],
                 timestamp=timestamps[places[0]],
                 rows=lines[places].reshape(-1),

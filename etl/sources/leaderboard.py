@@ -1,4 +1,7 @@
-"""What a RouterEval score pickle holds: the models, and one matrix of scores per task."""
+"""What a RouterEval score pickle holds: the models, and one matrix of scores per task.
+
+Unverified, for want of a real file: that ifeval's `correctness_prompt` is the strict prompt-level accuracy.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import os
 import pickletools
 import re
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -210,11 +210,8 @@ class _Interpreter:
                 code = self.take(1)
                 if code not in _OPCODES:
                     raise _damaged(f"byte {code!r}", "an opcode of a pickle, not compressed")
-                name = _OPCODES[code]
-                if name not in _ACTIONS:
-                    raise _refused("an opcode that is not admitted", "those that make plain data")
+                name, read, act = _OPCODES[code]
                 self.charge(1)
-                read, act = _ACTIONS[name]
                 act(self, read(self))
             return self.result()
         except (IndexError, ValueError) as error:  # of pop, int, float, decode and reshape, or raised here
@@ -397,7 +394,7 @@ class _Interpreter:
 
 def _reconstruct(_: _Interpreter, arguments: _Items) -> object:
     match arguments:
-        case (function, tuple(), bytes() | str()) if function is _NDARRAY:
+        case (function, (int(0),), bytes(b"b") | str("b")) if function is _NDARRAY:
             return _Skeleton(_array_state)
     return None
 
@@ -512,7 +509,7 @@ def _valid(flat: np.ndarray) -> np.ndarray:
 
 def _extent(value: object, depth: int, limit: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
     """(nesting depth, elements when written out in full) of plain data; looks into each container once."""
-    children: Iterable[object]
+    children: Collection[object]
     if isinstance(value, list | tuple):
         children = value
     elif isinstance(value, dict):
@@ -521,6 +518,8 @@ def _extent(value: object, depth: int, limit: int, known: dict[int, tuple[int, i
         children = value.ravel()
     else:
         return 0, 1 + (len(value) if isinstance(value, str | bytes) else getattr(value, "nbytes", 0)) // _UNIT
+    if not len(children):
+        return 1, 1
     if depth + known.get(id(value), (1, 0))[0] > MAX_DEPTH:
         raise PickleError(f"found nesting beyond {MAX_DEPTH}, or data that contains itself: save it flatter")
     if id(value) not in known:
@@ -566,6 +565,10 @@ def _number(layout: str) -> Callable[[_Interpreter], Any]:
 
 def _nothing(_: _Interpreter) -> None:
     return None
+
+
+def _refuse(_: _Interpreter, __: None) -> None:
+    raise _refused("an opcode that is not admitted", "those that make plain data")
 
 
 def _line(interpreter: _Interpreter) -> bytes:
@@ -636,4 +639,7 @@ _ACTIONS: dict[str, tuple[Callable[[_I], Any], Callable[[_I, Any], None]]] = {
     "REDUCE": (_nothing, _I.reduce),
     "BUILD": (_nothing, _I.build),
 }
-_OPCODES = {opcode.code.encode("latin-1"): opcode.name for opcode in pickletools.opcodes}
+_OPCODES = {
+    opcode.code.encode("latin-1"): (opcode.name, *_ACTIONS.get(opcode.name, (_nothing, _refuse)))
+    for opcode in pickletools.opcodes
+}

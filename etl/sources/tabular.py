@@ -25,6 +25,7 @@ from schemas.tables import Reason
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MAX_CELLS = 1 << 22  # of one batch: 32 MiB as float64
 MAX_BYTES = 1 << 26  # of one line, and of the lines of one batch; 14,042 scores take less than 300 kB
+MAX_COLUMNS = 1 << 17
 NULLS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "none", "<NA>")
 _MISSING = frozenset({*(text.lower() for text in NULLS), "+nan"})
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
@@ -56,8 +57,12 @@ def read_header(path: str) -> list[str]:
     try:
         with open_binary(path) as stream:
             if is_parquet(path):
-                return list(pq.ParquetFile(stream).schema_arrow.names)
-            return _csv_header(decompressed(stream, path))
+                names = list(pq.ParquetFile(stream).schema_arrow.names)
+            else:
+                names = _csv_header(decompressed(stream, path))
+        if len(names) > MAX_COLUMNS:
+            raise DumpUnreadable(f"found {len(names)} columns, expected {MAX_COLUMNS} at most")
+        return names
     except (UnicodeDecodeError, csv.Error, *UNREADABLE) as error:
         expected = "Parquet" if is_parquet(path) else "CSV in UTF-8 that starts with a header"
         found = str(error).replace(path, PurePosixPath(path).name)

@@ -104,8 +104,7 @@ class CellScores:
         ]
         best, on_train, oracle = (exact @ scores.astype(np.float64)[:, None] / n for scores in yardsticks)
         mu = exact @ self.value / n
-        # Policies can be 1000 wide and dense: their products stay in the precision of the weights.
-        marginal = [entropy(weights @ p[:, p.any(axis=0)].astype(weights.dtype) / n) for p in self.policies]
+        marginal = [_marginal_entropy(weights, policy) for policy in self.policies]
         return np.stack(
             [
                 mu,
@@ -123,6 +122,14 @@ class CellScores:
         """Variance of the mean score difference of two routers that choose independently at random."""
         per_item = self.Y_test.var(axis=1, dtype=np.float64)
         return float(2 * per_item.mean() / len(per_item))
+
+
+def _marginal_entropy(weights: Floats, policy: Scores) -> npt.NDArray[np.float64]:
+    """Entropy of the mean policy under each row of weights, in their precision: policies can be 1000 wide."""
+    if (policy == policy[0]).all():
+        return np.repeat(entropy(policy[:1]), len(weights))
+    used = policy[:, policy.any(axis=0)].astype(weights.dtype)
+    return entropy(weights @ used / len(policy))
 
 
 def _ratio(top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

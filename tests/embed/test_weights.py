@@ -104,7 +104,8 @@ def test_a_stand_in_folder_must_be_a_model(tmp_path: Path) -> None:
     (folder / "tokenizer.json").unlink()
     message = (
         r"\[embed.paths\] roberta = '.*': expected a model folder, found no tokenizer.json or vocab.txt or "
-        r"vocab.json and no model.safetensors or model.safetensors.index.json or pytorch_model.bin; copy or download"
+        r"vocab.json and no model.safetensors or model.safetensors.index.json or pytorch_model.bin; "
+        r"copy or download the model again"
     )
     with pytest.raises(ModelUnusable, match=message):
         model_path(ROBERTA, {"roberta": str(folder)})

@@ -46,7 +46,7 @@ def binary(n_models: int, n_items: int, seed: int) -> np.ndarray:
 
 
 def small_benches() -> list[Bench]:
-    """Every kind of benchmark: plain, continuous, text withheld and twins, nothing but scores, empty sides."""
+    """Every kind of benchmark: plain, continuous, withheld with twins, scores alone, empty sides."""
     rng = np.random.default_rng(3)
     gpqa = ["diamond"] * 6 + ["extended"] * 14 + ["main"] * 10
     twins = [f"fam-{i % 14}" for i in range(30)]

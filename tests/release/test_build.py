@@ -249,7 +249,9 @@ class BrokenWriter:
         store.write_json(path, value)
 
 
-@pytest.mark.parametrize("name", ["test.parquet", "groups.parquet", "manifest.json", "README.md", "SHA256SUMS"])
+@pytest.mark.parametrize(
+    "name", ["test.parquet", "groups.parquet", "manifest.json", "README.md", "SHA256SUMS"]
+)
 def test_a_failure_leaves_the_old_release_whole(release: Path, built: Path, name: str) -> None:
     before = {p: p.read_bytes() for p in release.rglob("*") if p.is_file()}
     with pytest.raises(OSError, match="No space left"):
@@ -339,7 +341,11 @@ def nothing(build: Path) -> None:
             ReleaseInputError,
             "scheme=family.*not found",
         ),
-        (drop("scores/benchmark=gsm8k/part-0.parquet"), ReleaseInputError, "scores/benchmark=gsm8k.*not found"),
+        (
+            drop("scores/benchmark=gsm8k/part-0.parquet"),
+            ReleaseInputError,
+            "scores/benchmark=gsm8k.*not found",
+        ),
         (truncate("items/benchmark=gsm8k/part-0.parquet"), ReleaseInputError, "benchmark=gsm8k.*unreadable"),
         (shorten_split, ReleaseError, "gsm8k: splits, scheme paper: found 39 items, expected the 40"),
         (unknown_candidate, ReleaseError, "gsm8k.*no score of org/nobody, which is a candidate"),

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.sources import tabular, wide
-from etl.sources.base import Reading, SourceSpec
+from etl.sources.base import DumpUnreadable, Reading, SourceSpec
 from etl.sources.tabular import read_rows, score_matrix
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps"
@@ -282,6 +282,12 @@ def test_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: p
     readings = read_all(SourceSpec("wide", path, "gsm8k"))
     assert counts_of(readings) == Counter(read=2, kept=1, unreadable_file=1)
     assert readings[-1].quarantined["row"].to_pylist() == [1]
+
+
+def test_more_columns_than_memory_could_hold_are_not_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "model" + ",x" * tabular.MAX_COLUMNS + "\n")
+    with pytest.raises(DumpUnreadable, match="found 131073 columns, expected 131072 at most"):
+        read_all(SourceSpec("wide", path, "gsm8k"))
 
 
 @pytest.mark.parametrize(

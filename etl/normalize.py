@@ -284,12 +284,3 @@ def column_block(
         "n_superseded": np.array([len(codes) - len(taken) - clash.sum()]),
     }
     return Block(**{**block.__dict__, **fixed}), pa.concat_tables([quarantined, quarantine(dump, clashing)])
-
-
-def count_notes(*notes: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Sum of several mappings of counts."""
-    total: dict[tuple[str, str], int] = {}
-    for each in notes:
-        for key, n in each.items():
-            total[key] = total.get(key, 0) + n
-    return total

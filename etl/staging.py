@@ -266,9 +266,7 @@ def _store_docset(block: Block, order: np.ndarray, root: Path) -> str:
     for part in (block.benchmark, block.subset, block.key_space):
         hasher.update(part.encode() + b"\0")
     for array in (keys, prints):
-        hasher.update(
-            pc.binary_join(pa.array([array.to_pylist()], pa.list_(pa.string())), "\n")[0].as_buffer()
-        )
+        hasher.update(json.dumps(array.to_pylist()).encode())
     name = hasher.hexdigest()
     path = root / DOCSETS / f"{name}.parquet"
     if not path.exists():

@@ -163,7 +163,8 @@ def _scores(kind: pa.DataType) -> bool:
 def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
     """Some columns under our names. Raises DumpUnreadable where they take more memory than any task does."""
     batches, size = [], 0
-    for batch in file.iter_batches(_BATCH, columns=[".".join(place) for place in places.values()]):
+    columns = [".".join(place) for place in places.values()]
+    for batch in file.iter_batches(_BATCH, columns=columns, use_threads=False):
         arrays = [
             pc.struct_field(batch[place[0]], place[1]) if len(place) > 1 else batch[place[0]]
             for place in places.values()

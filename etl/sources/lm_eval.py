@@ -35,6 +35,7 @@ from schemas.benchmarks import BENCHMARKS
 from schemas.tables import Reason
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
+_TASK_METRICS = {"truthfulqa_mc2": ("acc",)}  # the harness's name for mc2 in this one task
 _NEWLINE = ord("\n")
 _BATCH = 1 << 12  # lines whose columns are built together
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -74,6 +75,8 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if isinstance(run, BadRow):
         yield refuse(dump, run, _line_numbers(dump))
         return
+    if spec.metric is None:
+        run = replace(run, metrics=run.metrics + _TASK_METRICS.get(run.task, ()))
     tables, bad, n_read = [_ROWS.empty_table()], [], 0
     for table, found, n in _parse(run):
         tables.append(table)
@@ -185,12 +188,13 @@ def _decode(chunk: bytes, first: int, n: int, run: TaskFile) -> _Decoded | None:
         return None
     for metric in range(len(run.metrics)):
         found = list(map(attrgetter(f"metric_{metric}"), lines))
-        if UNSET not in found:
-            try:
-                scores = np.array(found, np.float64)
-            except ValueError:  # numbers and lists, or lists of several lengths
-                return None
-            return _Decoded(first, lines, metric, scores.reshape(n)) if scores.size == n else None
+        if found.count(UNSET) == n:
+            continue
+        try:
+            scores = np.array(found, np.float64)
+        except (ValueError, TypeError):  # lists among numbers or of several lengths, or unset ones
+            return None
+        return _Decoded(first, lines, metric, scores.reshape(n)) if scores.size == n else None
     return None
 
 

@@ -96,11 +96,14 @@ ODD_LINES = st.sampled_from(
 )
 LINES = st.lists(
     st.one_of(
-        st.builds(lambda i, v: encode(usual(i, v)).strip(), st.integers(0, 12), VALUES),
         st.builds(
-            lambda i, v: encode({k: x for k, x in usual(i, v).items() if k != "doc_hash"}).strip(),
+            lambda i, v, metric, lost: encode(
+                {k: x for k, x in usual(i, v, metric).items() if k != lost}
+            ).strip(),
             st.integers(0, 12),
             VALUES,
+            st.sampled_from(["acc", "exact_match"]),
+            st.sampled_from(["", "doc_hash", "doc_id"]),
         ),
         ODD_LINES,
     ),
@@ -115,7 +118,7 @@ def test_neither_the_chunks_nor_the_neighbours_of_a_line_matter(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], chunk: int, cut: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
-    write_log(folder, b"\n".join(lines) + (b"" if cut else b"\n"))
+    write_log(folder, b"\n".join(lines) + (b"" if cut else b"\n"), task="gsm8k")
     whole = read_one(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonlines, "CHUNK", chunk)

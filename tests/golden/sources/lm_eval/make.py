@@ -130,6 +130,10 @@ def files() -> dict[str, dict[str, bytes]]:
             ),
             f"{MODEL}-details/{MODEL}/results_{TIME}.json": b'{"results": {}}\n',
         },
+        "metric-names": {
+            log("truthfulqa_mc2"): jsonl(line(0, acc=0.625), line(1, acc=0.0)),
+            log("gsm8k"): jsonl(line(0, exact_match=1.0), line(1, acc=0.0, exact_match=1.0)),
+        },
         "filters": {
             log("gsm8k"): jsonl(
                 *({**g, "exact_match": s} for g, s in zip(gsm8k, (1.0, 0.0, 0.0, 1.0), strict=True))
@@ -154,7 +158,8 @@ def files() -> dict[str, dict[str, bytes]]:
         "bad-files": {
             log("leaderboard_alien_arithmetic"): jsonl(line(0, acc=1.0), b"", line(1, acc=1.0)),
             log("arc_challenge", folder="no model"): jsonl(line(0, acc_norm=1.0)),
-            log("truthfulqa_mc2"): jsonl(line(0, acc=1.0), line(1, acc=0.0)),
+            log("truthfulqa_mc1"): jsonl(line(0, acc=1.0)),
+            log("mmlu_anatomy"): jsonl(line(0, acc_norm=1.0), line(1, acc_norm=0.0)),
             log("hellaswag"): b"",
             log("winogrande"): b"\n \n",
             f"{MODEL}/samples_arc_challenge.jsonl": jsonl(line(0, acc_norm=1.0)),

@@ -1,0 +1,215 @@
+"""Speed of our encoders against SentenceTransformer.encode with its defaults, in the same run.
+
+    python benchmarks/embed.py                     minilm on real questions, on this machine
+    python benchmarks/embed.py --gpu-shapes        roberta-base shapes with random weights
+
+The questions are MMLU-Pro's and those of the leaderboard prompts in the folder `shared` beside the
+checkout; without it, synthetic texts of the same lengths. Random weights do not change the speed.
+Runs take turns, and the best of each counts, so that a busy machine hurts all alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import json
+import platform
+import shlex
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import sentence_transformers
+import torch
+import transformers
+
+from embed.encoders import ENCODERS, Encoder, Pooling
+from embed.model import Policy, encode, model_path, resolve_device, resolve_dtype
+
+DUMPS = Path(__file__).resolve().parents[2] / "shared" / "dumps"
+PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}
+"""Dense bf16 operations a second, as the vendor states them (SXM versions)."""
+
+
+def questions(count: int) -> tuple[list[str], str]:
+    """Distinct texts and where they are from; the same ones every time."""
+    found: dict[str, None] = {}
+    for path in sorted(DUMPS.glob("openllm_v2_wide/prompts/[bim][bfa]*.csv")):
+        with path.open(newline="", encoding="utf-8") as file:
+            found |= dict.fromkeys(row["prompt"] for row in csv.DictReader(file))
+    for path in sorted(DUMPS.glob("mmlu_pro_results/*gemma-7b*.zip")):
+        with zipfile.ZipFile(path) as archive:
+            rows = json.loads(archive.read(archive.namelist()[0]))
+        found |= dict.fromkeys(row["question"] for row in rows)
+    rng = np.random.default_rng(0)
+    if found:
+        pool = list(found)
+        return [pool[i] for i in rng.permutation(len(pool))[:count]], f"real questions ({len(pool)} in all)"
+    words = [f"{a}{b}" for a in ("plan", "orb", "num", "quest") for b in ("et", "it", "ber", "ion")]
+    lengths = rng.lognormal(3.9, 0.7, count).astype(int).clip(5, 600)
+    return [" ".join(rng.choice(words, n)) for n in lengths], "synthetic texts"
+
+
+def random_roberta(folder: str) -> Encoder:
+    """Save a model of roberta-base's shapes, with minilm's tokenizer; returns its registry row."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_path(ENCODERS["minilm"], {}))
+    config = transformers.RobertaConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=514, pad_token_id=tokenizer.pad_token_id
+    )
+    transformers.RobertaModel(config, add_pooling_layer=False).save_pretrained(folder)
+    tokenizer.model_max_length = 512
+    tokenizer.save_pretrained(folder)
+    return dataclasses.replace(ENCODERS["roberta"], name="shapes", pooling=Pooling.MEAN_LAST)
+
+
+@dataclasses.dataclass
+class Run:
+    """One way to encode: what it is called, the function, and what came of it."""
+
+    name: str
+    function: Callable[[], np.ndarray]
+    waste: float
+    seconds: float = float("inf")
+    vectors: np.ndarray | None = None
+
+
+def library_waste(lengths: Sequence[int], texts: Sequence[str], batch: int = 32) -> float:
+    """Share of padding in SentenceTransformer.encode: batches of texts sorted by characters."""
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    ordered = np.array([lengths[i] for i in order])
+    rows = sum(len(part) * part.max() for part in np.split(ordered, range(batch, len(ordered), batch)))
+    return float(1 - ordered.sum() / rows)
+
+
+def operations(model_dir: str, lengths: np.ndarray) -> float:
+    """Multiplications and additions that the texts need, padding not counted."""
+    config = transformers.AutoConfig.from_pretrained(model_dir)
+    d, wide = config.hidden_size, config.intermediate_size
+    linear = 2 * (4 * d * d + 2 * d * wide)
+    return float(config.num_hidden_layers * (linear * lengths + 4.0 * d * lengths**2).sum())
+
+
+def measured_peak(device: str) -> float:
+    """Operations a second in one large bf16 matrix product."""
+    n = 8192 if device.startswith("cuda") else 2048
+    a = torch.randn(n, n, device=device, dtype=torch.bfloat16)
+    best = float("inf")
+    for _ in range(10):
+        started = time.perf_counter()
+        float((a @ a)[0, 0])
+        best = min(best, time.perf_counter() - started)
+    return 2 * n**3 / best
+
+
+def hardware(device: str) -> str:
+    """Name of the GPU or CPU, and the number of threads."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    name = names[0].partition(":")[2].strip() if names else platform.processor()
+    return f"{name}, {torch.get_num_threads()} threads"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--texts", type=int, default=1000, help="number of texts (default 1000)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each, the best counts (default 3)")
+    parser.add_argument("--gpu-shapes", action="store_true", help="roberta-base shapes, random weights")
+    parser.add_argument("--device", default="auto", help="torch device (default: the GPU if there is one)")
+    parser.add_argument("--token-budget", type=int, default=0, help="tokens in a batch (default: by device)")
+    parser.add_argument("--block", type=int, default=0, help="rows in a matrix product (default: by device)")
+    parser.add_argument("--profile", action="store_true", help="show where the time goes")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        encoder = random_roberta(folder) if args.gpu_shapes else ENCODERS["minilm"]
+        paths = {encoder.name: folder} if args.gpu_shapes else {}
+        measure(args, encoder, paths)
+
+
+def measure(args: argparse.Namespace, encoder: Encoder, paths: dict[str, str]) -> None:
+    """Run the library in its default and in 16 bits, and ours in 32 and 16 bits, by turns."""
+    policy = Policy(device=args.device, token_budget=args.token_budget, block=args.block)
+    device, native = resolve_device(policy), resolve_dtype(policy)
+    path = model_path(encoder, paths)
+    texts, source = questions(args.texts)
+
+    def ours(dtype: str) -> np.ndarray:
+        chosen = dataclasses.replace(policy, dtype=dtype)
+        return encode(texts, [encoder], policy=chosen, paths=paths).vectors[encoder.name]
+
+    def library(dtype: torch.dtype) -> Callable[[], np.ndarray]:
+        model = sentence_transformers.SentenceTransformer(path, device=device, model_kwargs={"dtype": dtype})
+        model.max_seq_length = encoder.max_tokens
+        return lambda: model.encode(texts, convert_to_tensor=True).float().cpu().numpy()
+
+    first = encode(texts, [encoder], policy=policy, paths=paths)
+    lengths = first.tokens.astype(np.float64)
+    padded = library_waste(first.tokens.tolist(), texts)
+    runs = [
+        Run("SentenceTransformer, default", library(torch.float32), padded),
+        Run("ours, float32", lambda: ours("float32"), first.padding_waste),
+    ]
+    if native == "bfloat16":
+        runs.insert(1, Run("SentenceTransformer, bfloat16", library(torch.bfloat16), padded))
+        runs.append(Run("ours, bfloat16", lambda: ours("bfloat16"), first.padding_waste))
+    for run in runs * args.rounds:
+        if run.vectors is None:
+            run.vectors = run.function()
+        started = time.perf_counter()
+        run.function()
+        run.seconds = min(run.seconds, time.perf_counter() - started)
+    report(runs, texts, lengths, source)
+
+    work = operations(path, lengths)
+    peak = measured_peak(device)
+    share = work / runs[-1].seconds
+    print(
+        f"{share / 1e12:.2f} Tflop/s, {share / peak:.0%} of one large bf16 product here ({peak / 1e12:.1f})"
+    )
+    for name, stated in PEAKS.items():
+        if device.startswith("cuda") and name in torch.cuda.get_device_name(device).split():
+            print(f"{share / stated:.0%} of the bf16 peak stated for {name} ({stated / 1e12:.0f} Tflop/s)")
+    print(f"{encoder.name} on {hardware(device)}")
+    print(f"torch {torch.__version__}, transformers {transformers.__version__}, ", end="")
+    print(f"sentence-transformers {sentence_transformers.__version__}")
+    print("command: python " + shlex.join(sys.argv))
+    if args.profile:
+        profile(runs[-1])
+
+
+def report(runs: Sequence[Run], texts: Sequence[str], lengths: np.ndarray, source: str) -> None:
+    """The table: speed, padding, ratio to the library's default, cosine to our float32."""
+    exact = next(run.vectors for run in runs if run.name == "ours, float32")
+    default = runs[0].seconds
+    print(f"{len(texts)} {source}, {lengths.mean():.0f} tokens each (longest {lengths.max():.0f})")
+    print(f"{'':30}{'texts/s':>9}{'tokens/s':>10}{'padding':>9}{'ratio':>8}{'cosine':>10}")
+    for run in runs:
+        assert run.vectors is not None
+        cosine = (run.vectors * exact).sum(1) / np.linalg.norm(run.vectors, axis=1)
+        mean = float((cosine / np.linalg.norm(exact, axis=1)).mean())
+        print(
+            f"{run.name:30}{len(texts) / run.seconds:9.1f}{lengths.sum() / run.seconds:10.0f}"
+            f"{run.waste:9.1%}{default / run.seconds:7.2f}x{mean:10.6f}"
+        )
+
+
+def profile(run: Run) -> None:
+    """Print the operators that take most of the time of one run."""
+    with torch.profiler.profile() as profiler:
+        run.function()
+    events = sorted(profiler.key_averages(), key=lambda e: -e.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    print(f"time by operator, {run.name}:")
+    for event in events[:8]:
+        print(f"  {event.key[:50]:50}{event.self_cpu_time_total / total:7.1%}")
+
+
+if __name__ == "__main__":
+    main()

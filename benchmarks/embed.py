@@ -28,8 +28,11 @@ import sentence_transformers
 import torch
 import transformers
 
-from embed.encoders import ENCODERS, Encoder, Pooling
-from embed.model import Policy, encode, model_path, resolve_device, resolve_dtype
+# Python looks into this folder first, and this file is called `embed` too
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from embed.encoders import ENCODERS, Encoder, Pooling  # noqa: E402
+from embed.model import Policy, encode, model_path, resolve_device, resolve_dtype  # noqa: E402
 
 DUMPS = Path(__file__).resolve().parents[2] / "shared" / "dumps"
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}
@@ -147,6 +150,8 @@ def measure(args: argparse.Namespace, encoder: Encoder, paths: dict[str, str]) -
     def library(dtype: torch.dtype) -> Callable[[], np.ndarray]:
         model = sentence_transformers.SentenceTransformer(path, device=device, model_kwargs={"dtype": dtype})
         model.max_seq_length = encoder.max_tokens
+        # costs nothing, and lets the vectors be compared: ours keep the end of a long text
+        model.tokenizer.truncation_side = "left"
         return lambda: model.encode(texts, convert_to_tensor=True).float().cpu().numpy()
 
     first = encode(texts, [encoder], policy=policy, paths=paths)

@@ -14,6 +14,7 @@ from etl.progress import say
 if TYPE_CHECKING:
     from etl.build import StageName
 
+EVALUATE = "evaluate"
 DONE, DATA_FAILED, USAGE, UNREADABLE, TRY_LATER = 0, 1, 2, 3, 75
 
 
@@ -23,7 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 the data failed a check, 2 wrong usage or config, 3 an input is missing or unreadable,
     75 a remote service is unavailable.
     """
-    args = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(words[:1] if words[:1] == [EVALUATE] else words)
+    args.words = words[1:]
     try:
         code: int = args.run(args)
     except KeyboardInterrupt:
@@ -68,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_synth(verbs)
     _add_build(verbs)
     _add_verify(verbs)
+    _verb(
+        verbs,
+        EVALUATE,
+        _evaluate,
+        "score routers on a release",
+        "routerset evaluate out/real/release --sizes 3,5",
+    )
     return parser
 
 
@@ -159,16 +169,24 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from etl.checking import check_groups
     from etl.splits import SPLIT_SCHEMES
     from release.verify import verify
 
-    problems = verify(args.release, SPLIT_SCHEMES)
+    problems = verify(args.release, SPLIT_SCHEMES, [check_groups])
     for problem in problems:
         print(problem)
     print(
         f"{args.release}: {len(problems)} problems" if problems else f"{args.release}: whole and consistent"
     )
     return DATA_FAILED if problems else DONE
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    """The evaluator parses its own arguments, since it ships inside releases without this program."""
+    from release.evaluator.__main__ import main as evaluate
+
+    return evaluate(args.words)
 
 
 def _stage(name: str | None) -> StageName | None:

@@ -64,6 +64,7 @@ def demo(out: Path) -> int:
     for arguments in (
         ["build", str(out / CONFIG), "--out", str(out / BUILD)],
         ["verify", str(release)],
+        ["evaluate", str(release), "--sizes", "3", "--benchmarks", "gsm8k,gpqa"],
     ):
         say(f"\n$ routerset {' '.join(arguments)}")
         code = main(arguments)

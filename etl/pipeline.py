@@ -10,10 +10,12 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+logging.disable(logging.WARNING)  # importing Beam warns about cloud clients that nobody asked for
+import apache_beam as beam  # noqa: E402 - after the line above
+from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402 - as above
 
-from etl.config import Runner, RunnerName
+logging.disable(logging.NOTSET)
+from etl.config import Runner, RunnerName  # noqa: E402 - as above
 
 
 def group_map(elements: Sequence, produce: Callable, reduce: Callable, runner: Runner) -> None:

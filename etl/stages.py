@@ -136,12 +136,11 @@ def _group(task: GroupTask, build: str) -> str:
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
         items = pq.read_table(root / partition("items", task.benchmark), columns=["subset"])
         matrix = read_matrix(root / partition("scores", task.benchmark), len(items), task.min_coverage)
-        _, rng = paper_split(subset_sizes(items["subset"]), task.seed)
-        found, skipped = paper_groups(matrix.scores, task.sizes, rng)
-        if task.method == "greedy":
-            sides = pq.read_table(root / partition("splits", task.benchmark, scheme=task.scheme))
-            train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))
-            found, skipped = greedy_groups(matrix.scores, task.sizes, train["item"].to_numpy(), starts=found)
+        sides = pq.read_table(root / partition("splits", task.benchmark, scheme=task.scheme))
+        train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))["item"].to_numpy()
+        found, skipped = choose_groups(
+            task.method, matrix.scores, task.sizes, subset_sizes(items["subset"]), train, task.seed
+        )
         path = root / partition("groups", task.benchmark, method=task.method)
         rows = store.write_table(path, GROUPS, groups_table(found, matrix.models))
         return {path: rows}, {
@@ -153,6 +152,25 @@ def _group(task: GroupTask, build: str) -> str:
 
     once(root, task.mark, make)
     return task.mark
+
+
+def choose_groups(
+    method: str,
+    scores: np.ndarray,
+    sizes: Sequence[int],
+    subsets: Sequence[int],
+    train: np.ndarray,
+    seed: int,
+) -> tuple[list[Group], list[Skipped]]:
+    """Candidate groups by one method, and those that a pool cannot fill.
+
+    scores: (models, items), models by name. subsets: items per subset, in canonical order. train: items
+    that `greedy` may look at. seed: of the splits, whose generator draws the paper's groups, too. `greedy`
+    starts from the paper's groups, so that none of its groups is worse on train.
+    """
+    _, rng = paper_split(subsets, seed)
+    found, skipped = paper_groups(scores, sizes, rng)
+    return greedy_groups(scores, sizes, train, starts=found) if method == "greedy" else (found, skipped)
 
 
 def _skip_row(skipped: Skipped) -> store.JsonObject:

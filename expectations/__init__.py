@@ -1,1 +1,1 @@
-"""The Great Expectations suites of every table and the gate that runs them."""
+"""What every table, release and raw dump must hold, and the gate that checks it."""

@@ -11,7 +11,7 @@ from release import layout
 from release.card import figures, license_text, render_card
 from release.croissant import croissant
 from release.diff import Level, Side, compare
-from release.files import checksums, format_checksums, read_checksums
+from release.files import checksums, format_checksums, read_checksums, read_text
 from release.manifest import Manifest, Row, Writer, read_manifest
 from release.tables import write_tables
 from release.version import AUTO, changelog, changelog_entry, choose_version
@@ -132,7 +132,7 @@ def _finish(draft: Path, manifest: Manifest, options: ReleaseOptions, writer: Wr
         _write_texts(draft, manifest, changelog(changelog_entry(manifest, None, []), None), writer)
         return manifest.version, True
     old = read_manifest(options.previous)
-    history = (options.previous / layout.CHANGELOG).read_text(encoding="utf-8")
+    history = read_text(options.previous / layout.CHANGELOG)
     changes = compare(Side(options.previous, old), Side(draft, manifest))
     if not changes and options.version in (AUTO, old.version):
         # other versions of libraries alone are no reason to publish

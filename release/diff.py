@@ -117,12 +117,15 @@ def _extends(new: Mapping[str, object], old: Mapping[str, object]) -> bool:
     return all(kept(value, new.get(key)) for key, value in old.items())
 
 
-def _touched(where: str, noun: str, touched: Sequence[str], filled: set[str]) -> Iterator[Change]:
+def _touched(
+    where: str, noun: str, touched: Sequence[str], filled: set[str], of: str = ""
+) -> Iterator[Change]:
+    """Changes of what both releases have; `filled` still says all that it said before, and more."""
     changed, completed = [m for m in touched if m not in filled], [m for m in touched if m in filled]
     if changed:
-        yield Change(Level.MAJOR, where, f"{count(changed, noun)} changed: {names(changed)}")
+        yield Change(Level.MAJOR, where, f"{of}{count(changed, noun)} changed: {names(changed)}")
     if completed:
-        yield Change(Level.MINOR, where, f"{count(completed, noun)} completed: {names(completed)}")
+        yield Change(Level.MINOR, where, f"{of}{count(completed, noun)} completed: {names(completed)}")
 
 
 def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
@@ -179,7 +182,7 @@ def _scores(name: str, old: Path, new: Path) -> Iterator[Change]:
     touched = sorted(m for m in before.keys() & after.keys() if before[m] != after[m])
     records = [model_records(path, touched) for path in paths]
     filled = {m for m in touched if records[0][m].items() <= records[1][m].items()}
-    yield from _touched(name, "score column", touched, filled)
+    yield from _touched(name, "model", touched, filled, of="scores of ")
 
 
 def _groups(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:

@@ -56,15 +56,19 @@ def format_checksums(sums: Mapping[str, str]) -> str:
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
 
 
+def read_text(path: Path) -> str:
+    """A text file. Raises ReleaseInputError where it is missing or no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseInputError(f"{path}: unreadable ({error}); build or fetch it again") from error
+
+
 def read_checksums(release: Path) -> dict[str, str]:
     """Path -> SHA-256, from `SHA256SUMS`. Raises ReleaseInputError where it is missing or malformed."""
     path = release / CHECKSUMS
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseInputError(f"{path}: unreadable ({error}); fetch the release again") from error
     sums = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         digest, separator, name = line.partition("  ")
         if len(digest) != 64 or not separator or not name:
             raise ReleaseInputError(f"{path}[line {number}]: found {line[:80]!r}, expected `sha256  path`")

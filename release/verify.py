@@ -136,6 +136,7 @@ def _benchmark(
     matrix, summary = read_scores(release / path, models, entry.n_items)
     yield from _same(layout.GROUPS, f"groups of {name}", [g.column for g in members], [*entry.groups])
     yield from _same(path, "models", summary.models, entry.n_models)
+    yield from _same(path, "records", summary.records, entry.n_scores)
     yield from _same(path, "complete models", summary.complete, entry.n_models_complete)
     yield from _same(path, "mean score", summary.mean, entry.mean_score)
     yield from _same(path, "binary", summary.binary, entry.binary)
@@ -152,8 +153,8 @@ def _schemas(release: Path, config: Config, manifest: Manifest) -> Iterator[Prob
         with reading(release / path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
         if not schema.equals(config.schema):
-            differs = set(map(str, schema)) ^ set(map(str, config.schema))
-            yield Problem(path, f"columns that differ in {', '.join(sorted(differs))}", "those of the layout")
+            differs = sorted({f"{f.name} {f.type}" for f in {*schema} ^ {*config.schema}})
+            yield Problem(path, f"columns that differ: {', '.join(differs)}", "those of the layout")
         yield from _same(path, "rows", rows, manifest.tables[path].rows)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("schemas", "embed", "expectations", "release", "etl")
-TOP = ("etl.build", "etl.cli", "etl.embedding", "etl.releasing", "etl.validating")
+TOP = ("etl.build", "etl.checking", "etl.cli", "etl.embedding", "etl.releasing", "etl.validating")
 ALLOWED = {
     "schemas": {"schemas"},
     "embed": {"embed", "schemas"},

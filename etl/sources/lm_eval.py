@@ -32,7 +32,7 @@ from etl.sources.questions import choices_of, prompt_of, question_of
 from etl.sources.task_files import TaskFile, identify, refuse
 from schemas import ids
 from schemas.benchmarks import BENCHMARKS
-from schemas.tables import Reason
+from schemas.tables import QUARANTINE, Reason
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
 _TASK_METRICS = {"truthfulqa_mc2": ("acc",)}  # the harness's name for mc2 in this one task
@@ -80,11 +80,12 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     tables, bad, n_read = [_ROWS.empty_table()], [], 0
     for table, found, n in _parse(run):
         tables.append(table)
-        bad.append(quarantine(dump, found))
+        bad.extend([quarantine(dump, found)] if found else [])
         n_read += n
     rows = pa.concat_tables(tables).combine_chunks().to_batches()
     blocks, quarantined = _blocks(rows[0], n_read, run) if rows else ([], [])
-    yield Reading(tuple(blocks), pa.concat_tables([*bad, *quarantined]), {run.benchmark: n_read})
+    tables = [QUARANTINE.empty_table(), *bad, *quarantined]
+    yield Reading(tuple(blocks), pa.concat_tables(tables), {run.benchmark: n_read})
 
 
 SOURCE = Source("lm_eval", discover, read)
@@ -305,7 +306,7 @@ def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Blo
     subsets = rows["subset"].dictionary_encode()
     numbers = subsets.indices.to_numpy()
     n_replaced = np.bincount(numbers[replaced], minlength=len(subsets.dictionary))
-    blocks, quarantined = [], [quarantine(run.dump, orphans)]
+    blocks, quarantined = [], [quarantine(run.dump, orphans)] if orphans else []
     for subset, number in sorted(zip(subsets.dictionary.to_pylist(), range(len(n_replaced)), strict=True)):
         here = chosen[numbers[chosen] == number]
         if len(here) == 0 and n_replaced[number] == 0:
@@ -335,7 +336,7 @@ def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[Block, pa.
         prints=rows["print"],
         scores=rows["score"].to_numpy(),
         docs=lambda: _documents(run.dump, numbers, keys),
-        texts={i: text for i, text in enumerate(rows["text"].to_pylist()) if text is not None},
+        texts={i: rows["text"][i].as_py() for i in np.flatnonzero(rows["text"].is_valid()).tolist()},
         prompt_fixed=False,
     )
 

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-MAX_ELEMENTS = 1 << 23  # ample: the prompts of all twelve benchmarks, as text, cost about half of it
+MAX_ELEMENTS = 1 << 23  # twice the text of all twelve benchmarks; at worst about 2 GB of memory
 MAX_DEPTH = 100
 INLINE_BYTES = 1 << 16  # larger payloads stay on disk
 _UNIT = 64  # bytes that cost as much as one element
@@ -53,11 +53,9 @@ def _show(value: object) -> str:
     """A value of the file as a message can carry it."""
     if isinstance(value, str | bytes):
         return repr(value[:80])
-    return (
-        repr(value)[:80]
-        if isinstance(value, int | float | None)
-        else f"a {type(value).__name__.strip('_').lower()}"
-    )
+    if isinstance(value, int | float | None):
+        return repr(value)[:80]
+    return f"a {type(value).__name__.strip('_').lower()}"
 
 
 @dataclass(frozen=True)
@@ -112,12 +110,12 @@ PlainData: TypeAlias = (
 def load_pickle(path: str | Path, *, max_elements: int = MAX_ELEMENTS) -> PlainData:
     """The plain data in a pickle of protocol 0 to 5, as Python 2.7 and later and numpy 1 and 2 write them.
 
-    Array payloads of more than 64 KiB come back as `ArrayRef`, smaller arrays read-only in memory, and so do
-    arrays whose bytes do not lie in the file as they are: written by Python 3 in protocols 0 to 2, with axes
-    permuted otherwise than in Fortran order, or of text objects. A dtype keeps the file's byte order. A Python
-    2 str is ASCII text, or the bytes of an array. Refused though harmless: sets, bytearrays, OrderedDict,
-    complex, dates, structured arrays, object arrays of anything but text, None and lists of these, dict keys
-    other than text, bytes, integers and None.
+    Array payloads of more than 64 KiB come back as `ArrayRef`; other arrays come back in memory, read-only,
+    and so do those whose bytes do not lie in the file as they are: written by Python 3 in protocols 0 to 2,
+    with axes permuted otherwise than in Fortran order, or of text objects. A dtype keeps the file's byte
+    order. A Python 2 str is ASCII text, or the bytes of an array. Refused though harmless: sets, bytearrays,
+    OrderedDict, complex, dates, structured arrays, object arrays of anything but text, None and lists of
+    these, and dict keys other than text, bytes, integers and None.
 
     Raises PickleError (malformed, truncated, contains itself, more than `max_elements`), UnsafePickle
     (anything but plain data), OSError (cannot be opened).
@@ -234,12 +232,11 @@ class _Interpreter:
     def charge(self, elements: int) -> None:
         self.budget -= elements
         if self.budget < 0:
-            raise PickleError(
-                f"found more than {self.max_elements} elements: raise max_elements if it is right"
-            )
+            raise PickleError(f"found more than {self.max_elements} elements: allow more with max_elements")
 
     def copy(self, size: int) -> None:
-        # no writer has any byte of the file decoded more than twice; a file can have it done without end
+        # no byte that a writer has written needs more than two copies; a hostile file can ask for any number
+        self.charge(1 + size // _UNIT)
         self.copied += size
         if self.copied > 2 * self.size:
             raise _refused("the same bytes used again and again", "each once")
@@ -320,12 +317,10 @@ class _Interpreter:
             self.position = self.file.seek(self.position + size)
 
     def inline(self, kind: type, data: bytes) -> None:
-        if kind is bytes:
-            self.push(data)
+        if kind is str and data.isascii():
+            self.push(data.decode("ascii"))
         else:
-            self.push(
-                data.decode("ascii") if kind is str and data.isascii() else _Blob(self, kind, len(data), data)
-            )
+            self.push(data if kind is bytes else _Blob(self, kind, len(data), data))
 
     def literal(self, line: bytes) -> None:
         quote, body = line[:1], line[1:-1]
@@ -383,9 +378,7 @@ class _Interpreter:
     def call(self, name: str, function: _Call, arguments: object) -> object:
         result = function(self, arguments) if isinstance(arguments, tuple) else None
         if result is None:
-            raise _refused(
-                f"{name} of a strange form", "the form of a plain numpy array", "numpy.asarray of it"
-            )
+            raise _refused(f"{name} of a strange form", "that of a plain array", "numpy.asarray of it")
         return result
 
 
@@ -457,22 +450,22 @@ def _array(interpreter: _Interpreter, shape: _Items, dtype: np.dtype, raw: objec
     """The array in `raw`, or a reference to it where `raw` was left on disk."""
     if isinstance(raw, _Blob) and raw.data is None:
         return ArrayRef(interpreter.path, raw.offset, _sizes(shape, dtype, raw), dtype, order == "F")
-    array = _in_memory(interpreter, shape, dtype, raw)
-    return array.ravel().reshape(array.shape, order="F") if order == "F" and not dtype.hasobject else array
+    return _in_memory(interpreter, shape, dtype, raw, order)
 
 
-def _in_memory(interpreter: _Interpreter, shape: _Items, dtype: np.dtype, raw: object) -> np.ndarray:
-    """The array in `raw`, in C order."""
+def _in_memory(
+    interpreter: _Interpreter, shape: _Items, dtype: np.dtype, raw: object, order: str = "C"
+) -> np.ndarray:
     sizes = _sizes(shape, dtype, raw)
-    if isinstance(raw, list):
-        flat = np.empty(len(raw), object)
+    if isinstance(raw, list):  # numpy lists objects in C order, whatever the array's own
+        flat, order = np.empty(len(raw), object), "C"
         for index, cell in enumerate(raw):
             flat[index] = _text_cell(interpreter, cell, 4)
     else:
         data = raw.read() if isinstance(raw, _Blob) else raw.encode("ascii") if isinstance(raw, str) else raw
         interpreter.copy(math.prod(sizes) * dtype.itemsize)
         flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)  # type: ignore[call-overload]
-    return _valid(flat).reshape(sizes)
+    return _valid(flat).reshape(sizes, order="F" if order == "F" else "C")
 
 
 def _sizes(shape: _Items, dtype: np.dtype, raw: object) -> tuple[int, ...]:
@@ -528,7 +521,7 @@ def _extent(value: object, depth: int, limit: int, known: dict[int, tuple[int, i
             child_height, child_elements = _extent(child, depth + 1, limit, known)
             height, elements = max(height, child_height), elements + child_elements
         if elements > limit:
-            raise PickleError(f"found shared parts that stand for over {limit} elements: raise max_elements")
+            raise PickleError(f"found shared parts worth over {limit} elements: allow more with max_elements")
         known[id(value)] = height + 1, elements
     return known[id(value)]
 

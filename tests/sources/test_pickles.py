@@ -64,7 +64,7 @@ def reload(reload_path: Path) -> Callable[[bytes], object]:
 def assert_plain(value: object) -> None:
     """Nothing but plain data, all of which can be looked at."""
     if isinstance(value, dict):
-        assert all(isinstance(key, str | bytes | int | None) for key in value)
+        assert all(isinstance(key, str | bytes | int | np.integer | None) for key in value)
         value = list(value.values())
     if isinstance(value, list | tuple):
         for item in value:
@@ -159,6 +159,7 @@ plain = st.recursive(
 
 
 @given(plain, st.sampled_from(PROTOCOLS))
+@settings(deadline=None)
 def test_plain_data_survives_every_protocol(
     reload: Callable[[bytes], object], data: object, protocol: int
 ) -> None:
@@ -240,9 +241,21 @@ def test_large_text_and_bytes_outside_arrays(load: Load, protocol: int) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_numpy_scalars_as_keys(load: Load, protocol: int) -> None:
+    keys = [np.str_("a"), np.bytes_(b"b"), *np.arange(2, dtype="i1"), np.uint64(7), np.int64(-7)]
+    assert same(load(pickle.dumps(dict.fromkeys(keys), protocol)), dict.fromkeys(keys))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_dtypes_are_plain_data(load: Load, protocol: int) -> None:
     for code in ["<f8", ">i2", "U7", "S3", "?"]:
         assert load(pickle.dumps(np.dtype(code), protocol)) == np.dtype(code)
+
+
+def test_flags_of_a_dtype_have_no_effect(load: Load) -> None:
+    # numpy itself takes numbers for pointers and crashes where the flags say so
+    pointers = dtype("f8", "<", b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3f")
+    assert same(load(array(b"K\x01\x85", pointers, b"C\x08" + bytes(8)) + b"."), np.zeros(1))
 
 
 def test_parts_that_are_shared_stay_shared(tmp_path: Path) -> None:
@@ -366,7 +379,7 @@ def test_only_large_arrays_stay_on_disk(tmp_path: Path, protocol: int) -> None:
     rest=st.sampled_from([(), (3,), (2, 2)]),
     order=orders,
 )
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_rows_are_slices(
     reload_path: Path, n: int, start: int, stop: int, code: str, rest: tuple[int, ...], order: str
 ) -> None:
@@ -492,7 +505,7 @@ def test_messages_say_where_what_and_what_to_do(load: Load) -> None:
 
 @pytest.mark.parametrize("data", [b"]" * 1000 + b"t.", b"(" + b"N" * 1000 + b"t.", text("a" * 70_000) + b"."])
 def test_the_number_of_elements_is_bounded(load: Load, data: bytes) -> None:
-    with pytest.raises(PickleError, match="found more than 1000 elements: raise max_elements"):
+    with pytest.raises(PickleError, match="found more than 1000 elements: allow more with max_elements"):
         load(data, max_elements=1000)
 
 
@@ -524,7 +537,7 @@ def test_truncated_anywhere(load: Load, data: bytes) -> None:
     st.integers(0, 2000),
     st.booleans(),
 )
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 def test_damaged_files_give_plain_data_or_an_error(
     reload: Callable[[bytes], object], data: bytes, flips: list[tuple[int, int]], cut: int, truncate: bool
 ) -> None:
@@ -539,7 +552,7 @@ def test_damaged_files_give_plain_data_or_an_error(
 
 
 @given(st.lists(st.sampled_from(sorted(FRAGMENTS)), max_size=30).map(b"".join))
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 def test_opcodes_in_any_order_give_plain_data_or_an_error(
     reload: Callable[[bytes], object], data: bytes
 ) -> None:

@@ -72,30 +72,32 @@ def train_linear(
     X: (n, d) inputs. Y: (n, rows) targets in {0, 1}. weights: (rows, d). scale: the factor of each row's
     loss, 1 / m, as the loss is a mean over the group's m candidates.
     """
+    squares = X * X
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
     blocks = [slice(start, start + BLOCK) for start in range(0, len(weights), BLOCK)]
-    gradient, update = np.empty_like(weights[:BLOCK]), np.empty_like(weights[:BLOCK])
+    scratch = np.empty_like(weights[:BLOCK])
     for step, item, rate in schedule(len(X), EPOCHS, RATE, rng):
-        x = X[item]
         rate /= 1 - BETA_1**step
-        root = 1 / np.sqrt(1 - BETA_2**step)
+        root = 1 / (rate * np.sqrt(1 - BETA_2**step))
         for block in blocks:
             w, m, v = weights[block], mean[block], square[block]
-            g, u = gradient[: len(w)], update[: len(w)]
+            u = scratch[: len(w)]
             # einsum, unlike a BLAS product, rounds each row the same whatever rows surround it
-            error = (1 / (1 + np.exp(-np.einsum("ij,j->i", w, x))) - Y[item, block]) * scale[block]
-            np.multiply(error[:, None], x, out=g)
-            np.multiply(g, 1 - BETA_1, out=u)
+            error = (_sigmoid(np.einsum("ij,j->i", w, X[item])) - Y[item, block]) * scale[block]
+            np.multiply(((1 - BETA_1) * error)[:, None], X[item], out=u)
             m *= BETA_1
             m += u
-            np.multiply(g, g, out=u)
-            u *= 1 - BETA_2
+            np.multiply(((1 - BETA_2) * error * error)[:, None], squares[item], out=u)
             v *= BETA_2
             v += u
             np.sqrt(v, out=u)
             u *= root
-            u += EPSILON
+            u += EPSILON / rate
             np.divide(m, u, out=u)
-            u *= rate
             w -= u
     return weights
+
+
+def _sigmoid(logits: Scores) -> Scores:
+    with np.errstate(over="ignore"):  # exp becomes inf, and 1 / inf is the right answer
+        return np.asarray(1 / (1 + np.exp(-logits)))

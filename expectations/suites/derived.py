@@ -1,0 +1,238 @@
+"""Suites of what is made from the scores: splits, groups and embeddings."""
+
+from __future__ import annotations
+
+from expectations.findings import Suite
+from expectations.suites.rules import TABLES, not_null, one_of, resolves, rows, unique, warn
+from schemas.tables import Kind, Split
+
+_SPLITS = "RouterEval, appendix B, Table 4"
+_GROUPS = "RouterEval, section 4.2 and appendix C"
+_KEY = "benchmark, method, m, kind"
+
+SPLITS = Suite(
+    "splits",
+    "splits",
+    ("scheme", "benchmark", "item"),
+    (
+        not_null("item"),
+        not_null("split"),
+        one_of("split", [*Split], "a side that is none of the three is never trained or tested on"),
+        unique("sides_disjoint", "scheme, benchmark, item", "an item on two sides is tested after training on it"),
+        resolves("items_resolve", "benchmark, item", "items", "a split of an item that does not exist"),
+        rows(
+            "items_complete",
+            "an item on no side is lost from every experiment",
+            TABLES,
+            """select scheme, benchmark, item from (select distinct scheme, benchmark from {batch})
+            join items using (benchmark) anti join splits using (scheme, benchmark, item)""",
+        ),
+        rows(
+            "paper_ratio",
+            "every subset is cut at int(.8n) and int(.9n): all 36 counts of the paper follow from it",
+            _SPLITS,
+            """select benchmark, subset, count(*) as n, count(*) filter (split = 'train') as train,
+            count(*) filter (split = 'validation') as validation from {batch} join items using (benchmark, item)
+            where scheme = 'paper' group by all having train <> floor(n * 8 / 10)
+            or validation <> floor(n * 9 / 10) - floor(n * 8 / 10)""",
+        ),
+        rows(
+            "paper_sides",
+            "the items that the reference's shuffle with the build's seed puts on each side, index for index",
+            _SPLITS,
+            "select benchmark, item, split, expected from {batch} join paper_sides using (benchmark, item) "
+            "where scheme = 'paper' and split <> expected",
+        ),
+        rows(
+            "family_kept_whole",
+            "a question on two sides is tested after training on it",
+            "docs/validation.md: families",
+            """select benchmark, family_id, count(distinct split) as sides, min(item) as item from {batch}
+            join items using (benchmark, item) where scheme = 'family' group by all having sides > 1""",
+        ),
+        rows(
+            "family_ratio",
+            "whole families come as near to 8:1:1 as half a family at each cut of each subset",
+            "docs/validation.md: families",
+            """with sides as (select benchmark, count(*) as n, count(*) filter (split = 'train') as train,
+            count(*) filter (split = 'test') as test, count(distinct subset) as subsets
+            from {batch} join items using (benchmark, item) where scheme = 'family' group by all),
+            families as (select benchmark, max(n) as largest from (select benchmark, family_id, count(*) as n
+            from items group by all) group by all)
+            select benchmark, n, train, test from sides join families using (benchmark)
+            where abs(train - 0.8 * n) > subsets * (largest / 2 + 1) or abs(test - 0.1 * n) > subsets * (largest / 2 + 1)""",
+        ),
+        rows(
+            "counts_listed",
+            "the manifest says how many items are on each side",
+            "docs/validation.md: manifest",
+            """select * from (select scheme, benchmark, split, count(*) as found from {batch} group by all)
+            full join split_counts using (scheme, benchmark, split)
+            where coalesce(found, 0) <> coalesce(listed, 0)""",
+        ),
+    ),
+)
+
+GROUPS = Suite(
+    "groups",
+    "groups",
+    ("method", "benchmark", "m", "kind", "rank"),
+    (
+        not_null("m"),
+        not_null("kind"),
+        not_null("rank"),
+        not_null("model_id"),
+        one_of("kind", [*Kind], "the paper knows three kinds of groups"),
+        resolves("models_resolve", "model_id", "models", "a candidate that the models table does not hold"),
+        rows(
+            "m_candidates",
+            "a group of m has m candidates, ranked 0 to m-1; padding or truncation changes every metric",
+            _GROUPS,
+            """select method, benchmark, m, kind, count(*) as candidates, count(distinct rank) as ranks,
+            min(rank) as least, max(rank) as most from {batch} group by all
+            having candidates <> m or ranks <> m or least <> 0 or most <> m - 1""",
+        ),
+        rows(
+            "candidates_differ",
+            "a model that stands in a group twice is no second choice",
+            _GROUPS,
+            """select method, benchmark, m, kind, model_id, count(*) as times from {batch}
+            group by all having times > 1""",
+        ),
+        rows(
+            "kinds_complete",
+            "each size has all three kinds, but for those that the manifest says no pool could fill",
+            _GROUPS,
+            """select * from (select distinct method, benchmark, m, kind, true as found from {batch})
+            full join group_claims using (method, benchmark, m, kind) where found is distinct from listed""",
+        ),
+        rows(
+            "candidates_complete",
+            "a candidate without a score on every item has no oracle to be compared with",
+            "docs/validation.md: coverage",
+            f"select {_KEY}, incomplete, first_incomplete as model_id from {{batch}} where incomplete > 0",
+            "group_facts",
+        ),
+        rows(
+            "pool",
+            "all_strong and all_weak come from the strongest and weakest fifth between mean scores .1 and .9, "
+            "strong_to_weak from all between",
+            _GROUPS,
+            f"select {_KEY}, outside_pool, first_outside as model_id from {{batch}} where outside_pool > 0",
+            "group_facts",
+        ),
+        rows(
+            "one_per_bin",
+            "strong_to_weak takes one model from each of m bins of equal size, weakest to strongest",
+            _GROUPS,
+            f"select {_KEY}, empty_bins from {{batch}} where kind = 'strong_to_weak' and empty_bins > 0",
+            "group_facts",
+        ),
+        rows(
+            "window",
+            "the paper's strong and weak groups are neighbours in the order of mean scores",
+            _GROUPS,
+            f"""select {_KEY}, gaps from {{batch}}
+            where method = 'paper' and kind <> 'strong_to_weak' and gaps > 0""",
+            "group_facts",
+        ),
+        rows(
+            "weakest_first",
+            "candidates stand in ascending order of mean score; labels and columns follow it",
+            _GROUPS,
+            f"select {_KEY}, misplaced, first_misplaced as model_id from {{batch}} where misplaced > 0",
+            "group_facts",
+        ),
+        rows(
+            "oracle_above_best_above_mean",
+            "no candidate can beat the oracle, and no mean the best",
+            "RouterEval, Eq. 4 and section 5.1",
+            f"""select {_KEY}, oracle, best_single, mean from {{batch}}
+            where oracle < best_single - 1e-9 or best_single < mean - 1e-9""",
+            "group_facts",
+        ),
+        warn(
+            "learnable",
+            "fewer than 10^30 routers reach the oracle: the choice may be too hard to learn",
+            "RouterEval, section 4.2: at least 10^30 routers",
+            f"select {_KEY}, round(log10_routers, 1) as log10_routers from {{batch}} where log10_routers < 30",
+            "group_facts",
+        ),
+        warn(
+            "complementary",
+            "the best candidate is as good as the oracle: there is nothing for a router to gain",
+            "RouterEval, Eq. 4",
+            f"select {_KEY}, oracle, best_single from {{batch}} where m > 1 and oracle <= best_single + 1e-9",
+            "group_facts",
+        ),
+    ),
+)
+
+EMBEDDINGS = Suite(
+    "embeddings",
+    "embedding_facts",
+    ("encoder", "benchmark", "item"),
+    (
+        not_null("item"),
+        rows(
+            "vector_not_null",
+            "an item without a vector cannot be routed",
+            TABLES,
+            "select encoder, benchmark, item from {batch} where is_null",
+        ),
+        unique("one_row_per_item", "encoder, benchmark, item", "two vectors for one item"),
+        resolves("items_resolve", "benchmark, item", "items", "a vector of an item that does not exist"),
+        rows(
+            "items_complete",
+            "an item without a vector cannot be routed",
+            TABLES,
+            """select encoder, benchmark, item from (select distinct encoder, benchmark from {batch})
+            join items using (benchmark) anti join embedding_facts using (encoder, benchmark, item)""",
+        ),
+        rows(
+            "dimension",
+            "all vectors of an encoder are equally long, as long as the manifest says",
+            TABLES,
+            """select encoder, benchmark, dimension, count(*) as vectors,
+            (select mode(dimension) from embedding_facts o where o.encoder = b.encoder) as expected
+            from {batch} b group by encoder, benchmark, dimension having dimension <> expected""",
+        ),
+        rows(
+            "finite",
+            "one NaN or infinite number makes every distance to the vector meaningless",
+            TABLES,
+            "select encoder, benchmark, item, not_finite from {batch} where not_finite > 0",
+        ),
+        rows(
+            "not_zero",
+            "a vector of zeros has no direction: its cosine is undefined",
+            TABLES,
+            "select encoder, benchmark, item from {batch} where norm = 0",
+        ),
+        rows(
+            "equal_only_for_equal_texts",
+            "two questions with one vector are one to every router: rows were shifted, or the text was lost",
+            TABLES,
+            """with twins as (select encoder, digest, count(distinct family_id) as texts, any_value(not may_be_cut)
+            as whole, min(benchmark || ' ' || item) as item, max(benchmark || ' ' || item) as other
+            from {batch} where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
+            and not bool_and(may_be_cut)) select encoder, item, other, texts from twins""",
+        ),
+        warn(
+            "equal_long_texts",
+            "texts that differ have one vector; they may be cut to the same tokens by the encoder",
+            TABLES,
+            """select encoder, count(distinct family_id) as texts, min(benchmark || ' ' || item) as item,
+            max(benchmark || ' ' || item) as other from {batch} where norm > 0 group by encoder, digest
+            having texts > 1 and count(distinct prompt_digest) > 1 and bool_and(may_be_cut)""",
+        ),
+        warn(
+            "normalised",
+            "some vectors have length 1 and some not: they come from different settings",
+            TABLES,
+            """select encoder, benchmark, count(*) filter (abs(norm - 1) > 1e-2) as not_of_length_1,
+            count(*) as vectors from {batch} where norm > 0 group by all
+            having not_of_length_1 > 0 and not_of_length_1 < 0.5 * vectors""",
+        ),
+    ),
+)

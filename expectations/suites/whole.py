@@ -1,0 +1,270 @@
+"""Suites of whole folders: the layout of files, what manifests claim, releases, and drift between releases."""
+
+from __future__ import annotations
+
+from expectations.findings import Suite
+from expectations.suites.rules import TABLES, rows, warn
+
+_MANIFEST = "docs/validation.md: manifest"
+_RELEASE = "release/layout.py"
+
+LAYOUT = Suite(
+    "layout",
+    "columns",
+    ("path",),
+    (
+        rows(
+            "columns_present",
+            "a column that is missing breaks every reader",
+            TABLES,
+            'select path, "column", expected from {batch} where found is null',
+        ),
+        rows(
+            "columns_known",
+            "a column that no schema names may carry what must not be published",
+            TABLES,
+            'select path, "column", found from {batch} where expected is null',
+        ),
+        rows(
+            "column_types",
+            "a column of another type breaks every reader",
+            TABLES,
+            'select path, "column", expected, found from {batch} where not same and found is not null '
+            "and expected is not null",
+        ),
+        rows(
+            "partitions_known",
+            "a partition of a benchmark that the registry does not hold",
+            "schemas/benchmarks.py",
+            """select path, benchmark from {batch} where benchmark is not null
+            and benchmark not in (select benchmark from registry)""",
+            "partitions",
+        ),
+        rows(
+            "partitions_filled",
+            "a partition without rows is a build that lost them",
+            TABLES,
+            "select path from {batch} where rows = 0 and table_name not in ('quarantine', 'groups')",
+            "partitions",
+        ),
+        rows(
+            "rows_in_order",
+            "the same rows in another order are other bytes, and readers rely on the order",
+            f"{TABLES}: routerset.sort",
+            "select path, unsorted, first_row from {batch} where unsorted > 0",
+            "orders",
+        ),
+    ),
+)
+
+MANIFEST = Suite(
+    "manifest",
+    "listed_files",
+    ("path",),
+    (
+        rows(
+            "files_present",
+            "the manifest lists a file that is not there",
+            _MANIFEST,
+            "select path from {batch} where listed_sha256 is not null and found_sha256 is null",
+        ),
+        rows(
+            "checksums",
+            "a file that is not the one that was listed was changed afterwards",
+            _MANIFEST,
+            """select path, listed_sha256, found_sha256 from {batch} where listed_sha256 <> found_sha256""",
+        ),
+        rows(
+            "sizes",
+            "the manifest says another number of bytes",
+            _MANIFEST,
+            "select path, listed_bytes, found_bytes from {batch} where listed_bytes <> found_bytes",
+        ),
+        rows(
+            "row_counts",
+            "the manifest says another number of rows",
+            _MANIFEST,
+            "select path, listed_rows, found_rows from {batch} where listed_rows <> found_rows",
+        ),
+        rows(
+            "nothing_unlisted",
+            "a file that the manifest does not list was put there by hand, or by a run that was killed",
+            _MANIFEST,
+            "select path from {batch} where listed_sha256 is null and found_sha256 is not null",
+        ),
+        rows(
+            "accounting_identity",
+            "records read = kept + superseded + quarantined: nothing is ever dropped in silence",
+            "docs/validation.md: accounting",
+            'select * from {batch} where "read" <> kept + superseded + quarantined or least("read", kept, '
+            "superseded, quarantined) < 0",
+            "accounting",
+        ),
+        rows(
+            "accounting_reasons",
+            "every quarantined record has a reason",
+            "docs/validation.md: accounting",
+            """select source, benchmark, quarantined, coalesce(reasons, 0) as reasons from {batch} left join
+            (select source, benchmark, sum(listed) as reasons from accounting_reasons group by all)
+            using (source, benchmark) where quarantined <> coalesce(reasons, 0)""",
+            "accounting",
+        ),
+        rows(
+            "accounting_kept",
+            "every record that was kept is a score",
+            "docs/validation.md: accounting",
+            """select benchmark, coalesce(kept, 0) as kept, coalesce(scores, 0) as scores from
+            (select benchmark, sum(kept) as kept from {batch} where benchmark <> '' group by all) full join
+            (select benchmark, sum(n) as scores from score_facts group by all) using (benchmark)
+            where coalesce(kept, 0) <> coalesce(scores, 0)""",
+            "accounting",
+        ),
+        rows(
+            "totals",
+            "the manifest says how many models and items each benchmark has",
+            _MANIFEST,
+            """select benchmark, name, listed, found from {batch} join totals_found using (benchmark, name)
+            where abs(listed - found) > 1e-6""",
+            "totals_listed",
+        ),
+    ),
+)
+
+RELEASE = Suite(
+    "release",
+    "data",
+    ("benchmark", "item", "item_id"),
+    (
+        rows(
+            "text_withheld",
+            "the authors of this benchmark ask that no question be published",
+            "schemas/benchmarks.py: publish_text",
+            """select benchmark, item, item_id, left(coalesce(question, prompt), 40) as text from {batch}
+            join registry using (benchmark) where not publish_text and coalesce(question, prompt) is not null""",
+        ),
+        rows(
+            "text_withheld_elsewhere",
+            "a withheld question under the name of another benchmark, or in another file, is published too",
+            "schemas/benchmarks.py: publish_text",
+            "select path, place, benchmark, item from {batch}",
+            "leaks",
+        ),
+        rows(
+            "files_follow_first_scheme",
+            "the train, validation and test files are the sides of the first split scheme",
+            _RELEASE,
+            "select benchmark, item, file_split, side from {batch} where file_split <> side",
+            "file_sides",
+        ),
+        rows(
+            "items_complete",
+            "vectors have the items of the data files, in the same order",
+            _RELEASE,
+            "select path, missing, first_item_id as item_id from {batch} where missing > 0",
+            "vector_files",
+        ),
+        rows(
+            "group_scores",
+            "a column of scores holds what the scores table says of the candidates of groups, in their order",
+            _RELEASE,
+            """select path, "column", wrong_scores, first_wrong as item_id from {batch} where wrong_scores > 0""",
+            "group_columns",
+        ),
+        rows(
+            "labels",
+            "a candidate is a good choice from 0.95 of the best score on, and nobody is where the best is 0",
+            "RouterEval, section 4.1; ROUTEREVAL.md, Labels",
+            """select path, "column", wrong_labels, first_wrong as item_id from {batch} where wrong_labels > 0""",
+            "group_columns",
+        ),
+        rows(
+            "group_columns_complete",
+            "every group of the groups table is one pair of columns, and the other way round",
+            _RELEASE,
+            """select path, "column", listed, found from {batch} where listed <> found""",
+            "group_columns",
+        ),
+        rows(
+            "card_lists_files",
+            "load_dataset reads the files that the card names",
+            _RELEASE,
+            "select path, on_card, on_disk from {batch} where on_card <> on_disk",
+            "card_files",
+        ),
+        rows(
+            "version",
+            "versions are X.Y.Z, so that a larger one means a larger change",
+            "release/version.py",
+            """select version from {batch}
+            where not regexp_full_match(version, '(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)')""",
+            "release_facts",
+        ),
+    ),
+)
+
+DRIFT = Suite(
+    "drift",
+    "previous_score_facts",
+    ("benchmark",),
+    (
+        warn(
+            "models_kept",
+            "models that the release before had",
+            "docs/validation.md: drift",
+            """select benchmark, count(*) as models_lost, min(model_id) as first from {batch}
+            anti join score_facts using (benchmark, model_id) group by all""",
+        ),
+        warn(
+            "mean_steady",
+            "the mean score of the models that both releases have moved by more than half a point",
+            "docs/validation.md: drift",
+            """select benchmark, count(*) as models, avg(o.mean) as before, avg(n.mean) as after,
+            avg(n.mean) - avg(o.mean) as moved from {batch} o join score_facts n using (benchmark, model_id)
+            group by all having abs(moved) > 0.005""",
+        ),
+        warn(
+            "scores_steady",
+            "models whose mean score moved by more than five points",
+            "docs/validation.md: drift",
+            """select benchmark, model_id, o.mean as before, n.mean as after from {batch} o
+            join score_facts n using (benchmark, model_id) where abs(n.mean - o.mean) > 0.05""",
+        ),
+        warn(
+            "items_kept",
+            "items that the release before had, by their ids",
+            "docs/validation.md: drift",
+            """select benchmark, count(*) as items_lost, min(item_id) as first from {batch}
+            anti join items using (benchmark, item_id) group by all""",
+            "previous_items",
+        ),
+        warn(
+            "items_unmoved",
+            "items whose number in canonical order changed",
+            "docs/validation.md: drift",
+            """select benchmark, count(*) as items_moved, min(item_id) as first from {batch} o
+            join items n using (benchmark, item_id) where o.item <> n.item group by all""",
+            "previous_items",
+        ),
+        warn(
+            "splits_kept",
+            "items that changed sides: results on them cannot be compared",
+            "docs/validation.md: drift",
+            """select scheme, benchmark, count(*) as items_moved from {batch} o
+            join previous_items p using (benchmark, item) join items i using (benchmark, item_id)
+            join splits n on n.scheme = o.scheme and n.benchmark = o.benchmark and n.item = i.item
+            where o.split <> n.split group by all""",
+            "previous_splits",
+        ),
+        warn(
+            "groups_kept",
+            "groups whose candidates changed: results on them cannot be compared",
+            "docs/validation.md: drift",
+            """with members as (select method, benchmark, m, kind, list(model_id order by rank) as models
+            from {batch} group by all), now as (select method, benchmark, m, kind,
+            list(model_id order by rank) as models from groups group by all)
+            select method, benchmark, m, kind from members left join now using (method, benchmark, m, kind)
+            where members.models is distinct from now.models""",
+            "previous_groups",
+        ),
+    ),
+)

@@ -1,0 +1,238 @@
+"""A release that is not what its build made is found out, and the file is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from etl import store
+from etl.splits import SPLIT_SCHEMES
+from release import layout
+from release.build import seal
+from release.files import files, sha256
+from release.manifest import TableEntry, read_manifest
+from release.verify import Problem, verify
+
+
+def test_a_release_as_built_has_no_problem(built: Path) -> None:
+    assert verify(built / "release", SPLIT_SCHEMES) == []
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_any_changed_byte_is_found_and_the_file_named(release: Path, data: st.DataObject) -> None:
+    path = release / data.draw(st.sampled_from([*files(release), "SHA256SUMS"]))
+    before = path.read_bytes()
+    at = data.draw(st.integers(0, len(before) - 1))
+    path.write_bytes(before[:at] + bytes([before[at] ^ data.draw(st.integers(1, 255))]) + before[at + 1 :])
+    try:
+        problems = verify(release, SPLIT_SCHEMES)
+    finally:
+        path.write_bytes(before)
+    told = [str(problem) for problem in problems]
+    assert [line for line in told if path.relative_to(release).as_posix() in line] != [] or (
+        path.name == "SHA256SUMS" and told != []
+    )
+
+
+def test_missing_and_extra_files_are_named(release: Path) -> None:
+    (release / "models.parquet").unlink()
+    (release / "data/extra.txt").write_text("x", "utf-8")
+    assert {(p.path, p.found) for p in verify(release, SPLIT_SCHEMES)} == {
+        ("models.parquet", "no such file"),
+        ("data/extra.txt", "a file that SHA256SUMS does not list"),
+    }
+
+
+def test_caches_and_git_are_no_part_of_a_release(release: Path) -> None:
+    for path in ("evaluator/__pycache__/x.pyc", ".git/config", ".cache/huggingface/x", ".gitattributes"):
+        (release / path).parent.mkdir(parents=True, exist_ok=True)
+        (release / path).write_text("x", "utf-8")
+    assert verify(release, SPLIT_SCHEMES) == []
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "manifest.json"])
+def test_a_folder_without_its_papers_is_no_release(release: Path, name: str) -> None:
+    (release / name).unlink()
+    (problem,) = verify(release, SPLIT_SCHEMES)
+    assert name in problem.found
+    assert problem.todo == "fetch the release again"
+
+
+def test_a_malformed_checksum_line_is_named(release: Path) -> None:
+    sums = (release / "SHA256SUMS").read_text("utf-8")
+    (release / "SHA256SUMS").write_text("broken\n" + sums, "utf-8")
+    (problem,) = verify(release, SPLIT_SCHEMES)
+    assert "SHA256SUMS[line 1]: found 'broken', expected `sha256  path`" in problem.found
+
+
+def test_a_problem_reads_as_a_sentence() -> None:
+    problem = Problem("a.parquet", "3 rows", "4", "fetch it again")
+    assert str(problem) == "a.parquet: found 3 rows, expected 4; fetch it again"
+
+
+Edit = Callable[[pa.Table], pa.Table]
+
+
+def put(column: str, row: int, value: object) -> Edit:
+    def change(table: pa.Table) -> pa.Table:
+        values = table[column].to_pylist()
+        values[row] = value
+        place = table.column_names.index(column)
+        return table.set_column(
+            place, table.schema.field(column), pa.array(values, table.schema.field(column).type)
+        )
+
+    return change
+
+
+def forge(release: Path, path: str, change: Edit) -> None:
+    """Change a table so that every checksum is right: only its content tells."""
+    file = release / path
+    table = change(pq.ParquetFile(file).read())
+    rows = store.write_table(file, table.schema, table)
+    manifest = read_manifest(release)
+    entry = TableEntry(sha256(file), rows, file.stat().st_size, manifest.tables[path].arrow_bytes)
+    tables = {**manifest.tables, path: entry}
+    store.write_json(release / "manifest.json", replace(manifest, tables=tables).to_json())
+    seal(release, store)
+
+
+def claim(release: Path, benchmark: str, **facts: object) -> None:
+    """Change what the manifest says of a benchmark."""
+    document = json.loads((release / "manifest.json").read_text("utf-8"))
+    document["benchmarks"][benchmark] |= facts
+    store.write_json(release / "manifest.json", document)
+    seal(release, store)
+
+
+TRAIN, VECTORS = "data/gsm8k/train.parquet", "vectors/minilm/gsm8k/train.parquet"
+
+
+def flipped(column: str) -> Edit:
+    def change(table: pa.Table) -> pa.Table:
+        row = table[column].to_pylist()[5]
+        return put(column, 5, [1 - row[0], *row[1:]])(table)
+
+    return change
+
+
+def swap_rows(table: pa.Table) -> pa.Table:
+    return table.take([1, 0, *range(2, len(table))])
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "where", "found"),
+    [
+        (
+            TRAIN,
+            flipped("paper_m3_all_weak"),
+            TRAIN,
+            "column paper_m3_all_weak, first at gsm8k/",
+        ),
+        (
+            TRAIN,
+            flipped("paper_m5_all_strong_label"),
+            TRAIN,
+            "column paper_m5_all_strong_label",
+        ),
+        (VECTORS, flipped("paper_m3_all_weak"), VECTORS, "wrong values in column paper_m3_all_weak"),
+        (VECTORS, put("embedding", 2, [float("nan")] * 8), VECTORS, "wrong values in column embedding"),
+        (VECTORS, put("item_id", 2, "gsm8k/other"), VECTORS, "wrong values in column item_id"),
+        (VECTORS, lambda t: t.slice(1), VECTORS, "rows 31"),
+        (TRAIN, lambda t: t.slice(1), "data/gsm8k", "39 items"),
+        (TRAIN, put("item", 0, 999), "data/gsm8k", "40 items"),
+        (TRAIN, swap_rows, TRAIN, "items out of order"),
+        (TRAIN, put("split_paper", 0, "test"), TRAIN, "column split_paper with ['test']"),
+        (TRAIN, put("split_family", 0, "validation"), "data/gsm8k", "scheme family:"),
+        (TRAIN, put("subset", 0, "other"), "data/gsm8k", "subsets"),
+        (TRAIN, lambda t: t.drop_columns(["family_id"]), TRAIN, "columns that differ: family_id string"),
+        (
+            "data/gpqa/train.parquet",
+            put("question", 0, "Secret?"),
+            "data/gpqa/train.parquet",
+            "texts that must be withheld: 1",
+        ),
+        ("data/gpqa/test.parquet", put("family_id", 0, "fam-new"), "data/gpqa", "scheme"),
+        ("scores/gsm8k.parquet", put("score", 3, 0.5), "scores/gsm8k.parquet", "mean score"),
+        ("scores/gsm8k.parquet", lambda t: t.slice(40), "scores/gsm8k.parquet", "models 19"),
+        ("scores/gsm8k.parquet", put("item", 3, 77), "data/gsm8k", "found item 77, expected 0 to 39"),
+        ("groups.parquet", put("model_id", 0, "org/nobody"), "groups.parquet", "candidate org/nobody"),
+        ("groups.parquet", lambda t: t.slice(1), "data/gpqa", "paper_m3_all_strong: found 2 models"),
+        ("groups.parquet", lambda t: t.slice(3), "groups.parquet", "groups of gpqa"),
+        ("models.parquet", lambda t: t.slice(1), "models.parquet", "different models 19"),
+    ],
+)
+def test_content_that_does_not_fit_is_found(
+    release: Path, path: str, change: Edit, where: str, found: str
+) -> None:
+    forge(release, path, change)
+    told = [(p.path, p.found) for p in verify(release, SPLIT_SCHEMES)]
+    assert [p for p in told if p[0] == where and found in p[1]] != [], told
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "facts", "where"),
+    [
+        ("gsm8k", {"n_models": 7}, "scores/gsm8k.parquet"),
+        ("gsm8k", {"n_models_complete": 7}, "scores/gsm8k.parquet"),
+        ("gsm8k", {"mean_score": 0.9}, "scores/gsm8k.parquet"),
+        ("gsm8k", {"binary": False}, "scores/gsm8k.parquet"),
+        ("gsm8k", {"subsets": {"gsm8k": 41}}, "data/gsm8k"),
+        (
+            "gsm8k",
+            {"splits": {s: {"train": 40, "validation": 0, "test": 0} for s in SPLIT_SCHEMES}},
+            "data/gsm8k",
+        ),
+        ("gpqa", {"test_items_in_train": {"paper": 0, "family": 0}}, "data/gpqa"),
+        ("gsm8k", {"encoders": ["minilm"]}, "manifest.json"),
+    ],
+)
+def test_claims_of_the_manifest_are_checked(
+    release: Path, benchmark: str, facts: dict[str, object], where: str
+) -> None:
+    claim(release, benchmark, **facts)
+    assert where in {p.path for p in verify(release, SPLIT_SCHEMES)}
+
+
+def test_a_split_by_another_rule_is_found(built: Path) -> None:
+    def first_items(families: object, subsets: list[str], seed: int) -> dict[layout.Split, np.ndarray]:
+        n = len(subsets)
+        sides = np.split(np.arange(n), [int(0.8 * n), int(0.9 * n)])
+        return dict(zip(layout.Split, sides, strict=True))
+
+    problems = verify(built / "release", {**SPLIT_SCHEMES, "paper": first_items})
+    assert "data/gsm8k" in {p.path for p in problems}
+    assert all("scheme paper: items on the wrong side" in p.found for p in problems)
+
+
+def test_a_scheme_that_nobody_knows_is_told(built: Path) -> None:
+    problems = verify(built / "release", {"paper": SPLIT_SCHEMES["paper"]})
+    assert {p.found for p in problems} == {"scheme family"}
+
+
+def test_a_table_that_cannot_be_read_is_a_problem_not_a_crash(release: Path) -> None:
+    (release / TRAIN).write_bytes(b"no table")
+    manifest = read_manifest(release)
+    entry = replace(manifest.tables[TRAIN], sha256=sha256(release / TRAIN))
+    tables = {**manifest.tables, TRAIN: entry}
+    store.write_json(release / "manifest.json", replace(manifest, tables=tables).to_json())
+    seal(release, store)
+    (problem,) = verify(release, SPLIT_SCHEMES)
+    assert (problem.path, "unreadable" in problem.found) == ("data/gsm8k", True)
+
+
+def test_further_checks_run_where_all_else_is_right(release: Path) -> None:
+    wrong = Problem("manifest.json", "mu_o 0.5", "0.6")
+    assert verify(release, SPLIT_SCHEMES, [lambda _: [wrong]]) == [wrong]
+    (release / "LICENSE").write_text("none", "utf-8")
+    assert [p.path for p in verify(release, SPLIT_SCHEMES, [lambda _: [wrong]])] == ["LICENSE"]

@@ -26,7 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "release"))
 
 from evaluator import Release, Task, evaluate, load_release
-from evaluator.reader import load_items
+from evaluator.items import load_items
 from evaluator.tasks import make_tasks
 
 ROUTERS = ("oracle", "r_o_0.5", "random", "knn", "c_roberta", "linear")
@@ -96,10 +96,10 @@ class Timing:
 def all_tasks(release: Release, sizes: list[int] | None) -> list[Task]:
     """Every cell with its test scores, in the reference's row order."""
     tasks = []
-    for name, info in release.benchmarks.items():
+    for name in release.benchmarks:
         groups = [g for g in release.groups_of(name, "paper") if sizes is None or g.m in sizes]
         items = load_items(release, name, groups, release.encoders(name)[0], "paper")
-        made = make_tasks(items, groups, encoder=release.encoders(name)[0], binary=info.binary, compat=True)
+        made = make_tasks(items, groups, encoder=release.encoders(name)[0], compat=True)
         tasks += [replace(t, Y_test=items.parts["test"].scores[g]) for t, g in zip(made, groups, strict=True)]
     return tasks
 
@@ -146,9 +146,7 @@ def main() -> None:
     start = time.perf_counter()
     evaluate(release, names, sizes=sizes, compat=True)
     together = time.perf_counter() - start
-    print(
-        f"{'router':<10}{'cells':>6}{'evaluator s':>13}{'peer s/cell':>13}{'peer s':>9}{'ratio':>7}  same mu_o"
-    )
+    print(f"{'router':<10}{'cells':>6}{'evaluator s':>13}{'peer s/cell':>13}{'peer s':>9}{'ratio':>7}  agree")
     total = 0.0
     for router in names:
         t = measure(release, router, sizes, tasks, arguments.sample)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 DTYPES = ("auto", "float32", "bfloat16")
 NO_PATHS: Mapping[str, str] = MappingProxyType({})
-_BUDGET = {"cpu": 16384, "cuda": 32768}
-_BLOCK = {"cpu": 512, "cuda": 4096}
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,12 @@ def resolve_dtype(policy: Policy) -> str:
     return "bfloat16" if native else "float32"
 
 
+def batch_shape(policy: Policy) -> tuple[int, int]:
+    """Tokens in a batch and rows in a matrix product: what a policy means on this machine."""
+    gpu = resolve_device(policy).startswith("cuda")
+    return policy.token_budget or (32768 if gpu else 16384), policy.block or (4096 if gpu else 512)
+
+
 def encode(
     texts: Sequence[str],
     encoders: Sequence[Encoder],
@@ -118,18 +122,11 @@ def encode(
     policy = policy or Policy()
     device, dtype = resolve_device(policy), resolve_dtype(policy)
     path = model_path(encoders[0], paths)
-    tokenizer, model = _load(path, device, dtype)
+    tokenizer, model = load(path, device, dtype)
     for encoder in encoders:
         _check_fit(encoder, model, path)
     ids, truncated = tokenize(tokenizer, [well_formed(text) for text in texts], encoders[0].max_tokens)
-    kind = "cuda" if device.startswith("cuda") else "cpu"
-    pooled, rows = run(
-        model,
-        ids,
-        {encoder.pooling for encoder in encoders},
-        policy.token_budget or _BUDGET[kind],
-        policy.block or _BLOCK[kind],
-    )
+    pooled, rows = run(model, ids, {encoder.pooling for encoder in encoders}, *batch_shape(policy))
     vectors = {e.name: _unit(pooled[e.pooling]) if e.normalize else pooled[e.pooling] for e in encoders}
     for encoder in encoders:
         _check_vectors(encoder, vectors[encoder.name], texts, path)
@@ -137,7 +134,7 @@ def encode(
 
 
 @lru_cache(maxsize=1)
-def _load(path: str, device: str, dtype: str) -> tuple[Tokenizer, PackedEncoder]:
+def load(path: str, device: str, dtype: str) -> tuple[Tokenizer, PackedEncoder]:
     """Tokenizer and model of a folder; a process keeps one model at a time."""
     import torch
     from safetensors import SafetensorError

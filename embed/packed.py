@@ -126,15 +126,18 @@ class PackedEncoder:
         x = self.embedding_norm(self.words[batch.tokens] + self.positions[batch.positions])
         bias = self._bias(x, max(batch.lengths))
         total = torch.zeros_like(x, dtype=torch.float32)
+        # one buffer for all layers: fresh memory costs page faults, and filler rows stay zero
+        projected = x.new_empty(len(x), len(self.layers[0].weight))
+        context = torch.zeros_like(x)
         for layer in self.layers:
-            projected = _by_block(batch.block, layer.project, x)
+            _by_block(batch.block, layer.project, projected, x)
             if layer.window is not None:
-                context = self._attend_window(layer, projected, x, batch)
+                self._attend_window(layer, projected, context, x, batch)
             elif self.varlen:
-                context = self._attend_varlen(projected, batch)
+                self._attend_varlen(projected, context, batch)
             else:
-                context = self._attend(projected, bias, batch)
-            x = _by_block(batch.block, layer.feed_forward, context, x)
+                self._attend(projected, context, bias, batch)
+            _by_block(batch.block, layer.feed_forward, x, context, x)
             if Pooling.MEAN_LAYERS in poolings:
                 total += x
         states = {Pooling.MEAN_LAST: x.float(), Pooling.MEAN_LAYERS: total / len(self.layers)}
@@ -144,32 +147,29 @@ class PackedEncoder:
         """MPNet's relative position bias, (1, heads, longest, longest): it depends on distance alone."""
         return None if self.position_bias is None else self.position_bias(x[None, :longest])
 
-    def _attend(self, projected: Tensor, bias: Tensor | None, batch: Batch) -> Tensor:
+    def _attend(self, projected: Tensor, context: Tensor, bias: Tensor | None, batch: Batch) -> None:
         """Full attention, one kernel for each of `batch.runs()`."""
-        context = projected.new_zeros(len(projected), self.dimension)
         for start, texts, length in batch.runs():
             rows = slice(start, start + texts * length)
             q, k, v = projected[rows].view(texts, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
             mask = None if bias is None else bias[:, :, :length, :length].contiguous()
             attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)
             context[rows] = attended.transpose(1, 2).reshape(texts * length, self.dimension)
-        return context
 
-    def _attend_varlen(self, projected: Tensor, batch: Batch) -> Tensor:
+    def _attend_varlen(self, projected: Tensor, context: Tensor, batch: Batch) -> None:
         """Full attention, one kernel for the whole batch."""
-        context = projected.new_zeros(len(projected), self.dimension)
         total, longest = sum(batch.lengths), max(batch.lengths)
         q, k, v = projected[:total].view(total, 3, self.heads, -1).unbind(1)
         attended = varlen_attn(q, k, v, batch.offsets, batch.offsets, longest, longest)
         assert isinstance(attended, Tensor)
         context[:total] = attended.reshape(total, self.dimension)
-        return context
 
-    def _attend_window(self, layer: Layer, projected: Tensor, x: Tensor, batch: Batch) -> Tensor:
+    def _attend_window(
+        self, layer: Layer, projected: Tensor, context: Tensor, x: Tensor, batch: Batch
+    ) -> None:
         """Longformer's attention: a sliding window, and the first token sees and is seen by all."""
         assert layer.window is not None
         assert layer.global_query is not None
-        context = projected.new_zeros(len(projected), self.dimension)
         start = 0
         for length in batch.lengths:
             rows = slice(start, start + length)
@@ -181,7 +181,6 @@ class PackedEncoder:
             attended[:, :, :1] = scaled_dot_product_attention(global_q, global_k, global_v)
             context[rows] = attended.transpose(1, 2).reshape(length, self.dimension)
             start += length
-        return context
 
 
 def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
@@ -203,10 +202,10 @@ def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     return torch.cat(blocks, dim=2)
 
 
-def _by_block(block: int, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """A row-wise function over blocks of `block` rows."""
-    parts = zip(*(torch.split(x, block) for x in inputs), strict=True)
-    return torch.cat([function(*part) for part in parts])
+def _by_block(block: int, function: Callable[..., Tensor], out: Tensor, *inputs: Tensor) -> None:
+    """A row-wise function over blocks of `block` rows; out may be one of the inputs."""
+    for target, *parts in zip(*(torch.split(x, block) for x in (out, *inputs)), strict=True):
+        target.copy_(function(*parts))
 
 
 def _mean(states: Tensor, batch: Batch) -> Tensor:

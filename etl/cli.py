@@ -50,12 +50,14 @@ def _exit_code(error: Exception) -> int | None:
     from etl.build import BuildLocked, StageMissing
     from etl.config import ConfigError
     from etl.ingest import EmptyBuild
+    from etl.pipeline import ClusterUnavailable
 
     codes: list[tuple[type[Exception], int]] = [
         (ConfigError, USAGE),
         (StageMissing, USAGE),
         (EmptyBuild, DATA_FAILED),
         (BuildLocked, TRY_LATER),
+        (ClusterUnavailable, TRY_LATER),
         (ModelUnavailable, TRY_LATER),
         (OSError, UNREADABLE),
     ]

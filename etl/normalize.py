@@ -265,7 +265,7 @@ def column_block(
         prints=prints.take(pa.array(taken)),
         scores=values[taken][None, :],
         docs=lambda: docs().take(pa.array(taken)),
-        texts={(0, at): texts[i] for at, i in enumerate(taken.tolist()) if i in texts},
+        texts={(0, at): texts[i] for at, i in enumerate(taken.tolist()) if i in texts} if texts else {},
         prompt_fixed=prompt_fixed,
     )
     clashing = [

@@ -7,6 +7,7 @@ alike. Bulk data goes through files, and every write is idempotent, since work m
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,7 +16,11 @@ import apache_beam as beam  # noqa: E402 - after the line above
 from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402 - as above
 
 logging.disable(logging.NOTSET)
+
 from etl.config import Runner, RunnerName  # noqa: E402 - as above
+
+PARTITIONS = 64
+"""Pieces of work on a Dask cluster, at most: enough for balance, few enough for a small task graph."""
 
 
 def group_map(elements: Sequence, produce: Callable, reduce: Callable, runner: Runner) -> None:
@@ -37,23 +42,56 @@ def parallel_map(elements: Sequence, function: Callable, runner: Runner) -> None
         pipeline | beam.Create(list(elements)) | beam.Reshuffle() | beam.Map(function)
 
 
+class ClusterUnavailable(RuntimeError):
+    """The Dask cluster cannot be reached, or lost its workers."""
+
+
 @contextmanager
 def _beam(runner: Runner, n: int) -> Iterator[beam.Pipeline]:
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
-    logging.getLogger("root").setLevel(logging.ERROR)
+    """A pipeline that runs when the block ends. n: number of its elements."""
+    for name in ("apache_beam", "distributed", "root"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     if runner.name is RunnerName.DASK:
         with _dask(runner) as address:
-            from apache_beam.runners.dask.dask_runner import DaskRunner
-
-            options = PipelineOptions([f"--dask_client_address={address}", f"--dask_npartitions={max(n, 1)}"])
-            with beam.Pipeline(runner=DaskRunner(), options=options) as pipeline:
-                yield pipeline
+            pipeline = _dask_pipeline(address, n)
+            yield pipeline
+            _run_on_dask(pipeline, address)
         return
     flags = [f"--direct_num_workers={runner.workers}"]
     if runner.workers > 1:
         flags.append("--direct_running_mode=multi_processing")
     with beam.Pipeline(runner="FnApiRunner", options=PipelineOptions(flags)) as pipeline:
         yield pipeline
+
+
+def _dask_pipeline(address: str, n: int) -> beam.Pipeline:
+    from apache_beam.runners.dask.dask_runner import DaskRunner
+
+    pieces = min(max(n, 1), PARTITIONS)
+    options = PipelineOptions([f"--dask_client_address={address}", f"--dask_npartitions={pieces}"])
+    return beam.Pipeline(runner=DaskRunner(), options=options)
+
+
+def _run_on_dask(pipeline: beam.Pipeline, address: str) -> None:
+    """Run and wait; the client is closed before its cluster, which Beam leaves to its caller."""
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    again = "finished work is kept: run the same command again"
+    try:
+        result = pipeline.run()
+    except (OSError, TimeoutError) as error:
+        raise ClusterUnavailable(f"{address}: expected a Dask scheduler, none answers ({error})") from error
+    try:
+        result.wait_until_finish()
+    except KilledWorker as error:
+        raise ClusterUnavailable(
+            f"{address}: several workers died at the same work ({error}); {again}"
+        ) from error
+    except (CommClosedError, CancelledError) as error:
+        raise ClusterUnavailable(f"{address}: the Dask scheduler went away ({error}); {again}") from error
+    finally:
+        result.client.close()
 
 
 @contextmanager
@@ -64,5 +102,7 @@ def _dask(runner: Runner) -> Iterator[str]:
         return
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=runner.workers, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(
+        n_workers=runner.workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
+    ) as cluster:
         yield cluster.scheduler_address

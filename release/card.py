@@ -83,7 +83,7 @@ def render_card(manifest: Manifest, pictures: Sequence[Figure] = ()) -> str:
         figures=pictures,
         example=_example(manifest),
         groups={name: _groups(manifest, name) for name in benchmarks},
-        skipped=[{"benchmark": name, **row} for name, b in benchmarks.items() for row in b.skipped_groups],
+        skipped=_skipped(manifest),
         with_encoder={e: sum(e in b.encoders for b in benchmarks.values()) for e in manifest.encoders},
         methods={g.method for name in benchmarks for g in manifest.groups(name)},
         withheld=[BENCHMARKS[name].title for name, b in benchmarks.items() if not b.text_published],
@@ -151,7 +151,8 @@ def _example(manifest: Manifest) -> _Example:
         key=lambda n: (bool(manifest.benchmarks[n].encoders), bool(manifest.benchmarks[n].groups)),
     )
     benchmark = manifest.benchmarks[name]
-    return _Example(name, next(iter(benchmark.encoders), None), next(iter(benchmark.groups), None))
+    group = min(manifest.groups(name), key=lambda g: g.method != "paper", default=None)
+    return _Example(name, next(iter(benchmark.encoders), None), group.column if group else None)
 
 
 def _groups(manifest: Manifest, benchmark: str) -> str:
@@ -161,3 +162,15 @@ def _groups(manifest: Manifest, benchmark: str) -> str:
         for method, groups in groupby(manifest.groups(benchmark), lambda g: g.method)
     }
     return "; ".join(f"`{method}` m = {', '.join(map(str, ms))}" for method, ms in found.items()) or "none"
+
+
+def _skipped(manifest: Manifest) -> list[dict[str, Json]]:
+    """Groups that could not be filled, those of all methods with the same reason on one row."""
+    rows: dict[tuple[Json, ...], list[str]] = {}
+    for name, benchmark in manifest.benchmarks.items():
+        for row in benchmark.skipped_groups:
+            rows.setdefault((name, row["m"], row["kind"], row["reason"]), []).append(str(row["method"]))
+    return [
+        dict(zip(("benchmark", "m", "kind", "reason", "methods"), (*key, ", ".join(methods)), strict=True))
+        for key, methods in rows.items()
+    ]

@@ -67,7 +67,7 @@ SPLITS = Suite(
             "the manifest says how many items are on each side",
             "docs/validation.md: manifest",
             """select * from (select scheme, benchmark, split, count(*) as found from {batch} group by all)
-            full join split_counts using (scheme, benchmark, split)
+            full join split_counts_listed using (scheme, benchmark, split)
             where coalesce(found, 0) <> coalesce(listed, 0)""",
         ),
     ),

@@ -41,6 +41,13 @@ LAYOUT = Suite(
             "partitions",
         ),
         rows(
+            "tables_present",
+            "a table or partition that is not there was never written, or lost",
+            TABLES,
+            "select table_name, partition from {batch} where not found",
+            "required",
+        ),
+        rows(
             "partitions_filled",
             "a partition without rows is a build that lost them",
             TABLES,
@@ -173,7 +180,7 @@ RELEASE = Suite(
         rows(
             "labels",
             "a candidate is a good choice from 0.95 of the best score on, and nobody is where the best is 0",
-            "RouterEval, section 4.1; ROUTEREVAL.md, Labels",
+            "RouterEval, section 4.1",
             """select path, "column", wrong_labels, first_wrong as item_id from {batch} where wrong_labels > 0""",
             "group_columns",
         ),

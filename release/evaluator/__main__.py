@@ -30,10 +30,10 @@ Python or as a file of predictions.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser; `routerset evaluate` takes the same arguments."""
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The parser; `prog` is what the help calls the program."""
     parser = argparse.ArgumentParser(
-        prog="evaluator",
+        prog=prog,
         description="Scores LLM routers on a release of the routing benchmark.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -62,10 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m evaluator") -> int:
     """Run the command line; returns the exit code. Data goes to stdout, the rest to stderr."""
     try:
-        arguments = build_parser().parse_args(argv)
+        arguments = build_parser(prog).parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
@@ -110,7 +110,10 @@ def _run(arguments: argparse.Namespace) -> str:
     elif arguments.commit:
         raise UsageError("--commit needs --predictions FILE")
     if arguments.routers or not predicted:
-        routers |= _routers(arguments.routers, arguments.mlc_model, release)
+        named = _routers(arguments.routers, arguments.mlc_model, release)
+        if set(named) & set(routers):
+            raise UsageError(f"{arguments.predictions}: a router has this name too; rename the file")
+        routers |= named
     result = evaluate(
         release,
         routers,

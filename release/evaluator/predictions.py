@@ -25,8 +25,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from .errors import DataError, InputError, UsageError
+from .items import load_items
 from .metrics import SUM_TOLERANCE
-from .reader import Group, Release, load_items
+from .reader import Group, Release
 from .task import Cell, Floats, Task
 
 CELL_COLUMNS = ("benchmark", "m", "kind")
@@ -49,7 +50,7 @@ class PredictionError(DataError):
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.row is None, p.row or 0)))
-        lines = [f"{path}: {len(self.problems)} problem(s), nothing was scored"]
+        lines = [f"{path}: {len(self.problems)} problem(s), nothing was scored (row 1 follows the header)"]
         lines += [f"  {p}" for p in self.problems[:SHOWN]]
         if len(self.problems) > SHOWN:
             lines.append(f"  and {len(self.problems) - SHOWN} more")
@@ -112,9 +113,14 @@ def read_predictions(
     predictions: dict[Cell, npt.NDArray[np.float64]] = {}
     extra = [c for c in table.column_names if c not in ("item_id", *CELL_COLUMNS)]
     wide = "model" not in extra
-    if "item_id" not in table.column_names or not (wide or set(extra) <= {"model", "probability"}):
+    repeated = len(set(table.column_names)) < len(table.column_names)
+    if (
+        repeated
+        or "item_id" not in table.column_names
+        or not (wide or set(extra) <= {"model", "probability"})
+    ):
         raise UsageError(
-            f"{path}: columns {', '.join(table.column_names)}; expected item_id, where needed "
+            f"{path}: columns {', '.join(table.column_names)}; expected, each once, item_id, where needed "
             f"{', '.join(CELL_COLUMNS)}, and model, or model and probability, or one column per candidate"
         )
     test_ids: dict[str, list[str]] = {}

@@ -34,7 +34,7 @@ class Row:
 
     metrics: by name of `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test
     items can show between two routers that choose independently (5% two-sided, 80% power).
-    best_single: test score of the best single candidate. reference_score: denominator of V_R.
+    best_single_score: test score of the best single candidate. reference_score: denominator of V_R.
     """
 
     benchmark: str
@@ -48,7 +48,7 @@ class Row:
     n_test: int
     metrics: dict[str, Estimate]
     mdd: float
-    best_single: float
+    best_single_score: float
     reference_score: float | None
 
     def to_dict(self) -> dict[str, Value]:
@@ -58,7 +58,7 @@ class Row:
             for k in ("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test")
         }
         flat |= _flatten(self.metrics)
-        return flat | {k: getattr(self, k) for k in ("mdd", "best_single", "reference_score")}
+        return flat | {k: getattr(self, k) for k in ("mdd", "best_single_score", "reference_score")}
 
 
 @dataclass(frozen=True)

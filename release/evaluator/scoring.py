@@ -10,8 +10,9 @@ import numpy as np
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Output, differences, mean_over_kinds, rows, score_cell
 from .errors import InputError, UsageError
+from .items import load_items
 from .metrics import check_probabilities, choose, entropy, one_hot
-from .reader import Group, Release, load_items
+from .reader import Group, Release
 from .results import Difference, Evaluation, Row
 from .routers import TRAINING_FREE, RouterFactory, find_router
 from .task import PolicyRouter, Router, Scores, SharedRouter, Task
@@ -55,12 +56,10 @@ def evaluate(
     compared: list[Difference] = []
     for done, (name, groups) in enumerate(plan.items()):
         progress(done, len(plan), name)
-        info = release.benchmarks[name]
+        reference = release.benchmarks[name].reference_score
         vectors = _encoder(release, name, encoder, factories)
         items = load_items(release, name, groups, vectors, scheme)
-        tasks = make_tasks(
-            items, groups, encoder=vectors, scheme=scheme, binary=info.binary, compat=compat, seed=seed
-        )
+        tasks = make_tasks(items, groups, encoder=vectors, scheme=scheme, compat=compat, seed=seed)
         tests = [items.parts["test"].scores[g] for g in groups]
         outputs: list[dict[str, Output]] = [{} for _ in tasks]
         for router, make in factories.items():
@@ -68,16 +67,15 @@ def evaluate(
                 cell[router] = output
         counts = resample_counts(len(tests[0]), resamples, seed)
         for m in sorted({g.m for g in groups}):
-            scored = []
-            cells = [i for i, g in enumerate(groups) if g.m == m]
-            for i in cells:
-                cell_outputs = list(outputs[i].values())
-                scored.append(score_cell(tasks[i], cell_outputs, tests[i], counts, info.reference_score))
-                result_rows += rows(scored[-1], outputs[i], tasks[i], info.reference_score)
+            cells = [cell for cell in zip(tasks, outputs, tests, strict=True) if cell[0].m == m]
+            scored = [score_cell(task, list(out.values()), Y, counts, reference) for task, out, Y in cells]
+            for one, (task, out, _) in zip(scored, cells, strict=True):
+                result_rows += rows(one, out, task, reference)
+            task, out, _ = cells[0]
             scored.append(mean_over_kinds(scored))
-            means += rows(scored[-1], outputs[cells[0]], tasks[cells[0]], info.reference_score)
+            means += rows(scored[-1], out, task, reference)
             if pairs:
-                compared += [d for s in scored for d in differences(s, list(factories), tasks[cells[0]])]
+                compared += [d for one in scored for d in differences(one, list(out), task)]
     progress(len(plan), len(plan), "")
     return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
 

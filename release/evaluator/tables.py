@@ -7,7 +7,8 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .reader import Release, load_items
+from .items import load_items
+from .reader import Release
 from .results import Estimate, Row
 from .task import KINDS
 

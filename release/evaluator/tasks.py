@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .errors import UsageError
-from .reader import Group, Items, reference_order
+from .items import Items, reference_order
+from .reader import Group
 from .task import Task
 
 
@@ -17,7 +18,6 @@ def make_tasks(
     *,
     encoder: str | None,
     scheme: str = "paper",
-    binary: bool = True,
     compat: bool = False,
     seed: int = 0,
 ) -> list[Task]:
@@ -26,6 +26,7 @@ def make_tasks(
     With compat the training rows come in the reference's order and, where scores are continuous, the
     training scores are its labels. Raises UsageError where that order cannot be had.
     """
+    binary = items.release.benchmarks[items.benchmark].binary
     train, val, test = (items.parts[s] for s in ("train", "validation", "test"))
     order = np.arange(len(train.rows))
     if compat and scheme == "paper":
@@ -34,7 +35,8 @@ def make_tasks(
                 f"{items.benchmark}: --compat needs the reference's row order, kept only by a release whose "
                 "files follow the paper split: drop --compat, or build one with schemes = ['paper', ...]"
             )
-        order = reference_order({split: part.subsets for split, part in items.parts.items()})
+        subsets = {split: part.subsets for split, part in items.parts.items()}
+        order = reference_order(subsets, items.release.split_seed)
 
     def read_prompts(split: str) -> list[str]:
         prompts = items.prompts(split)

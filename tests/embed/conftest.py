@@ -1,4 +1,4 @@
-"""One thread for torch: the suite runs in several processes, and threads that wait for each other's core crawl."""
+"""One thread for torch: the suite runs in several processes, and threads that share a core crawl."""
 
 from __future__ import annotations
 

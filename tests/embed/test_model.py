@@ -137,8 +137,10 @@ def test_one_kernel_over_all_texts_sees_the_same_texts(
         ]
         return torch.cat(texts, dim=1).transpose(0, 1)
 
-    def attend(self: packed.PackedEncoder, x: torch.Tensor, _: None, batch: packed.Batch) -> torch.Tensor:
-        return self._attend_varlen(x, batch)
+    def attend(
+        self: packed.PackedEncoder, x: torch.Tensor, out: torch.Tensor, _: None, batch: packed.Batch
+    ) -> None:
+        self._attend_varlen(x, out, batch)
 
     encoder = tiny_encoder("tiny")
     expected = run(folders["roberta"], TEXTS, encoder).vectors["tiny"]

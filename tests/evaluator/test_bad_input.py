@@ -33,8 +33,8 @@ def test_one_candidate(tmp_path: Path) -> None:
     result = evaluate(release, [*TRAINING_FREE, "linear"], pairs=True, resamples=300)
     assert_no_nan(result)
     for row in result.rows:
-        assert row.metrics["mu_o"].value == pytest.approx(row.best_single, abs=1e-6)
-        assert row.metrics["v_b"].value == (1 if row.best_single else None)
+        assert row.metrics["mu_o"].value == pytest.approx(row.best_single_score, abs=1e-6)
+        assert row.metrics["v_b"].value == (1 if row.best_single_score else None)
         assert row.metrics["e_p"].value == 0
         assert row.metrics["oracle_gap"].value is None
         assert row.mdd == 0

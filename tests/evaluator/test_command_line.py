@@ -11,12 +11,13 @@ from releases import random_fixture, write_release
 
 from release.evaluator import Release
 from release.evaluator.__main__ import main
+from release.evaluator.items import load_items
 
 METRICS = ("mu_o", "v_r", "v_b", "e_p", "marginal_entropy", "v_b_train", "oracle_gap")
 KEYS = {
     *("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test"),
     *(name + part for name in METRICS for part in ("", "_lo", "_hi")),
-    *("mdd", "best_single", "reference_score"),
+    *("mdd", "best_single_score", "reference_score"),
 }
 
 
@@ -103,6 +104,28 @@ def test_exit_codes_and_messages(
     assert (got, out) == (code, "")
     assert said in err
     assert "Traceback" not in err
+
+
+def test_predictions_named_like_a_router_are_refused_beside_it(
+    toy: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items = load_items(toy, "toy", [], None, "paper").parts["test"].item_ids
+    group = toy.groups_of("toy", "paper")[0]
+    rows = [f"{item},toy,{group.m},{group.kind},{group.candidates[0]}" for item in items]
+    (tmp_path / "knn.csv").write_text("\n".join(["item_id,benchmark,m,kind,model", *rows]))
+    arguments = (toy.path, "--predictions", tmp_path / "knn.csv", "--format", "json", "--resamples", 5)
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert [row["router"] for row in json.loads(out)] == ["knn"]
+    code, out, err = run(capsys, *arguments, "--routers", "knn,oracle")
+    assert (code, out) == (2, "")
+    assert "a router has this name too" in err
+    code, out, _ = run(capsys, *arguments, "--routers", "oracle", "--differences")
+    assert code == 0
+    assert {(d["router_a"], d["router_b"], d["kind"]) for d in json.loads(out)} == {
+        ("knn", "oracle", "all_strong"),
+        ("knn", "oracle", "mean"),
+    }
 
 
 def test_a_folder_that_is_no_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from releases import KINDS, Fixture, paper_sides, write_release
 from scipy import stats
 
 from release.evaluator import Evaluation, Release, evaluate, load_release
-from release.evaluator.reader import load_items
+from release.evaluator.items import load_items
 from schemas.benchmarks import BENCHMARKS
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
@@ -95,11 +95,11 @@ def test_every_printed_decimal_of_all_cells(
 
 
 def test_train_rows_come_in_the_order_of_the_reference(release: Release, golden: Mapping[str, dict]) -> None:
-    from release.evaluator.reader import reference_order
+    from release.evaluator.items import reference_order
 
     for name in SUBSETS:
         parts = load_items(release, name, [], None, "paper").parts
-        order = reference_order({split: part.subsets for split, part in parts.items()})
+        order = reference_order({split: part.subsets for split, part in parts.items()}, release.split_seed)
         numbers = [int(parts["train"].item_ids[i][-5:]) for i in order]
         assert numbers == golden[name]["split_index"]["train"]
 

@@ -13,8 +13,9 @@ import pytest
 
 from release.evaluator import InputError, Release, UsageError, evaluate
 from release.evaluator.__main__ import main
+from release.evaluator.items import load_items
 from release.evaluator.predictions import PredictionError, read_predictions
-from release.evaluator.reader import Group, load_items
+from release.evaluator.reader import Group
 from release.evaluator.routers.knn import NearestNeighbours
 from release.evaluator.tasks import make_tasks
 
@@ -201,8 +202,11 @@ def test_every_fault_is_reported_in_row_order(toy: Release, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"item": "a", "model": "b"}], "columns item, model; expected item_id"),
-        ([{"item_id": "a", "model": "b", "score": 1}], "columns item_id, model, score; expected item_id"),
+        ([{"item": "a", "model": "b"}], "columns item, model; expected, each once, item_id"),
+        (
+            [{"item_id": "a", "model": "b", "score": 1}],
+            "columns item_id, model, score; expected, each once, item_id",
+        ),
         ([{"item_id": "a", **CELL, "org/x": 1.0}], "one column for each candidate of toy m=3 all_strong"),
     ],
 )
@@ -216,6 +220,7 @@ def test_wrong_columns_are_named(toy: Release, tmp_path: Path, rows: Rows, said:
     [
         ("mine.csv", b"item_id,model\na,b,c\n", InputError),
         ("mine.csv", b"\xff\xfe\x00", InputError),
+        ("mine.csv", b"item_id,model,model\na,b,c\n", UsageError),
         ("mine.parquet", b"not parquet", InputError),
         ("mine.json", b"{}", UsageError),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from releases import SPLITS, paper_sides, random_fixture, write_release
 
 from release.evaluator import DataError, InputError, Release, UsageError, evaluate, load_release
-from release.evaluator.reader import load_items, reference_order
+from release.evaluator.items import load_items, reference_order
 
 
 def test_groups_keep_the_candidate_order_and_their_scores(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_reference_order_is_the_order_of_the_legacy_shuffle(sizes: list[int], se
 
 def test_a_split_that_is_not_the_papers_has_no_reference_order() -> None:
     with pytest.raises(DataError, match=r"5/3/2 items.*cut at int\(\.8n\)"):
-        reference_order({"train": ["a"] * 5, "validation": ["a"] * 3, "test": ["a"] * 2})
+        reference_order({"train": ["a"] * 5, "validation": ["a"] * 3, "test": ["a"] * 2}, 42)
 
 
 def test_compat_needs_files_that_follow_the_paper_split(tmp_path: Path) -> None:

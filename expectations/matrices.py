@@ -1,0 +1,262 @@
+"""Scores of one benchmark as a matrix, read in one pass, and what groups of candidates come to in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from expectations.session import Made, Session, quoted, readable
+from schemas.tables import Kind
+
+WEAKEST, STRONGEST = 0.1, 0.9
+"""Mean scores between which candidates are looked for (RouterEval, appendix C)."""
+TOLERANCE = 1e-6
+MISSING = 255
+_BLOCK = 1 << 21
+GroupKey = tuple[str, int, str]
+"""Method, m, kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Scores of a benchmark. models: ascending.
+
+    scores: (models, items), uint8 of 0, 1 and MISSING while every score is 0 or 1, else float32 with NaN
+    where missing. unsorted, first_row: rows of the file that stand before one that should come earlier.
+    """
+
+    models: tuple[str, ...]
+    scores: np.ndarray
+    unsorted: int = 0
+    first_row: int | None = None
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Which models have a score on every item."""
+        missing = self.scores == MISSING if self.scores.dtype == np.uint8 else np.isnan(self.scores)
+        whole: np.ndarray = ~missing.any(axis=1)
+        return whole
+
+
+def read_matrix(path: Path, n_items: int) -> Matrix:
+    """Matrix of one scores file, a row group at a time; rows with nulls or of unknown items are left out."""
+    rows: dict[str, int] = {}
+    blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    unsorted, first_row, offset, last = 0, None, 0, ("", -1)
+    with readable(path):
+        file = pq.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["model_id", "item", "score"]).combine_chunks()
+            names, codes = _codes(table["model_id"])
+            items = table["item"].to_numpy(zero_copy_only=False)
+            scores = table["score"].to_numpy(zero_copy_only=False)
+            wrong, last = _disorder(names, codes, items, last)
+            if len(wrong):
+                first_row = offset + int(wrong[0]) if first_row is None else first_row
+                unsorted += len(wrong)
+            offset += len(table)
+            for name in names:
+                rows.setdefault(name, len(rows))
+            row = np.array([rows[name] for name in names] or [0], np.int32)[codes]
+            usable = (codes >= 0) & (items >= 0) & (items < n_items) & ~np.isnan(scores)
+            if not usable.all():
+                row, items, scores = row[usable], items[usable], scores[usable]
+            packed = scores.astype(np.uint8)
+            binary = bool((packed == scores).all() and packed.max(initial=0) <= 1)
+            blocks.append((row, items.astype(np.int32), packed if binary else scores.astype(np.float32)))
+    binary = all(block.dtype == np.uint8 for _, _, block in blocks)
+    matrix = np.full((len(rows), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32)
+    while blocks:
+        row, items, scores = blocks.pop()
+        matrix[row, items] = scores
+    names = list(rows)
+    order = sorted(range(len(names)), key=names.__getitem__)
+    if order != list(range(len(names))):
+        matrix = matrix[order]
+    return Matrix(tuple(names[i] for i in order), matrix, unsorted, first_row)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+    """Different models of a row group and their place in that list per row, -1 for null."""
+    chunk = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if not pa.types.is_dictionary(chunk.type):
+        chunk = chunk.dictionary_encode()
+    codes = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return chunk.dictionary.to_pylist(), codes
+
+
+def _disorder(
+    names: Sequence[str], codes: np.ndarray, items: np.ndarray, last: tuple[str, float]
+) -> tuple[np.ndarray, tuple[str, float]]:
+    """Rows that should stand before the one above them, and the last row as (model, item)."""
+    if not len(codes):
+        return np.empty(0, np.int64), last
+    ranked = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.empty(len(names) + 1, np.int64)
+    rank[ranked] = np.arange(len(names))
+    rank[-1] = -1
+    place = rank[codes]
+    step = np.diff(place)
+    wrong = np.flatnonzero((step < 0) | ((step == 0) & (np.diff(items) < 0))) + 1
+    first = (names[codes[0]] if codes[0] >= 0 else "", float(items[0]))
+    if first < last:
+        wrong = np.concatenate(([0], wrong))
+    return wrong, (names[codes[-1]] if codes[-1] >= 0 else "", float(items[-1]))
+
+
+def row_means(scores: np.ndarray) -> np.ndarray:
+    """Mean of every row in float64, as NumPy takes it of a contiguous row: the order of models rests on it."""
+    means = np.empty(len(scores))
+    step = max(1, _BLOCK // max(scores.shape[1], 1))
+    for start in range(0, len(scores), step):
+        block = scores[start : start + step]
+        if scores.dtype == np.uint8:
+            means[start : start + step] = block.sum(axis=1, dtype=np.int64) / scores.shape[1]
+        else:
+            means[start : start + step] = block.astype(np.float64, order="C").mean(axis=1)
+    return means
+
+
+def group_rows(
+    matrix: Matrix, groups: Mapping[GroupKey, Sequence[str]], train: Sequence[np.ndarray]
+) -> Iterator[dict[str, object]]:
+    """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
+
+    groups: candidates by rank. train: items of the train side, one array per split scheme: `greedy` ranks
+    candidates by their mean on one of them. Means, pools and bins are those of the complete models.
+    """
+    complete = np.flatnonzero(matrix.complete)
+    scores = matrix.scores if len(complete) == len(matrix.models) else matrix.scores[complete]
+    row_of = {matrix.models[row]: place for place, row in enumerate(complete.tolist())}
+    means = row_means(scores)
+    order = np.argsort(means, kind="stable")
+    first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))
+    position = np.empty(len(order), np.int64)
+    position[order] = np.arange(len(order))
+    for (method, m, kind), candidates in groups.items():
+        rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
+        known = rows[rows >= 0]
+        places = position[known]
+        models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
+        lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
+        span = max(len(order) // 5, m)
+        start, stop = {
+            Kind.ALL_STRONG.value: (max(last - span, 0), last),
+            Kind.ALL_WEAK.value: (first, min(first + span, len(order))),
+        }.get(kind, (first, last))
+        outside = np.flatnonzero((places < start) | (places >= stop))
+        orders = [places] if method == "paper" else [means[known], *_train_means(scores, known, train)]
+        misplaced = min((_descents(values) for values in orders), key=len)
+        worth = _worth(scores[known])
+        yield {
+            "method": method,
+            "m": m,
+            "kind": kind,
+            "incomplete": len(lost),
+            "first_incomplete": lost[0] if lost else None,
+            "outside_pool": len(outside),
+            "first_outside": models[int(outside[0])] if len(outside) else None,
+            "empty_bins": m - _bins_hit(places, start, stop, m),
+            "gaps": int(np.ptp(places)) + 1 - len(set(places.tolist())) if len(places) else 0,
+            "misplaced": len(misplaced),
+            "first_misplaced": models[int(misplaced[0])] if len(misplaced) else None,
+            "oracle": worth[0],
+            "best_single": float(means[known].max()) if len(known) else 0.0,
+            "mean": float(means[known].mean()) if len(known) else 0.0,
+            "log10_routers": worth[1],
+        }
+
+
+def _train_means(scores: np.ndarray, rows: np.ndarray, train: Sequence[np.ndarray]) -> list[np.ndarray]:
+    block = scores[rows]
+    inside = [items[items < scores.shape[1]] for items in train]
+    return [row_means(np.ascontiguousarray(block[:, items])) for items in inside if len(items)]
+
+
+def _descents(values: np.ndarray) -> np.ndarray:
+    """Places that hold less than the place before."""
+    found: np.ndarray = np.flatnonzero(np.diff(values) < -TOLERANCE) + 1
+    return found
+
+
+def _bins_hit(places: np.ndarray, start: int, stop: int, m: int) -> int:
+    """Different bins that places fall in, of m contiguous ones, the remainder to the first."""
+    n = max(stop - start, 0)
+    edges = start + np.cumsum(n // m + (np.arange(m) < n % m))
+    inside = places[(places >= start) & (places < stop)]
+    return len(np.unique(np.searchsorted(edges, inside, side="right")))
+
+
+def _worth(block: np.ndarray) -> tuple[float, float]:
+    """Oracle mean of a group, and log10 of the number of routers that reach it.
+
+    block: (candidates, items). On every item a router may take any candidate with the best score.
+    """
+    if not len(block):
+        return 0.0, 0.0
+    best = block.max(axis=0)
+    optimal = (block == best).sum(axis=0)
+    return float(best.mean(dtype=np.float64)), float(np.log10(optimal).sum())
+
+
+def scan(session: Session) -> tuple[pa.Table, pa.Table] | None:
+    """Facts of all groups, and the order of all scores, from one pass over the scores."""
+    if "scores" not in session or "item_counts" not in session:
+        return None
+    counts = session.query("select benchmark, n_items from item_counts")
+    n_items = dict(zip(counts["benchmark"].to_pylist(), counts["n_items"].to_pylist(), strict=True))
+    facts: list[dict[str, object]] = []
+    orders: list[dict[str, object]] = []
+    for part in session.target.of("scores"):
+        benchmark = part.keys.get("benchmark", "")
+        matrix = read_matrix(part.path, n_items.get(benchmark, 0))
+        orders.append({"path": part.name, "unsorted": matrix.unsorted, "first_row": matrix.first_row})
+        if "groups" in session and n_items.get(benchmark):
+            groups = _members(session, benchmark)
+            facts += [
+                {"benchmark": benchmark, **row}
+                for row in group_rows(matrix, groups, _train(session, benchmark))
+            ]
+    orders_schema = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
+    return pa.Table.from_pylist(facts), pa.Table.from_pylist(orders, schema=orders_schema)
+
+
+def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
+    found = session.query(
+        f"""select method, m, kind, list(model_id order by rank) as models from groups
+        where benchmark = {quoted(benchmark)} and m > 0 and model_id is not null and rank is not null
+        group by all order by all"""
+    )
+    columns = (found[name].to_pylist() for name in ("method", "m", "kind", "models"))
+    return {(method, m, kind): models for method, m, kind, models in zip(*columns, strict=True)}
+
+
+def _train(session: Session, benchmark: str) -> list[np.ndarray]:
+    if "splits" not in session:
+        return []
+    found = session.query(
+        f"""select scheme, list(item order by item) as items from splits
+        where benchmark = {quoted(benchmark)} and split = 'train' and item >= 0 group by scheme order by scheme"""
+    )
+    return [np.array(items, np.int64) for items in found["items"].to_pylist()]
+
+
+def _scanned(which: int) -> Callable[[Session], Made]:
+    def build(session: Session) -> Made:
+        if "scan" not in session.cache:
+            session.cache["scan"] = scan(session)
+        found = session.cache["scan"]
+        return found[which] if found is not None and len(found[which].column_names) else None
+
+    return build
+
+
+BUILDERS: dict[str, Callable[[Session], Made]] = {
+    "group_facts": _scanned(0),
+    "score_orders": _scanned(1),
+}

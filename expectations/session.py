@@ -1,0 +1,96 @@
+"""An in-memory DuckDB with the views that expectations name, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from expectations.errors import Unreadable
+from expectations.target import Target
+
+MEMORY = "1GB"
+Made: TypeAlias = "pa.Table | str | None"
+"""A view: rows, a query, or None where what it is made of is not there."""
+_numbers = itertools.count()
+
+
+class Session:
+    """Views over one target.
+
+    name: of the database, which other connections of this process share. previous: the release or build
+    before, for drift.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        builders: Mapping[str, Callable[[Session], Made]],
+        previous: Session | None = None,
+    ) -> None:
+        self.target, self.previous = target, previous
+        self.name = f":memory:validate{os.getpid()}_{next(_numbers)}"
+        self.settings = {"memory_limit": MEMORY, "preserve_insertion_order": "false"}
+        self.connection = duckdb.connect(self.name, config=self.settings)
+        self.broken: dict[str, str] = {}
+        self._builders = builders
+        self.cache: dict[str, tuple[pa.Table, pa.Table] | None] = {}
+        self._made: dict[str, bool] = {}
+
+    def __contains__(self, view: object) -> bool:
+        """Whether a view can be had; it is made now if it was not before. Raises Unreadable."""
+        name = str(view)
+        if name not in self._made:
+            self._made[name] = False
+            builder = self._builders.get(name)
+            made = None if builder is None else builder(self)
+            if made is not None:
+                self._create(name, made)
+                self._made[name] = True
+        return self._made[name]
+
+    def _create(self, name: str, made: pa.Table | str) -> None:
+        with readable(self.target.root):
+            if isinstance(made, str):
+                # facts are computed once, views of the files whenever they are read
+                kind = "table" if name.endswith("_facts") or name.endswith("_counts") else "view"
+                self.connection.execute(f'create {kind} "{name}" as {made}')
+            else:
+                self.connection.register("_rows", made)
+                self.connection.execute(f'create table "{name}" as from _rows')
+                self.connection.unregister("_rows")
+
+    def query(self, sql: str) -> pa.Table:
+        """Rows of a query. Raises Unreadable where a file turns out to be damaged."""
+        with readable(self.target.root):
+            return self.connection.execute(sql).to_arrow_table()
+
+    def columns(self, view: str) -> list[str]:
+        """Names of a view's columns."""
+        return [str(row[0]) for row in self.connection.execute(f'describe "{view}"').fetchall()]
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.connection.close()
+
+
+@contextmanager
+def readable(root: Path) -> Iterator[None]:
+    """Turn what a damaged file raises into Unreadable."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
+        raise Unreadable(
+            f"{root}: damaged ({str(error).splitlines()[0]}); expected whole files; fetch or build it again"
+        ) from error
+
+
+def quoted(text: str | Path) -> str:
+    """A text as an SQL literal."""
+    return "'" + str(text).replace("'", "''") + "'"

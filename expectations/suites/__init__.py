@@ -1,0 +1,33 @@
+"""Every suite by name: one for each table, for whole folders, and for each dump format.
+
+A new expectation is one row in one of these modules; a new suite is one line here.
+"""
+
+from __future__ import annotations
+
+from expectations.findings import Suite
+from expectations.suites.derived import EMBEDDINGS, GROUPS, SPLITS
+from expectations.suites.dumps import DETAILS, LM_EVAL, MMLU_PRO, ROUTEREVAL, WIDE
+from expectations.suites.tables import ITEMS, MODELS, QUARANTINE, RUNS, SCORES
+from expectations.suites.whole import DRIFT, LAYOUT, MANIFEST, RELEASE
+
+FOLDERS: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        LAYOUT,
+        MANIFEST,
+        MODELS,
+        ITEMS,
+        SCORES,
+        RUNS,
+        SPLITS,
+        GROUPS,
+        EMBEDDINGS,
+        QUARANTINE,
+        RELEASE,
+        DRIFT,
+    )
+}
+"""Suites of builds, releases and tables, in the order in which they are reported."""
+DUMPS: dict[str, Suite] = {suite.name: suite for suite in (WIDE, LM_EVAL, DETAILS, MMLU_PRO, ROUTEREVAL)}
+"""Suites of raw files, by dump format."""

@@ -1,0 +1,200 @@
+"""What a path holds: a build, a release, one table, or raw dumps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from expectations.dumps import detect, dump_files, formats
+from expectations.errors import Unreadable, UnknownTable
+from schemas.tables import SCHEMA_VERSION, TABLES
+
+JsonObject: TypeAlias = dict[str, Any]
+EMBEDDINGS, DATA, VECTORS = "embeddings", "data", "vectors"
+NAMES = (*TABLES, EMBEDDINGS)
+STAGES: dict[str, tuple[str, ...]] = {
+    "ingest": ("models", "items", "scores", "runs", "quarantine"),
+    "splits": ("splits",),
+    "groups": ("groups",),
+    "embed": (EMBEDDINGS,),
+    "release": (),
+}
+"""Stage of a build -> the tables that it writes, in the order of the stages."""
+
+
+class What(StrEnum):
+    """Kinds of things that can be validated."""
+
+    BUILD = "build"
+    RELEASE = "release"
+    TABLE = "table"
+    DUMP = "dump"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of a table. keys: values of its partition keys; name: relative to the root."""
+
+    table: str
+    path: Path
+    name: str
+    schema: pa.Schema
+    rows: int
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is validated. manifest: empty where there is none; stage: of a build that is at work, or none.
+
+    dumps: raw files, and their format.
+    """
+
+    root: Path
+    what: What
+    parts: tuple[Part, ...] = ()
+    manifest: JsonObject = field(default_factory=dict)
+    stage: str | None = None
+    dumps: tuple[Path, ...] = ()
+    format: str = ""
+
+    def of(self, table: str) -> tuple[Part, ...]:
+        """Files of a table."""
+        return tuple(part for part in self.parts if part.table == table)
+
+
+def locate(path: Path, table: str | None = None, stage: str | None = None) -> Target:
+    """Find out what a path holds, from names and footers alone.
+
+    table: for a file, the table or dump format that it is. Raises Unreadable, UnknownTable.
+    """
+    if stage is not None and stage not in STAGES:
+        raise UnknownTable(f"stage: found {stage!r}, expected one of {', '.join(STAGES)}")
+    if not path.exists():
+        raise Unreadable(f"{path}: not found; expected a build, a release, a table or a dump")
+    if path.is_dir():
+        return _folder(path, table, stage)
+    if table in NAMES:
+        return Target(path.parent, What.TABLE, (_part(path, path.parent, str(table)),))
+    if table is not None:
+        if table not in formats():
+            raise UnknownTable(
+                f"--table: found {table!r}, expected a table ({', '.join(NAMES)}) "
+                f"or a dump format ({', '.join(formats())})"
+            )
+        return Target(path.parent, What.DUMP, dumps=(path,), format=table)
+    return _file(path)
+
+
+def _folder(path: Path, table: str | None, stage: str | None) -> Target:
+    manifest = _manifest(path / "manifest.json")
+    if "release" in manifest:
+        return Target(path, What.RELEASE, tuple(_release_parts(path)), manifest)
+    if "stages" in manifest or (path / "tables").is_dir():
+        return Target(path, What.BUILD, tuple(_build_parts(path, stage)), manifest, stage)
+    if manifest or (path / "SHA256SUMS").exists():
+        raise Unreadable(
+            f"{path / 'manifest.json'}: found no stages and no release in it; expected the manifest of a "
+            "build or a release; fetch or build it again"
+        )
+    wanted = table if table in formats() else None
+    found = dump_files(path, wanted)
+    if not found:
+        raise Unreadable(
+            f"{path}: found no manifest.json, no tables/ and no dump ({', '.join(formats())}); "
+            "expected the folder of a build, a release or dumps"
+        )
+    kinds = sorted(set(found.values()))
+    if len(kinds) > 1:
+        raise Unreadable(
+            f"{path}: found dumps of several formats ({', '.join(kinds)}); name one with --table, or "
+            "validate its folder"
+        )
+    return Target(path, What.DUMP, dumps=tuple(sorted(found)), format=kinds[0])
+
+
+def _manifest(path: Path) -> JsonObject:
+    """A manifest, or nothing where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{path}: unreadable ({error}); expected JSON; fetch or build it again") from error
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if version != SCHEMA_VERSION:
+        raise Unreadable(
+            f"{path}: schema_version: found {version!r}, expected {SCHEMA_VERSION}; use the version of "
+            "routerset that wrote it"
+        )
+    return dict(found)
+
+
+def _build_parts(root: Path, stage: str | None) -> Iterator[Part]:
+    """Parquet files of a build; of a stage and those before it, where a stage is named."""
+    upto = list(STAGES).index(stage) + 1 if stage else len(STAGES)
+    tables = [table for names in list(STAGES.values())[:upto] for table in names]
+    for table in tables:
+        single = root / "tables" / f"{table}.parquet"
+        for path in [single] if single.exists() else sorted((root / "tables" / table).rglob("*.parquet")):
+            yield _part(path, root, table)
+
+
+def _release_parts(root: Path) -> Iterator[Part]:
+    for table in ("models", "groups"):
+        if (root / f"{table}.parquet").exists():
+            yield _part(root / f"{table}.parquet", root, table)
+    for path in sorted((root / "scores").glob("*.parquet")):
+        yield _part(path, root, "scores", {"benchmark": path.stem})
+    for path in sorted((root / DATA).glob("*/*.parquet")):
+        yield _part(path, root, DATA, {"benchmark": path.parent.name, "file_split": path.stem})
+    for path in sorted((root / VECTORS).glob("*/*/*.parquet")):
+        keys = {
+            "encoder": path.parent.parent.name,
+            "benchmark": path.parent.name,
+            "file_split": path.stem,
+        }
+        yield _part(path, root, VECTORS, keys)
+
+
+def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = None) -> Part:
+    """A table file with its footer. keys: those that the path spells as `key=value`, by default."""
+    if keys is None:
+        pairs = [piece.partition("=") for piece in path.parent.parts if "=" in piece]
+        keys = {key: value for key, _, value in pairs}
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+    except (OSError, pa.ArrowException) as error:
+        raise Unreadable(
+            f"{path}: unreadable ({error}); expected a whole Parquet file; fetch or build it again"
+        ) from error
+    return Part(table, path, path.relative_to(root).as_posix(), schema, rows, dict(keys))
+
+
+def _file(path: Path) -> Target:
+    """A single file: a table by its place or its columns, else a dump."""
+    if path.suffix == ".parquet":
+        part = _part(path, path.parent, "")
+        folders = [*path.parts[:-1], path.stem]
+        by_place = [name for name in reversed(folders) if name in NAMES]
+        by_columns = [name for name, schema in TABLES.items() if part.schema.names == schema.names]
+        if part.schema.names == ["item", "vector"]:
+            by_columns.append(EMBEDDINGS)
+        for name in (*by_columns, *(n for n in by_place if "tables" in folders)):
+            return Target(path.parent, What.TABLE, (_part(path, path.parent, name),))
+    found = detect(path)
+    if found is None:
+        raise Unreadable(
+            f"{path}: found neither a table nor a dump that we know; expected a table ({', '.join(NAMES)}) "
+            f"or a dump ({', '.join(formats())}); say which with --table"
+        )
+    return Target(path.parent, What.DUMP, dumps=(path,), format=found)

@@ -1,0 +1,100 @@
+"""The command line: exit codes, messages, help."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from etl.cli import main
+from tests.dumps import truth, write_config, write_items, write_wide
+
+VERBS = ("demo", "synth", "build", "verify", "evaluate")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "etl.cli", verb, "--help"], capture_output=True, text=True, check=True
+    )
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "example" in done.stdout or verb == "evaluate"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    known = truth()
+    write_wide(tmp_path / "dumps" / "a.csv", known.models, known.keys, known.scores)
+    write_items(tmp_path / "items.csv", known.keys)
+    return write_config(tmp_path / "x.toml")
+
+
+def test_a_dry_run_touches_nothing(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", str(config), "--out", str(tmp_path / "out"), "--dry-run"]) == 0
+    assert "ingest   would run" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["build", "{tmp}/none.toml", "--out", "{tmp}/out"], 3, "No such file"),
+        (["build", "{tmp}/bad.toml", "--out", "{tmp}/out"], 2, "unknown section"),
+        (
+            ["build", "{tmp}/x.toml", "--out", "{tmp}/out", "--only", "grups"],
+            2,
+            "valid stages: ingest, splits",
+        ),
+        (["build", "{tmp}/x.toml", "--out", "{tmp}/out", "--only", "groups"], 2, "needs stage ingest first"),
+        (["build", "{tmp}/empty.toml", "--out", "{tmp}/out"], 3, "found nothing, expected a file, a folder"),
+        (["build", "{tmp}/x.toml", "--out", "{tmp}/items.csv"], 3, "File exists"),
+        (["synth", "{tmp}/dumps2", "--layout", "exel"], 2, "layouts: wide, lm_eval"),
+        (["synth", "{tmp}/dumps"], 3, "dumps"),
+        (["verify", "{tmp}"], 1, "expected a release"),
+        (["evaluate", "{tmp}"], 3, "manifest.json"),
+    ],
+)
+def test_errors_say_what_to_do(
+    config: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "bad.toml").write_text("[grups]\n")
+    write_config(tmp_path / "empty.toml", dump="nothing/here")
+    assert main([a.replace("{tmp}", str(tmp_path)) for a in arguments]) == code
+    said = capsys.readouterr()
+    assert message in said.err + said.out
+    assert "Traceback" not in said.err
+
+
+def test_wrong_usage_exits_with_two() -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["buidl"])
+    assert stopped.value.code == 2
+
+
+def test_an_interrupted_build_goes_on(config: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "etl.cli", "build", str(config), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("ingest")
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode in (0, 130)
+    assert "Traceback" not in said
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is the read-only place that root cannot write")
+def test_a_read_only_place_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", str(config), "--out", "/proc/out"]) == 3
+    assert "/proc/out" in capsys.readouterr().err

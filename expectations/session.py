@@ -36,10 +36,11 @@ class Session:
     ) -> None:
         self.target, self.previous = target, previous
         self.name = f":memory:validate{os.getpid()}_{next(_numbers)}"
-        self.settings = {"memory_limit": MEMORY, "preserve_insertion_order": "false"}
+        self.settings = {"memory_limit": MEMORY, "preserve_insertion_order": "false", "python_enable_replacements": "false"}
         self.connection = duckdb.connect(self.name, config=self.settings)
         self.broken: dict[str, str] = {}
         self._builders = builders
+        self.source: object = None
         self.cache: dict[str, tuple[pa.Table, pa.Table] | None] = {}
         self._made: dict[str, bool] = {}
 
@@ -69,7 +70,7 @@ class Session:
     def query(self, sql: str) -> pa.Table:
         """Rows of a query. Raises Unreadable where a file turns out to be damaged."""
         with readable(self.target.root):
-            return self.connection.execute(sql).to_arrow_table()
+            return self.connection.sql(sql).to_arrow_table()
 
     def columns(self, view: str) -> list[str]:
         """Names of a view's columns."""

@@ -27,7 +27,7 @@ def union(parts: tuple[Part, ...], keys: tuple[str, ...], columns: str = "*") ->
     selects = []
     for part in parts:
         literals = "".join(f", {quoted(part.keys.get(key, ''))} as {key}" for key in keys)
-        selects.append(f"select {columns}{literals} from read_parquet({quoted(part.path)})")
+        selects.append(f"select {columns}{literals} from read_parquet({quoted(part.path)}, hive_partitioning = false)")
     return " union all by name ".join(selects)
 
 

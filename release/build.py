@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from release import layout
@@ -12,29 +12,12 @@ from release.card import figures, license_text, render_card
 from release.croissant import croissant
 from release.diff import Level, Side, compare
 from release.files import checksums, format_checksums, read_checksums, read_text
-from release.manifest import Manifest, Row, Writer, read_manifest
+from release.manifest import Manifest, Writer, read_manifest
+from release.options import AUTO, ReleaseOptions
 from release.tables import write_tables
-from release.version import AUTO, changelog, changelog_entry, choose_version
+from release.version import changelog, changelog_entry, choose_version
 
-
-@dataclass(frozen=True)
-class ReleaseOptions:
-    """What a release is to be, and what its build knows beyond the tables.
-
-    version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
-    gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
-    quarantined, reasons. skipped_groups: rows of benchmark, method, m, kind, reason. encoders: what to say of
-    an encoder, its row in the registry by default; neither may hold a path or a date.
-    """
-
-    name: str = "routereval"
-    version: str = AUTO
-    previous: Path | None = None
-    schemes: tuple[str, ...] = ("paper", "family")
-    seed: int = 42
-    accounting: Sequence[Row] = ()
-    skipped_groups: Sequence[Row] = ()
-    encoders: Mapping[str, Row] = field(default_factory=dict)
+__all__ = ["ReleaseOptions", "ReleaseResult", "seal", "write_release"]
 
 
 @dataclass(frozen=True)
@@ -64,29 +47,11 @@ def write_release(
     _recover(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        facts = write_tables(
-            build,
-            draft,
-            options.schemes,
-            options.encoders,
-            options.skipped_groups,
-            writer,
-            progress or (lambda _: None),
-        )
-        manifest = Manifest(
-            name=options.name,
-            version="",
-            previous=None,
-            schemes=options.schemes,
-            seed=options.seed,
-            accounting=tuple(options.accounting),
-            benchmarks=facts.benchmarks,
-            encoders=facts.encoders,
-            n_models=facts.n_models,
-            tables=facts.tables,
-        )
+        manifest = write_tables(build, draft, options, writer, progress or (lambda _: None))
         evaluator = Path(__file__).with_name(layout.EVALUATOR)
-        shutil.copytree(evaluator, draft / layout.EVALUATOR, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            evaluator, draft / layout.EVALUATOR, ignore=shutil.ignore_patterns("__pycache__", ".*")
+        )
         version, changed = _finish(draft, manifest, options, writer)
         if reports:
             reports(draft)

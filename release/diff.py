@@ -83,17 +83,17 @@ def _differ(old: Side, new: Side, *paths: str) -> bool:
 def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
     removed, added = sorted(set(old) - set(new)), sorted(set(new) - set(old))
     if removed:
-        yield Change(Level.MAJOR, where, f"{count(removed, noun)} removed: {names(removed)}")
+        yield Change(Level.MAJOR, where, f"{_count(removed, noun)} removed: {_names(removed)}")
     if added:
-        yield Change(Level.MINOR, where, f"{count(added, noun)} added: {names(added)}")
+        yield Change(Level.MINOR, where, f"{_count(added, noun)} added: {_names(added)}")
 
 
-def count(found: Sequence[str], noun: str) -> str:
+def _count(found: Sequence[str], noun: str) -> str:
     """A number and its noun, such as `1 model` or `2 models`."""
     return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
 
 
-def names(found: Sequence[str]) -> str:
+def _names(found: Sequence[str]) -> str:
     """Up to `SHOWN` names, and how many there are beyond."""
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return ", ".join(f"`{name}`" for name in found[:SHOWN]) + more
@@ -123,9 +123,9 @@ def _touched(
     """Changes of what both releases have; `filled` still says all that it said before, and more."""
     changed, completed = [m for m in touched if m not in filled], [m for m in touched if m in filled]
     if changed:
-        yield Change(Level.MAJOR, where, f"{of}{count(changed, noun)} changed: {names(changed)}")
+        yield Change(Level.MAJOR, where, f"{of}{_count(changed, noun)} changed: {_names(changed)}")
     if completed:
-        yield Change(Level.MINOR, where, f"{of}{count(completed, noun)} completed: {names(completed)}")
+        yield Change(Level.MINOR, where, f"{of}{_count(completed, noun)} completed: {_names(completed)}")
 
 
 def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
@@ -164,7 +164,7 @@ def _items(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
     for found, verb in ((ids[0] - ids[1], "removed"), (ids[1] - ids[0], "added")):
         if found:
             # a new item moves the cuts of the split, so that results no longer compare
-            what = f"{count(sorted(found), 'item')} {verb}: {names(sorted(found))}"
+            what = f"{_count(sorted(found), 'item')} {verb}: {_names(sorted(found))}"
             yield Change(Level.MAJOR, name, what)
     if ids[0] != ids[1]:
         return

@@ -251,6 +251,8 @@ def members_of(table: pa.Table, where: str) -> dict[Group, list[str]]:
     ranked: dict[Group, list[tuple[int, str]]] = {}
     columns = (table[name].to_pylist() for name in ("method", "m", "kind", "rank", "model_id"))
     for method, m, kind, rank, model in zip(*columns, strict=True):
+        if kind not in list(Kind):
+            raise ReleaseError(f"{where}: found kind {kind!r}, expected one of {', '.join(Kind)}")
         ranked.setdefault(Group(method, m, Kind(kind)), []).append((rank, model))
     members = {}
     for group, found in sorted(ranked.items()):

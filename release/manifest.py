@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from release.errors import ReleaseInputError
+from release.errors import ReleaseError, ReleaseInputError
 from release.layout import (
     GROUPS,
     GROUPS_SCHEMA,
@@ -26,6 +26,7 @@ from release.layout import (
     vectors_schema,
 )
 from schemas.benchmarks import BENCHMARKS
+from schemas.ids import file_stem_is_safe
 from schemas.tables import MODELS as MODELS_SCHEMA
 from schemas.tables import SCHEMA_VERSION, SCORES, Split
 
@@ -176,7 +177,7 @@ def read_manifest(release: Path) -> Manifest:
             "routerset that wrote this release"
         )
     try:
-        return Manifest(
+        manifest = Manifest(
             **document["release"],
             schemes=tuple(document["schemes"]),
             seed=document["seed"],
@@ -190,10 +191,23 @@ def read_manifest(release: Path) -> Manifest:
             accounting=tuple(document["accounting"]),
             libraries=document["libraries"],
         )
+        _check(manifest)
+        return manifest
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ReleaseInputError(
             f"{path}: an entry is missing or malformed ({error!r}); fetch the release again"
         ) from error
+
+
+def _check(manifest: Manifest) -> None:
+    """What refers to something refers to what is there, and names can be part of a path."""
+    for name in (*manifest.benchmarks, *manifest.encoders, *manifest.schemes):
+        if not file_stem_is_safe(name):
+            raise ReleaseError(f"found name {name!r}, expected letters, digits, '.', '_' or '-'")
+    manifest.configs()
+    for benchmark in manifest.benchmarks.values():
+        for scheme in manifest.schemes:
+            _ = benchmark.splits[scheme], benchmark.test_items_in_train[scheme]
 
 
 def registry_order(benchmark: str) -> tuple[int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -324,12 +325,16 @@ class _Repository:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings of the Hub's client: it repeats addresses that carry signatures."""
-    from huggingface_hub.utils import logging
+    """No warnings of the Hub's client, which repeat addresses that carry signatures; bars on a terminal only."""
+    from huggingface_hub import utils
 
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
+    verbosity, bars = utils.logging.get_verbosity(), not utils.are_progress_bars_disabled()
+    utils.logging.set_verbosity_error()
+    if bars and not sys.stderr.isatty():
+        utils.disable_progress_bars()
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        utils.logging.set_verbosity(verbosity)
+        if bars:
+            utils.enable_progress_bars()

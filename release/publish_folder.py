@@ -13,7 +13,6 @@ from pathlib import Path
 
 from release import layout
 from release.arrival import check_arrival
-from release.errors import VersionError
 from release.files import read_checksums, sha256
 from release.manifest import read_manifest
 from release.publish_errors import DiskFull, PublishError, PublishRefused, ServiceUnavailable, explain_disk
@@ -30,8 +29,8 @@ from release.publish_plan import (
     news,
     some,
     taken,
+    versions_in,
 )
-from release.version import parse_version
 
 LATEST, LOCK = "latest", ".lock"
 
@@ -61,17 +60,9 @@ def publish_to_folder(
         raise explain_disk(error, str(target)) from error
 
 
-def versions(target: Path) -> list[str]:
-    """Versions that stand in a folder, ascending."""
-    found = []
-    for path in target.glob(f"v*/{layout.CHECKSUMS}"):
-        version = path.parent.name.removeprefix("v")
-        try:
-            parse_version(version)
-        except VersionError:
-            continue
-        found.append(version)
-    return sorted(found, key=parse_version)
+def versions(target: Path) -> frozenset[str]:
+    """Versions that stand in a folder."""
+    return versions_in(path.parent.name for path in target.glob(f"v*/{layout.CHECKSUMS}"))
 
 
 def _plan(release: Sealed, target: Path) -> Published:

@@ -10,12 +10,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from release import layout
-from release.errors import ReleaseError
+from release.errors import ReleaseError, VersionError
 from release.files import read_checksums, sha256
 from release.manifest import Manifest, read_manifest
 from release.publish_errors import PublishError, PublishRefused
 from release.verify import verify_checksums
-from release.version import is_version, parse_version
+from release.version import parse_version
 
 ATTRIBUTES = ".gitattributes"
 """The Hub puts it into every repository."""
@@ -233,7 +233,15 @@ def check_order(release: Sealed, versions: Iterable[str]) -> None:
 
 def versions_in(names: Iterable[str]) -> frozenset[str]:
     """Versions among the names of tags or folders, such as `v1.0.0`."""
-    return frozenset(name[1:] for name in names if name.startswith("v") and is_version(name[1:]))
+    return frozenset(name[1:] for name in names if name.startswith("v") and _is_version(name[1:]))
+
+
+def _is_version(text: str) -> bool:
+    try:
+        parse_version(text)
+    except VersionError:
+        return False
+    return True
 
 
 def latest_of(versions: Iterable[str]) -> str | None:

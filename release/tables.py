@@ -16,7 +16,8 @@ from release import layout
 from release.errors import ReleaseError, ReleaseInputError
 from release.files import read_table, sha256
 from release.layout import Group
-from release.manifest import BenchmarkEntry, Row, TableEntry, Writer, registry_order
+from release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, Writer, registry_order
+from release.options import ReleaseOptions
 from release.scores import ScoreSummary, read_scores
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import Split
@@ -29,29 +30,11 @@ WORKERS = 2
 """Files written at a time."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the tables of a release hold, for its manifest."""
-
-    benchmarks: Mapping[str, BenchmarkEntry]
-    encoders: Mapping[str, Row]
-    n_models: int
-    tables: Mapping[str, TableEntry]
-
-
 def write_tables(
-    build: Path,
-    release: Path,
-    schemes: Sequence[str],
-    encoders: Mapping[str, Row],
-    skipped: Sequence[Row],
-    writer: Writer,
-    progress: Callable[[str], None],
-) -> Facts:
-    """Write every table of a release, benchmark by benchmark.
+    build: Path, release: Path, options: ReleaseOptions, writer: Writer, progress: Callable[[str], None]
+) -> Manifest:
+    """Write every table of a release, benchmark by benchmark; returns its manifest, still without a version.
 
-    schemes: split schemes, the first one gives the files; encoders: what to say of an encoder; skipped:
-    rows of benchmark, method, m, kind, reason.
     Raises ReleaseInputError for a missing table, ReleaseError for tables that do not fit each other.
     """
     source = build / "tables"
@@ -65,8 +48,7 @@ def write_tables(
     dimensions: dict[str, int] = {}
     for name in names:
         progress(name)
-        benchmark = _load(source, name, schemes)
-        members[name] = benchmark.members
+        benchmark = _load(source, name, options.schemes)
         for encoder, vectors in benchmark.vectors.items():
             size = vectors["vector"].type.list_size
             if dimensions.setdefault(encoder, size) != size:
@@ -75,19 +57,25 @@ def write_tables(
                     f"{dimensions[encoder]} as before; embed again"
                 )
         tables |= _write_benchmark(benchmark, release, writer)
-        tables[layout.scores_path(name)] = _copy(
-            benchmark.scores, release, layout.scores_path(name), benchmark.summary
-        )
-        mine = tuple(
-            {k: v for k, v in r.items() if k != "benchmark"} for r in skipped if r["benchmark"] == name
-        )
-        entries[name] = _entry(benchmark, runs, mine)
+        path = layout.scores_path(name)
+        tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
+        members[name] = benchmark.members
+        entries[name] = _entry(benchmark, runs, options.skipped_groups)
     tables[layout.MODELS] = _copy(source / "models.parquet", release, layout.MODELS)
-    tables[layout.GROUPS] = _write(
-        release, layout.GROUPS, layout.GROUPS_SCHEMA, iter([layout.groups_table(members)]), writer
+    groups = layout.groups_table(members)
+    tables[layout.GROUPS] = _write(release, layout.GROUPS, layout.GROUPS_SCHEMA, iter([groups]), writer)
+    return Manifest(
+        name=options.name,
+        version="",
+        previous=None,
+        schemes=options.schemes,
+        seed=options.seed,
+        benchmarks=entries,
+        encoders={e: {**_describe(e, options), "dimension": d} for e, d in sorted(dimensions.items())},
+        n_models=tables[layout.MODELS].rows,
+        tables=tables,
+        accounting=tuple(options.accounting),
     )
-    described = {e: {**_describe(e, encoders), "dimension": d} for e, d in sorted(dimensions.items())}
-    return Facts(entries, described, tables[layout.MODELS].rows, tables)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +184,7 @@ def _measure(path: Path) -> tuple[int, int]:
     return table.num_rows, table.nbytes
 
 
-def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: tuple[Row, ...]) -> BenchmarkEntry:
+def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> BenchmarkEntry:
     known = BENCHMARKS[benchmark.name]
     columns, summary = benchmark.columns, benchmark.summary
     mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
@@ -221,14 +209,18 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: tuple[Row, ...]) -> B
         },
         test_items_in_train={scheme: layout.leaked(columns, scheme) for scheme in benchmark.schemes},
         groups=tuple(group.column for group in benchmark.members),
-        skipped_groups=skipped,
+        skipped_groups=tuple(
+            {key: value for key, value in row.items() if key != "benchmark"}
+            for row in skipped
+            if row["benchmark"] == benchmark.name
+        ),
         encoders=tuple(benchmark.vectors),
     )
 
 
-def _describe(encoder: str, given: Mapping[str, Row]) -> Row:
-    if encoder in given:
-        return given[encoder]
+def _describe(encoder: str, options: ReleaseOptions) -> Row:
+    if encoder in options.encoders:
+        return options.encoders[encoder]
     from embed.encoders import ENCODERS
 
     known = asdict(ENCODERS[encoder]) if encoder in ENCODERS else {}

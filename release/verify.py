@@ -94,7 +94,10 @@ def _same(path: str, what: str, found: object, expected: object) -> Iterator[Pro
 def _tables(manifest: Manifest, sums: Mapping[str, str]) -> Iterator[Problem]:
     """The manifest lists the tables that the configs read, with the checksums of SHA256SUMS."""
     needed = {path for config in manifest.configs() for path in config.files.values()}
-    yield from _same(layout.MANIFEST, "tables", sorted(manifest.tables), sorted(needed))
+    for path in sorted(needed - manifest.tables.keys()):
+        yield Problem(layout.MANIFEST, f"no table {path}", "one: a config reads it")
+    for path in sorted(manifest.tables.keys() - needed):
+        yield Problem(layout.MANIFEST, f"table {path}", "no such table: no config reads it")
     for path, table in sorted(manifest.tables.items()):
         yield from _same(layout.MANIFEST, f"{path} with SHA-256", table.sha256, sums.get(path))
 

@@ -9,9 +9,9 @@ from itertools import groupby
 from release.diff import Change, Level
 from release.errors import VersionError
 from release.manifest import BenchmarkEntry, Manifest
+from release.options import AUTO
 
 FIRST = "1.0.0"
-AUTO = "auto"
 HEADER = """# Changelog
 
 Versions follow the meaning of the data: MAJOR when existing rows, splits or groups change, MINOR when models,

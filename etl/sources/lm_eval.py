@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 import numpy as np
@@ -37,6 +37,7 @@ from schemas.tables import QUARANTINE, Reason
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
 _TASK_METRICS = {"truthfulqa_mc2": ("acc",)}  # the harness's name for mc2 in this one task
+_DIGITS = 64  # of a SHA-256
 _BATCH = 1 << 12  # lines whose columns are built together
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _ROWS = pa.schema(
@@ -129,12 +130,15 @@ _NO_METRIC = {
 }
 
 
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(min_length=_DIGITS, max_length=_DIGITS)]
+
+
 class _Usual(msgspec.Struct, gc=False):
     """What is read of the usual line besides its score."""
 
     doc_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-    doc_hash: str
-    target_hash: str
+    doc_hash: Sha256
+    target_hash: Sha256
     filter: str | None = None
 
 
@@ -151,10 +155,12 @@ def _usual_decoder(metrics: tuple[str, ...]) -> msgspec.json.Decoder[msgspec.Str
 
 @dataclass(frozen=True)
 class _Decoded:
-    """Usual lines of one chunk. fields: a list for each of `_Usual`. metric: place of their score's name."""
+    """Usual lines of one chunk. prints: joined, all of one length. metric: position of their score's name."""
 
     first: int
-    fields: list[list[object]]
+    doc_ids: list[int]
+    prints: str
+    filters: list[str | None]
     metric: int
     scores: np.ndarray
 
@@ -197,26 +203,32 @@ def _decode(chunk: bytes, first: int, n: int, run: TaskFile) -> _Decoded | None:
             return None
         if scores.size != n:
             return None
-        fields = [list(map(attrgetter(name), lines)) for name in _Usual.__struct_fields__]
-        return _Decoded(first, fields, metric, scores.reshape(n))
+        doc_ids, doc_hashes, target_hashes, filters = (
+            list(map(attrgetter(name), lines)) for name in _Usual.__struct_fields__
+        )
+        # what stays behind of a chunk is small, and near: strings of every line would be neither
+        prints = "".join(chain.from_iterable(zip(doc_hashes, repeat(":", n), target_hashes, strict=True)))
+        filters = [filters[0]] * n if len(set(filters)) == 1 else filters
+        scores = scores.reshape(n)
+        return _Decoded(first, doc_ids, prints, filters, metric, scores) if prints.isascii() else None
     return None
 
 
 def _columns(chunks: Sequence[_Decoded], run: TaskFile) -> pa.Table:
     """Rows of usual lines."""
-    keys, doc_hashes, target_hashes, filters = (
-        pa.array(list(chain.from_iterable(field))) for field in zip(*(c.fields for c in chunks), strict=True)
-    )
     sizes = [len(chunk.scores) for chunk in chunks]
+    n = sum(sizes)
+    offsets = np.arange(n + 1, dtype=np.int32) * (2 * _DIGITS + 1)
+    prints = "".join(chunk.prints for chunk in chunks).encode()
     columns = {
         "row": np.concatenate([np.arange(c.first, c.first + n) for c, n in zip(chunks, sizes, strict=True)]),
-        "doc_key": keys.cast(pa.string()),
-        "filter": filters.cast(pa.string()),
-        "print": pc.binary_join_element_wise(doc_hashes, target_hashes, ":"),
+        "doc_key": pa.array(list(chain.from_iterable(chunk.doc_ids for chunk in chunks))).cast(pa.string()),
+        "filter": pa.array(list(chain.from_iterable(chunk.filters for chunk in chunks)), pa.string()),
+        "print": pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(prints)),
         "metric": np.repeat([chunk.metric for chunk in chunks], sizes),
         "score": np.concatenate([chunk.scores for chunk in chunks]),
-        "text": pa.nulls(len(keys)),
-        "subset": pa.repeat(run.subset, len(keys)),
+        "text": pa.nulls(n),
+        "subset": pa.repeat(run.subset, n),
     }
     return pa.table(columns).cast(_ROWS)
 

@@ -476,7 +476,7 @@ def _sizes(shape: _Items, dtype: np.dtype, raw: object) -> tuple[int, ...]:
     if not isinstance(raw, list if dtype.hasobject else bytes | str | _Blob):
         raise _refused(f"{_show(raw)} as an array of {dtype}", "its bytes, or a list of text")
     size = raw.size if isinstance(raw, _Blob) else len(raw) * (dtype.itemsize if isinstance(raw, list) else 1)
-    if size != math.prod(sizes) * dtype.itemsize or not dtype.itemsize:
+    if size != math.prod(sizes) * dtype.itemsize:
         raise _damaged(f"{size} bytes", f"{math.prod(sizes)} times {dtype.itemsize} for {dtype} {sizes}")
     return sizes
 

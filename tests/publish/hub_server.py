@@ -278,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
                 ("GET", "commits"): lambda: self._commits(repo, rest),
                 ("POST", "paths-info"): lambda: self._paths_info(repo, rest, body),
                 ("POST", "preupload"): lambda: self._preupload(repo, rest, json.loads(body)),
-                ("POST", "commit"): lambda: self._commit(repo, rest, body, fault),
+                ("POST", "commit"): lambda: self._commit(match[1], rest, body, fault),
                 ("POST", "branch"): lambda: self._branch(repo, rest, json.loads(body)),
                 ("DELETE", "branch"): lambda: self._delete_branch(repo, rest),
                 ("POST", "tag"): lambda: self._tag(repo, rest, json.loads(body)),
@@ -369,7 +369,8 @@ class _Handler(BaseHTTPRequestHandler):
             files.append({"path": each["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
         return _json({"files": files})
 
-    def _commit(self, repo: Repo, branch: str, body: bytes, fault: Action | None) -> Answer:
+    def _commit(self, name: str, branch: str, body: bytes, fault: Action | None) -> Answer:
+        repo = self._repo(name)
         lines = [json.loads(line) for line in body.splitlines()]
         header = lines[0]["value"]
         head = repo.resolve(branch)
@@ -390,7 +391,8 @@ class _Handler(BaseHTTPRequestHandler):
                     raise Refusal(400, "", f"{value['path']}: its content was never uploaded")
                 files[value["path"]] = File(lfs=value["oid"], size=len(self.hub.store[value["oid"]]))
         sha = repo.commit(branch, files, header["summary"])
-        return _json({"success": True, "commitOid": sha, "commitUrl": f"{self.hub.endpoint}/commit/{sha}"})
+        url = f"{self.hub.endpoint}/datasets/{name}/commit/{sha}"
+        return _json({"success": True, "commitOid": sha, "commitUrl": url})
 
     def _branch(self, repo: Repo, name: str, wanted: Mapping[str, str]) -> Answer:
         if name in repo.branches:

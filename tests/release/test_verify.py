@@ -167,6 +167,12 @@ def swap_rows(table: pa.Table) -> pa.Table:
         ("scores/gsm8k.parquet", lambda t: t.slice(40), "scores/gsm8k.parquet", "models 19"),
         ("scores/gsm8k.parquet", put("item", 3, 77), "data/gsm8k", "found item 77, expected 0 to 39"),
         ("groups.parquet", put("model_id", 0, "org/nobody"), "groups.parquet", "candidate org/nobody"),
+        (
+            "groups.parquet",
+            put("kind", 0, "odd"),
+            "data/gpqa",
+            "found kind 'odd', expected one of all_strong",
+        ),
         ("groups.parquet", lambda t: t.slice(1), "data/gpqa", "paper_m3_all_strong: found 2 models"),
         ("groups.parquet", lambda t: t.slice(3), "groups.parquet", "groups of gpqa"),
         ("models.parquet", lambda t: t.slice(1), "models.parquet", "different models 19"),
@@ -202,6 +208,31 @@ def test_claims_of_the_manifest_are_checked(
 ) -> None:
     claim(release, benchmark, **facts)
     assert where in {p.path for p in verify(release, SPLIT_SCHEMES)}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"groups": ["paper_m5"]},
+        {"splits": {"paper": {"train": 40}}},
+        {"test_items_in_train": {}},
+        {"encoders": ["unknown"]},
+        {"extra": 1},
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_malformed(release: Path, facts: dict[str, object]) -> None:
+    document = json.loads((release / "manifest.json").read_text("utf-8"))
+    document["benchmarks"]["gsm8k"] |= facts
+    store.write_json(release / "manifest.json", document)
+    (problem,) = verify(release, SPLIT_SCHEMES)
+    assert "manifest.json: an entry is missing or malformed" in problem.found
+
+
+def test_a_manifest_cannot_point_outside(release: Path) -> None:
+    text = (release / "manifest.json").read_text("utf-8")
+    (release / "manifest.json").write_text(text.replace('"gsm8k": {', '"../../gsm8k": {'), "utf-8")
+    (problem,) = verify(release, SPLIT_SCHEMES)
+    assert "found name '../../gsm8k'" in problem.found
 
 
 def test_a_split_by_another_rule_is_found(built: Path) -> None:

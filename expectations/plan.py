@@ -1,0 +1,95 @@
+"""Which expectations run on a target: those whose views are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from expectations import files, manifests, matrices, releases, texts, views
+from expectations.dumps import FORMATS, LoadPickle, Views
+from expectations.dumps.routereval import read as read_pickles
+from expectations.errors import UnknownTable
+from expectations.findings import Expectation, Suite
+from expectations.session import Made, Session
+from expectations.suites import DUMPS, FOLDERS
+from expectations.target import Target, What
+
+BUILDERS: dict[str, Callable[[Session], Made]] = {
+    **files.BUILDERS,
+    **manifests.BUILDERS,
+    **matrices.BUILDERS,
+    **releases.BUILDERS,
+    **texts.BUILDERS,
+    **views.BUILDERS,
+}
+"""View name -> how it is made."""
+_NAMES = re.compile(r"\b(?:from|join|in \(from)\s+([a-z_]\w*)")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Expectations of one suite that share a view."""
+
+    suite: Suite
+    view: str
+    expectations: tuple[Expectation, ...]
+
+
+def open_session(target: Target, previous: Target | None, load_pickle: LoadPickle | None) -> Session:
+    """A session with everything that the suites of a target can name."""
+    if target.what is What.DUMP:
+        return Session(target, _dump_builders(target, load_pickle))
+    before = None if previous is None else Session(previous, BUILDERS)
+    return Session(target, BUILDERS, before)
+
+
+def _dump_builders(target: Target, load_pickle: LoadPickle | None) -> dict[str, Callable[[Session], Made]]:
+    read = FORMATS[target.format].read
+    if load_pickle is not None and read is read_pickles:
+        read = partial(read_pickles, load=load_pickle)
+    made: Views = read(target.dumps, target.root)
+    return {name: lambda _, table=table: table for name, table in made.items()} | {
+        "registry": views.registry,
+    }
+
+
+def suites_for(target: Target, wanted: Collection[str] | None) -> list[Suite]:
+    """Suites of a target; the wanted ones, where some are named. Raises UnknownTable."""
+    if target.what is What.DUMP:
+        return [DUMPS[target.format]]
+    if wanted is None and target.what is What.TABLE:
+        return [FOLDERS["layout"], FOLDERS[target.parts[0].table]]
+    for name in wanted or ():
+        if name not in FOLDERS:
+            raise UnknownTable(f"--table: found {name!r}, expected one of {', '.join(FOLDERS)}")
+    return [suite for name, suite in FOLDERS.items() if wanted is None or name in wanted]
+
+
+def plan(session: Session, suites: Collection[Suite]) -> tuple[list[Batch], list[str]]:
+    """Batches to validate, and expectations that cannot run because a table that they need is broken."""
+    batches: list[Batch] = []
+    skipped: list[str] = []
+    for suite in suites:
+        by_view: dict[str, list[Expectation]] = {}
+        for expectation in suite.expectations:
+            view = expectation.view or suite.view
+            absent = [name for name in dict.fromkeys([view, *_views(expectation)]) if name not in session]
+            if not absent and expectation.arguments:
+                column = expectation.arguments.get("column")
+                absent = [] if column in session.columns(view) else [f"{view}.{column}"]
+            if not absent:
+                by_view.setdefault(view, []).append(expectation)
+            elif session.broken:
+                reasons = "; ".join(f"{name}: {why}" for name, why in sorted(session.broken.items()))
+                skipped.append(f"{suite.name}.{expectation.name}: {reasons}")
+        batches += [Batch(suite, view, tuple(found)) for view, found in by_view.items()]
+    return batches, skipped
+
+
+def _views(expectation: Expectation) -> Iterator[str]:
+    """Views that a query names besides its own."""
+    yield from (name for name in _NAMES.findall(expectation.sql) if name in BUILDERS or name.startswith("dump_"))
+
+

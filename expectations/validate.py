@@ -1,0 +1,285 @@
+"""The gate: runs the suites with Great Expectations over DuckDB views. The only import of the framework."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import types
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from expectations.data_docs import make_self_contained
+from expectations.dumps import LoadPickle
+from expectations.findings import EXAMPLES, Finding, Outcome, Severity, Value
+from expectations.plan import Batch, open_session, plan, suites_for
+from expectations.report import to_json
+from expectations.session import Session
+from expectations.target import Target, What, locate
+
+RESULTS, DOCS = "results.json", "data_docs"
+_SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "warning"}
+_numbers = itertools.count()
+
+
+def validate(
+    path: Path,
+    *,
+    table: str | None = None,
+    previous: Path | None = None,
+    docs: Path | None = None,
+    stage: str | None = None,
+    suites: Collection[str] | None = None,
+    load_pickle: LoadPickle | None = None,
+) -> Outcome:
+    """Run the suites on a build, a release, one table file, or raw dumps.
+
+    table: for a folder, the only suite to run; for a file, the table or dump format that it is. previous: the
+    release or build before, for drift. docs: folder for results and Data Docs, none by default. stage: of a
+    build at work: only what it and the stages before it wrote is looked at, and only it is checked; `release`
+    checks the folder `release`. suites: run these alone. load_pickle: reads RouterEval's pickles without running
+    them; without it only what they ask to import is checked.
+    Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist.
+    """
+    inner = path / "release"
+    if stage == "release":
+        path, stage = inner, None
+    target = locate(path, table, stage)
+    if suites is None and table is not None and path.is_dir() and target.what is not What.DUMP:
+        suites = [table]
+    if suites is None and stage is not None:
+        suites = SUITES_OF_STAGE[stage]
+    before = None if previous is None else locate(previous)
+    targets = [(target, "")]
+    if target.what is What.BUILD and stage is None and (inner / "manifest.json").exists():
+        targets.append((locate(inner), "release/"))
+    findings: list[Finding] = []
+    skipped: list[str] = []
+    with _results(docs) as store:
+        for each, prefix in targets:
+            session = open_session(each, before, load_pickle)
+            try:
+                batches, left = plan(session, suites_for(each, suites))
+                skipped += [prefix + line for line in left]
+                for batch in batches:
+                    findings += _run(session, batch, prefix, store)
+            finally:
+                session.close()
+                if session.previous is not None:
+                    session.previous.close()
+        outcome = Outcome(str(path), tuple(findings), tuple(skipped))
+        if docs is not None and store is not None:
+            _write(outcome, docs, store)
+    return outcome
+
+
+SUITES_OF_STAGE: dict[str, tuple[str, ...]] = {
+    "ingest": ("layout", "manifest", "models", "items", "scores", "runs", "quarantine"),
+    "splits": ("layout", "splits"),
+    "groups": ("layout", "groups"),
+    "embed": ("layout", "embeddings"),
+}
+"""Stage of a build -> the suites that run after it; after `release` all run on the release."""
+
+
+@functools.cache
+def _framework():  # noqa: ANN202
+    """Great Expectations with its context; importing it takes seconds, and its analytics stay off."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        _register_dialect()
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return gx, context
+
+
+def _register_dialect() -> None:
+    """Make `duckdb.buf`: DuckDB's dialect, but that a result is read before its connection is closed."""
+    import duckdb_engine
+    from sqlalchemy.dialects import registry
+    from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
+
+    class Execution(duckdb_engine.Dialect.execution_ctx_cls):
+        def post_exec(self) -> None:
+            super().post_exec()
+            if self.cursor.description:
+                self.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(
+                    self.cursor, initial_buffer=self.cursor.fetchall()
+                )
+
+    class Dialect(duckdb_engine.Dialect):
+        execution_ctx_cls = Execution
+        supports_statement_cache = True
+
+    module = types.ModuleType("expectations_duckdb_buf")
+    module.Dialect = Dialect
+    sys.modules[module.__name__] = module
+    registry.register("duckdb.buf", module.__name__, "Dialect")
+
+
+def _run(session: Session, batch: Batch, prefix: str, store: Path | None) -> Iterator[Finding]:
+    """Validate the expectations of one view."""
+    gx, context = _framework()
+    number = next(_numbers)
+    name = f"{prefix}{batch.suite.name}".replace("/", ".")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source = _source(session)
+        asset = f"{batch.view}"
+        try:
+            definition = source.get_asset(asset).get_batch_definition(asset)
+        except LookupError:
+            definition = source.add_table_asset(asset, table_name=batch.view).add_batch_definition_whole_table(asset)
+        suite = gx.ExpectationSuite(
+            name=f"{name}.{batch.view}.{number}", expectations=[_row(gx, e) for e in batch.expectations]
+        )
+        validation = gx.ValidationDefinition(name=suite.name, data=definition, suite=context.suites.add(suite))
+        context.validation_definitions.add(validation)
+        keys = [key for key in batch.suite.keys if key in session.columns(batch.view)]
+        result_format = {"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES}
+        if keys:
+            result_format["unexpected_index_column_names"] = keys
+        result = validation.run(result_format=result_format)
+    by_name = {e.name: e for e in batch.expectations}
+    order = {e.name: place for place, e in enumerate(batch.expectations)}
+    rows = sorted(result.results, key=lambda row: order[row.expectation_config.meta["name"]])
+    for row in rows:
+        yield _finding(session, batch, by_name[row.expectation_config.meta["name"]], row, prefix)
+
+
+def _source(session: Session):  # noqa: ANN202
+    """The data source of a session, made once."""
+    from sqlalchemy.pool import NullPool
+
+    _, context = _framework()
+    if session.source is None:
+        session.source = context.data_sources.add_sql(
+            session.name.strip(":").replace(":", "_"),
+            connection_string=f"duckdb+buf:///{session.name}",
+            kwargs={"connect_args": {"config": session.settings}, "poolclass": NullPool},
+        )
+    return session.source
+
+
+def _row(gx, expectation):  # noqa: ANN001, ANN202
+    meta = {
+        "name": expectation.name,
+        "why": expectation.why,
+        "reference": expectation.reference,
+        "notes": {"format": "string", "content": [f"{expectation.name}: {expectation.why}"]},
+    }
+    severity = _SEVERITY[expectation.severity]
+    if expectation.sql:
+        return gx.expectations.UnexpectedRowsExpectation(
+            unexpected_rows_query=expectation.sql,
+            description=f"{expectation.name}: {expectation.why}",
+            severity=severity,
+            meta=meta,
+        )
+    kind = "".join(part.capitalize() for part in expectation.kind.split("_"))
+    return getattr(gx.expectations, kind)(**dict(expectation.arguments), severity=severity, meta=meta)
+
+
+def _finding(session, batch, expectation, row, prefix) -> Finding:  # noqa: ANN001
+    result = row.result or {}
+    failed = _exception(row.exception_info)
+    examples: Sequence[dict[str, Value]] = ()
+    unexpected = 0
+    if failed is not None:
+        # the gate fails closed: an expectation that could not be evaluated did not hold
+        unexpected, examples = 1, ({"could_not_run": failed},)
+    elif not row.success:
+        if expectation.sql:
+            unexpected = int(result["observed_value"])
+            examples = _examples(session, expectation, batch.view)
+        else:
+            unexpected = int(result["unexpected_count"])
+            listed = result.get("partial_unexpected_index_list") or [
+                {"value": value} for value in result.get("partial_unexpected_list", ())
+            ]
+            examples = [{k: _plain(v) for k, v in each.items()} for each in listed[:EXAMPLES]]
+    return Finding(
+        suite=batch.suite.name,
+        table=prefix + batch.view,
+        expectation=expectation.name,
+        severity=expectation.severity,
+        success=bool(row.success),
+        unexpected=unexpected,
+        examples=tuple(examples),
+        why=expectation.why,
+        reference=expectation.reference,
+    )
+
+
+def _exception(info: dict) -> str | None:
+    """First line of what an expectation raised, or None."""
+    if "raised_exception" in info:
+        infos = [info]
+    else:
+        infos = list(info.values())
+    for each in infos:
+        if each.get("raised_exception"):
+            return str(each.get("exception_message")).splitlines()[0][:300]
+    return None
+
+
+def _examples(session: Session, expectation, view: str) -> list[dict[str, Value]]:  # noqa: ANN001
+    sql = expectation.sql.format(batch=f'"{view}"')
+    table = session.query(f"select * from ({sql}) limit {EXAMPLES}")
+    return [{k: _plain(v) for k, v in row.items()} for row in table.to_pylist()]
+
+
+def _plain(value: object) -> Value:
+    """A value that JSON and a terminal can show."""
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    if isinstance(value, float):
+        return round(value, 9)
+    return str(value)
+
+
+@contextmanager
+def _results(docs: Path | None) -> Iterator[Path | None]:
+    """A folder for the Data Docs that takes its place when all is done."""
+    if docs is None:
+        yield None
+        return
+    _framework()
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _write(outcome: Outcome, docs: Path, store: Path) -> None:
+    """Write results and Data Docs, readable with no network."""
+    _, context = _framework()
+    site = f"site{next(_numbers)}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.add_data_docs_site(
+            site,
+            {
+                "class_name": "SiteBuilder",
+                "show_how_to_buttons": False,
+                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(store)},
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            },
+        )
+        context.build_data_docs(site_names=[site])
+        context.delete_data_docs_site(site)
+    make_self_contained(store)
+    docs.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(docs / DOCS, ignore_errors=True)
+    shutil.copytree(store, docs / DOCS)
+    (docs / RESULTS).write_text(json.dumps(json.loads(to_json(outcome)), indent=1) + "\n", encoding="utf-8")

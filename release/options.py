@@ -1,0 +1,32 @@
+"""What is asked of a release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from release.manifest import Row
+
+AUTO = "auto"
+"""The version that follows from what changed."""
+
+
+@dataclass(frozen=True)
+class ReleaseOptions:
+    """What a release is to be, and what its build knows beyond the tables.
+
+    version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
+    gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
+    quarantined, reasons. skipped_groups: rows of benchmark, method, m, kind, reason. encoders: what to say of
+    an encoder, its row in the registry by default; neither may hold a path or a date.
+    """
+
+    name: str = "routereval"
+    version: str = AUTO
+    previous: Path | None = None
+    schemes: tuple[str, ...] = ("paper", "family")
+    seed: int = 42
+    accounting: Sequence[Row] = ()
+    skipped_groups: Sequence[Row] = ()
+    encoders: Mapping[str, Row] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from embed.texts import embed_text
 from etl import store
 from etl.config import Config, ConfigError, Runner
 from etl.manifest import Stage, code_fingerprint, fingerprint
-from etl.progress import say
+from etl.progress import say, watch
 from etl.sources.base import SourceSpec
 from etl.sources.files import sha256
 from etl.sources.routereval import embedding_files, read_embeddings
@@ -107,7 +107,10 @@ def _compute(
 def _run_shards(function: Callable[[Shard], int], shards: Sequence[Shard], runner: Runner) -> None:
     from etl.pipeline import parallel_map
 
-    parallel_map(shards, function, runner)
+    folder = Path(shards[0].folders[0])
+    before = sum(1 for _ in folder.glob("*"))
+    with watch(shards[0].encoders[0].name, len(shards), lambda: sum(1 for _ in folder.glob("*")) - before):
+        parallel_map(shards, function, runner)
 
 
 def _check(config: Config) -> None:

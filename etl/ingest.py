@@ -17,6 +17,7 @@ from etl.assemble import assemble
 from etl.config import Config, Runner
 from etl.manifest import Stage, code_fingerprint, done, fingerprint, once
 from etl.models import models_table
+from etl.progress import watch
 from etl.sources.base import SourceSpec
 from etl.sources.files import sha256
 from etl.staging import SHARDS, Batch, Shard, plan_batches, stage_batch
@@ -70,12 +71,14 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
     from etl.pipeline import group_map
 
     specs = tuple(config.sources)
-    group_map(
-        plan.batches,
-        functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
-        functools.partial(_assemble, specs=specs, build=str(build), code=plan.code),
-        runner,
-    )
+    waiting = plan.waiting(build)
+    with watch("ingest", waiting, lambda: waiting - plan.waiting(build)):
+        group_map(
+            plan.batches,
+            functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
+            functools.partial(_assemble, specs=specs, build=str(build), code=plan.code),
+            runner,
+        )
     shards = [s for b in plan.batches for s in _stage(b, str(build), plan.benchmarks)]
     by_benchmark: defaultdict[str, list[Shard]] = defaultdict(list)
     for benchmark, shard in shards:

@@ -17,6 +17,7 @@ from etl.candidates import Group, Skipped, greedy_groups, paper_groups
 from etl.config import Config, Runner
 from etl.manifest import Stage, code_fingerprint, done, fingerprint, once
 from etl.matrix import read_matrix
+from etl.progress import watch
 from etl.splits import paper_split, splits_table, subset_sizes
 from etl.store import Output
 from schemas.tables import GROUPS, SPLITS, Split
@@ -113,9 +114,9 @@ def groups(
         for benchmark in benchmarks
         for method in config.groups.methods
     ]
-    parallel_map(
-        [t for t in tasks if done(build, t.mark) is None], functools.partial(_group, build=str(build)), runner
-    )
+    waiting = [task for task in tasks if done(build, task.mark) is None]
+    with watch("groups", len(waiting), lambda: sum(done(build, task.mark) is not None for task in waiting)):
+        parallel_map(waiting, functools.partial(_group, build=str(build)), runner)
     files: list[Output] = []
     info: dict[str, dict[str, store.JsonObject]] = {}
     for task in tasks:

@@ -64,7 +64,7 @@ class Batch:
     """Dumps that one worker reads together.
 
     order: position of the source in the config, which decides between runs that are equally new.
-    fingerprint: of the reading code, the source's settings and the files.
+    fingerprint: of the reading code, the source's settings and the files, wherever in the config they stand.
     """
 
     order: int
@@ -99,7 +99,7 @@ def plan_batches(specs: Sequence[SourceSpec], code: str) -> list[Batch]:
         settings = json.dumps(asdict(replace(spec, path="", items=None)), sort_keys=True, default=dict)
         for chunk in _chunks(dumps):
             files = [(d.file, d.signature, *source.companions(d, spec)) for d in chunk]
-            mark = blake2b(json.dumps([code, order, settings, files]).encode(), digest_size=16).hexdigest()
+            mark = blake2b(json.dumps([code, settings, files]).encode(), digest_size=16).hexdigest()
             batches.append(Batch(order, spec, tuple(chunk), mark))
     return batches
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ _numbers = itertools.count()
 class Session:
     """Views over one target.
 
-    name: of the database, which other connections of this process share. previous: the release or build
+    name: unique in this process. previous: the release or build
     before, for drift.
     """
 
@@ -35,9 +34,9 @@ class Session:
         previous: Session | None = None,
     ) -> None:
         self.target, self.previous = target, previous
-        self.name = f":memory:validate{os.getpid()}_{next(_numbers)}"
-        self.settings = {"memory_limit": MEMORY, "preserve_insertion_order": "false", "python_enable_replacements": "false"}
-        self.connection = duckdb.connect(self.name, config=self.settings)
+        self.name = f"session_{next(_numbers)}"
+        settings = {"memory_limit": MEMORY, "python_enable_replacements": "false"}
+        self.connection = duckdb.connect(config=settings)
         self.broken: dict[str, str] = {}
         self._builders = builders
         self.source: object = None

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import types
 import warnings
+import weakref
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ from expectations.target import Target, What, locate
 RESULTS, DOCS = "results.json", "data_docs"
 _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "warning"}
 _numbers = itertools.count()
+_sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
+"""Sessions at work, by the name under which the dialect connects to them."""
 
 
 def validate(
@@ -123,6 +126,9 @@ def _register_dialect() -> None:
         execution_ctx_cls = Execution
         supports_statement_cache = True
 
+        def connect(self, *, database: str, **_: object):  # noqa: ANN202
+            return duckdb_engine.ConnectionWrapper(_sessions[database].connection.cursor())
+
     module = types.ModuleType("expectations_duckdb_buf")
     module.Dialect = Dialect
     sys.modules[module.__name__] = module
@@ -165,10 +171,11 @@ def _source(session: Session):  # noqa: ANN202
 
     _, context = _framework()
     if session.source is None:
+        _sessions[session.name] = session
         session.source = context.data_sources.add_sql(
-            session.name.strip(":").replace(":", "_"),
+            session.name,
             connection_string=f"duckdb+buf:///{session.name}",
-            kwargs={"connect_args": {"config": session.settings}, "poolclass": NullPool},
+            kwargs={"poolclass": NullPool},
         )
     return session.source
 

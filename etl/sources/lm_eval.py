@@ -216,12 +216,12 @@ def _decode(chunk: bytes, first: int, n: int, run: TaskFile) -> _Decoded | None:
 
 def _columns(chunks: Sequence[_Decoded], run: TaskFile) -> pa.Table:
     """Rows of usual lines."""
-    sizes = [len(chunk.scores) for chunk in chunks]
+    starts, sizes = [chunk.first for chunk in chunks], [len(chunk.scores) for chunk in chunks]
     n = sum(sizes)
     offsets = np.arange(n + 1, dtype=np.int32) * (2 * _DIGITS + 1)
     prints = "".join(chunk.prints for chunk in chunks).encode()
     columns = {
-        "row": np.concatenate([np.arange(c.first, c.first + n) for c, n in zip(chunks, sizes, strict=True)]),
+        "row": np.concatenate([np.arange(a, a + size) for a, size in zip(starts, sizes, strict=True)]),
         "doc_key": pa.array(list(chain.from_iterable(chunk.doc_ids for chunk in chunks))).cast(pa.string()),
         "filter": pa.array(list(chain.from_iterable(chunk.filters for chunk in chunks)), pa.string()),
         "print": pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(prints)),

@@ -25,7 +25,7 @@ from release.publish_plan import Published
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__])
-QUICK = Patience(tries=4, first=0.0, longest=0.0)
+QUICK = Patience(tries=6, first=0.0, longest=0.0)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,8 +10,12 @@ import pytest
 
 from etl import store
 from release.build import write_release
-from tests.publish.hub_server import Hub, serve
+from tests.publish.clients import Order, Publisher
+from tests.publish.hub_server import WRITER, Hub, Repo, serve
 from tests.release.builds import Bench, binary, model_names, options, write_build
+
+REPOSITORY = "hf://datasets/org/tiny"
+Repository = tuple[dict[str, Repo], dict[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,32 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
                     os.environ[name] = value
 
 
+def _empty(server: Hub) -> Hub:
+    with server.lock:
+        for state in (server.repos, server.store, server.faults, server.requests):
+            state.clear()
+    return server
+
+
 @pytest.fixture
 def hub(server: Hub) -> Hub:
-    """That Hub without repositories and faults."""
-    with server.lock:
-        server.repos.clear()
-        server.store.clear()
-        server.faults.clear()
-        server.requests.clear()
-    return server
+    """That Hub, without repositories and faults."""
+    return _empty(server)
+
+
+@pytest.fixture(scope="session")
+def first_published(server: Hub, versions: Versions) -> Repository:
+    """What the Hub holds once v1.0.0 is published."""
+    _empty(server)
+    told = Publisher(Order(versions.first, REPOSITORY, WRITER)).wait()
+    assert told.code == 0
+    return copy.deepcopy((server.repos, server.store))
+
+
+@pytest.fixture
+def published(hub: Hub, first_published: Repository) -> Hub:
+    """A Hub with v1.0.0."""
+    repos, store = copy.deepcopy(first_published)
+    hub.repos.update(repos)
+    hub.store.update(store)
+    return hub

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import queue
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -30,15 +31,18 @@ class Action(StrEnum):
     LOSE_ANSWER = "it is carried out, and the connection closes before the answer"
     HALF = "half of the answer, then the connection closes"
     LOSE_FILE = "the commit leaves out a file"
-    CORRUPT = "one byte of the content is another one"
+    CORRUPT = "one byte of the content is another one on the way"
+    ROT = "one byte of the content is another one in the store"
     ERROR = "the server has a problem"
     BUSY = "too many requests"
     ECHO = "the server has a problem, and says so with the credentials it was given"
+    KILL_BEFORE = "the client is killed before anything happens"
+    KILL_AFTER = "the client is killed once it is carried out"
 
 
 @dataclass
 class Fault:
-    """Goes off on requests that match, `times` times, after letting `after` of them pass."""
+    """Goes off on requests that match, `times` times, after letting `after` of them pass. path: an expression."""
 
     method: str
     path: str
@@ -49,7 +53,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Request:
-    """A request that was served. received: bytes of its body."""
+    """A request that was served. received, sent: bytes of the bodies."""
 
     method: str
     path: str
@@ -119,6 +123,7 @@ class Hub:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.endpoint = ""
+        self.kills: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.lock = threading.RLock()
 
     def content(self, file: File) -> bytes:
@@ -203,11 +208,15 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         path = unquote(urlsplit(self.path).path)
         fault = self.hub.take(method, path)
-        if fault is Action.CLOSE:
+        if fault is Action.KILL_BEFORE:
+            self.hub.kills.get(timeout=30)()
+        if fault in (Action.CLOSE, Action.KILL_BEFORE):
             self.close_connection = True
             return
         status, headers, answer = self._answer(method, path, body, fault)
-        if fault is Action.LOSE_ANSWER:
+        if fault is Action.KILL_AFTER:
+            self.hub.kills.get(timeout=30)()
+        if fault in (Action.LOSE_ANSWER, Action.KILL_AFTER):
             self.close_connection = True
             return
         if fault is Action.CORRUPT and answer and method == "GET":
@@ -300,9 +309,10 @@ class _Handler(BaseHTTPRequestHandler):
         return _json({"url": f"{self.hub.endpoint}/datasets/{name}", "name": name})
 
     def _put(self, digest: str, body: bytes, fault: Action | None) -> Answer:
-        if hashlib.sha256(body).hexdigest() != digest:
+        arrived = _other_byte(body) if fault is Action.CORRUPT else body
+        if hashlib.sha256(arrived).hexdigest() != digest:
             raise Refusal(400, "", "Checksum mismatch")
-        self.hub.store[digest] = _other_byte(body) if fault is Action.CORRUPT else body
+        self.hub.store[digest] = _other_byte(body) if fault is Action.ROT else body
         return 200, {}, b""
 
     def _batch(self, wanted: Mapping[str, list[dict[str, object]]]) -> Answer:

@@ -168,9 +168,10 @@ def _numpy(canary: str) -> Iterator[Hostile]:
     yield Hostile("_frombuffer of list axes", buffer + b"(" + zeros + f8 + one + b"U\x01K]\x85tR.")
     yield Hostile("_frombuffer of a name", buffer + b"(" + name("numpy", "ndarray") + f8 + one + b"U\x01CtR.")
     reconstruct = name("numpy._core.multiarray", "_reconstruct")
-    yield Hostile(
-        "reconstruct another class", reconstruct + name("numpy", "dtype") + b"K\x00\x85C\x01b\x87R."
-    )
+    state = b"(K\x01" + one + f8 + b"\x89" + zeros + b"tb."
+    for module, kind in (("numpy", "dtype"), ("numpy._core.multiarray", "scalar")):
+        another = reconstruct + name(module, kind) + b"K\x00\x85C\x01b\x87R"
+        yield Hostile(f"reconstruct {module}.{kind}", another + state)
     yield Hostile("reconstruct a number", reconstruct + b"K\x01K\x00\x85C\x01b\x87R.")
     skeleton = reconstruct + name("numpy", "ndarray") + b"K\x00\x85C\x01b\x87R"
     yield Hostile("array without a state", skeleton + b".")
@@ -256,8 +257,8 @@ def _sizes() -> Iterator[Hostile]:
     yield Hostile("GET of nothing", b"g7\n.")
     yield Hostile("LONG_BINGET of nothing", b"j\xff\xff\xff\xff.")
     yield Hostile("MEMOIZE of nothing", b"\x94.")
-    yield Hostile("a quarter of a million lists", b"]" * (1 << 18) + b".")
-    yield Hostile("a quarter of a million memo entries", b"(N" + b"\x94" * (1 << 18) + b"t")
+    yield Hostile("many lists", b"]" * (1 << 16) + b".")
+    yield Hostile("many memo entries", b"(N" + b"\x94" * (1 << 16) + b"t")
     parts = text("a" * (1 << 20)) + b"\x94" + text("latin1") + b"\x94"
     again = name("_codecs", "encode") + b"h\x00h\x01\x86R"
     yield Hostile("a megabyte encoded 1000 times", b"(" + parts + again * 1000 + b"t.")
@@ -289,6 +290,13 @@ def _shapes() -> Iterator[Hostile]:
         ("of 65 axes", b"(" + b"K\x01" * 65 + b"t", zeros),
     ):
         yield Hostile(f"shape {label}", array(shape, f8, payload) + b".")
+    vast = b"\x8a\xfb" + b"\x01" * 251
+    yield Hostile(
+        "shape beyond C integers with nothing in it", array(vast + b"K\x00\x86", f8, b"C\x00") + b"."
+    )
+    large = b"B" + struct.pack("<I", 80_000) + bytes(80_000)
+    axes = b"(" + b"K\x01" * 64 + b"M" + struct.pack("<H", 10_000) + b"t"
+    yield Hostile("shape of 65 axes, left on disk", array(axes, f8, large) + b".")
     empty_text = dtype("U0", "<", b"NNNK\x00K\x04K\x08")
     yield Hostile(
         "shape of a trillion empty texts",
@@ -313,6 +321,9 @@ def _structures() -> Iterator[Hostile]:
     yield Hostile(
         "a text of a megabyte 1000 times", b"(" + text("a" * (1 << 20)) + b"\x94" + b"h\x00" * 1000 + b"t."
     )
+    for opcode, kind in ((b"T", "Python 2 str"), (b"B", "bytes")):
+        megabyte = opcode + struct.pack("<I", 1 << 20) + b"a" * (1 << 20)
+        yield Hostile(f"{kind} of a megabyte 1000 times", b"(" + megabyte + b"\x94" + b"h\x00" * 1000 + b"t.")
     yield Hostile("list in itself", b"]\x94h\x00a.")
     yield Hostile("dict in itself", b"}\x94" + text("k") + b"h\x00s.")
     yield Hostile("tuple in itself through a list", b"]\x94h\x00\x85a.")

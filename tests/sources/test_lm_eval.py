@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,12 @@ def encode(*lines: object) -> bytes:
 
 def usual(doc_id: int, score: object, metric: str = "acc_norm", **fields: object) -> dict[str, object]:
     doc = {"question": f"What is {doc_id}?", "choices": ["a", "b"]}
-    hashes = {"doc_hash": f"d{doc_id}", "prompt_hash": "p", "target_hash": "t"}
+    hashes = {"doc_hash": digest(f"{doc_id}"), "prompt_hash": digest("prompt"), "target_hash": digest("0")}
     return {"doc_id": doc_id, "doc": doc, "target": "0", **hashes, metric: score, **fields}
+
+
+def digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def read_one(folder: Path, **keys: object) -> Reading:
@@ -103,7 +108,7 @@ LINES = st.lists(
             st.integers(0, 12),
             VALUES,
             st.sampled_from(["acc", "exact_match"]),
-            st.sampled_from(["", "doc_hash", "doc_id"]),
+            st.sampled_from(["", "", "doc_hash", "doc_id"]),
         ),
         ODD_LINES,
     ),

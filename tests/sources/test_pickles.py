@@ -236,6 +236,7 @@ def test_large_text_and_bytes_outside_arrays(load: Load, protocol: int) -> None:
         "text": "\u20ac" * 100_000,
         "bytes": (b"\x00\xff" * 100_000, [b"a" * 100_000]),
         b"k" * 70_000: "\n\\",
+        "tuples": ((b"a" * 70_000,) * 2, (1, 2, 3, 4, 5, b"a" * 70_000), ((b"b" * 70_000,), "c")),
     }
     assert load(pickle.dumps(data, protocol)) == data
 
@@ -493,6 +494,11 @@ def test_messages_say_where_what_and_what_to_do(load: Load) -> None:
             "save the file again with dicts, lists, text and numpy arrays",
         ),
         (
+            b"U\x01\xff.",
+            "[byte 3, STOP]: found a Python 2 str beyond ASCII, expected one that is text or an array: "
+            "save the file again with Python 3",
+        ),
+        (
             b"]X\x05\x00\x00\x00ab",
             "[byte 1, BINUNICODE]: found 2 bytes to the end of the file, expected 5: "
             "the file is damaged, get it again",
@@ -537,7 +543,7 @@ def test_truncated_anywhere(load: Load, data: bytes) -> None:
     st.integers(0, 2000),
     st.booleans(),
 )
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_damaged_files_give_plain_data_or_an_error(
     reload: Callable[[bytes], object], data: bytes, flips: list[tuple[int, int]], cut: int, truncate: bool
 ) -> None:
@@ -552,7 +558,7 @@ def test_damaged_files_give_plain_data_or_an_error(
 
 
 @given(st.lists(st.sampled_from(sorted(FRAGMENTS)), max_size=30).map(b"".join))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_opcodes_in_any_order_give_plain_data_or_an_error(
     reload: Callable[[bytes], object], data: bytes
 ) -> None:

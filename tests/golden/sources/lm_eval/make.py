@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -22,9 +23,9 @@ def line(doc_id: object, **fields: object) -> dict[str, object]:
         "arguments": {"gen_args_0": {"arg_0": f"Question: What is {doc_id} plus {doc_id}?", "arg_1": " odd"}},
         "resps": [[["-1.5", "False"]]],
         "filtered_resps": [["-1.5", "False"]],
-        "doc_hash": f"d{doc_id}",
-        "prompt_hash": f"p{doc_id}",
-        "target_hash": "t1",
+        "doc_hash": sha256(f"document {doc_id}".encode()).hexdigest(),
+        "prompt_hash": sha256(f"prompt {doc_id}".encode()).hexdigest(),
+        "target_hash": sha256(b"1").hexdigest(),
         **fields,
     }
 

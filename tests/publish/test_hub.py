@@ -1,0 +1,202 @@
+"""Publishing to a Hub that speaks real HTTP: what readers see, what is sent, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from release.files import files
+from release.layout import CHECKSUMS
+from release.manifest import read_manifest
+from release.publish import publish
+from release.publish_errors import PublishRefused
+from release.publish_plan import Outcome
+from tests.publish.clients import Order, Publisher, Told, in_process, load_rows
+from tests.publish.conftest import REPOSITORY, Versions
+from tests.publish.hub_server import READER, WRITER, Hub
+
+NAME = "org/tiny"
+
+
+def content(release: Path) -> dict[str, bytes]:
+    """Files of a release folder."""
+    return {path: (release / path).read_bytes() for path in sorted([*files(release), CHECKSUMS])}
+
+
+def run(release: Path, token: str | None = WRITER, to: str = REPOSITORY, **changes: object) -> Told:
+    """Publish in another process."""
+    return Publisher(Order(release, to, token, **changes)).wait()  # type: ignore[arg-type]
+
+
+def changed(hub: Hub) -> list[str]:
+    """Requests that change something."""
+    return [
+        request.path
+        for request in hub.requests
+        if request.method in ("POST", "PUT", "DELETE") and "paths-info" not in request.path
+    ]
+
+
+def test_versions_stand_side_by_side(hub: Hub, versions: Versions, tmp_path: Path) -> None:
+    told = run(versions.first, trusting=False)
+    assert (told.code, told.message) == (0, "")
+    assert hub.read(NAME, "v1.0.0") == hub.read(NAME, "main") == content(versions.first)
+    assert sum(step.startswith("loaded config") for step in told.steps) == 7
+    configs = [config.name for config in read_manifest(versions.first).configs()]
+    rows = in_process(load_rows, NAME, "v1.0.0", tmp_path / "1", configs)
+    assert rows["gsm8k"]["train"] == pq.read_table(versions.first / "data/gsm8k/train.parquet").to_pylist()
+
+    hub.requests.clear()
+    told = run(versions.second, trusting=False)
+    assert told.code == 0
+    assert hub.read(NAME, "v1.0.0") == content(versions.first)
+    assert hub.read(NAME, "v1.1.0") == hub.read(NAME, "main") == content(versions.second)
+    assert sorted(hub.repos[NAME].branches) == ["main"]
+    sent = ("models.parquet", "scores/gsm8k.parquet")
+    sizes = sorted((versions.second / path).stat().st_size for path in sent)
+    assert sorted(request.received for request in hub.requests if request.method == "PUT") == sizes
+    assert [path for path in told.result.sent if path.endswith(".parquet")] == [*sent]
+
+    assert in_process(load_rows, NAME, "v1.0.0", tmp_path / "2", configs) == rows
+    models = in_process(load_rows, NAME, None, tmp_path / "3", ["models"])["models"]["train"]
+    assert len(models) == len(rows["models"]["train"]) + 1
+
+
+def test_what_is_published_is_left_alone(published: Hub, versions: Versions) -> None:
+    told = run(versions.first)
+    assert (told.code, told.result.outcome, told.result.bytes_sent) == (0, Outcome.UNCHANGED, 0)
+    assert changed(published) == []
+
+
+def test_a_dry_run_tells_files_bytes_and_changes_and_does_nothing(published: Hub, versions: Versions) -> None:
+    told = run(versions.second, token=None, dry_run=True)
+    assert (told.code, told.result.outcome) == (0, Outcome.PLANNED)
+    assert changed(published) == []
+    expected = {
+        path: len(data)
+        for path, data in content(versions.second).items()
+        if data != content(versions.first).get(path)
+    }
+    assert told.result.sent == expected
+    text = told.result.text()
+    assert f"{sum(expected.values()):,}  bytes in {len(expected)} files; 39 files unchanged" in text
+    assert f"{expected['scores/gsm8k.parquet']:,}  scores/gsm8k.parquet" in text
+    assert "- MINOR, gsm8k: 1 model added: `org/model-0009`" in text
+
+
+def test_a_dry_run_creates_no_repository(hub: Hub, versions: Versions) -> None:
+    told = run(versions.first, dry_run=True)
+    assert (told.code, len(told.result.sent), hub.repos) == (0, 46, {})
+
+
+def test_the_commit_on_main_says_which_version(published: Hub) -> None:
+    titles = [*published.repos[NAME].titles.values()]
+    assert titles == ["someone else", "Upload v1.0.0", "Release v1.0.0"]
+
+
+def test_files_that_the_new_version_lacks_are_removed(
+    published: Hub, versions: Versions, tmp_path: Path
+) -> None:
+    """The first version again, as if the one before it had one file more."""
+    release = shutil.copytree(versions.second, tmp_path / "release")
+    old = versions.first / "evaluator/README.md"
+    (release / "evaluator/README.md").unlink()
+    sums = (release / CHECKSUMS).read_text().splitlines(keepends=True)
+    (release / CHECKSUMS).write_text("".join(line for line in sums if "evaluator/README.md" not in line))
+    told = run(release)
+    assert (told.code, told.result.removed) == (0, ("evaluator/README.md",))
+    assert published.read(NAME, "main") == content(release)
+    assert published.read(NAME, "v1.0.0")["evaluator/README.md"] == old.read_bytes()
+
+
+def refused(told: Told, code: int, *words: str) -> None:
+    assert told.code == code
+    assert [word for word in words if word not in told.message] == []
+    assert WRITER not in told.message
+
+
+def test_a_version_is_published_once(published: Hub, versions: Versions) -> None:
+    refused(run(versions.other), 2, REPOSITORY, "v1.0.0 is published, with other content", "`previous`")
+    assert changed(published) == []
+
+
+def test_a_version_comes_after_the_latest(published: Hub, versions: Versions) -> None:
+    assert run(versions.second).code == 0
+    published.repos[NAME].tags["v1.2.0"] = published.repos[NAME].tags.pop("v1.1.0")
+    refused(run(versions.second), 2, "v1.1.0 was built after 1.0.0, but v1.2.0 is the latest")
+
+
+def test_foreign_content_stays(hub: Hub, versions: Versions) -> None:
+    hub.add(NAME, {"train.csv": b"a,b\n1,2\n", "README.md": b"# mine\n"})
+    refused(run(versions.first), 2, REPOSITORY, "found README.md, train.csv", "empty repository")
+    assert changed(hub) == []
+
+
+def test_files_between_releases_stay(published: Hub, versions: Versions) -> None:
+    published.add(NAME, {"notes.txt": b"mine\n"})
+    refused(run(versions.second), 2, "found files that no release put there: notes.txt")
+    assert changed(published) == []
+
+
+def test_another_dataset_stays(published: Hub, versions: Versions) -> None:
+    manifest = json.loads(published.read(NAME, "main")["manifest.json"])
+    manifest["release"]["name"] = "large"
+    published.add(NAME, {"manifest.json": json.dumps(manifest).encode()})
+    refused(run(versions.second), 2, "found dataset 'large', expected 'tiny'")
+    assert changed(published) == []
+
+
+@pytest.mark.parametrize("manifest", [b'{"schema_version": 99}', b"[]", b"{"])
+def test_a_previous_release_of_an_unknown_schema_stays(
+    published: Hub, versions: Versions, manifest: bytes
+) -> None:
+    published.add(NAME, {"manifest.json": manifest})
+    refused(run(versions.second), 3, f"{REPOSITORY}/manifest.json")
+    assert changed(published) == []
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        (None, "HF_TOKEN is not set"),
+        ("hf_some_other_token", "does not accept the token in HF_TOKEN"),
+        (READER, "may not do this"),
+    ],
+)
+def test_a_token_must_be_right(published: Hub, versions: Versions, token: str | None, words: str) -> None:
+    told = run(versions.second, token=token)
+    refused(told, 2, REPOSITORY, words)
+    assert token is None or token not in told.message + "".join(told.steps)
+    assert published.read(NAME, "main") == content(versions.first)
+
+
+def test_a_token_must_be_right_for_a_new_repository(hub: Hub, versions: Versions) -> None:
+    refused(run(versions.first, token=READER), 2, "may not do this")
+    assert hub.repos == {}
+
+
+def test_a_damaged_release_is_not_published(hub: Hub, versions: Versions, tmp_path: Path) -> None:
+    release = shutil.copytree(versions.first, tmp_path / "release")
+    path = release / "scores/gsm8k.parquet"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    refused(run(release), 1, "scores/gsm8k.parquet: found SHA-256")
+    assert hub.requests == []
+
+
+def test_no_release_is_not_published(hub: Hub, tmp_path: Path) -> None:
+    refused(run(tmp_path), 3, "manifest.json: not found; expected the folder of a release")
+
+
+def test_another_version_than_asked_for_is_not_published(versions: Versions) -> None:
+    with pytest.raises(PublishRefused, match=r"found version 1\.0\.0, expected 2\.0\.0; set `version`"):
+        publish(versions.first, REPOSITORY, version="2.0.0")
+
+
+@pytest.mark.parametrize("to", ["s3://bucket/data", "hf://org/tiny", "hf://datasets/tiny"])
+def test_there_is_no_other_target(versions: Versions, to: str) -> None:
+    with pytest.raises(PublishRefused, match="expected a folder or hf://datasets/ORG/NAME"):
+        publish(versions.first, to)

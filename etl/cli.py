@@ -46,12 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _exit_code(error: Exception) -> int | None:
     """Exit code of an error that a user can act on; None for a bug."""
-    from embed.errors import ModelUnavailable
+    from embed.errors import BadVectors, ModelUnavailable, ModelUnusable
     from etl.build import BuildLocked, StageMissing
     from etl.config import ConfigError
     from etl.ingest import EmptyBuild
     from etl.pipeline import ClusterUnavailable
 
+    own = getattr(error, "exit_code", None)
+    if isinstance(own, int):
+        return own
     codes: list[tuple[type[Exception], int]] = [
         (ConfigError, USAGE),
         (StageMissing, USAGE),
@@ -59,6 +62,8 @@ def _exit_code(error: Exception) -> int | None:
         (BuildLocked, TRY_LATER),
         (ClusterUnavailable, TRY_LATER),
         (ModelUnavailable, TRY_LATER),
+        (ModelUnusable, UNREADABLE),
+        (BadVectors, DATA_FAILED),
         (OSError, UNREADABLE),
     ]
     return next((code for kind, code in codes if isinstance(error, kind)), None)

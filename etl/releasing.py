@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from etl import store
@@ -40,6 +41,15 @@ def release(config: Config, build: Path, manifest: Manifest, progress: Callable[
             for skipped in of_benchmark["skipped"]
         ],
     )
+    vectors = manifest.stages["embed"].info["embeddings"]
+    options = replace(options, encoders={name: row for name, row in map(_ready_made, vectors.items()) if row})
     result = write_release(build, build / FOLDER, options, store, progress)
     outputs = [store.describe(build, build / FOLDER / name) for name in result.files]
     return Stage("", tuple(outputs), {"version": result.version, "changed": result.changed})
+
+
+def _ready_made(entry: tuple[str, Mapping[str, store.JsonObject]]) -> tuple[str, store.JsonObject]:
+    """What to say of an encoder whose vectors came with a dump: nothing that we would know of our own."""
+    name, benchmarks = entry
+    given = sorted(b for b, facts in benchmarks.items() if facts["from"] == "dump")
+    return name, {"from_dump": given} if given else {}

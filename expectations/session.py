@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from expectations.errors import Unreadable
 from expectations.target import Target
 
 MEMORY = "1GB"
+ON_DISK = frozenset({"scores", "data", "dump_rows"})
+"""Views that are read from their files whenever they are asked for."""
 Made: TypeAlias = "pa.Table | str | None"
 """A view: rows, a query, or None where what it is made of is not there."""
 _numbers = itertools.count()
@@ -35,13 +38,14 @@ class Session:
     ) -> None:
         self.target, self.previous = target, previous
         self.name = f"session_{next(_numbers)}"
-        settings = {"memory_limit": MEMORY, "python_enable_replacements": "false"}
+        settings = {"memory_limit": MEMORY, "python_enable_replacements": "false", "temp_directory": tempfile.gettempdir()}
         self.connection = duckdb.connect(config=settings)
         self.broken: dict[str, str] = {}
         self._builders = builders
         self.source: object = None
         self.cache: dict[str, tuple[pa.Table, pa.Table] | None] = {}
         self._made: dict[str, bool] = {}
+        self._columns: dict[str, list[str]] = {}
 
     def __contains__(self, view: object) -> bool:
         """Whether a view can be had; it is made now if it was not before. Raises Unreadable."""
@@ -58,8 +62,8 @@ class Session:
     def _create(self, name: str, made: pa.Table | str) -> None:
         with readable(self.target.root):
             if isinstance(made, str):
-                # facts are computed once, views of the files whenever they are read
-                kind = "table" if name.endswith("_facts") or name.endswith("_counts") else "view"
+                # scores and texts stay in their files, all else is small
+                kind = "view" if name in ON_DISK else "table"
                 self.connection.execute(f'create {kind} "{name}" as {made}')
             else:
                 self.connection.register("_rows", made)
@@ -73,7 +77,10 @@ class Session:
 
     def columns(self, view: str) -> list[str]:
         """Names of a view's columns."""
-        return [str(row[0]) for row in self.connection.execute(f'describe "{view}"').fetchall()]
+        if view not in self._columns:
+            found = self.connection.execute(f'describe "{view}"').fetchall()
+            self._columns[view] = [str(row[0]) for row in found]
+        return self._columns[view]
 
     def close(self) -> None:
         """Forget everything."""

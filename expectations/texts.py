@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from expectations.session import Made, Session, readable
 from expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
+from expectations.views import item_texts
 from schemas import ids
 from schemas.benchmarks import BENCHMARKS
 
@@ -52,17 +53,14 @@ def text_facts(session: Session) -> Made:
     """Ids and families as the texts of the items give them; null where the text is not there."""
     if "items" not in session:
         return None
-    choices = "choices" if session.target.what is not What.RELEASE else "null::varchar[] as choices"
     known = session.target.what is not What.RELEASE
-    table = session.query(
-        f"select benchmark, item, item_id, subset, family_id, question, prompt, {choices} from items"
-    )
+    table = session.query(item_texts(session))
     rows = []
     for row in table.to_pylist():
         question, prompt = row["question"], row["prompt"]
         content = None
         if known or question is None:
-            content = ids.content_digest(question, row["choices"], prompt)
+            content = ids.content_digest(question, row.get("choices"), prompt)
         has_text = question is not None or prompt is not None
         sound = content is not None and row["benchmark"] is not None and row["subset"] is not None
         rows.append(
@@ -74,7 +72,7 @@ def text_facts(session: Session) -> Made:
                 "expected_id": ids.item_id(row["benchmark"], row["subset"], content, 0) if sound else None,
                 "expected_family": ids.family_id(question, prompt, "") if has_text else None,
                 "prompt_digest": None if prompt is None else ids.digest(ids.normalise_text(prompt)),
-                "characters": max(len(question or ""), len(prompt or "")),
+                "characters": max(len((question or "").strip()), len((prompt or "").strip())) if has_text else None,
             }
         )
     return pa.Table.from_pylist(rows, schema=_FACTS)

@@ -53,12 +53,20 @@ def table(name: str) -> Callable[[Session], Made]:
 
 
 def items(session: Session) -> Made:
-    """Items; those of a release come from its data files."""
+    """Items without their texts; those of a release come from its data files."""
     if session.target.what is not What.RELEASE:
-        return table("items")(session)
+        found = table("items")(session)
+        return None if found is None else f"select * exclude (question, prompt, choices) from ({found})"
     if DATA not in session:
         return None
-    return "select benchmark, item, item_id, subset, question, prompt, family_id from data"
+    return "select benchmark, item, item_id, subset, family_id from data"
+
+
+def item_texts(session: Session) -> str:
+    """A query for items with their texts."""
+    if session.target.what is What.RELEASE:
+        return "select * from data"
+    return union(session.target.of("items"), KEYS["items"])
 
 
 def splits(session: Session) -> Made:

@@ -82,7 +82,7 @@ ITEMS = Suite(
             "item_id_stable",
             "an id that is not made of the content changes with the dump, and old results join the wrong item",
             "schemas/ids.py: item_id",
-            """select benchmark, item, item_id, expected_id from text_facts
+            """select benchmark, item, item_id, expected_id from {batch}
             where expected_id is not null and item_id <> expected_id
             and not regexp_full_match(item_id, expected_id || '-[1-9][0-9]*')""",
             "text_facts",
@@ -98,7 +98,7 @@ ITEMS = Suite(
             "family_id_matches",
             "a family that is not the question's lets a question leak from train to test",
             "schemas/ids.py: family_id",
-            """select benchmark, item, family_id, expected_family from text_facts
+            """select benchmark, item, family_id, expected_family from {batch}
             where expected_family is not null and family_id <> expected_family""",
             "text_facts",
         ),
@@ -113,10 +113,12 @@ ITEMS = Suite(
             select benchmark, item, subset_before, subset from ordered
             where before > position or (before = position and subset_before > subset)""",
         ),
-        unique(
+        rows(
             "doc_key_unique",
-            "benchmark, subset, doc_key",
             "a key of the dump that names two items lets a score go to either",
+            f"{TABLES}: ITEMS",
+            """select benchmark, subset, doc_key, count(*) as times from {batch} where doc_key is not null
+            group by all having count(*) > 1""",
         ),
         rows(
             "table_4_counts",
@@ -125,9 +127,9 @@ ITEMS = Suite(
             """with found as (select benchmark, subset, count(*) as n from {batch} group by all),
             full_size as (select benchmark from found join registry r using (benchmark)
             group by benchmark, r.n_items having sum(n) >= 0.95 * r.n_items)
-            select benchmark, subset, coalesce(n, 0) as found, coalesce(s.n_items, 0) as expected
-            from found full join registry_subsets s using (benchmark, subset)
-            where benchmark in (from full_size) and found <> expected""",
+            select benchmark, subset, coalesce(f.n, 0) as found, coalesce(s.n_items, 0) as expected
+            from found f full join registry_subsets s using (benchmark, subset)
+            where benchmark in (from full_size) and coalesce(f.n, 0) <> coalesce(s.n_items, 0)""",
         ),
         warn(
             "nearly_full_size",
@@ -149,14 +151,15 @@ ITEMS = Suite(
             "an item without question and prompt cannot be embedded",
             f"{TABLES}: ITEMS",
             """select benchmark, count(*) as items from {batch} join registry using (benchmark)
-            where question is null and prompt is null and has_text group by all""",
+            where characters is null and has_text group by all""",
+            "text_facts",
         ),
         warn(
             "text_not_empty",
             "an empty question is a field that the reader did not find",
             f"{TABLES}: ITEMS",
-            """select benchmark, item, item_id from {batch}
-            where trim(question) = '' or (question is null and trim(prompt) = '')""",
+            "select benchmark, item, item_id from {batch} where characters = 0",
+            "text_facts",
         ),
     ),
 )

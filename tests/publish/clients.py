@@ -40,7 +40,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Order:
-    """What a publisher is to do. trusting: it does not read what arrived. die_at: number of the step it dies at."""
+    """What a publisher is to do. trusting: it does not read what arrived. die_at: number of the step it dies at. full_disk: nothing can be downloaded."""
 
     release: Path
     to: str
@@ -49,6 +49,7 @@ class Order:
     dry_run: bool = False
     trusting: bool = True
     die_at: int | None = None
+    full_disk: bool = False
 
 
 class Publisher:

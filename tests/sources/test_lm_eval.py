@@ -164,6 +164,14 @@ def test_one_odd_line_changes_no_other_record(tmp_path: Path, odd: bytes) -> Non
     assert other.quarantined["row"].to_pylist() == [20]
 
 
+def test_usual_lines_are_decoded_many_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_log(tmp_path, encode(*(usual(i, float(i % 2), filter="none") for i in range(9))))
+    one_by_one: list[int] = []
+    monkeypatch.setattr(lm_eval, "_row", lambda line, number, run: one_by_one.append(number))
+    assert scores(read_one(tmp_path)) == {str(i): float(i % 2) for i in range(9)}
+    assert one_by_one == []
+
+
 def test_prints_of_old_logs_depend_on_content_and_not_on_spelling(tmp_path: Path) -> None:
     plain = {"doc_id": 0, "doc": {"question": "Où?", "n": 1.0}, "target": "0", "acc_norm": 1.0}
     spellings = [

@@ -29,7 +29,7 @@ NO_PATHS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Policy:
-    """How to compute, not what: vectors agree to 1e-5 (float32) or 1e-3 (bfloat16) under any policy.
+    """How to compute. For one dtype, any policy gives the same vectors to 1e-5, or 1e-3 in bfloat16.
 
     dtype: `float32`, `bfloat16`, or `auto`: bfloat16 where the hardware multiplies it natively.
     device: a torch device, or `auto`: the GPU where there is one.
@@ -73,12 +73,16 @@ class Encoded:
 
 
 def resolve_device(policy: Policy) -> str:
-    """The torch device that a policy means on this machine."""
+    """The torch device that a policy means on this machine; raises ValueError if there is none such."""
     import torch
 
-    if policy.device != "auto":
-        return policy.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if policy.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if policy.device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"[embed] device: found {policy.device!r}, but torch sees no GPU; expected auto or cpu"
+        )
+    return policy.device
 
 
 def resolve_dtype(policy: Policy) -> str:
@@ -142,19 +146,20 @@ def load(path: str, device: str, dtype: str) -> tuple[Tokenizer, PackedEncoder]:
 
     from embed.packed import MODEL_TYPES, PackedEncoder
 
+    local = {"local_files_only": True, "trust_remote_code": False}
     try:
         with _quiet_transformers():
-            kind = AutoConfig.from_pretrained(path, local_files_only=True).model_type
+            kind = AutoConfig.from_pretrained(path, **local).model_type
             if kind not in MODEL_TYPES:
                 raise ValueError(f"found model type {kind!r}, expected one of {', '.join(MODEL_TYPES)}")
-            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True).backend_tokenizer
+            tokenizer = AutoTokenizer.from_pretrained(path, **local).backend_tokenizer
             model, report = AutoModel.from_pretrained(
                 path,
                 dtype=getattr(torch, dtype),
                 add_pooling_layer=False,
-                local_files_only=True,
                 weights_only=True,
                 output_loading_info=True,
+                **local,
             )
         if report["missing_keys"]:
             raise ValueError(f"no weights for {', '.join(sorted(report['missing_keys'])[:3])} ...")

@@ -125,7 +125,7 @@ class PackedEncoder:
         """One float32 (texts, dimension) matrix for each pooling asked for."""
         x = self.embedding_norm(self.words[batch.tokens] + self.positions[batch.positions])
         bias = self._bias(x, max(batch.lengths))
-        total = torch.zeros_like(x, dtype=torch.float32)
+        total = torch.zeros_like(x, dtype=torch.float32) if Pooling.MEAN_LAYERS in poolings else None
         # one buffer for all layers: fresh memory costs page faults, and filler rows stay zero
         projected = x.new_empty(len(x), len(self.layers[0].weight))
         context = torch.zeros_like(x)
@@ -138,10 +138,14 @@ class PackedEncoder:
             else:
                 self._attend(projected, context, bias, batch)
             _by_block(batch.block, layer.feed_forward, x, context, x)
-            if Pooling.MEAN_LAYERS in poolings:
+            if total is not None:
                 total += x
-        states = {Pooling.MEAN_LAST: x.float(), Pooling.MEAN_LAYERS: total / len(self.layers)}
-        return {pooling: _mean(states[pooling], batch) for pooling in poolings}
+        pooled = {}
+        if total is not None:
+            pooled[Pooling.MEAN_LAYERS] = _mean(total / len(self.layers), batch)
+        if Pooling.MEAN_LAST in poolings:
+            pooled[Pooling.MEAN_LAST] = _mean(x.float(), batch)
+        return pooled
 
     def _bias(self, x: Tensor, longest: int) -> Tensor | None:
         """MPNet's relative position bias, (1, heads, longest, longest): it depends on distance alone."""
@@ -152,7 +156,7 @@ class PackedEncoder:
         for start, texts, length in batch.runs():
             rows = slice(start, start + texts * length)
             q, k, v = projected[rows].view(texts, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-            mask = None if bias is None else bias[:, :, :length, :length].contiguous()
+            mask = None if bias is None else bias[:, :, :length, :length]
             attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)
             context[rows] = attended.transpose(1, 2).reshape(texts * length, self.dimension)
 

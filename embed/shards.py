@@ -6,8 +6,10 @@ Reshuffle | Map(encode_shard)`), on Dask workers, or on anything that can map a 
 need the cache folder and the model folders at the same paths.
 
 GPUs in a cluster: start one Dask worker for each GPU, `CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS
---nthreads 1 --resources GPU=1`, so that a GPU serves one shard at a time. With managed runners, give
-the step Beam's hint `with_resource_hints(accelerator="type:nvidia-l4;count:1;install-nvidia-driver")`.
+--nthreads 1 --resources GPU=1`; one thread lets a GPU serve one shard at a time, and where some
+workers have no GPU, `client.map(encode_shard, shards, resources={"GPU": 1})` finds those that have.
+With managed runners, give the step Beam's hint
+`with_resource_hints(accelerator="type:nvidia-l4;count:1;install-nvidia-driver")`.
 
 Whether a run is new, resumed after a kill, spread over one worker or many, a text gets the same
 vector. First, a vector does not depend on the texts it is computed with (`embed.packed`). Second, on
@@ -130,14 +132,13 @@ def embed_texts(
     stale = [e for e in chosen if missing[e.name]]
     for e in stale:
         model_path(e, paths)
-
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="texts-") as scratch:
-        for group in shared_passes(stale, paths):
+    for group in shared_passes(stale, paths):
+        cache.mkdir(parents=True, exist_ok=True)
+        wanted = set().union(*(missing[e.name] for e in group))
+        with tempfile.TemporaryDirectory(dir=cache, prefix="texts-") as scratch:
             shards = []
-            wanted = set().union(*(missing[e.name] for e in group))
             for number, part in enumerate(plan_shards(text_of, wanted, policy.shard_texts)):
-                file = str(Path(scratch, f"{group[0].name}-{number}"))
+                file = str(Path(scratch, str(number)))
                 write_table(file, pa.table({"key": part, "text": [text_of[key] for key in part]}))
                 targets = tuple(folders[e.name] for e in group)
                 shards.append(Shard(file, group, targets, policy, tuple(sorted(paths.items()))))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _WORD_BREAK = re.compile(r"(?<=\S) (?=\S)")
 _CHARS_PER_TOKEN = 8
+# a tokenizer may treat the very start of a text in its own way: that far in, nothing of it is left
 _MARGIN = 32
 
 

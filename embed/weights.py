@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from embed.errors import ModelUnavailable, ModelUnusable
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json")
 _TEXT_FILES = ("*.json", "vocab.txt", "merges.txt")
+_COUNTS = (".safetensors", ".bin", ".json", ".txt")
 _PROBE_SECONDS = 10
 
 
@@ -45,14 +45,13 @@ def weights_revision(encoder: Encoder, paths: Mapping[str, str]) -> str:
     return _folder_digest(model_path(encoder, paths))
 
 
-@functools.cache
 def _folder_digest(folder: str) -> str:
+    """Hash of the weights, the configuration and the tokenizer in a folder."""
     digest = sha256()
-    for name in sorted((*_WEIGHTS, *_TOKENIZERS, "config.json", "merges.txt")):
-        if (path := Path(folder, name)).is_file():
+    for path in sorted(Path(folder).iterdir()):
+        if path.suffix in _COUNTS and path.is_file():
             with path.open("rb") as file:
-                for block in iter(functools.partial(file.read, 1 << 20), b""):
-                    digest.update(block)
+                digest.update(file_digest(file, "sha256").digest())
     return "local-" + digest.hexdigest()[:16]
 
 

@@ -67,6 +67,8 @@ def quarantine_columns(
     excerpt: Values = None,
 ) -> pa.Table:
     """Quarantine table of `n` records given as columns; a single string, or None, stands for all rows."""
+    if n == 0:
+        return QUARANTINE.empty_table()
     given = {
         "source": source,
         "file": file,
@@ -252,6 +254,7 @@ def column_block(
             clash = np.isin(codes, codes[differs])
             keep = last & ~clash
     taken = np.flatnonzero(keep)
+    whole = len(taken) == len(codes)
     block, quarantined = matrix_block(
         dump,
         benchmark=benchmark,
@@ -261,10 +264,10 @@ def column_block(
         models=[model],
         timestamps=[timestamp],
         rows=rows[taken][None, :],
-        doc_keys=doc_keys.take(pa.array(taken)),
-        prints=prints.take(pa.array(taken)),
+        doc_keys=doc_keys if whole else doc_keys.take(pa.array(taken)),
+        prints=prints if whole else prints.take(pa.array(taken)),
         scores=values[taken][None, :],
-        docs=lambda: docs().take(pa.array(taken)),
+        docs=docs if whole else lambda: docs().take(pa.array(taken)),
         texts={(0, at): texts[i] for at, i in enumerate(taken.tolist()) if i in texts} if texts else {},
         prompt_fixed=prompt_fixed,
     )

@@ -140,7 +140,13 @@ def required(session: Session) -> Made:
     wanted: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     if target.what is What.BUILD:
         wanted |= {(table, ()) for table in ("models", "runs", "quarantine")}
-        partitioned = {"items": "", "scores": "", "splits": "scheme", "groups": "method", EMBEDDINGS: "encoder"}
+        partitioned = {
+            "items": "",
+            "scores": "",
+            "splits": "scheme",
+            "groups": "method",
+            EMBEDDINGS: "encoder",
+        }
     else:
         wanted |= {("models", ()), ("groups", ())}
         partitioned = {"scores": "", DATA: "file_split", VECTORS: "encoder"}
@@ -159,7 +165,11 @@ def required(session: Session) -> Made:
                 else:
                     wanted.add((table, tuple(sorted(keys.items()))))
     rows = [
-        {"table_name": table, "partition": " ".join(f"{k}={v}" for k, v in keys), "found": (table, keys) in have}
+        {
+            "table_name": table,
+            "partition": " ".join(f"{k}={v}" for k, v in keys),
+            "found": (table, keys) in have,
+        }
         for table, keys in sorted(wanted)
     ]
     schema = pa.schema([("table_name", _STRING), ("partition", _STRING), ("found", pa.bool_())])

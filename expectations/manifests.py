@@ -41,7 +41,9 @@ _ACCOUNTING = pa.schema(
 _REASONS = pa.schema([("source", _S), ("benchmark", _S), ("reason", _S), ("listed", _I)])
 _TOTALS = pa.schema([("benchmark", _S), ("name", _S), ("listed", _F)])
 _SIDES = pa.schema([("scheme", _S), ("benchmark", _S), ("split", _S), ("listed", _I)])
-_CLAIMS = pa.schema([("method", _S), ("benchmark", _S), ("m", pa.int32()), ("kind", _S), ("listed", pa.bool_())])
+_CLAIMS = pa.schema(
+    [("method", _S), ("benchmark", _S), ("m", pa.int32()), ("kind", _S), ("listed", pa.bool_())]
+)
 
 
 def listed_files(session: Session) -> Made:
@@ -144,7 +146,9 @@ def accounting_reasons(session: Session) -> Made:
 
 def _accounting(session: Session) -> list[JsonObject] | None:
     manifest = session.target.manifest
-    found = manifest.get("accounting") if "release" in manifest else _info(session, "ingest").get("accounting")
+    found = (
+        manifest.get("accounting") if "release" in manifest else _info(session, "ingest").get("accounting")
+    )
     return None if found is None else list(found)
 
 
@@ -167,7 +171,15 @@ def totals_listed(session: Session) -> Made:
                     for name in ("items", "models")
                 ]
     elif session.target.what is What.RELEASE:
-        names = ("n_items", "n_models", "n_models_complete", "n_scores", "mean_score", "binary", "text_published")
+        names = (
+            "n_items",
+            "n_models",
+            "n_models_complete",
+            "n_scores",
+            "mean_score",
+            "binary",
+            "text_published",
+        )
         for benchmark, entry in _dict(session.target.manifest, "benchmarks").items():
             values = {name: entry[name] for name in names}
             values |= {f"subset {name}": n for name, n in entry["subsets"].items()}

@@ -90,6 +90,6 @@ def plan(session: Session, suites: Collection[Suite]) -> tuple[list[Batch], list
 
 def _views(expectation: Expectation) -> Iterator[str]:
     """Views that a query names besides its own."""
-    yield from (name for name in _NAMES.findall(expectation.sql) if name in BUILDERS or name.startswith("dump_"))
-
-
+    yield from (
+        name for name in _NAMES.findall(expectation.sql) if name in BUILDERS or name.startswith("dump_")
+    )

@@ -157,7 +157,9 @@ def vector_files(session: Session) -> Made:
             continue
         own = _ids(part)
         wanted = [] if beside is None else _ids(beside)
-        wrong = [b for a, b in zip(own, wanted, strict=False) if a != b] + wanted[len(own) :] + own[len(wanted) :]
+        wrong = (
+            [b for a, b in zip(own, wanted, strict=False) if a != b] + wanted[len(own) :] + own[len(wanted) :]
+        )
         rows.append({"path": part.name, "missing": len(wrong), "first_item_id": wrong[0] if wrong else None})
     schema = pa.schema([("path", _S), ("missing", _I), ("first_item_id", _S)])
     return pa.Table.from_pylist(rows, schema=schema)

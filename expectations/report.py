@@ -102,7 +102,9 @@ def to_github(outcome: Outcome) -> str:
             )
             level = "error" if finding.severity is Severity.ERROR else "warning"
             title = f"{_suite(finding)}.{finding.expectation}"
-            lines.append(f"::{level} file={_escaped(path, True)},title={_escaped(title, True)}::{_escaped(message)}")
+            lines.append(
+                f"::{level} file={_escaped(path, True)},title={_escaped(title, True)}::{_escaped(message)}"
+            )
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -38,7 +38,11 @@ class Session:
     ) -> None:
         self.target, self.previous = target, previous
         self.name = f"session_{next(_numbers)}"
-        settings = {"memory_limit": MEMORY, "python_enable_replacements": "false", "temp_directory": tempfile.gettempdir()}
+        settings = {
+            "memory_limit": MEMORY,
+            "python_enable_replacements": "false",
+            "temp_directory": tempfile.gettempdir(),
+        }
         self.connection = duckdb.connect(config=settings)
         self.broken: dict[str, str] = {}
         self._builders = builders

@@ -19,7 +19,9 @@ from schemas.benchmarks import BENCHMARKS
 
 LONG_TEXT = 256
 """Characters that may be more than the 256 tokens of the shortest encoder."""
-_TEXT_FILES = frozenset({".md", ".json", ".txt", ".html", ".csv", ".toml", ".yaml", ".yml", ".tsv", ".py", ""})
+_TEXT_FILES = frozenset(
+    {".md", ".json", ".txt", ".html", ".csv", ".toml", ".yaml", ".yml", ".tsv", ".py", ""}
+)
 _S = pa.string()
 _FACTS = pa.schema(
     [
@@ -72,7 +74,9 @@ def text_facts(session: Session) -> Made:
                 "expected_id": ids.item_id(row["benchmark"], row["subset"], content, 0) if sound else None,
                 "expected_family": ids.family_id(question, prompt, "") if has_text else None,
                 "prompt_digest": None if prompt is None else ids.digest(ids.normalise_text(prompt)),
-                "characters": max(len((question or "").strip()), len((prompt or "").strip())) if has_text else None,
+                "characters": max(len((question or "").strip()), len((prompt or "").strip()))
+                if has_text
+                else None,
             }
         )
     return pa.Table.from_pylist(rows, schema=_FACTS)

@@ -74,9 +74,7 @@ def validate(
                 for batch in batches:
                     findings += _run(session, batch, prefix, store)
             finally:
-                session.close()
-                if session.previous is not None:
-                    session.previous.close()
+                _forget(session)
         outcome = Outcome(str(path), tuple(findings), tuple(skipped))
         if docs is not None and store is not None:
             _write(outcome, docs, store)
@@ -160,11 +158,16 @@ def _run(session: Session, batch: Batch, prefix: str, store: Path | None) -> Ite
         try:
             definition = source.get_asset(asset).get_batch_definition(asset)
         except LookupError:
-            definition = source.add_table_asset(asset, table_name=batch.view).add_batch_definition_whole_table(asset)
+            definition = source.add_table_asset(
+                asset, table_name=batch.view
+            ).add_batch_definition_whole_table(asset)
         suite = gx.ExpectationSuite(
-            name=f"{name}.{batch.view}.{number}", expectations=[_row(gx, no_rows, e) for e in batch.expectations]
+            name=f"{name}.{batch.view}.{number}",
+            expectations=[_row(gx, no_rows, e) for e in batch.expectations],
         )
-        validation = gx.ValidationDefinition(name=suite.name, data=definition, suite=context.suites.add(suite))
+        validation = gx.ValidationDefinition(
+            name=suite.name, data=definition, suite=context.suites.add(suite)
+        )
         context.validation_definitions.add(validation)
         keys = [key for key in batch.suite.keys if key in session.columns(batch.view)]
         result_format = {"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES}
@@ -191,6 +194,20 @@ def _source(session: Session):  # noqa: ANN202
             kwargs={"poolclass": NullPool},
         )
     return session.source
+
+
+def _forget(session: Session) -> None:
+    """Close a session, and what the framework keeps of it."""
+    if session.source is not None:
+        _, context, _ = _framework()
+        engine = session.source.get_execution_engine()
+        engine.engine.clear_compiled_cache()
+        engine.close()
+        context.data_sources.delete(session.name)
+        session.source = None
+    session.close()
+    if session.previous is not None:
+        session.previous.close()
 
 
 def _row(gx, no_rows, expectation):  # noqa: ANN001, ANN202

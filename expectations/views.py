@@ -27,7 +27,9 @@ def union(parts: tuple[Part, ...], keys: tuple[str, ...], columns: str = "*") ->
     selects = []
     for part in parts:
         literals = "".join(f", {quoted(part.keys.get(key, ''))} as {key}" for key in keys)
-        selects.append(f"select {columns}{literals} from read_parquet({quoted(part.path)}, hive_partitioning = false)")
+        selects.append(
+            f"select {columns}{literals} from read_parquet({quoted(part.path)}, hive_partitioning = false)"
+        )
     return " union all by name ".join(selects)
 
 
@@ -98,6 +100,13 @@ def data(session: Session) -> Made:
     return union(parts, KEYS[DATA], ", ".join(names))
 
 
+def doc_keys(session: Session) -> Made:
+    """Keys of the documents in the dump; a release does not carry them."""
+    if "items" not in session or "doc_key" not in session.columns("items"):
+        return None
+    return "select benchmark, subset, doc_key from items"
+
+
 def registry(session: Session) -> Made:
     """The registry of benchmarks. has_text: whether its items should have text here."""
     release = session.target.what is What.RELEASE
@@ -164,9 +173,8 @@ def item_facts(session: Session) -> Made:
         (select benchmark, item, count(*) as n from scores group by all) using (benchmark, item)"""
 
 
-def file_sides(_: Session) -> Made:
+def file_sides(session: Session) -> Made:
     """The file that an item of a release stands in, and its side under the first scheme."""
-    session = _
     schemes = session.target.manifest.get("schemes")
     if DATA not in session or not schemes or f"split_{schemes[0]}" not in session.columns(DATA):
         return None
@@ -178,6 +186,7 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "items": items,
     "splits": splits,
     "data": data,
+    "doc_keys": doc_keys,
     "registry": registry,
     "registry_subsets": registry_subsets,
     "item_counts": item_counts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -95,7 +96,9 @@ def publish(
         return publish_to_folder(sealed, Path(to), dry_run, progress)
     token = os.environ.get(TOKEN)
     if not token and not dry_run:
-        raise PublishRefused(f"{to}: {TOKEN} is not set; set it to a token with write access to the repository")
+        raise PublishRefused(
+            f"{to}: {TOKEN} is not set; set it to a token with write access to the repository"
+        )
     with _quiet(), tempfile.TemporaryDirectory(prefix="routerset-") as work:
         return _to_hub(_Repository(match[1], sealed, token), dry_run, progress, patience, Path(work))
 
@@ -231,8 +234,8 @@ class _Repository:
         problems = check_arrival(self.release.folder, self.name, remote.branch.commit, work, progress)
         if problems and last:
             raise PublishError(
-                f"{self.url}: what arrived is wrong: {some(problems, '; ')}; {MAIN} is as before; delete branch "
-                f"{self.branch} and run the same command again"
+                f"{self.url}: what arrived is wrong: {some(problems, '; ')}; {MAIN} is as before; delete "
+                f"branch {self.branch} and run the same command again"
             )
         if problems:
             progress(f"{some(problems, '; ')}; reading it once more")
@@ -241,7 +244,7 @@ class _Repository:
         return not problems
 
     def _upload(self, branch: Revision, progress: Callable[[str], None]) -> None:
-        """Send what the branch lacks: large files first, which a later run need not send again; then one commit."""
+        """Send what the branch lacks: large files first, which no later run sends again; then one commit."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         change = changes(self.release, branch.files)
@@ -325,16 +328,21 @@ class _Repository:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings of the Hub's client, which repeat addresses that carry signatures; bars on a terminal only."""
-    from huggingface_hub import utils
+    """No warnings of the Hub's client, which repeat signed addresses; bars on a terminal only."""
+    from huggingface_hub.utils.logging import get_verbosity, set_verbosity
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
-    verbosity, bars = utils.logging.get_verbosity(), not utils.are_progress_bars_disabled()
-    utils.logging.set_verbosity_error()
+    verbosity, bars = get_verbosity(), not are_progress_bars_disabled()
+    set_verbosity(logging.ERROR)
     if bars and not sys.stderr.isatty():
-        utils.disable_progress_bars()
+        disable_progress_bars()
     try:
         yield
     finally:
-        utils.logging.set_verbosity(verbosity)
+        set_verbosity(verbosity)
         if bars:
-            utils.enable_progress_bars()
+            enable_progress_bars()

@@ -1,4 +1,4 @@
-"""What can go wrong while publishing, what it means to the one who publishes, and what is worth another try."""
+"""What can go wrong while publishing, and what it means to the one who publishes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _TRY_AGAIN = frozenset({408, 409, 412, 425, 429})
 """409 and 412: somebody else changed the repository, or an answer was lost; reading it again tells."""
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class PublishError(ReleaseError):
@@ -50,7 +50,7 @@ def without_token(text: str, token: str | None) -> str:
 
 
 def explain(error: Exception, where: str, token: str | None) -> PublishError | None:
-    """What an error of the Hub's clients means to the one who publishes at `where`; None where it is a bug."""
+    """What an error of the Hub's clients at `where` means to the one who publishes; None for a bug."""
     from httpx2 import TransportError
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -96,7 +96,8 @@ def _answered(error: HfHubHTTPError, where: str, token: str | None, sending: boo
         )
     if status in (403, 404):
         return PublishRefused(
-            f"{where}: the token in HF_TOKEN may not do this ({said}); use one with write access to the repository"
+            f"{where}: the token in HF_TOKEN may not do this ({said}); use one with write access to the "
+            "repository"
         )
     return PublishError(f"{where}: the Hub answered {status} ({said}); expected it to take the release")
 

@@ -96,8 +96,8 @@ def _publish(release: Sealed, target: Path, planned: Published, progress: Callab
     free = shutil.disk_usage(target).free
     if free < planned.bytes_sent:
         raise DiskFull(
-            f"{target}: found {free:,} bytes free, expected {planned.bytes_sent:,}; free some space and run the "
-            "same command again"
+            f"{target}: found {free:,} bytes free, expected {planned.bytes_sent:,}; free some space and run "
+            "the same command again"
         )
     draft = target / f".v{release.version}.draft"
     shutil.rmtree(draft, ignore_errors=True)
@@ -138,7 +138,7 @@ def _place(source: Path, path: Path, old: Path | None, digest: str) -> None:
 def _point(target: Path, version: str) -> None:
     """Make `latest` a link to a version, in one step."""
     link, draft = target / LATEST, target / f".{LATEST}.draft"
-    if link.is_symlink() and os.readlink(link) == f"v{version}":
+    if link.is_symlink() and link.readlink() == Path(f"v{version}"):
         return
     draft.unlink(missing_ok=True)
     draft.symlink_to(f"v{version}")

@@ -20,7 +20,7 @@ from release.version import parse_version
 ATTRIBUTES = ".gitattributes"
 """The Hub puts it into every repository."""
 _SHOWN = 5
-_NOT_LISTED = frozenset({layout.CHECKSUMS, ATTRIBUTES})
+NOT_LISTED = frozenset({layout.CHECKSUMS, ATTRIBUTES})
 _REBUILD = "build it again with `previous` of [release] set to what is published there"
 
 
@@ -60,8 +60,8 @@ def read_sealed(folder: Path, version: str | None = None) -> Sealed:
     parse_version(manifest.version)
     if version not in (None, manifest.version):
         raise PublishRefused(
-            f"{folder}: found version {manifest.version}, expected {version}; set `version` of [release] in the "
-            "config and build again"
+            f"{folder}: found version {manifest.version}, expected {version}; set `version` of [release] in "
+            "the config and build again"
         )
     problems = [str(problem) for problem in verify_checksums(folder, sums)]
     if problems:
@@ -87,7 +87,7 @@ def some(things: Iterable[str], separator: str = ", ") -> str:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file in a repository. sha256: known of large files only. blob: Git's name of a small file's content."""
+    """A file in a repository. sha256: of a large file only. blob: Git's name of a small file's content."""
 
     size: int
     sha256: str | None
@@ -104,7 +104,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class Head:
-    """The default branch. manifest, sums: of the release on it; problem: why it holds none, unless it is empty."""
+    """The default branch. manifest, sums: of the release on it; problem: why there is none."""
 
     revision: Revision
     manifest: Manifest | None = None
@@ -146,7 +146,7 @@ class Step(StrEnum):
 
 
 def next_step(release: Sealed, remote: Remote, verified: str | None) -> Step:
-    """What is to be done now; whoever does it and asks again gets to DONE, from wherever an earlier run stopped.
+    """What is to be done now; who does it and asks again gets to DONE, from wherever an earlier run stopped.
 
     verified: the commit that was found whole. Readers of main and of tags see the old version up to MOVE,
     and the new one from there on. Raises PublishRefused where the version may not be published there.
@@ -160,11 +160,10 @@ def next_step(release: Sealed, remote: Remote, verified: str | None) -> Step:
     if not changes(release, remote.main.revision.files):
         return Step.TAG
     prepared = remote.branch is not None and not changes(release, remote.branch.files)
-    # what was prepared may stand on main in part, where the Hub damaged the commit: then main moves again
-    if not prepared or remote.untagged not in (None, release.version):
-        _check_main(release, remote.main)
-        if remote.untagged is not None:
-            return _tag_first(remote.main)
+    # where the Hub damaged the commit that moved main, a part of the release stands there, and moves again
+    _check_main(release, remote.main, begun=prepared and remote.untagged in (None, release.version))
+    if remote.untagged is not None and not (prepared and remote.untagged == release.version):
+        return _tag_first(remote.main)
     check_order(release, remote.versions)
     if remote.branch is None:
         return Step.BRANCH
@@ -173,14 +172,14 @@ def next_step(release: Sealed, remote: Remote, verified: str | None) -> Step:
     return Step.MOVE if verified == remote.branch.commit else Step.VERIFY
 
 
-def _check_main(release: Sealed, main: Head) -> None:
-    """Refuse a repository that belongs to something else."""
-    if main.problem is not None:
+def _check_main(release: Sealed, main: Head, begun: bool) -> None:
+    """Refuse a repository that belongs to something else. begun: main may hold a part of this release."""
+    if main.problem is not None and not begun:
         raise main.problem
-    if main.manifest is None:
-        return
-    check_name(release, main.manifest)
-    foreign = sorted(main.revision.files.keys() - main.sums.keys() - _NOT_LISTED)
+    if main.manifest is not None:
+        check_name(release, main.manifest)
+    known = {*main.sums, *NOT_LISTED, *(release.sums if begun else ())}
+    foreign = sorted(main.revision.files.keys() - known)
     if foreign:
         raise PublishRefused(
             f"found files that no release put there: {some(foreign)}; move them elsewhere, or publish to a "
@@ -195,7 +194,7 @@ def _tag_first(main: Head) -> Step:
     damaged = sorted(path for path, digest in main.sums.items() if known.get(path) != digest)
     if damaged:
         raise PublishRefused(
-            f"main holds a version without a tag that is not whole: {some(damaged)}; publish that version again"
+            f"main holds an untagged version that is not whole: {some(damaged)}; publish that version again"
         )
     return Step.TAG
 
@@ -212,8 +211,7 @@ def check_name(release: Sealed, published: Manifest) -> None:
     """Refuse to go on with the versions of another dataset."""
     if published.name != release.manifest.name:
         raise PublishRefused(
-            f"found dataset {published.name!r}, expected {release.manifest.name!r}; publish it where it has a place "
-            "of its own"
+            f"found dataset {published.name!r}, expected {release.manifest.name!r}; publish it elsewhere"
         )
 
 
@@ -226,8 +224,8 @@ def check_order(release: Sealed, versions: Iterable[str]) -> None:
         raise taken(release.version)
     if release.manifest.previous != latest:
         raise PublishRefused(
-            f"v{release.version} was built after {release.manifest.previous or 'nothing'}, but v{latest} is the latest "
-            f"version there, so that version and changelog do not hold: {_REBUILD}"
+            f"v{release.version} was built after {release.manifest.previous or 'nothing'}, but v{latest} is "
+            f"the latest version there, so that version and changelog do not hold: {_REBUILD}"
         )
 
 

@@ -9,50 +9,28 @@ keys where the config gives them one `key_space`, and are matched by content els
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from io import BytesIO
-from itertools import chain, repeat
-from operator import attrgetter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Annotated, TypeAlias
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import UNSET, UnsetType
 
 from etl.normalize import BadRow, column_block, quarantine
 from etl.sources import files
 from etl.sources.answer_filters import NO_FILTER, choose_rows
 from etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from etl.sources.jsonlines import as_text, decode_line, is_utf8, read_chunks, score_of, show
-from etl.sources.questions import choices_of, prompt_of, question_of
+from etl.sources.jsonlines import as_text, decode_line, numbered_chunks
+from etl.sources.lm_eval_lines import ROWS, parse_lines
+from etl.sources.questions import FIRST_REQUEST, choices_of, prompt_of, question_of
 from etl.sources.task_files import TaskFile, identify, refuse
-from schemas import ids
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import QUARANTINE, Reason
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
 _TASK_METRICS = {"truthfulqa_mc2": ("acc",)}  # the harness's name for mc2 in this one task
-_DIGITS = 64  # of a SHA-256
-_BATCH = 1 << 12  # lines whose columns are built together
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_ROWS = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("doc_key", pa.string()),
-        ("filter", pa.string()),
-        ("print", pa.string()),
-        ("metric", pa.int8()),
-        ("score", pa.float64()),
-        ("text", pa.string()),
-        ("subset", pa.string()),
-    ]
-)
-"""One row per usable line. metric: position among the metric's names. text: of a score that is no number."""
 
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
@@ -78,8 +56,8 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
         return
     if spec.metric is None:
         run = replace(run, metrics=run.metrics + _TASK_METRICS.get(run.task, ()))
-    tables, bad, n_read = [_ROWS.empty_table()], [], 0
-    for table, found, n in _parse(run):
+    tables, bad, n_read = [ROWS.empty_table()], [], 0
+    for table, found, n in parse_lines(run):
         tables.append(table)
         bad.extend([quarantine(dump, found)] if found else [])
         n_read += n
@@ -97,206 +75,11 @@ def _line_numbers(dump: Dump) -> np.ndarray:
     return np.array(
         [
             number
-            for first, _, chunk in _numbered(dump)
+            for first, _, chunk in numbered_chunks(dump.path)
             for number, line in enumerate(chunk.split(b"\n"), first)
             if line.strip()
         ]
     )
-
-
-def _numbered(dump: Dump) -> Iterator[tuple[int, int, bytes]]:
-    """Number of the first line, number of lines and bytes of each chunk of a file.
-
-    Raises DumpUnreadable where there is nothing but white space.
-    """
-    first = 0
-    blank = True
-    for chunk in read_chunks(dump.path):
-        n = len(BytesIO(chunk).readlines())  # ten times as fast as bytes.count
-        yield first, n, chunk
-        first += n
-        blank = blank and chunk.isspace()
-    if blank:
-        raise DumpUnreadable("expected JSON lines, found no line")
-
-
-# --- lines to rows ---------------------------------------------------------------------------------
-
-
-_OBJECT = msgspec.json.Decoder(dict[str, object])
-_NO_METRIC = {
-    *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"),
-    *("doc_hash", "prompt_hash", "target_hash"),
-}
-
-
-Sha256: TypeAlias = Annotated[str, msgspec.Meta(min_length=_DIGITS, max_length=_DIGITS)]
-
-
-class _Usual(msgspec.Struct, gc=False):
-    """What is read of the usual line besides its score."""
-
-    doc_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-    doc_hash: Sha256
-    target_hash: Sha256
-    filter: str | None = None
-
-
-@cache
-def _usual_decoder(metrics: tuple[str, ...]) -> msgspec.json.Decoder[msgspec.Struct]:
-    """Decoder of the usual line: numbered, hashed, with a number, a boolean or a list as its score."""
-    score = bool | float | list[bool | float | None] | None | UnsetType
-    slots = [f"metric_{i}" for i in range(len(metrics))]
-    fields: list[str | tuple[str, object, object]] = [(slot, score, UNSET) for slot in slots]
-    names = dict(zip(slots, metrics, strict=True))
-    row = msgspec.defstruct("Row", fields, bases=(_Usual,), rename=names, gc=False, kw_only=True)
-    return msgspec.json.Decoder(row)
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """Usual lines of one chunk. prints: joined, all of one length. metric: position of their score's name."""
-
-    first: int
-    doc_ids: list[int]
-    prints: str
-    filters: list[str | None]
-    metric: int
-    scores: np.ndarray
-
-
-def _parse(run: TaskFile) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
-    """Rows and bad lines of a file, in order, and the number of lines that they came from."""
-    pending: list[_Decoded] = []
-    n_pending = 0
-    for first, n, chunk in _numbered(run.dump):
-        decoded = _decode(chunk, first, n, run)
-        if decoded is not None:
-            pending.append(decoded)
-            n_pending += n
-        if pending and (decoded is None or n_pending > _BATCH):
-            yield _columns(pending, run), [], n_pending
-            pending, n_pending = [], 0
-        if decoded is None:
-            yield _decode_one_by_one(chunk, first, run)
-    if pending:
-        yield _columns(pending, run), [], n_pending
-
-
-def _decode(chunk: bytes, first: int, n: int, run: TaskFile) -> _Decoded | None:
-    """The lines of a chunk if all are usual ones, with one number each as their score."""
-    if _PLACEHOLDER.search(run.subset):
-        return None
-    try:
-        lines = _usual_decoder(run.metrics).decode_lines(chunk)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if len(lines) != n or not is_utf8(chunk):
-        return None
-    for metric in range(len(run.metrics)):
-        found = list(map(attrgetter(f"metric_{metric}"), lines))
-        if found.count(UNSET) == n:
-            continue
-        try:
-            scores = np.array(found, np.float64)
-        except (ValueError, TypeError):  # lists among numbers or of several lengths, or unset ones
-            return None
-        if scores.size != n:
-            return None
-        doc_ids, doc_hashes, target_hashes, filters = (
-            list(map(attrgetter(name), lines)) for name in _Usual.__struct_fields__
-        )
-        # what stays behind of a chunk is small, and near: strings of every line would be neither
-        prints = "".join(chain.from_iterable(zip(doc_hashes, repeat(":", n), target_hashes, strict=True)))
-        filters = [filters[0]] * n if len(set(filters)) == 1 else filters
-        scores = scores.reshape(n)
-        return _Decoded(first, doc_ids, prints, filters, metric, scores) if prints.isascii() else None
-    return None
-
-
-def _columns(chunks: Sequence[_Decoded], run: TaskFile) -> pa.Table:
-    """Rows of usual lines."""
-    starts, sizes = [chunk.first for chunk in chunks], [len(chunk.scores) for chunk in chunks]
-    n = sum(sizes)
-    offsets = np.arange(n + 1, dtype=np.int32) * (2 * _DIGITS + 1)
-    prints = "".join(chunk.prints for chunk in chunks).encode()
-    columns = {
-        "row": np.concatenate([np.arange(a, a + size) for a, size in zip(starts, sizes, strict=True)]),
-        "doc_key": pa.array(list(chain.from_iterable(chunk.doc_ids for chunk in chunks))).cast(pa.string()),
-        "filter": pa.array(list(chain.from_iterable(chunk.filters for chunk in chunks)), pa.string()),
-        "print": pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(prints)),
-        "metric": np.repeat([chunk.metric for chunk in chunks], sizes),
-        "score": np.concatenate([chunk.scores for chunk in chunks]),
-        "text": pa.nulls(n),
-        "subset": pa.repeat(run.subset, n),
-    }
-    return pa.table(columns).cast(_ROWS)
-
-
-def _decode_one_by_one(chunk: bytes, first: int, run: TaskFile) -> tuple[pa.Table, list[BadRow], int]:
-    """What `_parse` yields for one chunk of lines of any kind."""
-    good: list[tuple[object, ...]] = []
-    bad: list[BadRow] = []
-    for number, line in enumerate(chunk.split(b"\n"), first):
-        if line.strip():
-            row = _row(line, number, run)
-            if isinstance(row, BadRow):
-                bad.append(row)
-            else:
-                good.append(row)
-    columns = zip(*good, strict=True) if good else [()] * len(_ROWS)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, _ROWS, strict=True)]
-    return pa.table(arrays, schema=_ROWS), bad, len(good) + len(bad)
-
-
-def _row(line: bytes, number: int, run: TaskFile) -> tuple[object, ...] | BadRow:
-    """One line as a row of `_ROWS`, or why it is none."""
-    record = decode_line(line, number, _OBJECT)
-    if isinstance(record, BadRow):
-        return replace(record, model_id=run.model, benchmark=run.benchmark)
-    doc_id, label, doc = record.get("doc_id"), record.get("filter"), record.get("doc")
-    key = _key(doc_id)
-    if key is None:
-        detail = f"expected doc_id as a whole number or a name, found {as_text(doc_id) or 'none'}"
-        return run.bad(number, Reason.MISSING_KEY, detail, show(line))
-    if not isinstance(label, str | None):
-        detail = f"expected filter as a string, found {as_text(label)}"
-        return run.bad(number, Reason.MALFORMED_ROW, detail, show(line))
-    metric = next((i for i, name in enumerate(run.metrics) if name in record), None)
-    if metric is None:
-        found = ", ".join(sorted(record.keys() - _NO_METRIC)) or "none"
-        detail = f"document {key}: expected metric {' or '.join(run.metrics)}, found {found}"
-        return run.bad(number, Reason.MISSING_METRIC, detail)
-    subset = _subset(run, doc)
-    if subset is None:
-        detail = f"document {key}: expected the document to hold a usable name for {run.subset}"
-        return run.bad(number, Reason.UNKNOWN_TASK, detail)
-    hashes = record.get("doc_hash"), record.get("target_hash")
-    if all(isinstance(one, str) for one in hashes):
-        mark = ":".join(map(str, hashes))
-    else:
-        mark = ids.digest(as_text(doc) or "", as_text(record.get("target")) or "")
-    score, text = score_of(record[run.metrics[metric]])
-    return number, key, label, mark, metric, score, text, subset
-
-
-def _key(doc_id: object) -> str | None:
-    """A document key as a string; None where there is none."""
-    if isinstance(doc_id, str):
-        return doc_id or None
-    usable = isinstance(doc_id, int) and not isinstance(doc_id, bool) and abs(doc_id) < 2**63
-    return str(doc_id) if usable else None
-
-
-def _subset(run: TaskFile, doc: object) -> str | None:
-    """The subset with its `{field}` filled from the document; None where that gives no name safe in paths."""
-    if not _PLACEHOLDER.search(run.subset):
-        return run.subset
-    fields = doc if isinstance(doc, dict) else {}
-    found = {name: str(value) for name, value in fields.items() if isinstance(value, str | int)}
-    name = _PLACEHOLDER.sub(lambda field: found.get(field[1], "/"), run.subset)
-    name = run.spec.subsets.get(name, name)
-    return name if ids.file_stem_is_safe(name) else None
 
 
 # --- rows to blocks --------------------------------------------------------------------------------
@@ -359,21 +142,43 @@ def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[Block, pa.
 # --- text ------------------------------------------------------------------------------------------
 
 
+class _Text(msgspec.Struct, gc=False):
+    """What is read of a line for its text."""
+
+    doc: object = None
+    target: object = None
+    arguments: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_TEXT = msgspec.json.Decoder(_Text)
+_REQUESTS = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
+
+
 def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some lines, in ascending order (schema DOCS)."""
-    records: list[dict[str, object]] = []
-    for first, n, chunk in _numbered(dump):
+    found: list[_Text] = []
+    for first, n, chunk in numbered_chunks(dump.path):
         here = numbers[(numbers >= first) & (numbers < first + n)]
         lines = chunk.split(b"\n") if len(here) else []
         for number in here.tolist():
-            record = decode_line(lines[number - first], number, _OBJECT)
-            records.append({} if isinstance(record, BadRow) else record)
-    docs = [record.get("doc") for record in records]
+            text = decode_line(lines[number - first], number, _TEXT)
+            found.append(_Text() if isinstance(text, BadRow) else text)
     columns = {
         "doc_key": keys,
-        "question": [question_of(doc) for doc in docs],
-        "prompt": [prompt_of(record.get("arguments")) for record in records],
-        "choices": [choices_of(doc) for doc in docs],
-        "gold": [as_text(record.get("target")) for record in records],
+        "question": [question_of(text.doc) for text in found],
+        "prompt": [prompt_of(_first_request(text.arguments)) for text in found],
+        "choices": [choices_of(text.doc) for text in found],
+        "gold": [as_text(text.target) for text in found],
     }
     return pa.table(columns, schema=DOCS)
+
+
+def _first_request(arguments: msgspec.Raw) -> object:
+    """`arguments` with its first request only: the others repeat the prompt, and make most of a line."""
+    try:
+        requests = _REQUESTS.decode(arguments)
+        if isinstance(requests, dict):
+            return {name: msgspec.json.decode(raw) for name, raw in requests.items() if name == FIRST_REQUEST}
+        return [msgspec.json.decode(raw) for raw in requests[:1]]
+    except (msgspec.DecodeError, RecursionError):
+        return None

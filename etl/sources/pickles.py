@@ -470,14 +470,18 @@ def _in_memory(
 
 def _sizes(shape: _Items, dtype: np.dtype, raw: object) -> tuple[int, ...]:
     """The shape, once it is known to be one, and `raw` to be a payload of that size for that dtype."""
-    sizes = tuple(size for size in shape if type(size) is int and size >= 0)
-    if len(sizes) < len(shape) or len(sizes) > 64 or math.prod(max(size, 1) for size in sizes) >= 1 << 48:
+    sizes = tuple(size for size in shape if type(size) is int and 0 <= size < 1 << 48)
+    if len(sizes) < len(shape) or len(sizes) > 64:
         raise _damaged(f"an impossible shape of {len(shape)} axes", "sizes")
     if not isinstance(raw, list if dtype.hasobject else bytes | str | _Blob):
         raise _refused(f"{_show(raw)} as an array of {dtype}", "its bytes, or a list of text")
     size = raw.size if isinstance(raw, _Blob) else len(raw) * (dtype.itemsize if isinstance(raw, list) else 1)
     if size != math.prod(sizes) * dtype.itemsize:
         raise _damaged(f"{size} bytes", f"{math.prod(sizes)} times {dtype.itemsize} for {dtype} {sizes}")
+    if math.prod(max(axis, 1) for axis in sizes) > max(size, INLINE_BYTES):
+        raise _damaged(
+            f"nothing in an array of shape {sizes}", "elements"
+        )  # whoever walks its axes never ends
     return sizes
 
 
@@ -560,7 +564,7 @@ def _nothing(_: _Interpreter) -> None:
     return None
 
 
-def _refuse(_: _Interpreter, __: None) -> None:
+def _not_admitted(_: _Interpreter, __: None) -> None:
     raise _refused("an opcode that is not admitted", "those that make plain data")
 
 
@@ -633,6 +637,6 @@ _ACTIONS: dict[str, tuple[Callable[[_I], Any], Callable[[_I, Any], None]]] = {
     "BUILD": (_nothing, _I.build),
 }
 _OPCODES = {
-    opcode.code.encode("latin-1"): (opcode.name, *_ACTIONS.get(opcode.name, (_nothing, _refuse)))
+    opcode.code.encode("latin-1"): (opcode.name, *_ACTIONS.get(opcode.name, (_nothing, _not_admitted)))
     for opcode in pickletools.opcodes
 }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from etl.sources.jsonlines import as_text
 
+FIRST_REQUEST = "gen_args_0"
 _QUESTIONS = ("question", "Question", "query", "ctx", "goal", "sentence", "problem", "input", "prompt")
 _CHOICES = ("choices", "options", "endings", "mc1_targets", "mc2_targets")
 _NUMBERED = (("option1", "option2"), ("sol1", "sol2"), ("choice1", "choice2", "choice3", "choice4"))
@@ -57,7 +58,7 @@ def prompt_of(arguments: object) -> str | None:
     """The text sent to the LLM, from `arguments` of a harness log: its first request's first argument."""
     first: object = arguments
     if isinstance(first, Mapping):  # {"gen_args_0": {"arg_0": prompt, ...}, ...}
-        first = first.get("gen_args_0")
+        first = first.get(FIRST_REQUEST)
         return _string(first.get("arg_0")) if isinstance(first, Mapping) else None
     while isinstance(first, list) and first:  # [[prompt, continuation], ...]
         first = first[0]

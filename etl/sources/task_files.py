@@ -44,10 +44,9 @@ class TaskFile:
 def identify(dump: Dump, spec: SourceSpec, task: str, model_name: str, time: str | None) -> TaskFile | BadRow:
     """What the names of a file stand for, or why none of its records can count."""
     model = resolve_model(model_name, spec)
-    if spec.benchmark is None:
-        target = resolve_task(task, spec)
-    else:
-        target = spec.benchmark, spec.subset or next(iter(BENCHMARKS[spec.benchmark].subsets))
+    target = resolve_task(task, spec)
+    if spec.benchmark is not None and (spec.subset or target is None or target[0] != spec.benchmark):
+        target = _fixed_target(spec.benchmark, spec.subset)
     if target is None:
         detail = f"found task {task!r}, expected one of the registry or of `tasks` in the config"
         return BadRow(None, Reason.UNKNOWN_TASK, detail, model)
@@ -58,6 +57,13 @@ def identify(dump: Dump, spec: SourceSpec, task: str, model_name: str, time: str
     subset = spec.subsets.get(subset, subset)
     names = metric_names(benchmark, spec)
     return TaskFile(dump, spec, task, model, iso_timestamp(time), benchmark, subset, names)
+
+
+def _fixed_target(benchmark: str, subset: str | None) -> tuple[str, str] | None:
+    """What the config names; None where it names no subset of a benchmark that has several."""
+    subsets = BENCHMARKS[benchmark].subsets
+    subset = subset or (next(iter(subsets)) if len(subsets) == 1 else None)
+    return None if subset is None else (benchmark, subset)
 
 
 def refuse(dump: Dump, why: BadRow, rows: np.ndarray) -> Reading:

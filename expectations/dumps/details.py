@@ -34,7 +34,9 @@ def read(paths: Sequence[Path], root: Path) -> dict[str, pa.Table]:
         found, problem = _rows(path, named["task"] if named else None)
         name = path.relative_to(root).as_posix()
         header = file_row(root, path, named["task"] if named else None, len(found), problem)
-        rows += [{"file": name, "row": at, "model": path.parent.parent.name, **row} for at, row in enumerate(found)]
+        rows += [
+            {"file": name, "row": at, "model": path.parent.parent.name, **row} for at, row in enumerate(found)
+        ]
         files.append(header)
     return views(files, rows)
 

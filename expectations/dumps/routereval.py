@@ -17,12 +17,18 @@ from expectations.dumps.base import file_row, views
 
 ADMITTED = frozenset(
     {
-        *(f"numpy.{core}.multiarray {name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+        *(
+            f"numpy.{core}.multiarray {name}"
+            for core in ("core", "_core")
+            for name in ("_reconstruct", "scalar")
+        ),
         *(f"numpy.{core}.numeric _frombuffer" for core in ("core", "_core")),
         *("numpy ndarray", "numpy dtype", "_codecs encode"),
     }
 )
 """Names that numpy writes for arrays and scalars."""
+_PUTS = frozenset({"MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"})
+_GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
 _KEYS = ("correctness", "correctness_prompt")
 
 
@@ -31,7 +37,9 @@ def matches(path: Path) -> bool:
     return path.suffix in (".pkl", ".pickle")
 
 
-def read(paths: Sequence[Path], root: Path, load: Callable[[Path], object] | None = None) -> dict[str, pa.Table]:
+def read(
+    paths: Sequence[Path], root: Path, load: Callable[[Path], object] | None = None
+) -> dict[str, pa.Table]:
     """Names that the pickles ask for; and, with a loader, the scores that cannot count.
 
     load: gives the plain data of a pickle without running it; arrays are NumPy's, or have a method `load`.
@@ -68,27 +76,39 @@ def read(paths: Sequence[Path], root: Path, load: Callable[[Path], object] | Non
 def _refused(path: Path) -> tuple[list[tuple[int, str]], str | None]:
     """Names outside `ADMITTED` with their byte, and what is wrong with the file as a whole."""
     found: list[tuple[int, str]] = []
-    strings: list[str] = []
+    memo: dict[int, str | None] = {}
+    texts: list[str | None] = []
     try:
         with path.open("rb") as stream:
             for opcode, argument, position in pickletools.genops(stream):
-                if opcode.name in ("GLOBAL", "INST"):
-                    asked = str(argument)
-                elif opcode.name == "STACK_GLOBAL":
-                    asked = " ".join(strings[-2:])
-                elif opcode.name in ("EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID"):
-                    asked = opcode.name
+                name = opcode.name
+                if name in _PUTS:
+                    memo[len(memo) if name == "MEMOIZE" else int(argument or 0)] = (
+                        texts[-1] if texts else None
+                    )
+                elif name in _GETS:
+                    texts.append(memo.get(int(argument or 0)))
+                elif isinstance(argument, str) and "UNICODE" in name:
+                    texts.append(argument)
                 else:
-                    if isinstance(argument, str):
-                        strings.append(argument)
-                    continue
-                if asked not in ADMITTED:
-                    found.append((int(position or 0), asked))
+                    asked = _asked(name, argument, texts)
+                    if asked is not None and asked not in ADMITTED:
+                        found.append((int(position or 0), asked))
+                    texts = []
             if stream.read(1):
                 return found, "found bytes behind the end of the pickle"
     except (OSError, ValueError, EOFError, IndexError) as error:
         return found, f"no whole pickle: {error}"[:120]
     return found, None
+
+
+def _asked(name: str, argument: object, texts: Sequence[str | None]) -> str | None:
+    """What an opcode imports, or None. texts: pushed just before it, one after the other."""
+    if name in ("GLOBAL", "INST"):
+        return str(argument)
+    if name == "STACK_GLOBAL":
+        return " ".join(text or "?" for text in texts[-2:])
+    return name if name in ("EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID") else None
 
 
 def _scores(
@@ -107,15 +127,28 @@ def _scores(
         known = {key: header[key] for key in ("file", "task", "benchmark", "subset", "expected_items")}
         values = next((entry[k] for k in _KEYS if k in entry), None) if isinstance(entry, Mapping) else None
         array = None if values is None else _array(values)
-        if array is None or array.ndim != 2 or len(models) not in array.shape or array.dtype.kind not in "biuf":
+        if (
+            array is None
+            or array.ndim != 2
+            or len(models) not in array.shape
+            or array.dtype.kind not in "biuf"
+        ):
             shape = "none" if array is None else f"{array.dtype} {array.shape}"
             tasks.append(known | {"problem": f"found {shape}, expected (items, {len(models)}) numbers"})
             continue
         scores = (array if array.shape[1] == len(models) else array.T).astype(np.float64)
         missing = int(np.isnan(scores).sum())
-        tasks.append(known | {"items": len(scores), "models": len(models), "missing": missing, "problem": None})
+        tasks.append(
+            known | {"items": len(scores), "models": len(models), "missing": missing, "problem": None}
+        )
         rows += [
-            {"file": name, "row": item, "key": str(task), "model": models[model], "score": float(scores[item, model])}
+            {
+                "file": name,
+                "row": item,
+                "key": str(task),
+                "model": models[model],
+                "score": float(scores[item, model]),
+            }
             for item, model in _outside(scores)
         ]
     return tasks, rows

@@ -32,7 +32,13 @@ _CELLS = pa.schema(
     ]
 )
 _COLUMNS = pa.schema(
-    [("file", pa.string()), ("column", pa.string()), ("times", pa.int64()), ("missing", pa.int64()), ("rows", pa.int64())]
+    [
+        ("file", pa.string()),
+        ("column", pa.string()),
+        ("times", pa.int64()),
+        ("missing", pa.int64()),
+        ("rows", pa.int64()),
+    ]
 )
 MAX_CELLS = 1000
 """Bad cells listed of one file at most."""
@@ -91,7 +97,14 @@ def read(paths: Sequence[Path], root: Path) -> dict[str, pa.Table]:
             )
         n_items = sum(map(_is_item, names))
         rows += [
-            {"file": name, "row": at, "model": model, "key": time, "score": float(missing[at]), "content": str(n_items)}
+            {
+                "file": name,
+                "row": at,
+                "model": model,
+                "key": time,
+                "score": float(missing[at]),
+                "content": str(n_items),
+            }
             for at, (model, time) in enumerate(zip(models, times, strict=True))
         ]
     return views(files, rows) | {
@@ -123,7 +136,9 @@ def _table(path: Path) -> tuple[pa.Table, list[str]]:
     table = pacsv.read_csv(
         path,
         pacsv.ReadOptions(column_names=places, skip_rows=1, block_size=1 << 26),
-        convert_options=pacsv.ConvertOptions(column_types=types, null_values=_NULLS, strings_can_be_null=True),
+        convert_options=pacsv.ConvertOptions(
+            column_types=types, null_values=_NULLS, strings_can_be_null=True
+        ),
     )
     return table, names
 
@@ -138,7 +153,12 @@ def _texts(table: pa.Table, names: Sequence[str], wanted: Sequence[str]) -> list
 def _bad_cells(column: pa.ChunkedArray) -> tuple[np.ndarray, Iterator[tuple[int, str]]]:
     """Which cells are missing, and those that are neither missing nor a share."""
     kind = column.type
-    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
+    if (
+        pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_null(kind)
+    ):
         values = column.cast(pa.float64()).to_numpy()
         absent = np.isnan(values)
         outside = np.flatnonzero(~absent & ~((values >= 0) & (values <= 1)))

@@ -18,7 +18,9 @@ SPLITS = Suite(
         not_null("item"),
         not_null("split"),
         one_of("split", [*Split], "a side that is none of the three is never trained or tested on"),
-        unique("sides_disjoint", "scheme, benchmark, item", "an item on two sides is tested after training on it"),
+        unique(
+            "sides_disjoint", "scheme, benchmark, item", "an item on two sides is tested after training on it"
+        ),
         resolves("items_resolve", "benchmark, item", "items", "a split of an item that does not exist"),
         rows(
             "items_complete",

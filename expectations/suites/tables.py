@@ -119,6 +119,7 @@ ITEMS = Suite(
             f"{TABLES}: ITEMS",
             """select benchmark, subset, doc_key, count(*) as times from {batch} where doc_key is not null
             group by all having count(*) > 1""",
+            "doc_keys",
         ),
         rows(
             "table_4_counts",

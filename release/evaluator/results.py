@@ -120,8 +120,9 @@ class Evaluation:
             for d in block:
                 mu, v_b, e_p = (d.metrics[name] for name in ("mu_o", "v_b", "e_p"))
                 apart = mu.lo is not None and mu.hi is not None and (mu.lo > 0 or mu.hi < 0)
+                names = f"{d.router_a} - {d.router_b}"[:27]
                 lines.append(
-                    f"  {d.router_a + ' - ' + d.router_b:<28}{_number(mu.value, 8)}{'*' if apart else ' '} "
+                    f"  {names:<28}{_number(mu.value, 8)}{'*' if apart else ' '} "
                     f"{_interval(mu):<18}{_number(v_b.value, 7)}{_number(e_p.value, 7)}{d.mdd:>7.3f}"
                 )
         return "\n".join(lines[1:])

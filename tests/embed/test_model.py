@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from embed import packed
 from embed.encoders import Encoder, Pooling
 from embed.errors import BadVectors, ModelUnusable
-from embed.model import Encoded, Policy, encode
+from embed.model import Encoded, Policy, encode, resolve_dtype
 from tests.embed.tiny import CONFIGS, MAX_TOKENS, reference, save_model, text_of, tiny_encoder
 
 FP32 = Policy(dtype="float32", device="cpu")
@@ -147,6 +147,24 @@ def test_one_kernel_over_all_texts_sees_the_same_texts(
     monkeypatch.setattr(packed, "varlen_attn", varlen_attn)
     monkeypatch.setattr(packed.PackedEncoder, "_attend", attend)
     np.testing.assert_allclose(run(folders["roberta"], TEXTS, encoder).vectors["tiny"], expected, atol=1e-5)
+
+
+def test_a_gpu_that_is_not_there_is_an_error(
+    folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(
+        ValueError, match="device: found 'cuda:1', but torch sees no GPU; expected auto or cpu"
+    ):
+        run(folders["bert"], ("text",), tiny_encoder("tiny"), policy=Policy(device="cuda:1"))
+
+
+def test_bfloat16_is_chosen_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = Policy(device="cpu")
+    for features, expected in (({"avx512_bf16": True}, "bfloat16"), ({"avx2": True}, "float32")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda features=features: features)
+        assert resolve_dtype(policy) == expected
+        assert resolve_dtype(dataclasses.replace(policy, dtype="float32")) == "float32"
 
 
 def test_no_texts_no_vectors(folders: dict[str, str]) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from embed.encoders import ENCODERS, Pooling
 from embed.errors import ModelUnavailable
 from embed.model import Policy, encode
-from embed.shards import Shard, embed_texts, embeddings_table, plan_shards
+from embed.shards import EmbedReport, RunShards, Shard, embed_texts, embeddings_table, plan_shards
 from embed.texts import text_key
 from schemas.tables import embeddings_schema
 from tests.embed.tiny import save_model, text_of, tiny_encoder
@@ -51,8 +51,8 @@ def embed(
     cache: Path,
     texts: Sequence[str] = TEXTS,
     names: Sequence[str] = NAMES,
-    run_shards: Callable[[Callable[[Shard], int], Sequence[Shard]], object] | None = None,
-):  # type: ignore[no-untyped-def]
+    run_shards: RunShards | None = None,
+) -> tuple[dict[str, np.ndarray], EmbedReport]:
     paths = dict.fromkeys(NAMES, folder)
     return embed_texts(texts, names, cache_dir=str(cache), policy=POLICY, paths=paths, run_shards=run_shards)
 

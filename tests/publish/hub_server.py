@@ -42,7 +42,7 @@ class Action(StrEnum):
 
 @dataclass
 class Fault:
-    """Goes off on requests that match, `times` times, after letting `after` of them pass. path: an expression."""
+    """Goes off on `times` requests that match, after letting `after` of them pass. path: an expression."""
 
     method: str
     path: str
@@ -91,7 +91,9 @@ class Repo:
 
     def commit(self, branch: str, files: Tree, title: str) -> str:
         """Put files on a branch; returns the commit."""
-        seed = f"{self.branches.get(branch)} {len(self.commits)} {sorted((p, f.blob) for p, f in files.items())}"
+        seed = (
+            f"{self.branches.get(branch)} {len(self.commits)} {sorted((p, f.blob) for p, f in files.items())}"
+        )
         sha = hashlib.sha1(seed.encode()).hexdigest()
         self.commits[sha], self.titles[sha] = dict(files), title
         self.branches[branch] = sha
@@ -184,6 +186,8 @@ def _folders(tree: Tree) -> list[str]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet, or every answer waits 40 ms for an acknowledgement
+    disable_nagle_algorithm = True
     hub: Hub
 
     def do_GET(self) -> None:
@@ -346,7 +350,9 @@ class _Handler(BaseHTTPRequestHandler):
         recursive = parse_qs(urlsplit(self.path).query).get("recursive", ["false"])[0].lower() == "true"
         inside = f"{folder}/" if folder else ""
         entries = [_entry(path, file) for path, file in sorted(tree.items())]
-        entries += [{"type": "directory", "path": path, "oid": "0" * 40, "size": 0} for path in _folders(tree)]
+        entries += [
+            {"type": "directory", "path": path, "oid": "0" * 40, "size": 0} for path in _folders(tree)
+        ]
         found = [e for e in entries if str(e["path"]).startswith(inside)]
         if folder and not found:
             raise Refusal(404, "EntryNotFound", f"{folder} does not exist")
@@ -368,7 +374,9 @@ class _Handler(BaseHTTPRequestHandler):
         tree = repo.commits[repo.resolve(revision)]
         wanted = parse_qs(body.decode())["paths"]
         found = [_entry(path, tree[path]) for path in wanted if path in tree]
-        return _json(found + [{"type": "directory", "path": p, "oid": "0" * 40} for p in wanted if p in _folders(tree)])
+        return _json(
+            found + [{"type": "directory", "path": p, "oid": "0" * 40} for p in wanted if p in _folders(tree)]
+        )
 
     def _preupload(self, repo: Repo, revision: str, wanted: Mapping[str, list[dict[str, str]]]) -> Answer:
         tree = repo.commits[repo.resolve(revision)]

@@ -281,6 +281,7 @@ def _shapes() -> Iterator[Hostile]:
         ("twice negative", b"J\xff\xff\xff\xffJ\xff\xff\xff\xff\x86", zeros),
         ("overflowing 64 bits", big + b"K\x04\x86", b"C\x00"),
         ("huge with nothing in it", big + b"K\x00\x86", b"C\x00"),
+        ("endless with nothing in it", b"J\x00\x00\x00\x40K\x00\x86", b"C\x00"),
         ("of a truth value", b"\x88\x85", zeros),
         ("of a float", b"G?\xf0\x00\x00\x00\x00\x00\x00\x85", zeros),
         ("of a list", b"]K\x01a\x85", zeros),
@@ -296,6 +297,12 @@ def _shapes() -> Iterator[Hostile]:
     )
     large = b"B" + struct.pack("<I", 80_000) + bytes(80_000)
     axes = b"(" + b"K\x01" * 64 + b"M" + struct.pack("<H", 10_000) + b"t"
+    yield Hostile(
+        "shape of many axes beyond C integers", array(b"(" + vast * 63 + b"K\x00t", f8, b"C\x00") + b"."
+    )
+    for count in (9_999, 10_001):
+        one_off = b"M" + struct.pack("<H", count) + b"\x85"
+        yield Hostile(f"shape of {count}, 10000 left on disk", array(one_off, f8, large) + b".")
     yield Hostile("shape of 65 axes, left on disk", array(axes, f8, large) + b".")
     empty_text = dtype("U0", "<", b"NNNK\x00K\x04K\x08")
     yield Hostile(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources import jsonlines, lm_eval
+from etl.sources import jsonlines, lm_eval, lm_eval_lines
 from etl.sources.answer_filters import choose_rows
 from etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
 from etl.sources.questions import choices_of, prompt_of, question_of
@@ -127,7 +127,7 @@ def test_neither_the_chunks_nor_the_neighbours_of_a_line_matter(
     whole = read_one(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonlines, "CHUNK", chunk)
-        patch.setattr(lm_eval, "_BATCH", 3)
+        patch.setattr(lm_eval_lines, "BATCH", 3)
         pieces = read_one(folder)
     assert summary(pieces) == summary(whole)
     assert accounted(whole)
@@ -167,7 +167,7 @@ def test_one_odd_line_changes_no_other_record(tmp_path: Path, odd: bytes) -> Non
 def test_usual_lines_are_decoded_many_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_log(tmp_path, encode(*(usual(i, float(i % 2), filter="none") for i in range(9))))
     one_by_one: list[int] = []
-    monkeypatch.setattr(lm_eval, "_row", lambda line, number, run: one_by_one.append(number))
+    monkeypatch.setattr(lm_eval_lines, "_row", lambda line, number, run: one_by_one.append(number))
     assert scores(read_one(tmp_path)) == {str(i): float(i % 2) for i in range(9)}
     assert one_by_one == []
 
@@ -207,6 +207,13 @@ def test_a_line_beyond_the_limit_is_malformed_and_costs_only_itself(
     assert scores(reading) == {"0": 1.0, "2": 1.0}
     assert reading.quarantined["reason"].to_pylist() == ["malformed_row"]
     assert accounted(reading)
+
+
+def test_more_lines_than_any_task_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonlines, "MAX_LINES", 2)
+    write_log(tmp_path, encode(usual(0, 1.0), usual(1, 1.0), usual(2, 0.0)))
+    with pytest.raises(DumpUnreadable, match="at most 2 lines"):
+        read_one(tmp_path)
 
 
 @pytest.mark.parametrize("values", [[0, 1], [0.0, 1.0], [False, True], [[0.0], [1.0]], [0, [True]]])
@@ -252,6 +259,15 @@ def test_the_config_may_name_model_benchmark_and_key_space(tmp_path: Path) -> No
     write_log(tmp_path, encode(usual(0, 1.0)), task="anything", model="m")
     (block,) = read_one(tmp_path, benchmark="arc", models={"m": "a/b"}, key_space="arc-v1").blocks
     assert (block.benchmark, block.models, block.key_space) == ("arc", ("a/b",), "arc-v1")
+
+
+def test_a_benchmark_fixed_by_the_config_takes_subsets_from_task_names(tmp_path: Path) -> None:
+    write_log(tmp_path / "known", encode(usual(0, 1.0, "acc")), task="mmlu_virology")
+    write_log(tmp_path / "unknown", encode(usual(0, 1.0, "acc")), task="mmlu_alchemy")
+    assert read_one(tmp_path / "known", benchmark="mmlu").blocks[0].subset == "virology"
+    assert read_one(tmp_path / "unknown", benchmark="mmlu", subset="virology").blocks[0].subset == "virology"
+    refused = read_one(tmp_path / "unknown", benchmark="mmlu")
+    assert refused.quarantined["reason"].to_pylist() == ["unknown_task"]
 
 
 def test_a_file_that_is_gone_is_unreadable(tmp_path: Path) -> None:

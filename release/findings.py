@@ -1,0 +1,185 @@
+"""What a report says, computed once from a release folder, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import hypot
+from pathlib import Path
+
+from release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
+from release.evaluator.results import Estimate, Row
+from release.evaluator.routers import find_router
+from release.evaluator.scaling import Curve, scaling_up
+from release.evaluator.tables import TITLES, Leak, leakage
+from release.manifest import Manifest, read_manifest
+
+Progress = Callable[[int, int, str], None]
+PAPER, FAMILY = "paper", "family"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Results of one release.
+
+    method, scheme: how groups were chosen and items split in `rows` (a cell each) and `means` (over kinds).
+    family: rows under the split without repeated questions. leaks: the two splits side by side.
+    curves: the scaling-up study. notes: what was left out, and why. Benchmarks come in the paper's order.
+    """
+
+    manifest: Manifest
+    benchmarks: tuple[str, ...]
+    method: str
+    scheme: str
+    rows: tuple[Row, ...]
+    means: tuple[Row, ...]
+    family: tuple[Row, ...]
+    leaks: tuple[Leak, ...]
+    curves: tuple[Curve, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Group sizes that were evaluated, ascending."""
+        return sorted({row.m for row in self.means})
+
+    @property
+    def routers(self) -> list[str]:
+        """Routers that were evaluated, in the order in which they were named."""
+        return list(dict.fromkeys(row.router for row in self.means))
+
+
+def find(
+    path: Path,
+    *,
+    benchmarks: Sequence[str] | None = None,
+    sizes: Sequence[int] = (3, 5),
+    encoder: str | None = None,
+    routers: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """Evaluate a release for its report.
+
+    routers: by default those that need no training. encoder: by default `minilm`, or else the first. A
+    benchmark that cannot be evaluated (no groups of these sizes, no test items, missing scores) is left out
+    with a note. progress: called with (done, total, next benchmark).
+
+    Raises UsageError for names that this release does not have, InputError for missing files or libraries.
+    """
+    release, manifest = load_release(path), read_manifest(path)
+    names = _benchmarks(release, benchmarks)
+    wanted = list(routers or TRAINING_FREE)
+    needs_vectors = {name for name in wanted if getattr(find_router(name)(), "uses_vectors", True)}
+    if encoder is not None and not any(encoder in release.encoders(name) for name in names):
+        raise UsageError(f"no vectors by encoder {encoder!r}; this release has {_listed(manifest.encoders)}")
+    methods = sorted({group.method for group in release.groups}, key=lambda m: (m != PAPER, m))
+    method = methods[0] if methods else PAPER
+    scheme = PAPER if PAPER in manifest.schemes else manifest.schemes[0]
+    compared = FAMILY if scheme == PAPER and FAMILY in manifest.schemes else None
+
+    notes: list[str] = []
+    rows: dict[str, list[Row]] = {PAPER: [], FAMILY: []}
+    means: dict[str, list[Row]] = {PAPER: [], FAMILY: []}
+    curves: list[Curve] = []
+    for done, name in enumerate(names):
+        if progress:
+            progress(done, len(names), name)
+        found = {group.m for group in release.groups_of(name, method)}
+        if absent := sorted(set(sizes) - found):
+            notes.append(f"{name}: no {method} groups of {' or '.join(f'm = {m}' for m in absent)}")
+        vectors = encoder in release.encoders(name) if encoder else bool(release.encoders(name))
+        usable = [r for r in wanted if vectors or r not in needs_vectors]
+        if usable != wanted:
+            notes.append(f"{name}: no vectors, so {_listed(r for r in wanted if r not in usable)} left out")
+        for side, of_side in ((PAPER, scheme), (FAMILY, compared)):
+            if of_side and usable and found.intersection(sizes):
+                try:
+                    result = evaluate(
+                        release,
+                        usable,
+                        benchmarks=[name],
+                        sizes=[m for m in sizes if m in found],
+                        encoder=encoder if vectors else None,
+                        method=method,
+                        scheme=of_side,
+                    )
+                except DataError as error:
+                    notes.append(f"{name}, split {of_side}: {_relative(error, path)}")
+                else:
+                    rows[side] += result.rows
+                    means[side] += result.means
+        try:
+            curves += scaling_up(release, [name])
+        except DataError as error:
+            notes.append(f"{name}, scaling up: {_relative(error, path)}")
+    if progress:
+        progress(len(names), len(names), "")
+    return Findings(
+        manifest,
+        tuple(names),
+        method,
+        scheme,
+        tuple(rows[PAPER]),
+        tuple(means[PAPER]),
+        tuple(rows[FAMILY]),
+        tuple(leakage(means[PAPER], means[FAMILY], {n: leaked_share(manifest, n, scheme) for n in names})),
+        tuple(curves),
+        tuple(notes),
+    )
+
+
+def leaked_share(manifest: Manifest, benchmark: str, scheme: str) -> float:
+    """Share of test items whose question is also in train; 0 where there are no test items."""
+    entry = manifest.benchmarks[benchmark]
+    return entry.test_items_in_train[scheme] / max(entry.splits[scheme]["test"], 1)
+
+
+def difference(a: Estimate, b: Estimate) -> Estimate:
+    """a - b with its 95% interval, for values from different items.
+
+    Each limit combines the distances of a and b to theirs as independent errors (the method of variance
+    estimates recovery: Zou and Donner, Statistics in Medicine 27, 2008).
+    """
+    if a.value is None or b.value is None:
+        return Estimate(None, None, None)
+    value = a.value - b.value
+    if a.lo is None or a.hi is None or b.lo is None or b.hi is None:
+        return Estimate(value, None, None)
+    below = hypot(a.value - a.lo, b.hi - b.value)
+    above = hypot(a.hi - a.value, b.value - b.lo)
+    return Estimate.of(value, value - below, value + above)
+
+
+def average(estimates: Sequence[Estimate]) -> Estimate:
+    """Unweighted mean of values from different items, with an interval as in `difference`.
+
+    Undefined where there is no value, or one is undefined.
+    """
+    triples = [(e.value, e.lo, e.hi) for e in estimates]
+    values = [v for v, _, _ in triples if v is not None]
+    if not values or len(values) != len(triples):
+        return Estimate(None, None, None)
+    mean = sum(values) / len(values)
+    spans = [(v - lo, hi - v) for v, lo, hi in triples if v is not None and lo is not None and hi is not None]
+    if len(spans) != len(values):
+        return Estimate(mean, None, None)
+    below, above = (hypot(*side) / len(values) for side in zip(*spans, strict=True))
+    return Estimate.of(mean, mean - below, mean + above)
+
+
+def _benchmarks(release: Release, wanted: Sequence[str] | None) -> list[str]:
+    for name in wanted or ():
+        if name not in release.benchmarks:
+            raise UsageError(f"no benchmark {name!r}; this release has {_listed(release.benchmarks)}")
+    known = list(TITLES)
+    names = dict.fromkeys(wanted or release.benchmarks)
+    return sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))
+
+
+def _relative(error: DataError, path: Path) -> str:
+    """The message without the folder of the release: a report says the same wherever it was made."""
+    return str(error).replace(f"{path}/", "")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

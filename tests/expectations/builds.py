@@ -1,0 +1,122 @@
+"""A small good build with a release inside it, and single corruptions of its files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl import store
+from etl.build import build
+from etl.config import Runner, load_config
+from etl.synth import Plan, build_config, write
+from release.build import ReleaseOptions, write_release
+from schemas.tables import embeddings_schema
+
+BENCHMARKS = ("arc", "mmlu", "truthfulqa", "gpqa")
+ENCODER, DIMENSION = "tiny", 8
+
+
+def make_build(folder: Path) -> Path:
+    """Build four synthetic benchmarks: binary, of many subsets, continuous, and with withheld text."""
+    plan = Plan(models=24, benchmarks=BENCHMARKS)
+    write(folder / "dumps", plan, lambda _: None)
+    config = folder / "demo.toml"
+    text = build_config(Path("dumps"), plan)
+    config.write_text(text.replace('encoders = ["minilm"]', "encoders = []"), encoding="utf-8")
+    out = folder / "build"
+    build(load_config(config), out, Runner(), lambda *_: None)
+    shutil.rmtree(out / "staging")
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    vectors = [_embed(out, benchmark) for benchmark in BENCHMARKS]
+    manifest["stages"]["embed"] = {
+        "fingerprint": "0",
+        "outputs": [asdict(store.describe(out, path, pq.read_metadata(path).num_rows)) for path in vectors],
+        "info": {"embeddings": {ENCODER: {b: {"from": "model", "truncated": 0} for b in BENCHMARKS}}},
+    }
+    options = ReleaseOptions(accounting=manifest["stages"]["ingest"]["info"]["accounting"])
+    shutil.rmtree(out / "release")
+    released = write_release(out, out / "release", options, store)
+    manifest["stages"]["release"]["outputs"] = [
+        asdict(store.describe(out, out / "release" / name)) for name in released.files
+    ]
+    (out / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return out
+
+
+def _embed(out: Path, benchmark: str) -> Path:
+    """Write one vector per item, the same for the same question."""
+    part = f"benchmark={benchmark}/part-0.parquet"
+    items = pq.ParquetFile(out / "tables" / "items" / part).read(columns=["item", "family_id"])
+    seeds = [int(family.removeprefix("fam-")[:8], 16) for family in items["family_id"].to_pylist()]
+    vectors = np.stack([np.random.default_rng(seed).standard_normal(DIMENSION) for seed in seeds])
+    flat = pa.array(vectors.astype(np.float32).ravel())
+    schema = embeddings_schema(DIMENSION)
+    table = pa.table(
+        [items["item"], pa.FixedSizeListArray.from_arrays(flat, type=schema.field("vector").type)], schema=schema
+    )
+    path = out / "tables" / "embeddings" / f"encoder={ENCODER}" / part
+    store.write_table(path, schema, table)
+    return path
+
+
+Row = dict[str, Any]
+Edit = Callable[[list[Row]], list[Row] | None]
+
+
+class Copy:
+    """A copy of the build that shares its files until they are written."""
+
+    def __init__(self, good: Path, root: Path) -> None:
+        shutil.copytree(good, root, copy_function=_link)
+        self.root = root
+
+    def rows(self, name: str, edit: Edit) -> None:
+        """Change a table's rows as dicts, in place or by a new list."""
+        file = pq.ParquetFile(self.root / name)
+        table = file.read()
+        rows = table.to_pylist()
+        changed = edit(rows)
+        nullable = pa.schema([field.with_nullable(True) for field in table.schema], table.schema.metadata)
+        self.table(name, pa.Table.from_pylist(rows if changed is None else changed, schema=nullable))
+
+    def table(self, name: str, table: pa.Table) -> None:
+        """Write a table in the place of another."""
+        path = self.root / name
+        temporary = path.with_suffix(".new")
+        pq.write_table(table, temporary)
+        temporary.replace(path)
+
+    def read(self, name: str) -> pa.Table:
+        """A table as it is."""
+        return pq.ParquetFile(self.root / name).read()
+
+    def json(self, name: str, edit: Callable[[Row], object]) -> None:
+        """Change a JSON file."""
+        document = json.loads((self.root / name).read_text(encoding="utf-8"))
+        edit(document)
+        self.text(name, json.dumps(document))
+
+    def text(self, name: str, text: str) -> None:
+        """Write a text file in the place of another."""
+        path = self.root / name
+        path.unlink(missing_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _link(source: str, target: str) -> str:
+    Path(target).hardlink_to(source)
+    return target
+
+
+def part(table: str, benchmark: str, **keys: str) -> str:
+    """Path of a partition below the build."""
+    folders = "".join(f"/{key}={value}" for key, value in keys.items())
+    return f"tables/{table}{folders}/benchmark={benchmark}/part-0.parquet"

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from etl import embedding, ingest, manifest, releasing, stages
+from etl import embedding, ingest, manifest, releasing, stages, validating
 from etl.config import Config, Runner
 from etl.manifest import Manifest, Stage, is_whole
-from etl.store import Output
+from etl.store import JsonObject, Output
 from schemas.benchmarks import BENCHMARKS
 
 
@@ -23,6 +23,7 @@ class StageName(StrEnum):
     SPLITS = "splits"
     GROUPS = "groups"
     EMBED = "embed"
+    VALIDATE = "validate"
     RELEASE = "release"
 
 
@@ -35,6 +36,10 @@ class StageMissing(ValueError):
 
 
 Report = Callable[[StageName, str], None]
+"""Told what becomes of every stage."""
+
+Gate = Callable[[Path, str, str], JsonObject]
+"""Checks what a stage wrote: build folder, stage and its fingerprint; raises where it must not go on."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,16 @@ class Context:
 
 
 def build(
-    config: Config, out: Path, runner: Runner, report: Report, only: StageName | None = None
+    config: Config,
+    out: Path,
+    runner: Runner,
+    report: Report,
+    only: StageName | None = None,
+    gate: Gate | None = None,
 ) -> Manifest:
     """Bring the build in `out` up to date; returns its manifest.
 
-    report: told what becomes of every stage. only: run this stage alone.
+    only: run this stage alone. gate: runs behind every stage; without one, stage `validate` is left out.
     Raises DumpUnreadable, EmptyBuild, BuildLocked, StageMissing, and what the stages raise.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -72,6 +82,8 @@ def build(
         known = manifest.load(out) or Manifest(config.dataset.name)
         context = Context(config, ingest.plan(config), out, Manifest(config.dataset.name), runner)
         for name in StageName:
+            if name is StageName.VALIDATE and gate is None:
+                continue
             before = known.stages.get(name.value)
             if before is not None and _is_current(name, context, before):
                 report(name, "up to date")
@@ -80,11 +92,13 @@ def build(
                 if only not in (None, name):
                     raise StageMissing(f"{out}: --only {only} needs stage {name} first; build without --only")
                 report(name, "running")
-                stage = _run(name, context, report)
+                stage = _run(name, context, report, gate)
             current = replace(context.manifest, stages={**context.manifest.stages, name.value: stage})
             context = replace(context, manifest=current)
             if stage is not before:
                 manifest.save(out, current)
+            if gate is not None and name is not StageName.VALIDATE:
+                gate(out, name.value, stage.fingerprint)
             if name is only:
                 return current
         if current != known:
@@ -118,12 +132,14 @@ def _fingerprint(name: StageName, context: Context) -> str | None:
         return ingest.known_fingerprint(context.plan, context.out)
     if name is StageName.EMBED:
         return embedding.fingerprint_of(context.config, context.outputs)
+    if name is StageName.VALIDATE:
+        return validating.fingerprint_of({n: s.fingerprint for n, s in context.manifest.stages.items()})
     if name is StageName.RELEASE:
         return releasing.fingerprint_of(context.config, context.outputs)
     return stages.fingerprint_of(name.value, context.config, context.outputs)
 
 
-def _run(name: StageName, context: Context, report: Report) -> Stage:
+def _run(name: StageName, context: Context, report: Report, gate: Gate | None) -> Stage:
     config, out = context.config, context.out
     if name is StageName.INGEST:
         return ingest.ingest(config, context.plan, out, context.runner)
@@ -131,6 +147,9 @@ def _run(name: StageName, context: Context, report: Report) -> Stage:
         stage = stages.splits(config, out, context.benchmarks)
     elif name is StageName.EMBED:
         stage = embedding.embeddings(config, out, context.benchmarks, context.runner)
+    elif name is StageName.VALIDATE:
+        found = context.manifest.stages.items()
+        stage = Stage("", (), {n: gate(out, n, s.fingerprint) if gate else {} for n, s in found})
     elif name is StageName.RELEASE:
         stage = releasing.release(config, out, context.manifest, lambda done: report(name, done))
     else:

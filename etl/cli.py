@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(verbs)
     _add_synth(verbs)
     _add_build(verbs)
+    _add_validate(verbs)
     _add_verify(verbs)
     _verb(
         verbs,
@@ -154,6 +155,7 @@ def _build(args: argparse.Namespace) -> int:
     from etl import text
     from etl.build import StageName, build, steps
     from etl.config import Runner, RunnerName, load_config
+    from etl.validating import gate
 
     config = load_config(args.config)
     if args.dry_run:
@@ -162,11 +164,36 @@ def _build(args: argparse.Namespace) -> int:
         return DONE
     only = _stage(args.only)
     runner = Runner(RunnerName(args.runner), args.workers, args.scheduler)
-    manifest = build(config, args.out, runner, lambda stage, state: say(f"{stage.value:<9}{state}"), only)
+    manifest = build(
+        config, args.out, runner, lambda stage, state: say(f"{stage.value:<9}{state}"), only, gate
+    )
     print(text.accounting(manifest.stages[StageName.INGEST].info["accounting"]))
     if StageName.GROUPS in manifest.stages:
         print("\n" + text.candidate_groups(manifest.stages[StageName.GROUPS].info["groups"]))
     return DONE
+
+
+def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "validate", _validate, "check a build, a release, a table or a raw dump",
+                 "routerset validate out/real --format github")  # fmt: skip
+    verb.add_argument("path", type=Path, metavar="PATH", help="build, release, table file or raw dump")
+    verb.add_argument("--table", metavar="NAME", help="only this table; for a single file, what it holds")
+    verb.add_argument("--previous", type=Path, metavar="PATH", help="release or build before, for drift")
+    verb.add_argument("--format", choices=("text", "json", "github"), default="text", help="default: text")
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from etl.sources.pickles import load_pickle
+    from etl.validating import FOLDER
+    from expectations.report import to_github, to_json, to_text
+    from expectations.validate import validate
+
+    docs = args.path / FOLDER if (args.path / "manifest.json").exists() else None
+    outcome = validate(
+        args.path, table=args.table, previous=args.previous, docs=docs, load_pickle=load_pickle
+    )
+    print({"text": to_text, "json": to_json, "github": to_github}[args.format](outcome))
+    return outcome.exit_code
 
 
 def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

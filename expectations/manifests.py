@@ -191,7 +191,7 @@ def totals_listed(session: Session) -> Made:
 
 def totals_found(session: Session) -> Made:
     """The same numbers from the tables."""
-    if "score_facts" not in session or "item_counts" not in session or "models" not in session:
+    if any(view not in session for view in ("score_facts", "item_counts", "items", "models", "registry")):
         return None
     parts = [
         "select benchmark, 'n_items' as name, n_items::double as found from item_counts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import itertools
 import json
@@ -103,7 +104,14 @@ def _framework():  # noqa: ANN202
         _register_dialect()
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    atexit.register(_mute)
     return gx, context, _no_rows(gx)
+
+
+def _mute() -> None:
+    """Let the binding of DuckDB say at exit, to nobody, that the framework still holds some of its types."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _no_rows(gx):  # noqa: ANN001, ANN202

@@ -144,7 +144,7 @@ def scaling(findings: Findings) -> Grid:
             for m in (*(m for m in _STEPS if m < curve.pool), curve.pool)
         ]
     return Grid(
-        f"Mean score of r_o(p) over {SUBSETS} random subsets of m LLMs, and the range that holds 95% of them.",
+        f"Mean score of r_o(p) over {SUBSETS} random subsets of m LLMs, and the range of 95% of them.",
         (BENCHMARK, SIZE, *(Column(f"p{p:g}", f"p = {p:g}") for p in PROBABILITIES)),
         tuple(rows),
     )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+BANDS = (0.0, 1.0)
+"""The p whose bands Figure 2 shows: those of all six would hide each other."""
 _DPI = 150
 _STYLE: dict[Any, object] = {
     "font.family": "DejaVu Sans",
@@ -53,7 +55,8 @@ def _scaling_panel(ax: Axes, curve: Curve) -> None:
         mean, low, high = (values[sizes - 1] for values in curve.mean_and_band(p))
         title = "random, p = 0" if p == 0 else "oracle, p = 1" if p == 1 else f"p = {p:g}"
         ax.plot(sizes, mean, color=RAMP[p][0], linewidth=1.6, label=title)
-        ax.fill_between(sizes, low, high, color=RAMP[p][0], alpha=0.1, linewidth=0)
+        if p in BANDS:
+            ax.fill_between(sizes, low, high, color=RAMP[p][0], alpha=0.14, linewidth=0)
     _reference(ax, curve.reference_score)
     ax.set_xscale("log")
     ax.set_xlim(1, max(curve.pool, 2))
@@ -114,7 +117,7 @@ def _panels(n: int) -> Iterator[tuple[Figure, list[Axes]]]:
         figure = Figure(figsize=(2.9 * across + 0.4, 2.25 * down + 0.7), layout="constrained")
         axes = [figure.add_subplot(down, across, i + 1) for i in range(n)]
         for ax in axes:
-            ax.set_ylim(0, 1.02)
+            ax.set_ylim(-0.02, 1.03)
             ax.set_yticks(np.linspace(0, 1, 6))
         yield figure, axes
 

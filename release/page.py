@@ -15,7 +15,7 @@ from release.evaluator.scaling import PROBABILITIES
 from release.evaluator.tables import NOT_COMPARED, ROUTER_TITLES, paper_tables
 from release.findings import Findings
 from release.grids import Cell, Column, label, number, text
-from release.palette import OTHER, RAMP, ROUTERS, of_router, variable
+from release.palette import OTHER, RAMP, ROUTERS, css, of_router, variable
 from release.panels import key, kinds_panel, scaling_panel
 from schemas.benchmarks import BENCHMARKS
 
@@ -32,6 +32,11 @@ class Standing:
     benchmark: str
     yardsticks: dict[str, Estimate]
     routers: dict[str, Estimate]
+
+    @property
+    def names(self) -> list[str]:
+        """Everything that has a mark."""
+        return [*self.yardsticks, *self.routers]
 
     @property
     def room(self) -> tuple[float, float] | None:
@@ -102,7 +107,7 @@ def render_page(found: Findings) -> str:
         repeated=_repeated(found),
         power=contents.power(found),
         key=key,
-        variable=variable,
+        css=css,
         probabilities=PROBABILITIES,
         resamples=RESAMPLES,
         registry=BENCHMARKS,
@@ -136,15 +141,15 @@ def _colours() -> str:
     """CSS variables of routers and of r_o(p), for light and for dark."""
     pairs = {variable(name): of_router(name) for name in ROUTER_TITLES | ROUTERS}
     pairs |= {variable(p): colours for p, colours in RAMP.items()} | {"--other": OTHER}
-    light, dark = (
-        "".join(f"{name}:{colours[side]};" for name, colours in pairs.items()) for side in (0, 1)
-    )
+    light, dark = ("".join(f"{name}:{colours[side]};" for name, colours in pairs.items()) for side in (0, 1))
     return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
 
 
 def _best(overall: dict[str, Estimate]) -> str | None:
     """The existing router with the highest mean over benchmarks; of equal ones the first."""
-    rivals = {name: e.value for name, e in overall.items() if name not in NOT_COMPARED and e.value is not None}
+    rivals = {
+        name: e.value for name, e in overall.items() if name not in NOT_COMPARED and e.value is not None
+    }
     return max(rivals, key=lambda name: rivals[name], default=None)
 
 
@@ -171,5 +176,3 @@ def _repeated(found: Findings) -> dict[str, tuple[int, int]]:
         for name, e in entries.items()
     }
     return {name: count for name, count in counts.items() if count[0]}
-
-

@@ -41,3 +41,8 @@ def of_router(name: str) -> tuple[str, str]:
 def variable(name: str | float) -> str:
     """Name of the CSS variable of a router, or of r_o(p)."""
     return f"--p{name * 10:.0f}" if isinstance(name, float) else "--" + name.replace(".", "-")
+
+
+def css(name: str | float) -> str:
+    """The colour of a router, or of r_o(p), on the page."""
+    return f"var({variable(name)},var(--other))"

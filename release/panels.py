@@ -9,8 +9,9 @@ from markupsafe import Markup, escape
 
 from release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from release.evaluator.tables import KindRow
+from release.figures import BANDS
 from release.grids import KINDS, label, number
-from release.palette import variable
+from release.palette import css
 
 WIDTH, HEIGHT = 320, 216
 _LEFT, _RIGHT, _TOP, _BOTTOM = 30, 12, 8, 26
@@ -18,7 +19,7 @@ _RADIUS = 3.4
 
 
 def scaling_panel(curve: Curve) -> Markup:
-    """One benchmark of Figure 2: r_o(p) over m, with the band that holds 95% of the subsets."""
+    """One benchmark of Figure 2: r_o(p) over m, with bands that hold 95% of the subsets."""
     sizes = spread_sizes(curve.pool)
     span = max(log10(curve.pool), 1e-9)
     xs = [_x(log10(int(m)) / span) for m in sizes]
@@ -26,9 +27,10 @@ def scaling_panel(curve: Curve) -> Markup:
     for p in PROBABILITIES:
         mean, low, high = ([float(v) for v in values[sizes - 1]] for values in curve.mean_and_band(p))
         band = [*zip(xs, map(_y, high), strict=True), *reversed([*zip(xs, map(_y, low), strict=True)])]
-        style = f"var({variable(p)})"
+        style = css(p)
         tip = f"r_o({p:g}): {number(mean[0], 3)} with 1 candidate, {number(mean[-1], 3)} with {curve.pool}"
-        marks.append(f'<polygon points="{_points(band)}" fill="{style}" class="band"/>')
+        if p in BANDS:
+            marks.append(f'<polygon points="{_points(band)}" fill="{style}" class="band"/>')
         line = _points(zip(xs, map(_y, mean), strict=True))
         marks.append(
             f'<polyline points="{line}" stroke="{style}" class="line"><title>{tip}</title></polyline>'
@@ -64,7 +66,7 @@ def kinds_panel(rows: Sequence[KindRow]) -> Markup:
                 tip += f" [{number(e.lo, 3)}, {number(e.hi, 3)}]"
                 ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{_y(e.lo):.1f}" y2="{_y(e.hi):.1f}"'
                 shape = f'<line {ends} class="whisker"/>{shape}'
-            colour = f"color:var({variable(row.router)})"
+            colour = f"color:{css(row.router)}"
             marks.append(f'<g style="{colour}" class="mark"><title>{escape(tip)}</title>{shape}</g>')
     ticks = [(_x((k + 0.5) / len(KINDS)), words) for k, words in enumerate(KINDS.values())]
     summary = f"{label(rows[0].benchmark)}, m = {rows[0].m}: " + "; ".join(
@@ -78,7 +80,7 @@ def kinds_panel(rows: Sequence[KindRow]) -> Markup:
 def key(router: str) -> Markup:
     """The marker of a router, for a legend."""
     shape = _shape(router, 7, 7)
-    style = f'style="color:var({variable(router)})"'
+    style = f'style="color:{css(router)}"'
     return Markup(f'<svg class="key" viewBox="0 0 14 14" aria-hidden="true" {style}>{shape}</svg>')
 
 

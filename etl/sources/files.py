@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from etl.sources.base import Dump, DumpUnreadable, SourceSpec
+from etl.sources.remote import list_remote
 
 _MAGIC = frozenset("*?[")
 
@@ -33,10 +34,12 @@ def discover(
 
 
 def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:
+    root, pattern = split_glob(path)
     if is_remote(path):
-        yield from _remote_listing(path)
+        for remote in list_remote(root):
+            if pattern is None or glob_matches(remote.file, pattern):
+                yield remote.file, remote.url, remote.size, remote.signature
         return
-    root, pattern = _split_glob(path)
     base = Path(root)
     if base.is_file():
         files = [base]
@@ -49,27 +52,12 @@ def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:
         )
     for file in files:
         relative = file.relative_to(base).as_posix()
-        if pattern is None or _matches(relative, pattern):
+        if pattern is None or glob_matches(relative, pattern):
             stat = file.stat()
             yield relative, str(file), stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
-def _remote_listing(path: str) -> Iterator[tuple[str, str, int, str]]:
-    import fsspec
-
-    root, pattern = _split_glob(path)
-    filesystem, base = fsspec.core.url_to_fs(root)
-    protocol = path.split("://", 1)[0]
-    for name, entry in filesystem.find(base, detail=True).items():
-        relative = str(PurePosixPath(name).relative_to(base)) if name != base else PurePosixPath(name).name
-        if pattern is None or _matches(relative, pattern):
-            mark = next(
-                (str(entry[k]) for k in ("ETag", "etag", "blob_id", "md5Hash", "mtime") if entry.get(k)), ""
-            )
-            yield relative, f"{protocol}://{name}", int(entry["size"]), f"{entry['size']}-{mark}"
-
-
-def _split_glob(path: str) -> tuple[str, str | None]:
+def split_glob(path: str) -> tuple[str, str | None]:
     """A path's fixed part, and the glob below it."""
     scheme, mark, rest = path.rpartition("://")
     parts = rest.split("/")
@@ -81,7 +69,7 @@ def _split_glob(path: str) -> tuple[str, str | None]:
     )
 
 
-def _matches(relative: str, pattern: str) -> bool:
+def glob_matches(relative: str, pattern: str) -> bool:
     """Glob match in which `*` stays inside one folder and `**` crosses folders."""
     names, globs = relative.split("/"), pattern.split("/")
 

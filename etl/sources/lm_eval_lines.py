@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import chain, repeat
 from operator import attrgetter
-from typing import Annotated, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -56,6 +56,9 @@ class _Usual(msgspec.Struct, gc=False):
     filter: str | None = None
 
 
+_FIELDS = tuple(attrgetter(name) for name in _Usual.__struct_fields__)
+
+
 @cache
 def _usual_decoder(metrics: tuple[str, ...]) -> msgspec.json.Decoder[msgspec.Struct]:
     """Decoder of the usual line: numbered, hashed, with a number, a boolean or a list as its score."""
@@ -67,8 +70,7 @@ def _usual_decoder(metrics: tuple[str, ...]) -> msgspec.json.Decoder[msgspec.Str
     return msgspec.json.Decoder(row)
 
 
-@dataclass(frozen=True)
-class _Decoded:
+class _Decoded(NamedTuple):
     """Usual lines of one chunk. prints: joined, all of one length. metric: position of their score's name."""
 
     first: int
@@ -81,10 +83,11 @@ class _Decoded:
 
 def parse_lines(run: TaskFile) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
     """Rows and bad lines of a file, in order, and the number of lines that they came from."""
+    decoder = None if _PLACEHOLDER.search(run.subset) else _usual_decoder(run.metrics)
     pending: list[_Decoded] = []
     n_pending = 0
     for first, n, chunk in numbered_chunks(run.dump.path):
-        decoded = _decode(chunk, first, n, run)
+        decoded = decoder and _decode(chunk, first, n, decoder)
         if decoded is not None:
             pending.append(decoded)
             n_pending += n
@@ -97,34 +100,37 @@ def parse_lines(run: TaskFile) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
         yield _columns(pending, run), [], n_pending
 
 
-def _decode(chunk: bytes, first: int, n: int, run: TaskFile) -> _Decoded | None:
-    """The lines of a chunk if all are usual ones, with one number each as their score."""
-    if _PLACEHOLDER.search(run.subset):
-        return None
+def _decode(
+    chunk: bytes, first: int, n: int, decoder: msgspec.json.Decoder[msgspec.Struct]
+) -> _Decoded | None:
+    """The `n` lines of a chunk if all are usual ones, with one number each as their score."""
     try:
-        lines = _usual_decoder(run.metrics).decode_lines(chunk)
+        lines = decoder.decode_lines(chunk)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if len(lines) != n or not is_utf8(chunk):
         return None
-    for metric in range(len(run.metrics)):
+    found = _scores(lines)
+    if found is None:
+        return None
+    doc_ids, doc_hashes, target_hashes, filters = (list(map(field, lines)) for field in _FIELDS)
+    # what stays behind of a chunk is small, and near: strings of every line would be neither
+    prints = "".join(chain.from_iterable(zip(doc_hashes, repeat(":", n), target_hashes, strict=True)))
+    filters = [filters[0]] * n if len(set(filters)) == 1 else filters
+    return _Decoded(first, doc_ids, prints, filters, *found) if prints.isascii() else None
+
+
+def _scores(lines: Sequence[msgspec.Struct]) -> tuple[int, np.ndarray] | None:
+    """Position of the name that all scores stand under, and the scores, if each is one number or null."""
+    for metric in range(len(lines[0].__struct_fields__) - len(_FIELDS)):
         found = list(map(attrgetter(f"metric_{metric}"), lines))
-        if found.count(UNSET) == n:
+        if found.count(UNSET) == len(found):
             continue
         try:
             scores = np.array(found, np.float64)
         except (ValueError, TypeError):  # lists among numbers or of several lengths, or unset ones
             return None
-        if scores.size != n:
-            return None
-        doc_ids, doc_hashes, target_hashes, filters = (
-            list(map(attrgetter(name), lines)) for name in _Usual.__struct_fields__
-        )
-        # what stays behind of a chunk is small, and near: strings of every line would be neither
-        prints = "".join(chain.from_iterable(zip(doc_hashes, repeat(":", n), target_hashes, strict=True)))
-        filters = [filters[0]] * n if len(set(filters)) == 1 else filters
-        scores = scores.reshape(n)
-        return _Decoded(first, doc_ids, prints, filters, metric, scores) if prints.isascii() else None
+        return (metric, scores.reshape(-1)) if scores.size == len(found) else None
     return None
 
 
@@ -133,18 +139,19 @@ def _columns(chunks: Sequence[_Decoded], run: TaskFile) -> pa.Table:
     starts, sizes = [chunk.first for chunk in chunks], [len(chunk.scores) for chunk in chunks]
     n = sum(sizes)
     offsets = np.arange(n + 1, dtype=np.int32) * (2 * DIGITS + 1)
-    prints = "".join(chunk.prints for chunk in chunks).encode()
-    columns = {
-        "row": np.concatenate([np.arange(a, a + size) for a, size in zip(starts, sizes, strict=True)]),
-        "doc_key": pa.array(list(chain.from_iterable(chunk.doc_ids for chunk in chunks))).cast(pa.string()),
-        "filter": pa.array(list(chain.from_iterable(chunk.filters for chunk in chunks)), pa.string()),
-        "print": pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(prints)),
-        "metric": np.repeat([chunk.metric for chunk in chunks], sizes),
-        "score": np.concatenate([chunk.scores for chunk in chunks]),
-        "text": pa.nulls(n),
-        "subset": pa.repeat(run.subset, n),
-    }
-    return pa.table(columns).cast(ROWS)
+    prints = "".join([chunk.prints for chunk in chunks]).encode()
+    doc_ids = pa.array(list(chain.from_iterable(chunk.doc_ids for chunk in chunks)), pa.int64())
+    columns = [
+        pa.array(np.arange(n) + np.repeat(np.array(starts) - np.cumsum([0, *sizes[:-1]]), sizes)),
+        doc_ids.cast(pa.string()),
+        pa.array(list(chain.from_iterable(chunk.filters for chunk in chunks)), pa.string()),
+        pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(prints)),
+        pa.array(np.repeat(np.array([chunk.metric for chunk in chunks], np.int8), sizes)),
+        pa.array(np.concatenate([chunk.scores for chunk in chunks])),
+        pa.nulls(n, pa.string()),
+        pa.repeat(pa.scalar(run.subset, pa.string()), n),
+    ]
+    return pa.table(columns, schema=ROWS)
 
 
 def _decode_one_by_one(chunk: bytes, first: int, run: TaskFile) -> tuple[pa.Table, list[BadRow], int]:

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from datasets import disable_progress_bars, load_dataset
 from huggingface_hub.utils import _http
 
+from etl.sources import remote
 from release import publish as publishing
 from release.errors import ReleaseError
 from release.publish import Patience, publish
@@ -87,9 +88,14 @@ class Publisher:
         return told or Told(self.process.exitcode or 0, None, "", tuple(steps))
 
 
+def without_waiting() -> None:
+    """Let nobody wait between attempts; the library itself waits for seconds."""
+    time = SimpleNamespace(sleep=lambda _: None)
+    _http.time = remote.time = time  # type: ignore[assignment]
+
+
 def _publish(answers: Connection, order: Order) -> None:
-    # the library waits for seconds between its own attempts
-    _http.time = SimpleNamespace(sleep=lambda _: None)  # type: ignore[assignment]
+    without_waiting()
     os.environ.pop("HF_TOKEN", None)
     if order.token is not None:
         os.environ["HF_TOKEN"] = order.token

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -25,6 +25,15 @@ class StageName(StrEnum):
     EMBED = "embed"
     VALIDATE = "validate"
     RELEASE = "release"
+
+
+TABLES_OF: dict[StageName, tuple[str, ...]] = {
+    StageName.INGEST: ("items", "scores"),
+    StageName.SPLITS: ("splits",),
+    StageName.GROUPS: ("groups",),
+    StageName.EMBED: ("embeddings",),
+}
+"""Stage -> the partitioned tables that it alone writes."""
 
 
 class BuildLocked(RuntimeError):
@@ -93,6 +102,7 @@ def build(
                     raise StageMissing(f"{out}: --only {only} needs stage {name} first; build without --only")
                 report(name, "running")
                 stage = _run(name, context, report, gate)
+                _sweep(out, TABLES_OF.get(name, ()), stage.outputs)
             current = replace(context.manifest, stages={**context.manifest.stages, name.value: stage})
             context = replace(context, manifest=current)
             if stage is not before:
@@ -101,8 +111,6 @@ def build(
                 gate(out, name.value, stage.fingerprint)
             if name is only:
                 return current
-        if current != known:
-            _sweep(out, context.outputs)
         return current
 
 
@@ -169,12 +177,12 @@ def _lock(out: Path) -> Iterator[None]:
         yield
 
 
-def _sweep(out: Path, outputs: list[Output]) -> None:
-    """Remove what earlier builds and killed runs left among the tables."""
+def _sweep(out: Path, tables: Iterable[str], outputs: Iterable[Output]) -> None:
+    """Remove what earlier builds and killed runs left among the tables of a stage."""
     current = {out / output.path for output in outputs}
-    folders = sorted((out / "tables").rglob("*"), reverse=True)
-    for path in folders:
-        if path.is_file() and path not in current:
-            path.unlink()
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
+    for table in tables:
+        for path in sorted((out / "tables" / table).rglob("*"), reverse=True):
+            if path.is_file() and path not in current:
+                path.unlink()
+            elif path.is_dir() and not any(path.iterdir()):
+                path.rmdir()

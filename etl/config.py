@@ -232,8 +232,13 @@ def _check(config: Config) -> None:
     one_of(config.groups.methods, METHODS, "[groups] methods")
     one_of((config.embed.text,), ("question", "prompt"), "[embed] text")
     one_of((config.embed.dtype,), ("auto", "float32", "bfloat16"), "[embed] dtype")
-    targets = tuple(t.partition("/")[0] for s in config.sources for t in s.tasks.values())
-    one_of(targets, known, "[[source]] tasks")
+    targets = {t for s in config.sources for t in s.tasks.values()}
+    one_of(tuple(t.partition("/")[0] for t in sorted(targets)), known, "[[source]] tasks")
+    for target in sorted(targets):
+        if "/" not in target and len(BENCHMARKS[target].subsets) > 1:
+            raise ConfigError(
+                f'{config.file}: [[source]] tasks: "{target}" has several subsets: write "{target}/SUBSET"'
+            )
     if not config.splits.schemes:
         raise ConfigError(
             f"{config.file}: [splits] schemes: at least one is needed; valid: {', '.join(SCHEMES)}"

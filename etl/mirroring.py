@@ -9,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from etl.config import Config
+from etl.sources.base import DumpUnreadable
 from etl.sources.files import glob_matches, is_remote, split_glob
 from etl.sources.remote import fetch, list_remote, without_revision
 
@@ -49,6 +50,8 @@ def mirror(url: str, cache: Path, report: Callable[[str], None]) -> str:
         ):
             alone = without_revision(remote.url).endswith(f"://{base.relative_to(folder).as_posix()}")
             wanted[base if alone else base / remote.file] = remote
+    if not wanted:
+        raise DumpUnreadable(f"{url}: found no data file, expected {', '.join(_SUFFIXES)}; check the config")
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_file() and path not in wanted:
             path.unlink()

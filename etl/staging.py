@@ -13,7 +13,8 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -28,7 +29,7 @@ from etl.normalize import BadRow, quarantine
 from etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, SourceSpec
 from etl.sources.files import sha256
 from etl.sources.registry import SOURCES
-from schemas.tables import QUARANTINE
+from schemas.tables import QUARANTINE, Reason
 
 BATCH_BYTES = 32 << 20
 BATCH_FILES = 512
@@ -149,15 +150,14 @@ def _parse(batch: Batch, root: Path, folder: Path) -> None:
     files = []
     shards = _Shards(folder)
     try:
-        for dump in batch.dumps:
-            digest, readings = _open(dump, batch.spec)
-            files.append({"file": dump.file, "sha256": digest, "bytes": dump.size})
+        for dump, readings, digest in _open_all(batch):
             for reading in readings:
                 quarantined.append(reading.quarantined)
                 n_read.update({key or "": n for key, n in reading.n_read.items()})
                 notes.update({f"{benchmark}/{note}": n for (benchmark, note), n in reading.notes.items()})
                 for block in reading.blocks:
-                    shards.add(block.benchmark, _fragments(block, dump, digest, root))
+                    shards.add(block.benchmark, _fragments(block, dump, digest(), root))
+            files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
     finally:
         shards.close()
     store.write_table(
@@ -197,25 +197,30 @@ class _Shards:
             self._writers[benchmark].write_table(pa.concat_tables(waiting))
 
 
-def _open(dump: Dump, spec: SourceSpec) -> tuple[str, Iterator[Reading]]:
-    """Checksum and readings of one file; a file that cannot be read is one quarantined record."""
+def _open_all(batch: Batch) -> Iterator[tuple[Dump, Iterator[Reading], Callable[[], str]]]:
+    """Every dump with its readings and its checksum, which is computed while the dump is read."""
+    with ThreadPoolExecutor(1) as hashing:
+        for dump in batch.dumps:
+            digest = hashing.submit(_digest, dump)
+            yield dump, _readings(dump, batch.spec), digest.result
+
+
+def _digest(dump: Dump) -> str:
+    """Checksum of a file; empty where it cannot be read, which its readings say, too."""
     try:
-        return sha256(dump.path), _readings(dump, spec)
-    except DumpUnreadable as error:
-        return "", iter([_unreadable(dump, spec, error)])
+        return sha256(dump.path)
+    except DumpUnreadable:
+        return ""
 
 
 def _readings(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
-    """Readings of one file; the rest of a file that breaks off becomes one quarantined record."""
+    """Readings of one file; a file that cannot be read, or its rest, becomes one quarantined record."""
     try:
         yield from SOURCES[spec.format].read(dump, spec)
-    except DumpUnreadable as error:
-        yield _unreadable(dump, spec, error)
-
-
-def _unreadable(dump: Dump, spec: SourceSpec, error: DumpUnreadable) -> Reading:
-    row = BadRow(None, error.reason, str(error).replace(dump.path, dump.file), None, spec.benchmark)
-    return Reading((), quarantine(dump, [row]), {spec.benchmark: 1})
+    except OSError as error:
+        reason = error.reason if isinstance(error, DumpUnreadable) else Reason.UNREADABLE_FILE
+        row = BadRow(None, reason, str(error).replace(dump.path, dump.file), None, spec.benchmark)
+        yield Reading((), quarantine(dump, [row]), {spec.benchmark: 1})
 
 
 def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:

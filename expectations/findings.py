@@ -26,8 +26,8 @@ class Expectation:
 
     name: unique in its suite. why: one sentence on what goes wrong otherwise. reference: where the rule is
     defined. sql: a query for the rows that must not exist, keys first; `{batch}` is its view, and it may name
-    any other. kind: instead of `sql`, the snake-case name of an expectation that Great Expectations ships, with
-    its arguments. view: that of the suite by default. It runs where every view that it names is there.
+    any other. kind: instead of `sql`, the snake-case name of an expectation that Great Expectations ships,
+    with its arguments. view: that of the suite by default. It runs where every view that it names is there.
     """
 
     name: str

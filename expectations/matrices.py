@@ -47,7 +47,9 @@ def read_matrix(path: Path, n_items: int) -> Matrix:
     """Matrix of one scores file, a row group at a time; rows with nulls or of unknown items are left out."""
     rows: dict[str, int] = {}
     blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    unsorted, first_row, offset, last = 0, None, 0, ("", -1)
+    unsorted, offset = 0, 0
+    first_row: int | None = None
+    last: tuple[str, float] = ("", -1)
     with readable(path):
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
@@ -110,7 +112,7 @@ def _disorder(
 
 
 def row_means(scores: np.ndarray) -> np.ndarray:
-    """Mean of every row in float64, as NumPy takes it of a contiguous row: the order of models rests on it."""
+    """Mean of every row in float64, as NumPy takes it of a contiguous row: models are ordered by it."""
     means = np.empty(len(scores))
     step = max(1, _BLOCK // max(scores.shape[1], 1))
     for start in range(0, len(scores), step):
@@ -217,7 +219,7 @@ def scan(session: Session) -> tuple[pa.Table, pa.Table] | None:
         matrix = read_matrix(part.path, n_items.get(benchmark, 0))
         orders.append({"path": part.name, "unsorted": matrix.unsorted, "first_row": matrix.first_row})
         if "groups" in session and n_items.get(benchmark):
-            groups = _members(session, benchmark)
+            groups = members_of(session, benchmark)
             facts += [
                 {"benchmark": benchmark, **row}
                 for row in group_rows(matrix, groups, _train(session, benchmark))
@@ -226,7 +228,8 @@ def scan(session: Session) -> tuple[pa.Table, pa.Table] | None:
     return pa.Table.from_pylist(facts), pa.Table.from_pylist(orders, schema=orders_schema)
 
 
-def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
+def members_of(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
+    """Candidates of every group of a benchmark, by rank."""
     found = session.query(
         f"""select method, m, kind, list(model_id order by rank) as models from groups
         where benchmark = {quoted(benchmark)} and m > 0 and model_id is not null and rank is not null
@@ -241,7 +244,8 @@ def _train(session: Session, benchmark: str) -> list[np.ndarray]:
         return []
     found = session.query(
         f"""select scheme, list(item order by item) as items from splits
-        where benchmark = {quoted(benchmark)} and split = 'train' and item >= 0 group by scheme order by scheme"""
+        where benchmark = {quoted(benchmark)} and split = 'train' and item >= 0
+        group by scheme order by scheme"""
     )
     return [np.array(items, np.int64) for items in found["items"].to_pylist()]
 

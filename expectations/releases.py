@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expectations.matrices import MISSING, GroupKey, Matrix, read_matrix
+from expectations.matrices import MISSING, GroupKey, Matrix, members_of, read_matrix
 from expectations.session import Made, Session, quoted, readable
 from expectations.target import DATA, VECTORS, Part, What
 from schemas.tables import Kind
@@ -52,22 +52,13 @@ def _benchmark_columns(session: Session, benchmark: str, matrix: Matrix) -> Iter
     row_of = {model: row for row, model in enumerate(matrix.models)}
     groups = {
         key: np.array([row_of.get(model, -1) for model in models])
-        for key, models in _members(session, benchmark).items()
+        for key, models in members_of(session, benchmark).items()
     }
     found = session.query(f"select item_id, item from data where benchmark = {quoted(benchmark)}")
     item_of = dict(zip(found["item_id"].to_pylist(), found["item"].to_pylist(), strict=True))
     for part in session.target.parts:
         if part.table in (DATA, VECTORS) and part.keys["benchmark"] == benchmark:
             yield from _file_columns(part, groups, item_of, matrix)
-
-
-def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
-    found = session.query(
-        f"""select method, m, kind, list(model_id order by rank) as models from groups
-        where benchmark = {quoted(benchmark)} group by all order by all"""
-    )
-    columns = (found[name].to_pylist() for name in ("method", "m", "kind", "models"))
-    return {(method, m, kind): models for method, m, kind, models in zip(*columns, strict=True)}
 
 
 def _file_columns(
@@ -138,7 +129,7 @@ def _lists(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def selection(scores: np.ndarray) -> np.ndarray:
-    """Good choices among (items, candidates): from 0.95 of the best on, none where the best is 0 (section 4.1)."""
+    """Good choices among (items, candidates): from 0.95 of the best on, none where it is 0 (section 4.1)."""
     best = np.fmax.reduce(scores, axis=1, keepdims=True, initial=0.0)
     with np.errstate(invalid="ignore"):
         good: np.ndarray = ((scores >= LABEL_SHARE * best) & (best > 0)).astype(np.float64)
@@ -199,7 +190,8 @@ def paper_sides(session: Session) -> Made:
     if not isinstance(seed, int) or "items" not in session:
         return None
     found = session.query(
-        "select benchmark, subset, count(*) as n, min(item) as first from items group by all order by benchmark, first"
+        "select benchmark, subset, count(*) as n, min(item) as first from items group by all order "
+        "by benchmark, first"
     )
     rows: list[dict[str, object]] = []
     sizes: dict[str, list[int]] = {}

@@ -29,8 +29,8 @@ def to_text(outcome: Outcome, *, verbose: bool = False) -> str:
         lines += textwrap.wrap(f"not run: {line}", WIDTH, subsequent_indent="  ")
     lines.append("-" * 69)
     lines.append(
-        f"{len(outcome.findings)} expectations: {len(outcome.errors)} errors, {len(outcome.warnings)} warnings"
-        + (f", {len(outcome.skipped)} not run" if outcome.skipped else "")
+        f"{len(outcome.findings)} expectations: {len(outcome.errors)} errors, "
+        f"{len(outcome.warnings)} warnings" + (f", {len(outcome.skipped)} not run" if outcome.skipped else "")
     )
     return "\n".join(lines) + "\n"
 
@@ -54,13 +54,14 @@ def _lines(finding: Finding) -> Iterator[str]:
     if finding.success:
         return
     for example in finding.examples:
-        yield from textwrap.wrap(_example(example), WIDTH, initial_indent="    ", subsequent_indent="      ")
+        yield from textwrap.wrap(show(example), WIDTH, initial_indent="    ", subsequent_indent="      ")
     yield from textwrap.wrap(
         f"why: {finding.why} [{finding.reference}]", WIDTH, initial_indent="  ", subsequent_indent="    "
     )
 
 
-def _example(example: Mapping[str, Value]) -> str:
+def show(example: Mapping[str, Value]) -> str:
+    """An offending row on one line."""
     return ", ".join(f"{key} {_shown(value)}" for key, value in example.items())
 
 
@@ -97,7 +98,7 @@ def to_github(outcome: Outcome) -> str:
             message = "\n".join(
                 [
                     f"{finding.unexpected:,} unexpected in {finding.table}: {finding.why}",
-                    *(_example(example) for example in finding.examples),
+                    *(show(example) for example in finding.examples),
                 ]
             )
             level = "error" if finding.severity is Severity.ERROR else "warning"

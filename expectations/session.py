@@ -38,7 +38,7 @@ class Session:
     ) -> None:
         self.target, self.previous = target, previous
         self.name = f"session_{next(_numbers)}"
-        settings = {
+        settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY,
             "python_enable_replacements": "false",
             "temp_directory": tempfile.gettempdir(),

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expectations.dumps import detect, dump_files, formats
-from expectations.errors import Unreadable, UnknownTable
+from expectations.errors import UnknownTable, Unreadable
 from schemas.tables import SCHEMA_VERSION, TABLES
 
 JsonObject: TypeAlias = dict[str, Any]

@@ -1,4 +1,4 @@
-"""Facts that need texts or vectors: what ids should be, which vectors are sound, which texts must not be there."""
+"""Facts that need texts or vectors: what ids should be, which vectors are sound, which texts leaked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expectations.session import Made, Session, readable
+from expectations.session import Made, Session, quoted, readable
 from expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from expectations.views import item_texts
 from schemas import ids
@@ -64,14 +64,15 @@ def text_facts(session: Session) -> Made:
         if known or question is None:
             content = ids.content_digest(question, row.get("choices"), prompt)
         has_text = question is not None or prompt is not None
-        sound = content is not None and row["benchmark"] is not None and row["subset"] is not None
         rows.append(
             {
                 "benchmark": row["benchmark"],
                 "item": row["item"],
                 "item_id": row["item_id"],
                 "family_id": row["family_id"],
-                "expected_id": ids.item_id(row["benchmark"], row["subset"], content, 0) if sound else None,
+                "expected_id": None
+                if content is None or row["subset"] is None
+                else ids.item_id(row["benchmark"], row["subset"], content, 0),
                 "expected_family": ids.family_id(question, prompt, "") if has_text else None,
                 "prompt_digest": None if prompt is None else ids.digest(ids.normalise_text(prompt)),
                 "characters": max(len((question or "").strip()), len((prompt or "").strip()))
@@ -96,12 +97,16 @@ def vector_rows(session: Session) -> Made:
 def _vectors(session: Session, part: Part) -> pa.Table:
     name = "embedding" if part.table == VECTORS else "vector"
     key = "item_id" if part.table == VECTORS else "item"
-    with readable(part.path):
-        table = pq.ParquetFile(part.path).read(columns=[key, name]).combine_chunks()
-    column = table[name].combine_chunks()
-    size = column.type.list_size
-    flat = column.values.slice(column.offset * size, len(column) * size)
-    numbers = flat.fill_null(np.nan).to_numpy(zero_copy_only=False).reshape(len(column), size)
+    size = part.schema.field(name).type.list_size
+    # not pyarrow's own reader: it refuses a null in a column of fixed-size lists
+    table = session.query(
+        f"select {key}, {name} as vector from read_parquet({quoted(part.path)}, hive_partitioning = false)"
+    ).combine_chunks()
+    column = table["vector"].combine_chunks()
+    numbers = np.full((len(column), size), np.nan, np.float32)
+    numbers[column.is_valid().to_numpy(zero_copy_only=False)] = (
+        column.flatten().fill_null(np.nan).to_numpy(zero_copy_only=False).reshape(-1, size)
+    )
     finite = np.isfinite(numbers)
     with np.errstate(over="ignore", invalid="ignore"):
         norms = np.sqrt((np.where(finite, numbers, 0).astype(np.float64) ** 2).sum(axis=1))
@@ -131,7 +136,7 @@ def _cut(session: Session, encoder: str, benchmark: str) -> int | None:
 
 
 def embedding_facts(session: Session) -> Made:
-    """Vectors beside the texts that they stand for. may_be_cut: the text may be longer than the encoder reads."""
+    """Vectors beside the texts that they stand for. may_be_cut: perhaps longer than the encoder reads."""
     if "vector_rows" not in session:
         return None
     if "text_facts" not in session:
@@ -166,7 +171,8 @@ def leaks(session: Session) -> Made:
     rows: list[dict[str, object]] = []
     if homes:
         other = session.query(
-            f"""select 'data/' || benchmark || '/' || file_split || '.parquet' as path, item_id as place, family_id
+            f"""select 'data/' || benchmark || '/' || file_split || '.parquet' as path, item_id as place,
+            family_id
             from data where benchmark not in ({names}) and question is not null"""
         )
         found = zip(*(other[c].to_pylist() for c in ("path", "place", "family_id")), strict=True)

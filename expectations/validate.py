@@ -24,7 +24,7 @@ from expectations.findings import EXAMPLES, Finding, Outcome, Severity, Value
 from expectations.plan import Batch, open_session, plan, suites_for
 from expectations.report import to_json
 from expectations.session import Session
-from expectations.target import Target, What, locate
+from expectations.target import What, locate
 
 RESULTS, DOCS = "results.json", "data_docs"
 _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "warning"}
@@ -48,7 +48,8 @@ def validate(
     table: for a folder, the only suite to run; for a file, the table or dump format that it is. previous: the
     release or build before, for drift. docs: folder for results and Data Docs, none by default. stage: of a
     build at work: only what it and the stages before it wrote is looked at, and only it is checked; `release`
-    checks the folder `release`. suites: run these alone. load_pickle: reads RouterEval's pickles without running
+    checks the folder `release`. suites: run these alone. load_pickle: reads RouterEval's pickles without
+    running
     them; without it only what they ask to import is checked.
     Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist.
     """
@@ -92,7 +93,7 @@ SUITES_OF_STAGE: dict[str, tuple[str, ...]] = {
 
 
 @functools.cache
-def _framework():  # noqa: ANN202
+def _framework():
     """Great Expectations with its context; importing it takes seconds, and its analytics stay off."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
@@ -114,13 +115,13 @@ def _mute() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def _no_rows(gx):  # noqa: ANN001, ANN202
-    """An expectation that a query has no rows, which runs the query once: examples are asked for when it fails."""
+def _no_rows(gx):
+    """An expectation that a query has no rows; the query runs once, and again for examples where it fails."""
 
     class ExpectNoRows(gx.expectations.UnexpectedRowsExpectation):
         metric_dependencies = ("unexpected_rows_query.row_count",)
 
-        def _validate(self, metrics, runtime_configuration=None, execution_engine=None):  # noqa: ANN001, ANN202
+        def _validate(self, metrics, runtime_configuration=None, execution_engine=None):
             count = metrics["unexpected_rows_query.row_count"]
             return {"success": count == 0, "result": {"observed_value": count}}
 
@@ -145,7 +146,7 @@ def _register_dialect() -> None:
         execution_ctx_cls = Execution
         supports_statement_cache = True
 
-        def connect(self, *, database: str, **_: object):  # noqa: ANN202
+        def connect(self, *, database: str, **_: object):
             return duckdb_engine.ConnectionWrapper(_sessions[database].connection.cursor())
 
     module = types.ModuleType("expectations_duckdb_buf")
@@ -189,7 +190,7 @@ def _run(session: Session, batch: Batch, prefix: str, store: Path | None) -> Ite
         yield _finding(session, batch, by_name[row.expectation_config.meta["name"]], row, prefix)
 
 
-def _source(session: Session):  # noqa: ANN202
+def _source(session: Session):
     """The data source of a session, made once."""
     from sqlalchemy.pool import NullPool
 
@@ -218,7 +219,7 @@ def _forget(session: Session) -> None:
         session.previous.close()
 
 
-def _row(gx, no_rows, expectation):  # noqa: ANN001, ANN202
+def _row(gx, no_rows, expectation):
     meta = {
         "name": expectation.name,
         "why": expectation.why,
@@ -237,7 +238,7 @@ def _row(gx, no_rows, expectation):  # noqa: ANN001, ANN202
     return getattr(gx.expectations, kind)(**dict(expectation.arguments), severity=severity, meta=meta)
 
 
-def _finding(session, batch, expectation, row, prefix) -> Finding:  # noqa: ANN001
+def _finding(session, batch, expectation, row, prefix) -> Finding:
     result = row.result or {}
     failed = _exception(row.exception_info)
     examples: Sequence[dict[str, Value]] = ()
@@ -270,17 +271,13 @@ def _finding(session, batch, expectation, row, prefix) -> Finding:  # noqa: ANN0
 
 def _exception(info: dict) -> str | None:
     """First line of what an expectation raised, or None."""
-    if "raised_exception" in info:
-        infos = [info]
-    else:
-        infos = list(info.values())
-    for each in infos:
+    for each in [info] if "raised_exception" in info else info.values():
         if each.get("raised_exception"):
             return str(each.get("exception_message")).splitlines()[0][:300]
     return None
 
 
-def _examples(session: Session, expectation, view: str) -> list[dict[str, Value]]:  # noqa: ANN001
+def _examples(session: Session, expectation, view: str) -> list[dict[str, Value]]:
     sql = expectation.sql.format(batch=f'"{view}"')
     table = session.query(f"select * from ({sql}) limit {EXAMPLES}")
     return [{k: _plain(v) for k, v in row.items()} for row in table.to_pylist()]
@@ -301,7 +298,7 @@ def _results(docs: Path | None) -> Iterator[Path | None]:
     if docs is None:
         yield None
         return
-    _framework()
+    _framework.cache_clear()  # a new context: Data Docs show all that their context has validated
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -323,7 +320,7 @@ def _write(outcome: Outcome, docs: Path, store: Path) -> None:
         )
         context.build_data_docs(site_names=[site])
         context.delete_data_docs_site(site)
-    make_self_contained(store)
+    make_self_contained(store, outcome)
     docs.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(docs / DOCS, ignore_errors=True)
     shutil.copytree(store, docs / DOCS)

@@ -160,6 +160,8 @@ def score_facts(session: Session) -> Made:
         + coalesce(bit_count(bitstring_agg(item, 0, {last}) filter ({inside})), 0)
         + count(*) filter (item is null) as n_distinct,
         min(item) as least, max(item) as most, sum(score::double) as total, avg(score) as mean,
+        count(*) filter (not (score between 0 and 1) or not isfinite(score)) as n_outside,
+        min(item) filter (not (score between 0 and 1) or not isfinite(score)) as first_outside,
         count(*) filter (score <> 0 and score <> 1) as n_not_binary,
         min(item) filter (score <> 0 and score <> 1) as first_not_binary
         from scores where model_id is not null group by benchmark, model_id"""

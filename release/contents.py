@@ -7,7 +7,6 @@ from release.evaluator.scaling import PROBABILITIES, SUBSETS
 from release.evaluator.tables import NOT_COMPARED, KindRow, by_kind
 from release.findings import Findings, average, difference
 from release.grids import KINDS, Cell, Column, Grid, label, number
-from schemas.benchmarks import BENCHMARKS
 
 BENCHMARK = Column("benchmark", "Benchmark", choose=True)
 SIZE = Column("m", "m", choose=True)
@@ -90,10 +89,10 @@ def entropy(findings: Findings) -> Grid:
 
 
 def leaks(findings: Findings) -> Grid:
-    """What repeated questions are worth: mu_o under the splits `paper` and `family`."""
+    """What repeated questions are worth: mu_o under the splits `paper` and `family`, most repeated first."""
     rows = [
         (k.benchmark, k.m, k.router, k.leaked, k.paper, k.family, difference(k.paper, k.family))
-        for k in findings.leaks
+        for k in sorted(findings.leaks, key=lambda k: -k.leaked)
     ]
     return Grid(
         "mu_o under the split paper and under family, which keeps all copies of a question on one side. "
@@ -165,13 +164,13 @@ def power(findings: Findings) -> Grid:
                 entry.n_models_complete,
                 entry.mean_score,
                 f"{entry.reference_model or 'none'} {reference}",
-                BENCHMARKS[name].metric if name in BENCHMARKS else entry.metric,
+                entry.metric,
                 *(mdd.get((name, m)) for m in findings.sizes),
             )
         )
     return Grid(
-        "Minimum detectable difference: the smallest true difference in mu_o between two routers that choose "
-        "independently which these test items show with 80% power, at the 5% level.",
+        "MDD, minimum detectable difference: the smallest true difference in mu_o between two routers that choose "
+        "independently that these test items show with 80% power, at the 5% level.",
         (
             Column("benchmark", "Benchmark"),
             Column("items", "Items"),
@@ -181,7 +180,7 @@ def power(findings: Findings) -> Grid:
             Column("mean_score", "Mean score"),
             Column("reference", "Reference LLM"),
             Column("metric", "Metric"),
-            *(Column(f"mdd_m{m}", f"Detectable, m = {m}") for m in findings.sizes),
+            *(Column(f"mdd_m{m}", f"MDD, m = {m}") for m in findings.sizes),
         ),
         tuple(rows),
     )

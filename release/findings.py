@@ -24,7 +24,8 @@ class Findings:
 
     method, scheme: how groups were chosen and items split in `rows` (a cell each) and `means` (over kinds).
     family: rows under the split without repeated questions. leaks: the two splits side by side.
-    curves: the scaling-up study. notes: what was left out, and why. Benchmarks come in the paper's order.
+    curves: the scaling-up study. notes: what was left out, and of which benchmarks. Benchmarks come in the
+    paper's order.
     """
 
     manifest: Manifest
@@ -75,24 +76,28 @@ def find(
     methods = sorted({group.method for group in release.groups}, key=lambda m: (m != PAPER, m))
     method = methods[0] if methods else PAPER
     scheme = PAPER if PAPER in manifest.schemes else manifest.schemes[0]
-    compared = FAMILY if scheme == PAPER and FAMILY in manifest.schemes else None
+    schemes = (PAPER, FAMILY) if scheme == PAPER and FAMILY in manifest.schemes else (scheme,)
 
-    notes: list[str] = []
-    rows: dict[str, list[Row]] = {PAPER: [], FAMILY: []}
-    means: dict[str, list[Row]] = {PAPER: [], FAMILY: []}
+    notes: dict[str, list[str]] = {}
+
+    def note(name: str, words: str) -> None:
+        notes.setdefault(words, []).append(name)
+
+    rows: dict[str, list[Row]] = {name: [] for name in schemes}
+    means: dict[str, list[Row]] = {name: [] for name in schemes}
     curves: list[Curve] = []
     for done, name in enumerate(names):
         if progress:
             progress(done, len(names), name)
         found = {group.m for group in release.groups_of(name, method)}
         if absent := sorted(set(sizes) - found):
-            notes.append(f"{name}: no {method} groups of {' or '.join(f'm = {m}' for m in absent)}")
+            note(name, f"no {method} groups of {' or '.join(f'm = {m}' for m in absent)}")
         vectors = encoder in release.encoders(name) if encoder else bool(release.encoders(name))
         usable = [r for r in wanted if vectors or r not in needs_vectors]
         if usable != wanted:
-            notes.append(f"{name}: no vectors, so {_listed(r for r in wanted if r not in usable)} left out")
-        for side, of_side in ((PAPER, scheme), (FAMILY, compared)):
-            if of_side and usable and found.intersection(sizes):
+            note(name, f"no vectors, so without {_listed(r for r in wanted if r not in usable)}")
+        for side in schemes:
+            if usable and found.intersection(sizes):
                 try:
                     result = evaluate(
                         release,
@@ -101,30 +106,31 @@ def find(
                         sizes=[m for m in sizes if m in found],
                         encoder=encoder if vectors else None,
                         method=method,
-                        scheme=of_side,
+                        scheme=side,
                     )
                 except DataError as error:
-                    notes.append(f"{name}, split {of_side}: {_relative(error, path)}")
+                    note(name, f"split {side}: {_relative(error, path)}")
                 else:
                     rows[side] += result.rows
                     means[side] += result.means
         try:
             curves += scaling_up(release, [name])
         except DataError as error:
-            notes.append(f"{name}, scaling up: {_relative(error, path)}")
+            note(name, f"scaling up: {_relative(error, path)}")
     if progress:
         progress(len(names), len(names), "")
+    shares = {name: leaked_share(manifest, name, scheme) for name in names}
     return Findings(
         manifest,
         tuple(names),
         method,
         scheme,
-        tuple(rows[PAPER]),
-        tuple(means[PAPER]),
-        tuple(rows[FAMILY]),
-        tuple(leakage(means[PAPER], means[FAMILY], {n: leaked_share(manifest, n, scheme) for n in names})),
+        tuple(rows[scheme]),
+        tuple(means[scheme]),
+        tuple(rows[FAMILY]) if FAMILY in schemes[1:] else (),
+        tuple(leakage(means[scheme], means[FAMILY], shares)) if FAMILY in schemes[1:] else (),
         tuple(curves),
-        tuple(notes),
+        tuple(f"{_listed(of)}: {words}" for words, of in notes.items()),
     )
 
 

@@ -4,7 +4,10 @@ for (const table of document.querySelectorAll("table.grid:not(.plain)")) {
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
   const rows = [...body.rows];
-  const value = (row, column) => row.cells[column].dataset.v;
+  const words = (cell) => (cell.querySelector("b") ?? cell).textContent;
+  const value = (row, column) => words(row.cells[column]);
+  // A typeset number: "−" is its minus sign, "1,319" has a separator, "–" is undefined.
+  const number = (text) => parseFloat(text.replace("−", "-").replaceAll(",", ""));
 
   heads.forEach((head, column) => {
     const numeric = head.classList.contains("num");
@@ -17,9 +20,10 @@ for (const table of document.querySelectorAll("table.grid:not(.plain)")) {
       head.setAttribute("aria-sort", rising ? "ascending" : "descending");
       const sign = rising ? 1 : -1;
       const compare = (a, b) => {
-        const x = value(a, column), y = value(b, column);
-        if (x === "" || y === "") return (x === "") - (y === "");
-        return sign * (numeric ? x - y : a.cells[column].textContent.localeCompare(b.cells[column].textContent));
+        const [x, y] = [value(a, column), value(b, column)];
+        if (!numeric) return sign * x.localeCompare(y);
+        const [u, v] = [number(x), number(y)];
+        return isNaN(u) || isNaN(v) ? isNaN(u) - isNaN(v) : sign * (u - v);
       };
       body.append(...[...rows].sort(compare));
     };
@@ -40,12 +44,12 @@ for (const table of document.querySelectorAll("table.grid:not(.plain)")) {
     count.textContent = `${shown} of ${rows.length} rows`;
   };
   heads.forEach((head, column) => {
-    const names = new Map(rows.map((row) => [value(row, column), row.cells[column].textContent]));
+    const names = new Set(rows.map((row) => value(row, column)));
     if (!("choose" in head.dataset) || names.size < 2) return;
     const label = document.createElement("label");
     const select = document.createElement("select");
     select.add(new Option("all", ""));
-    for (const [key, words] of names) select.add(new Option(words, key));
+    for (const name of names) select.add(new Option(name));
     label.append(head.textContent, select);
     choices.append(label);
     select.onchange = filter;

@@ -17,7 +17,6 @@ from release.findings import Findings
 from release.grids import Cell, Column, label, number, text
 from release.palette import OTHER, RAMP, ROUTERS, css, of_router, variable
 from release.panels import key, kinds_panel, scaling_panel
-from schemas.benchmarks import BENCHMARKS
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 STYLE, SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("page.js")
@@ -69,9 +68,9 @@ def render_page(found: Findings) -> str:
         "label": label,
         "tell": tell,
         "number": number,
-        "text": text,
         "thousands": "{:,}".format,
-        "sort_key": _sort_key,
+        "shown": _shown,
+        "cell": _cell,
     }
     environment.tests["estimate"] = lambda cell: isinstance(cell, Estimate)
     manifest = found.manifest
@@ -110,8 +109,6 @@ def render_page(found: Findings) -> str:
         css=css,
         probabilities=PROBABILITIES,
         resamples=RESAMPLES,
-        registry=BENCHMARKS,
-        not_compared=NOT_COMPARED,
     )
 
 
@@ -131,10 +128,16 @@ def tell(estimate: Estimate, digits: int = 3) -> str:
     return text(estimate, Column("", "", digits=digits))
 
 
-def _sort_key(cell: Cell) -> str:
-    """What the page sorts by."""
-    value = cell.value if isinstance(cell, Estimate) else cell
-    return "" if value is None else str(value)
+def _shown(value: float | None, digits: int) -> str:
+    """A number as typeset: a real minus sign, and a dash where it is undefined."""
+    return "\u2013" if value is None else number(value, digits).replace("-", "\u2212")
+
+
+def _cell(cell: Cell, column: Column) -> str:
+    """A cell without interval."""
+    if cell is None or isinstance(cell, float):
+        return _shown(cell, column.digits)
+    return f"{cell:,}" if isinstance(cell, int) else text(cell, column)
 
 
 def _colours() -> str:

@@ -14,7 +14,7 @@ from release.grids import KINDS, label, number
 from release.palette import css
 
 WIDTH, HEIGHT = 320, 216
-_LEFT, _RIGHT, _TOP, _BOTTOM = 30, 12, 8, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 30, 8, 8, 28
 _RADIUS = 3.4
 
 
@@ -36,10 +36,7 @@ def scaling_panel(curve: Curve) -> Markup:
             f'<polyline points="{line}" stroke="{style}" class="line"><title>{tip}</title></polyline>'
         )
     if curve.reference_score is not None:
-        y = _y(curve.reference_score)
-        tip = escape(f"{curve.reference_model}: {number(curve.reference_score, 3)}")
-        ends = f'x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
-        marks.append(f'<line {ends} class="ref"><title>{tip}</title></line>')
+        marks.append(_reference(curve.reference_model or "reference LLM", curve.reference_score))
     ticks = [(_x(k / span), f"{10**k:,}") for k in range(5) if k <= span + 1e-9]
     ends_of = {p: curve.accuracy(p).mean(axis=0) for p in (0.0, 0.5, 1.0)}
     summary = f"{label(curve.benchmark)}, {curve.pool} models: " + "; ".join(
@@ -47,6 +44,16 @@ def scaling_panel(curve: Curve) -> Markup:
         for p, v in ends_of.items()
     )
     return _svg(summary, ticks, marks)
+
+
+def _reference(name: str, score: float) -> str:
+    """A dashed line, explained in the corner below all curves."""
+    y, right = _y(score), WIDTH - _RIGHT
+    words = f"- - {escape(name)} {number(score, 2)}"
+    return (
+        f'<line x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" class="ref"/>'
+        f'<text x="{right - 3}" y="{_y(0.05):.1f}" text-anchor="end">{words}</text>'
+    )
 
 
 def kinds_panel(rows: Sequence[KindRow]) -> Markup:
@@ -118,7 +125,7 @@ def _axes(ticks: Sequence[tuple[float, str]]) -> Iterator[str]:
     for v in (0, 0.2, 0.4, 0.6, 0.8, 1):
         y = _y(v)
         yield f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
-        yield f'<text x="{_LEFT - 5}" y="{y + 3.5:.1f}" text-anchor="end">{v:g}</text>'
+        yield f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{v:g}</text>'
     for x, words in ticks:
         yield f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>'
 

@@ -8,11 +8,10 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from release import layout
@@ -20,6 +19,7 @@ from release.arrival import check_arrival
 from release.errors import ReleaseError, ReleaseInputError
 from release.files import read_checksums
 from release.manifest import read_manifest
+from release.patience import PATIENT, Patience
 from release.publish_errors import PublishError, PublishRefused, ServiceUnavailable, explain
 from release.publish_folder import publish_to_folder
 from release.publish_plan import (
@@ -49,25 +49,6 @@ _AT_ONCE = 32
 """Files per transfer; progress is told after each."""
 _REPEATS = 3
 """How often one step may be necessary, before something is wrong with what is sent or with the Hub."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a service that does not answer is asked again.
-
-    tries: in a row, without getting on. first, longest: seconds to wait, doubled every time.
-    """
-
-    tries: int = 6
-    first: float = 2.0
-    longest: float = 60.0
-
-    def seconds(self, failures: int, asked: float) -> float:
-        """How long to wait after so many failures, where the service asks for `asked` seconds."""
-        return max(min(self.first * 2.0 ** (failures - 1), self.longest), min(asked, 5 * self.longest))
-
-
-PATIENT = Patience()
 
 
 def publish(
@@ -132,11 +113,7 @@ def _to_hub(
                     verified = remote.branch.commit if remote.branch else None
         except ServiceUnavailable as problem:
             failures += 1
-            if failures >= patience.tries:
-                raise
-            seconds = patience.seconds(failures, problem.after)
-            progress(f"{problem}; waiting {seconds:g} s")
-            time.sleep(seconds)
+            patience.wait(failures, problem, progress)
         else:
             done[step] += 1
             failures = 0

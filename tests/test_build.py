@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def run(config: Path, out: Path, only: StageName | None = None) -> tuple[Manifest, list[tuple[str, str]]]:
     said: list[tuple[str, str]] = []
-    manifest = build(load_config(config), out, Runner(), lambda name, state: said.append((name, state)), only)
+    report = lambda name, state: said.append((name, state))  # noqa: E731
+    manifest = build(load_config(config), out, Runner(), report, only, lambda *_: {})
     return manifest, said
 
 

@@ -45,7 +45,8 @@ class SourceSpec:
     hold `{field}`, a field of the document. models: renames of models.
     items: items file, may hold `{subset}`; item_columns: our column -> column of that file.
     metric, filter: read this instead of what the registry names.
-    key_space: sources with the same key space share document keys (default: format and benchmark).
+    key_space: sources with the same key space share document keys (default: format and
+    benchmark; for `lm_eval` format and task).
     """
 
     format: str

@@ -30,7 +30,9 @@ def discover(
     for file, path, size, signature in sorted(_listing(spec.path)):
         relative = PurePosixPath(file)
         if file.lower().endswith(suffixes) and not any(part.startswith(".") for part in relative.parts):
-            yield Dump(spec.format, path, file, group(relative), size, signature)
+            # a name that is no UTF-8 holds surrogates, which no table can
+            name = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            yield Dump(spec.format, path, name, group(relative), size, signature)
 
 
 def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:

@@ -58,7 +58,7 @@ def file_row(
 
 
 def number(value: object) -> tuple[float | None, str | None]:
-    """A score as dumps spell it: (number, None), (None, None) where it is missing, (None, text) where it is none."""
+    """A score as dumps spell it: (number, None), (None, text) for anything else, both None where missing."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value is None or (isinstance(value, float) and math.isnan(value)):

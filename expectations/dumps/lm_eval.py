@@ -21,7 +21,8 @@ def matches(path: Path) -> bool:
 
 def read(paths: Sequence[Path], root: Path) -> dict[str, pa.Table]:
     """Every line of every file."""
-    files, rows = [], []
+    files: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     for path in paths:
         named = _NAME.fullmatch(path.name)
         name = path.relative_to(root).as_posix()

@@ -34,7 +34,8 @@ SPLITS = Suite(
             "every subset is cut at int(.8n) and int(.9n): all 36 counts of the paper follow from it",
             _SPLITS,
             """select benchmark, subset, count(*) as n, count(*) filter (split = 'train') as train,
-            count(*) filter (split = 'validation') as validation from {batch} join items using (benchmark, item)
+            count(*) filter (split = 'validation') as validation from {batch} join items using (benchmark,
+            item)
             where scheme = 'paper' group by all having train <> floor(n * 8 / 10)
             or validation <> floor(n * 9 / 10) - floor(n * 8 / 10)""",
         ),
@@ -62,7 +63,8 @@ SPLITS = Suite(
             families as (select benchmark, max(n) as largest from (select benchmark, family_id, count(*) as n
             from items group by all) group by all)
             select benchmark, n, train, test from sides join families using (benchmark)
-            where abs(train - 0.8 * n) > subsets * (largest / 2 + 1) or abs(test - 0.1 * n) > subsets * (largest / 2 + 1)""",
+            where abs(train - 0.8 * n) > subsets * (largest / 2 + 1) or abs(test - 0.1 * n) > subsets *
+            (largest / 2 + 1)""",
         ),
         rows(
             "counts_listed",
@@ -117,7 +119,8 @@ GROUPS = Suite(
         ),
         rows(
             "pool",
-            "all_strong and all_weak come from the strongest and weakest fifth between mean scores .1 and .9, "
+            "all_strong and all_weak come from the strongest and weakest fifth between mean scores "
+            ".1 and .9, "
             "strong_to_weak from all between",
             _GROUPS,
             f"select {_KEY}, outside_pool, first_outside as model_id from {{batch}} where outside_pool > 0",
@@ -157,7 +160,8 @@ GROUPS = Suite(
             "learnable",
             "fewer than 10^30 routers reach the oracle: the choice may be too hard to learn",
             "RouterEval, section 4.2: at least 10^30 routers",
-            f"select {_KEY}, round(log10_routers, 1) as log10_routers from {{batch}} where log10_routers < 30",
+            f"select {_KEY}, round(log10_routers, 1) as log10_routers from {{batch}} where "
+            f"log10_routers < 30",
             "group_facts",
         ),
         warn(
@@ -195,7 +199,8 @@ EMBEDDINGS = Suite(
             "dimension",
             "all vectors of an encoder are equally long, as long as the manifest says",
             TABLES,
-            """select encoder, benchmark, dimension, count(*) as vectors, any_value(usual) as expected from {batch}
+            """select encoder, benchmark, dimension, count(*) as vectors, any_value(usual) as expected from
+            {batch}
             join (select encoder, mode(dimension) as usual from embedding_facts group by all) using (encoder)
             group by encoder, benchmark, dimension having dimension <> expected""",
         ),
@@ -215,7 +220,8 @@ EMBEDDINGS = Suite(
             "equal_only_for_equal_texts",
             "two questions with one vector are one to every router: rows were shifted, or the text was lost",
             TABLES,
-            """with twins as (select encoder, digest, count(distinct family_id) as texts, any_value(not may_be_cut)
+            """with twins as (select encoder, digest, count(distinct family_id) as texts, any_value(not
+            may_be_cut)
             as whole, min(benchmark || ' ' || item) as item, max(benchmark || ' ' || item) as other
             from {batch} where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
             and not bool_and(may_be_cut)) select encoder, item, other, texts from twins""",

@@ -1,4 +1,4 @@
-"""Suites of raw files, before ingest: an error is a record that would be quarantined, or a file that would be."""
+"""Suites of raw files, before ingest: an error is what would be quarantined."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def _gold(key: str) -> Expectation:
         "one_gold_answer",
         "one document with two right answers: scores on it cannot be compared",
         _QUARANTINE,
-        f"""select {key}, count(distinct gold) as answers, min(gold) as one, max(gold) as another from {{batch}}
+        f"""select {key}, count(distinct gold) as answers, min(gold) as one, max(gold) as another from
+        {{batch}}
         where {key} is not null and gold is not null group by all having answers > 1""",
     )
 
@@ -85,15 +86,18 @@ LM_EVAL = Suite(
             "one_row_per_document",
             "a second row for some documents: two runs in one file, which one counts would be chance",
             _QUARANTINE,
-            """select file, key, filter, times from (select *, min(times) over (partition by file) as least from
+            """select file, key, filter, times from (select *, min(times) over (partition by file) as least
+            from
             (select file, key, filter, count(*) as times from {batch} where key is not null group by all))
             where times > 1 and (filter is not null or times > least)""",
         ),
         warn(
             "filters_named",
-            "every document has several rows without a filter's name; the harness writes them in its own order",
+            "every document has several rows without a filter's name; the harness writes them in its "
+            "own order",
             _REFERENCE,
-            """select file, min(times) as rows_per_document from (select file, key, count(*) as times from {batch}
+            """select file, min(times) as rows_per_document from (select file, key, count(*) as times from
+            {batch}
             where key is not null and filter is null group by all) group by file having min(times) > 1""",
         ),
         rows(
@@ -107,7 +111,8 @@ LM_EVAL = Suite(
             "documents_dense",
             "doc_ids with gaps: the run was cut short, or had a limit",
             _REFERENCE,
-            """select file, count(distinct key) as documents, max(try_cast(key as bigint)) as last_key from {batch}
+            """select file, count(distinct key) as documents, max(try_cast(key as bigint)) as last_key from
+            {batch}
             where key is not null group by file having documents < last_key + 1""",
         ),
     ),
@@ -266,7 +271,8 @@ WIDE = Suite(
             "cells_missing",
             "a missing score is missing, never 0; the model takes part in no group",
             _QUARANTINE,
-            """select file, sum(score)::bigint as missing_cells, count(*) filter (score > 0) as rows_with_some,
+            """select file, sum(score)::bigint as missing_cells, count(*) filter (score > 0) as
+            rows_with_some,
             arg_max(model, score) as most_in from {batch} group by file having missing_cells > 0""",
         ),
         warn(

@@ -41,17 +41,6 @@ def one_of(column: str, values: Sequence[str], why: str) -> Expectation:
     )
 
 
-def between(column: str, least: float | None, most: float | None, why: str) -> Expectation:
-    """Numbers in a closed interval; NaN is outside."""
-    return Expectation(
-        f"{column}_in_range",
-        why,
-        TABLES,
-        kind="expect_column_values_to_be_between",
-        arguments={"column": column, "min_value": least, "max_value": most},
-    )
-
-
 def unique(name: str, columns: str, why: str) -> Expectation:
     """No two rows share these columns."""
     return rows(

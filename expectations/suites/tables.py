@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from expectations.findings import Suite
-from expectations.suites.rules import TABLES, between, not_null, one_of, resolves, rows, unique, warn
+from expectations.suites.rules import TABLES, not_null, one_of, rows, unique, warn
 from schemas.tables import Reason
 
 MODELS = Suite(
@@ -80,7 +80,8 @@ ITEMS = Suite(
         unique("item_id_unique", "benchmark, item_id", "one id for two questions mixes their scores"),
         rows(
             "item_id_stable",
-            "an id that is not made of the content changes with the dump, and old results join the wrong item",
+            "an id that is not made of the content changes with the dump, and old results join the "
+            "wrong item",
             "schemas/ids.py: item_id",
             """select benchmark, item, item_id, expected_id from {batch}
             where expected_id is not null and item_id <> expected_id
@@ -138,7 +139,8 @@ ITEMS = Suite(
             "RouterEval, Table 4",
             """select benchmark, count(*) as found, any_value(r.n_items) as expected, list_sort(
             list(distinct subset)).len() as subsets, (select count(*) from registry_subsets s
-            where s.benchmark = i.benchmark) as expected_subsets from {batch} i join registry r using (benchmark)
+            where s.benchmark = i.benchmark) as expected_subsets from {batch} i join registry r using
+            (benchmark)
             group by benchmark having found between 0.5 * expected and 0.95 * expected""",
         ),
         rows(
@@ -173,7 +175,15 @@ SCORES = Suite(
         not_null("model_id"),
         not_null("item"),
         not_null("score"),
-        between("score", 0, 1, "a score is a share; anything else, NaN too, is another metric or a fault"),
+        # NaN is asked for by name: comparisons are settled by Parquet statistics, which do not know it
+        rows(
+            "score_in_range",
+            "a score is a share; anything else, NaN too, is another metric or a fault",
+            f"{TABLES}: SCORES",
+            """select benchmark, model_id, n_outside as scores, first_outside as item from {batch}
+            where n_outside > 0""",
+            "score_facts",
+        ),
         rows(
             "score_binary",
             "the metric of this benchmark is right or wrong: a share between says that another was read",
@@ -234,13 +244,15 @@ RUNS = Suite(
             "sha256_well_formed",
             "without its checksum nobody can tell which file a score came from",
             f"{TABLES}: RUNS",
-            "select model_id, benchmark, file, sha256 from {batch} where not regexp_full_match(sha256, '[0-9a-f]{{64}}')",
+            "select model_id, benchmark, file, sha256 from {batch} where not "
+            "regexp_full_match(sha256, '[0-9a-f]{{64}}')",
         ),
         rows(
             "timestamp_iso",
             "the newest run wins by comparing these as text",
             "etl/normalize.py: iso_timestamp",
-            r"""select model_id, benchmark, file, "timestamp" from {batch} where not regexp_full_match("timestamp",
+            r"""select model_id, benchmark, file, "timestamp" from {batch} where not
+            regexp_full_match("timestamp",
             '\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}')""",
         ),
         rows(
@@ -267,7 +279,8 @@ RUNS = Suite(
             "one_run_chosen",
             "scores of one model and subset come from one run, the newest that has any",
             "docs/validation.md: reruns",
-            """select model_id, benchmark, subset, count(distinct coalesce("timestamp", '') || source) as chosen_runs
+            """select model_id, benchmark, subset, count(distinct coalesce("timestamp", '') || source) as
+            chosen_runs
             from {batch} where chosen group by all having chosen_runs > 1""",
         ),
         rows(
@@ -283,7 +296,8 @@ RUNS = Suite(
             "scores under another metric than the leaderboard's cannot be compared with the paper's",
             "RouterEval, Table 4",
             """select benchmark, b.metric as found, r.metric as expected, count(*) as runs from {batch} b
-            join registry r using (benchmark) where chosen and not list_contains(metrics, b.metric) group by all""",
+            join registry r using (benchmark) where chosen and not list_contains(metrics, b.metric) group
+            by all""",
         ),
         warn(
             "superseded",
@@ -312,13 +326,15 @@ QUARANTINE = Suite(
             "excerpt_short",
             "an excerpt shows what is wrong; more than 500 characters is a copy of the dump",
             f"{TABLES}: QUARANTINE",
-            'select source, file, "row", length(excerpt) as characters from {batch} where length(excerpt) > 500',
+            """select source, file, "row", length(excerpt) as characters from {batch}
+            where length(excerpt) > 500""",
         ),
         rows(
             "benchmark_known",
             "a benchmark that the registry does not hold",
             "schemas/benchmarks.py",
-            "select distinct benchmark from {batch} anti join registry using (benchmark) where benchmark is not null",
+            "select distinct benchmark from {batch} anti join registry using (benchmark) where "
+            "benchmark is not null",
         ),
         rows(
             "reasons_counted",

@@ -1,4 +1,4 @@
-"""Suites of whole folders: the layout of files, what manifests claim, releases, and drift between releases."""
+"""Suites of whole folders: layout of files, claims of manifests, releases, and drift between releases."""
 
 from __future__ import annotations
 
@@ -147,7 +147,8 @@ RELEASE = Suite(
             "the authors of this benchmark ask that no question be published",
             "schemas/benchmarks.py: publish_text",
             """select benchmark, item, item_id, left(coalesce(question, prompt), 40) as text from {batch}
-            join registry using (benchmark) where not publish_text and coalesce(question, prompt) is not null""",
+            join registry using (benchmark) where not publish_text and coalesce(question, prompt) is not
+            null""",
         ),
         rows(
             "text_withheld_elsewhere",
@@ -174,14 +175,16 @@ RELEASE = Suite(
             "group_scores",
             "a column of scores holds what the scores table says of the candidates of groups, in their order",
             _RELEASE,
-            """select path, "column", wrong_scores, first_wrong as item_id from {batch} where wrong_scores > 0""",
+            """select path, "column", wrong_scores, first_wrong as item_id from {batch} where wrong_scores
+            > 0""",
             "group_columns",
         ),
         rows(
             "labels",
             "a candidate is a good choice from 0.95 of the best score on, and nobody is where the best is 0",
             "RouterEval, section 4.1",
-            """select path, "column", wrong_labels, first_wrong as item_id from {batch} where wrong_labels > 0""",
+            """select path, "column", wrong_labels, first_wrong as item_id from {batch} where wrong_labels
+            > 0""",
             "group_columns",
         ),
         rows(
@@ -256,7 +259,7 @@ DRIFT = Suite(
             "splits_kept",
             "items that changed sides: results on them cannot be compared",
             "docs/validation.md: drift",
-            """select scheme, benchmark, count(*) as items_moved from {batch} o
+            """select o.scheme, benchmark, count(*) as items_moved from {batch} o
             join previous_items p using (benchmark, item) join items i using (benchmark, item_id)
             join splits n on n.scheme = o.scheme and n.benchmark = o.benchmark and n.item = i.item
             where o.split <> n.split group by all""",

@@ -60,7 +60,8 @@ def _embed(out: Path, benchmark: str) -> Path:
     flat = pa.array(vectors.astype(np.float32).ravel())
     schema = embeddings_schema(DIMENSION)
     table = pa.table(
-        [items["item"], pa.FixedSizeListArray.from_arrays(flat, type=schema.field("vector").type)], schema=schema
+        [items["item"], pa.FixedSizeListArray.from_arrays(flat, type=schema.field("vector").type)],
+        schema=schema,
     )
     path = out / "tables" / "embeddings" / f"encoder={ENCODER}" / part
     store.write_table(path, schema, table)

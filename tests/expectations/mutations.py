@@ -14,10 +14,11 @@ from tests.expectations.builds import DIMENSION, ENCODER, Copy, Row, part
 
 MODELS, RUNS, QUARANTINE = "tables/models.parquet", "tables/runs.parquet", "tables/quarantine.parquet"
 ITEMS, SCORES = part("items", "arc"), part("scores", "arc")
-PAPER, FAMILY = (part("splits", "mmlu", scheme=scheme) for scheme in ("paper", "family"))
+PAPER, FAMILY = part("splits", "mmlu", scheme="paper"), part("splits", "gpqa", scheme="family")
 GROUPS = part("groups", "arc", method="paper")
 VECTORS = part("embeddings", "arc", encoder=ENCODER)
 DATA = "release/data/arc/train.parquet"
+RELEASED = "release/scores/arc.parquet"
 COLUMN = "paper_m3_all_strong"
 
 
@@ -45,7 +46,9 @@ def cell(file: str, row: int, column: str, value: Any) -> Callable[[Copy], None]
 
 def repeat(file: str, row: int, **changes: Any) -> Callable[[Copy], None]:
     """Add a row that stands there already, with some cells changed."""
-    return lambda copy: copy.rows(file, lambda rows: [*rows[: row + 1], {**rows[row], **changes}, *rows[row + 1 :]])
+    return lambda copy: copy.rows(
+        file, lambda rows: [*rows[: row + 1], {**rows[row], **changes}, *rows[row + 1 :]]
+    )
 
 
 def drop(file: str, row: int) -> Callable[[Copy], None]:
@@ -103,7 +106,7 @@ def _ingest(document: Row) -> Row:
 
 
 def _leak_family(copy: Copy) -> None:
-    items = {row["item"]: row["family_id"] for row in copy.read(part("items", "mmlu")).to_pylist()}
+    items = {row["item"]: row["family_id"] for row in copy.read(part("items", "gpqa")).to_pylist()}
     sizes: dict[str, int] = {}
     for family in items.values():
         sizes[family] = sizes.get(family, 0) + 1
@@ -138,8 +141,9 @@ def _all_on_train(rows: list[Row]) -> None:
         row["split"] = "train"
 
 
-def _group(m: int, kind: str, edit: Callable[[list[Row], list[str]], None], benchmark: str = "arc",
-           method: str = "paper") -> Callable[[Copy], None]:  # fmt: skip
+def _group(
+    m: int, kind: str, edit: Callable[[list[Row], list[str]], None], method: str = "paper"
+) -> Callable[[Copy], None]:
     """Change the candidates of one group. edit: takes its rows and all models."""
 
     def mutate(copy: Copy) -> None:
@@ -148,7 +152,7 @@ def _group(m: int, kind: str, edit: Callable[[list[Row], list[str]], None], benc
         def change(rows: list[Row]) -> None:
             edit([row for row in rows if (row["m"], row["kind"]) == (m, kind)], models)
 
-        copy.rows(part("groups", benchmark, method=method), change)
+        copy.rows(part("groups", "arc", method=method), change)
 
     return mutate
 
@@ -332,6 +336,71 @@ def _move_to_file(copy: Copy) -> None:
     cell(DATA, 0, "split_paper", "test")(copy)
 
 
+def _items(n: int) -> Callable[[Copy], None]:
+    """As many items of arc."""
+    return lambda copy: copy.rows(
+        ITEMS, lambda rows: [{**rows[0], "item": item, "item_id": f"arc/{item}"} for item in range(n)]
+    )
+
+
+def _normalise_most(copy: Copy) -> None:
+    def edit(rows: list[Row]) -> None:
+        for row in rows[1:]:
+            row["vector"] = [1.0] + [0.0] * (DIMENSION - 1)
+
+    copy.rows(VECTORS, edit)
+
+
+def _cut_texts(copy: Copy) -> None:
+    """Two long texts with one vector, by an encoder that says that it cut some."""
+
+    def lengthen(rows: list[Row]) -> None:
+        for row in rows[:2]:
+            row["question"] = row["question"] * 40
+            row["family_id"] = f"fam-{row['item']}"
+
+    copy.rows(ITEMS, lengthen)
+    copy.rows(VECTORS, _copy_vector)
+    cut = {"arc": {"items": 40, "truncated": 2}}
+    copy.json("manifest.json", lambda d: d["stages"]["embed"]["info"]["embeddings"][ENCODER].update(cut))
+
+
+def _without_model(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["model_id"] != rows[0]["model_id"]]
+
+
+def _all_right(rows: list[Row]) -> None:
+    for row in rows:
+        row["score"] = 1.0
+
+
+def _same_id(rows: list[Row]) -> None:
+    rows[1]["item_id"] = rows[0]["item_id"]
+
+
+def _same_key(rows: list[Row]) -> None:
+    rows[1]["doc_key"] = rows[0]["doc_key"]
+
+
+def _no_text(rows: list[Row]) -> None:
+    rows[0]["question"] = rows[0]["prompt"] = None
+
+
+def _without_item(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["item"] != 5]
+
+
+def _swap_sides(rows: list[Row]) -> None:
+    """An item of train stands in the place of one of test."""
+    rows[0]["item"], rows[1]["item"] = rows[1]["item"], rows[0]["item"]
+    rows[0]["split_paper"] = "validation"
+
+
+def _other_digest(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    return ("0" if text[0] != "0" else "1") + text[1:]
+
+
 MUTATIONS = (
     Mutation("null model_id", "models.model_id_not_null", cell(MODELS, 0, "model_id", None)),
     Mutation("null leaderboards", "models.leaderboards_not_null", cell(MODELS, 0, "leaderboards", None)),
@@ -341,7 +410,9 @@ MUTATIONS = (
     Mutation("other organisation", "models.org_matches", cell(MODELS, 0, "org", "nobody")),
     Mutation("negative size", "models.params_positive", cell(MODELS, 0, "params_b", -7.0)),
     Mutation("size NaN", "models.params_positive", cell(MODELS, 0, "params_b", math.nan)),
-    Mutation("unknown leaderboard", "models.leaderboards_known", cell(MODELS, 0, "leaderboards", ["v1", "v9"])),
+    Mutation(
+        "unknown leaderboard", "models.leaderboards_known", cell(MODELS, 0, "leaderboards", ["v1", "v9"])
+    ),
     Mutation("leaderboard lost", "models.leaderboards_match_scores", cell(MODELS, 0, "leaderboards", ["v1"])),
     Mutation("model without scores", "models.models_scored", repeat(MODELS, 2, model_id="a/new", org="a")),
     Mutation("null item", "items.item_not_null", cell(ITEMS, 3, "item", None)),
@@ -388,7 +459,9 @@ MUTATIONS = (
     Mutation("run of an unknown model", "runs.models_resolve", cell(RUNS, 0, "model_id", "no/body")),
     Mutation("run of an unknown benchmark", "runs.benchmark_known", cell(RUNS, 0, "benchmark", "ark")),
     Mutation("more kept than read", "runs.kept_within_read", cell(RUNS, 0, "n_kept", 1000)),
-    Mutation("two runs chosen", "runs.one_run_chosen", repeat(RUNS, 0, timestamp="2024-01-01T00:00:00.000000")),
+    Mutation(
+        "two runs chosen", "runs.one_run_chosen", repeat(RUNS, 0, timestamp="2024-01-01T00:00:00.000000")
+    ),
     Mutation("score that no run kept", "runs.scores_accounted_for", cell(RUNS, 0, "n_kept", 1)),
     Mutation("other metric", "runs.official_metric", cell(RUNS, 0, "metric", "f1")),
     Mutation("older run", "runs.superseded", repeat(RUNS, 0, chosen=False, n_kept=0)),
@@ -400,31 +473,49 @@ MUTATIONS = (
     Mutation("item moved", "splits.paper_ratio", _move_item("paper", "arc")),
     Mutation("leaked family", "splits.family_kept_whole", _leak_family),
     Mutation("joined families", "splits.family_kept_whole", _join_families),
-    Mutation("everything on train", "splits.family_ratio",
-             lambda c: c.rows(part("splits", "arc", scheme="family"), _all_on_train)),
+    Mutation(
+        "everything on train",
+        "splits.family_ratio",
+        lambda c: c.rows(part("splits", "arc", scheme="family"), _all_on_train),
+    ),
     Mutation("split counts of the manifest", "splits.counts_listed", _move_item("family", "arc")),
-    Mutation("two items swapped", "splits.paper_sides",
-             lambda c: c.rows(DATA, _swap_sides), release=True),
+    Mutation("two items swapped", "splits.paper_sides", lambda c: c.rows(DATA, _swap_sides), release=True),
     Mutation("null candidate", "groups.model_id_not_null", cell(GROUPS, 0, "model_id", None)),
     Mutation("null rank", "groups.rank_not_null", cell(GROUPS, 0, "rank", None)),
     Mutation("unknown kind", "groups.kind_known", cell(GROUPS, 0, "kind", "all_medium")),
     Mutation("unknown candidate", "groups.models_resolve", cell(GROUPS, 0, "model_id", "no/body")),
     Mutation("truncated group", "groups.m_candidates", drop(GROUPS, 2)),
     Mutation("rank twice", "groups.m_candidates", cell(GROUPS, 1, "rank", 0)),
-    Mutation("candidate twice", "groups.candidates_differ",
-             _group(3, "all_weak", lambda rows, _: _put(rows[:1], [rows[1]["model_id"]]))),
-    Mutation("group lost", "groups.kinds_complete",
-             lambda c: c.rows(GROUPS, lambda rows: [r for r in rows if (r["m"], r["kind"]) != (5, "all_weak")])),
+    Mutation(
+        "candidate twice",
+        "groups.candidates_differ",
+        _group(3, "all_weak", lambda rows, _: _put(rows[:1], [rows[1]["model_id"]])),
+    ),
+    Mutation(
+        "group lost",
+        "groups.kinds_complete",
+        lambda c: c.rows(GROUPS, lambda rows: [r for r in rows if (r["m"], r["kind"]) != (5, "all_weak")]),
+    ),
     Mutation("candidate misses an item", "groups.candidates_complete", _incomplete_candidate),
     Mutation("weak models as strong", "groups.pool", _weakest_as_strong),
     Mutation("strong models as weak", "groups.pool", _strongest_as_weak),
     Mutation("one bin for all", "groups.one_per_bin", _one_bin),
     Mutation("no neighbours", "groups.window", _window_with_gap),
-    Mutation("candidates swapped", "groups.weakest_first",
-             _group(10, "strong_to_weak", lambda rows, _: _put(rows, [r["model_id"] for r in rows[::-1]]))),
-    Mutation("candidates of greedy swapped", "groups.weakest_first",
-             _group(10, "strong_to_weak", lambda rows, _: _put(rows, [r["model_id"] for r in rows[::-1]]),
-                    method="greedy")),
+    Mutation(
+        "candidates swapped",
+        "groups.weakest_first",
+        _group(10, "strong_to_weak", lambda rows, _: _put(rows, [r["model_id"] for r in rows[::-1]])),
+    ),
+    Mutation(
+        "candidates of greedy swapped",
+        "groups.weakest_first",
+        _group(
+            10,
+            "strong_to_weak",
+            lambda rows, _: _put(rows, [r["model_id"] for r in rows[::-1]]),
+            method="greedy",
+        ),
+    ),
     Mutation("nothing to gain", "groups.complementary", _equal_scores),
     Mutation("few routers", "groups.learnable", lambda c: None),
     Mutation("null item of a vector", "embeddings.item_not_null", cell(VECTORS, 2, "item", None)),
@@ -436,8 +527,11 @@ MUTATIONS = (
     Mutation("NaN in a vector", "embeddings.finite", _vector(math.nan)),
     Mutation("infinity in a vector", "embeddings.finite", _vector(math.inf)),
     Mutation("vector of zeros", "embeddings.not_zero", cell(VECTORS, 2, "vector", _zero(DIMENSION))),
-    Mutation("vector of another text", "embeddings.equal_only_for_equal_texts",
-             lambda c: c.rows(VECTORS, _copy_vector)),
+    Mutation(
+        "vector of another text",
+        "embeddings.equal_only_for_equal_texts",
+        lambda c: c.rows(VECTORS, _copy_vector),
+    ),
     Mutation("unknown reason", "quarantine.reason_known", _quarantine(reason="bad_luck")),
     Mutation("null detail", "quarantine.detail_not_null", _quarantine(detail=None)),
     Mutation("negative row", "quarantine.row_not_negative", _quarantine(row=-1)),
@@ -457,80 +551,158 @@ MUTATIONS = (
     Mutation("scores out of order", "layout.rows_in_order", _reverse(SCORES)),
     Mutation("listed file lost", "manifest.files_present", _remove(SCORES)),
     Mutation("changed file", "manifest.checksums", cell(SCORES, 0, "score", 1.0)),
-    Mutation("other size", "manifest.sizes", manifest(lambda d: d["stages"]["ingest"]["outputs"][0].update(bytes=1))),
-    Mutation("other number of rows", "manifest.row_counts",
-             manifest(lambda d: d["stages"]["ingest"]["outputs"][0].update(rows=1))),
-    Mutation("unlisted table", "manifest.nothing_unlisted",
-             lambda c: c.table("tables/more.parquet", c.read(MODELS))),
-    Mutation("records lost in silence", "manifest.accounting_identity",
-             manifest(lambda d: _ingest(d)["accounting"][0].update(read=10**6))),
-    Mutation("quarantine without a reason", "manifest.accounting_reasons",
-             manifest(lambda d: _ingest(d)["accounting"][0].update(quarantined=5))),
-    Mutation("kept records without scores", "manifest.accounting_kept",
-             manifest(lambda d: _ingest(d)["accounting"][0].update(kept=5))),
-    Mutation("totals of the manifest", "manifest.totals",
-             manifest(lambda d: _ingest(d)["benchmarks"]["arc"].update(models=5))),
+    Mutation(
+        "other size",
+        "manifest.sizes",
+        manifest(lambda d: d["stages"]["ingest"]["outputs"][0].update(bytes=1)),
+    ),
+    Mutation(
+        "other number of rows",
+        "manifest.row_counts",
+        manifest(lambda d: d["stages"]["ingest"]["outputs"][0].update(rows=1)),
+    ),
+    Mutation(
+        "unlisted table",
+        "manifest.nothing_unlisted",
+        lambda c: c.table("tables/more.parquet", c.read(MODELS)),
+    ),
+    Mutation(
+        "records lost in silence",
+        "manifest.accounting_identity",
+        manifest(lambda d: _ingest(d)["accounting"][0].update(read=10**6)),
+    ),
+    Mutation(
+        "quarantine without a reason",
+        "manifest.accounting_reasons",
+        manifest(lambda d: _ingest(d)["accounting"][0].update(quarantined=5)),
+    ),
+    Mutation(
+        "kept records without scores",
+        "manifest.accounting_kept",
+        manifest(lambda d: _ingest(d)["accounting"][0].update(kept=5)),
+    ),
+    Mutation(
+        "totals of the manifest",
+        "manifest.totals",
+        manifest(lambda d: _ingest(d)["benchmarks"]["arc"].update(models=5)),
+    ),
     Mutation("GPQA prompt slipped in", "release.text_withheld", _leaked_prompt, release=True),
     Mutation("GPQA question as arc", "release.text_withheld_elsewhere", _leaked_elsewhere, release=True),
     Mutation("GPQA question in a report", "release.text_withheld_elsewhere", _leaked_in_text, release=True),
     Mutation("item in the wrong file", "release.files_follow_first_scheme", _move_to_file, release=True),
-    Mutation("vectors in another order", "release.items_complete",
-             _reverse(f"release/vectors/{ENCODER}/arc/train.parquet"), release=True),
+    Mutation(
+        "vectors in another order",
+        "release.items_complete",
+        _reverse(f"release/vectors/{ENCODER}/arc/train.parquet"),
+        release=True,
+    ),
     Mutation("score column changed", "release.group_scores", _flip(COLUMN), release=True),
-    Mutation("score column of vectors changed", "release.group_scores",
-             _flip(COLUMN, f"release/vectors/{ENCODER}/arc/train.parquet"), release=True),
-    Mutation("candidates of a column swapped", "release.group_scores",
-             lambda c: c.rows(DATA, _swap_candidates), release=True),
+    Mutation(
+        "score column of vectors changed",
+        "release.group_scores",
+        _flip(COLUMN, f"release/vectors/{ENCODER}/arc/train.parquet"),
+        release=True,
+    ),
+    Mutation(
+        "candidates of a column swapped",
+        "release.group_scores",
+        lambda c: c.rows(DATA, _swap_candidates),
+        release=True,
+    ),
     Mutation("wrong label", "release.labels", _flip(f"{COLUMN}_label"), release=True),
     Mutation("label below 0.95", "release.labels", _truthfulqa_label, release=True),
     Mutation("group column lost", "release.group_columns_complete", _drop_column(DATA, COLUMN), release=True),
-    Mutation("file that the card does not name", "release.card_lists_files",
-             lambda c: c.text("release/README.md", "---\nconfigs:\n---\n"), release=True),
-    Mutation("no version", "release.version",
-             manifest(lambda d: d["release"].update(version="latest"), release=True), release=True),
-    Mutation("changed checksum", "manifest.checksums",
-             lambda c: c.text("release/SHA256SUMS", _other_digest(c.root / "release/SHA256SUMS")), release=True),
-    Mutation("manifest lies about checksums", "manifest.checksums",
-             manifest(lambda d: d["tables"]["models.parquet"].update(sha256="0" * 64), release=True), release=True),
-    Mutation("manifest lies about rows", "manifest.row_counts",
-             manifest(lambda d: d["tables"]["models.parquet"].update(rows=1), release=True), release=True),
-    Mutation("manifest lies about the mean", "manifest.totals",
-             manifest(lambda d: d["benchmarks"]["arc"].update(mean_score=0.9), release=True), release=True),
-    Mutation("manifest lies about leaks", "manifest.totals",
-             manifest(lambda d: d["benchmarks"]["gpqa"]["test_items_in_train"].update(paper=0), release=True),
-             release=True),
-    Mutation("manifest lies about subsets", "manifest.totals",
-             manifest(lambda d: d["benchmarks"]["gpqa"]["subsets"].update(main=7), release=True), release=True),
-    Mutation("file too many", "manifest.nothing_unlisted",
-             lambda c: c.text("release/notes.txt", "hello"), release=True),
+    Mutation(
+        "file that the card does not name",
+        "release.card_lists_files",
+        lambda c: c.text("release/README.md", "---\nconfigs:\n---\n"),
+        release=True,
+    ),
+    Mutation(
+        "no version",
+        "release.version",
+        manifest(lambda d: d["release"].update(version="latest"), release=True),
+        release=True,
+    ),
+    Mutation(
+        "changed checksum",
+        "manifest.checksums",
+        lambda c: c.text("release/SHA256SUMS", _other_digest(c.root / "release/SHA256SUMS")),
+        release=True,
+    ),
+    Mutation(
+        "manifest lies about checksums",
+        "manifest.checksums",
+        manifest(lambda d: d["tables"]["models.parquet"].update(sha256="0" * 64), release=True),
+        release=True,
+    ),
+    Mutation(
+        "manifest lies about rows",
+        "manifest.row_counts",
+        manifest(lambda d: d["tables"]["models.parquet"].update(rows=1), release=True),
+        release=True,
+    ),
+    Mutation(
+        "manifest lies about the mean",
+        "manifest.totals",
+        manifest(lambda d: d["benchmarks"]["arc"].update(mean_score=0.9), release=True),
+        release=True,
+    ),
+    Mutation(
+        "manifest lies about leaks",
+        "manifest.totals",
+        manifest(lambda d: d["benchmarks"]["gpqa"]["test_items_in_train"].update(paper=0), release=True),
+        release=True,
+    ),
+    Mutation(
+        "manifest lies about subsets",
+        "manifest.totals",
+        manifest(lambda d: d["benchmarks"]["gpqa"]["subsets"].update(main=7), release=True),
+        release=True,
+    ),
+    Mutation(
+        "file too many",
+        "manifest.nothing_unlisted",
+        lambda c: c.text("release/notes.txt", "hello"),
+        release=True,
+    ),
     Mutation("card changed", "manifest.checksums", _append("release/README.md", "more\n"), release=True),
-    Mutation("data file lost", "layout.tables_present", _remove("release/data/arc/test.parquet"), release=True),
+    Mutation(
+        "data file lost", "layout.tables_present", _remove("release/data/arc/test.parquet"), release=True
+    ),
+    *(
+        Mutation(f"null {column} of a run", f"runs.{column}_not_null", cell(RUNS, 0, column, None))
+        for column in ("model_id", "benchmark", "subset", "source", "file", "sha256", "n_items", "n_kept")
+    ),
+    *(
+        Mutation(
+            f"null {column} in quarantine", f"quarantine.{column}_not_null", _quarantine(**{column: None})
+        )
+        for column in ("source", "file", "reason")
+    ),
+    Mutation("null size of a group", "groups.m_not_null", cell(GROUPS, 0, "m", None)),
+    Mutation("null kind", "groups.kind_not_null", cell(GROUPS, 0, "kind", None)),
+    Mutation("null item of a split", "splits.item_not_null", cell(PAPER, 3, "item", None)),
+    Mutation("items of an unknown benchmark", "items.benchmark_known", _unknown_benchmark),
+    Mutation("a few items short of full size", "items.table_4_counts", _items(1171)),
+    Mutation("half of full size", "items.nearly_full_size", _items(700)),
+    Mutation("vectors of two settings", "embeddings.normalised", _normalise_most),
+    Mutation("one vector for two long texts", "embeddings.equal_long_texts", _cut_texts),
+    Mutation(
+        "drift: model lost", "drift.models_kept", lambda c: c.rows(RELEASED, _without_model), release=True
+    ),
+    Mutation("drift: mean moved", "drift.mean_steady", lambda c: c.rows(RELEASED, _all_right), release=True),
+    Mutation(
+        "drift: scores moved", "drift.scores_steady", lambda c: c.rows(RELEASED, _all_right), release=True
+    ),
+    Mutation("drift: item lost", "drift.items_kept", cell(DATA, 0, "item_id", "arc/new"), release=True),
+    Mutation("drift: item moved", "drift.items_unmoved", swap(DATA, "item", 0, 1), release=True),
+    Mutation("drift: side changed", "drift.splits_kept", cell(DATA, 0, "split_family", "none"), release=True),
+    Mutation(
+        "drift: candidate changed",
+        "drift.groups_kept",
+        cell("release/groups.parquet", 0, "model_id", "no/body"),
+        release=True,
+    ),
     Mutation("text column added", "layout.columns_known", add_column(DATA, "answer"), release=True),
-)  # fmt: skip
-
-
-def _same_id(rows: list[Row]) -> None:
-    rows[1]["item_id"] = rows[0]["item_id"]
-
-
-def _same_key(rows: list[Row]) -> None:
-    rows[1]["doc_key"] = rows[0]["doc_key"]
-
-
-def _no_text(rows: list[Row]) -> None:
-    rows[0]["question"] = rows[0]["prompt"] = None
-
-
-def _without_item(rows: list[Row]) -> list[Row]:
-    return [row for row in rows if row["item"] != 5]
-
-
-def _swap_sides(rows: list[Row]) -> None:
-    """An item of train stands in the place of one of test."""
-    rows[0]["item"], rows[1]["item"] = rows[1]["item"], rows[0]["item"]
-    rows[0]["split_paper"] = "validation"
-
-
-def _other_digest(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    return ("0" if text[0] != "0" else "1") + text[1:]
+)

@@ -17,12 +17,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from datasets import disable_progress_bars, load_dataset
+from huggingface_hub import file_download
 from huggingface_hub.utils import _http
 
 from etl.sources import remote
 from release import publish as publishing
 from release.errors import ReleaseError
-from release.publish import Patience, publish
+from release.patience import Patience
+from release.publish import publish
 from release.publish_plan import Published
 
 _processes = multiprocessing.get_context("forkserver")
@@ -91,7 +93,7 @@ class Publisher:
 def without_waiting() -> None:
     """Let nobody wait between attempts; the library itself waits for seconds."""
     time = SimpleNamespace(sleep=lambda _: None)
-    _http.time = remote.time = time  # type: ignore[assignment]
+    _http.time = file_download.time = remote.time = time  # type: ignore[assignment]
 
 
 def _publish(answers: Connection, order: Order) -> None:

@@ -1,0 +1,177 @@
+"""What a new version costs: bytes to publish it, and time to build it.
+
+    python benchmarks/publish.py bytes [--models 2000] [--benchmarks arc,gsm8k] [--sizes 3,5,10]
+    python benchmarks/publish.py rebuild [--models 100] [--benchmarks arc,gsm8k] [--scale full]
+
+`bytes` publishes a release, then one with 1% more models, to a Hub on this machine (tests/publish), by the
+real client over HTTP, and counts what the server received. Git LFS sends whole files; the Hub's Xet storage
+sends only new chunks, cut by content (64 KiB on average): `chunks` counts those, uncompressed.
+
+`rebuild` builds synthetic dumps cold, adds 1% new dumps, builds again in the same folder, and cold in another
+one; both releases must have the same checksums.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.groups import simulated_scores
+from tests.publish.hub_server import WRITER, Hub, serve
+
+SMALLEST, LARGEST, MASK = 8 << 10, 128 << 10, np.uint64(0xFFFF << 48)
+"""Xet's chunks: a cut where the hash of the last 64 bytes is 0 under the mask."""
+GEAR = np.random.default_rng(0).integers(0, 2**64, 256, np.uint64)
+
+
+def chunks(data: bytes) -> Iterator[bytes]:
+    """Content-defined chunks of a file by a gear hash, computed for all positions at once."""
+    codes = GEAR[np.frombuffer(data, np.uint8)]
+    for step in (1, 2, 4, 8, 16, 32):  # doubles the window that every hash covers
+        codes[step:] += codes[:-step] << np.uint64(step)
+    cuts = np.flatnonzero((codes & MASK) == 0) + 1
+    start = 0
+    for cut in [*cuts.tolist(), len(data)]:
+        while cut - start > LARGEST:
+            yield data[start : start + LARGEST]
+            start += LARGEST
+        if cut - start >= SMALLEST or (cut == len(data) and cut > start):
+            yield data[start:cut]
+            start = cut
+
+
+def prints(release: Path) -> dict[bytes, int]:
+    """Chunks of all files of a release: hash -> bytes."""
+    return {
+        hashlib.blake2b(chunk, digest_size=16).digest(): len(chunk)
+        for path in release.rglob("*")
+        if path.is_file()
+        for chunk in chunks(path.read_bytes())
+    }
+
+
+def make_releases(
+    folder: Path, benchmarks: Sequence[str], models: int, sizes: Sequence[int]
+) -> tuple[Path, Path]:
+    """Two releases, the second with 1% more models in every benchmark."""
+    from etl import store
+    from release.build import write_release
+    from schemas.benchmarks import BENCHMARKS
+    from tests.release.builds import Bench, model_names, options, write_build
+
+    more = models + max(1, models // 100)
+    scores = {name: simulated_scores(more, BENCHMARKS[name].n_items, binary=True) for name in benchmarks}
+    previous = None
+    for name, n in (("old", models), ("new", more)):
+        benches = [
+            Bench(b, s[:n].astype(np.float32), sizes=sizes, encoders={"minilm": 384})
+            for b, s in scores.items()
+        ]
+        build = write_build(folder / name, benches, model_names(more))
+        given = options(previous=previous, accounting=(), skipped_groups=())
+        write_release(build, build / "release", given, store)
+        previous = build / "release"
+    return folder / "old/release", folder / "new/release"
+
+
+def received(hub: Hub) -> int:
+    """Bytes in the bodies of all requests so far."""
+    return sum(request.received for request in hub.requests)
+
+
+def measure_bytes(args: argparse.Namespace, folder: Path) -> None:
+    """Print what was sent for the first version and for the second."""
+    with serve() as hub:
+        os.environ |= {
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HOME": str(folder / "home"),
+            "HF_TOKEN": WRITER,
+        }
+        from release.publish import publish
+
+        old, new = make_releases(folder, args.benchmarks, args.models, args.sizes)
+        known: dict[bytes, int] = {}
+        print(
+            f"{'version':<9}{'files':>7}{'sent':>7}{'bytes':>15}{'over HTTP':>15}{'chunks':>15}{'share':>8}"
+        )
+        for release in (old, new):
+            before = received(hub)
+            done = publish(release, "hf://datasets/org/name")
+            size = sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
+            found = prints(release)
+            fresh = sum(size for key, size in found.items() if key not in known)
+            known |= found
+            print(
+                f"{done.version:<9}{len(done.sent) + done.kept:>7}{len(done.sent):>7}{size:>15,}"
+                f"{received(hub) - before:>15,}{fresh:>15,}{fresh / size:>8.1%}"
+            )
+            for path, sent in sorted(done.sent.items(), key=lambda item: -item[1])[:6]:
+                print(f"{'':>23}{sent:>15,}  {path}")
+
+
+def measure_rebuild(args: argparse.Namespace, folder: Path) -> None:
+    """Print the times of a cold build, of a rebuild with 1% new dumps, and of a cold build of the same."""
+    dumps, aside = folder / "dumps", folder / "aside"
+    run("synth", dumps, "--layout", "lm_eval", "--models", args.models, "--scale", args.scale,
+        "--benchmarks", *args.benchmarks)  # fmt: skip
+    models = sorted((dumps / "lm_eval").iterdir())
+    aside.mkdir()
+    late = models[:: max(1, len(models) // max(1, len(models) // 100))][: max(1, len(models) // 100)]
+    size = sum(path.stat().st_size for path in dumps.rglob("*") if path.is_file())
+    for model in late:
+        model.rename(aside / model.name)
+    print(f"{len(models)} models, {size:,} bytes of dumps; {len(late)} new")
+    config = folder / "dumps.toml"
+    cold = run("build", config, "--out", folder / "a")
+    for model in late:
+        (aside / model.name).rename(model)
+    again = run("build", config, "--out", folder / "a")
+    whole = run("build", config, "--out", folder / "b")
+    same = (folder / "a/release/SHA256SUMS").read_bytes() == (folder / "b/release/SHA256SUMS").read_bytes()
+    for name, seconds in (("cold, without them", cold), ("rebuild", again), ("cold, with them", whole)):
+        print(f"{name:<20}{seconds:>8.1f} s{seconds / whole:>8.1%}")
+    print(f"the same bytes: {same}")
+
+
+def run(*words: object) -> float:
+    """Seconds that a command of routerset takes."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "etl.cli", *map(str, words)], check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Run one of the two, and say with what."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("bytes", "rebuild"))
+    parser.add_argument("--models", type=int)
+    parser.add_argument("--benchmarks", type=lambda text: text.split(","), default=["arc", "gsm8k"])
+    parser.add_argument("--sizes", type=lambda text: tuple(map(int, text.split(","))), default=(3, 5, 10))
+    parser.add_argument("--scale", default="full")
+    args = parser.parse_args()
+    args.models = args.models or {"bytes": 2000, "rebuild": 100}[args.what]
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("pyarrow", "huggingface-hub", "datasets"))
+    print(f"$ {shlex.join(['python', *sys.argv])}\nPython {platform.python_version()}, {libraries}")
+    with tempfile.TemporaryDirectory() as folder:
+        (measure_bytes if args.what == "bytes" else measure_rebuild)(args, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

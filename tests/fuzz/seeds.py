@@ -1,0 +1,63 @@
+"""Sound dumps to start from: one of every layout, synthetic, and those of the golden folders."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from etl.config import parse_config
+from etl.sources.base import SourceSpec
+from etl.sources.registry import SOURCES
+from etl.synth import Layout, Plan, build_config, write
+from tests.sources import golden
+
+SYNTHETIC = {
+    "wide-parquet": (Layout.WIDE, "gsm8k"),
+    "wide-csv": (Layout.WIDE, "ifeval"),
+    "lm_eval": (Layout.LM_EVAL, "gpqa"),
+    "details-old": (Layout.DETAILS_OLD, "arc"),
+    "details-new": (Layout.DETAILS_NEW, "winogrande"),
+    "mmlu_pro": (Layout.MMLU_PRO, "mmlu_pro"),
+    "routereval": (Layout.ROUTEREVAL, "gsm8k"),
+}
+
+
+@dataclass(frozen=True)
+class Seed:
+    """files: name below the dumps -> bytes. spec: its paths are relative to the dumps."""
+
+    name: str
+    spec: SourceSpec
+    files: dict[str, bytes]
+
+    def at(self, folder: Path) -> SourceSpec:
+        """The source, its dumps in `folder`."""
+        items = None if self.spec.items is None else str(folder / self.spec.items)
+        return replace(self.spec, path=str(folder / self.spec.path), items=items)
+
+
+def synthetic(folder: Path, name: str) -> Seed:
+    """A small dump in one layout, written below `folder`."""
+    layout, benchmark = SYNTHETIC[name]
+    plan = Plan(models=3, layout=layout, benchmarks=(benchmark,))
+    write(folder, plan)
+    config = parse_config(tomllib.loads(build_config(folder, plan)), folder / "config.toml")
+    (spec,) = config.sources
+    seed = _seed(name, spec, folder)
+    # one dump is enough, and the files that no source lists: texts of items, prompts
+    others = [Path(dump.path) for dump in SOURCES[spec.format].discover(spec)][1:]
+    left_out = {"models.csv", "truth.json", *(path.relative_to(folder).as_posix() for path in others)}
+    return replace(seed, files={file: data for file, data in seed.files.items() if file not in left_out})
+
+
+def goldens() -> list[Seed]:
+    """The dumps of all golden folders, sound and faulty ones."""
+    return [_seed(case, golden.load_spec(case), golden.ROOT / case) for case in golden.cases()]
+
+
+def _seed(name: str, spec: SourceSpec, folder: Path) -> Seed:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    items = None if spec.items is None else str(Path(spec.items).relative_to(folder))
+    return Seed(name, replace(spec, path=str(Path(spec.path).relative_to(folder)), items=items), files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -88,6 +89,7 @@ def build(
     """
     out.mkdir(parents=True, exist_ok=True)
     with _lock(out):
+        _remove_temporaries(out)
         known = manifest.load(out) or Manifest(config.dataset.name)
         context = Context(config, ingest.plan(config), out, Manifest(config.dataset.name), runner)
         for name in StageName:
@@ -175,6 +177,12 @@ def _lock(out: Path) -> Iterator[None]:
                 f"{out}: another build is at work here; wait for it, or use another --out"
             ) from error
         yield
+
+
+def _remove_temporaries(out: Path) -> None:
+    """Remove what killed runs were writing; the lock says that nobody writes now."""
+    for path in [*out.glob("tables/**/.*.tmp"), *out.glob("staging/**/.*.tmp")]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _sweep(out: Path, tables: Iterable[str], outputs: Iterable[Output]) -> None:

@@ -35,7 +35,7 @@ td,th{border:1px solid #d5dbe1;padding:.3rem .6rem;text-align:left;vertical-alig
 .fa-check-circle::before{content:"\\2714"}
 .fa-times::before{content:"\\2718"}
 .fa-exclamation-triangle::before{content:"\\26a0"}
-.modal,.ge-walkthrough-container,#ge-cta-footer,.cta-footer{display:none}
+.btn-group,.modal,.ge-walkthrough-container,#ge-cta-footer,.cta-footer{display:none}
 .nav{list-style:none;padding:0;margin:0}
 .collapse{display:block}
 img{max-height:2.5rem}
@@ -47,6 +47,7 @@ main{padding:1rem;max-width:90rem}
 tr.error td:nth-child(3){color:#c62828;font-weight:600}
 tr.warning td:nth-child(3){color:#8a5a00;font-weight:600}
 tr.holds td:nth-child(3){color:#1a7f37}
+td{overflow-wrap:break-word}
 td ul{margin:.2rem 0 0;padding-left:1.2rem}
 """
 
@@ -71,7 +72,7 @@ def index_page(outcome: Outcome, links: Mapping[str, str]) -> str:
     links: `suite/view`, or `release/suite/view`, -> page with the details.
     """
     rows = []
-    for finding in sorted(outcome.findings, key=lambda f: f.success):
+    for finding in sorted(outcome.findings, key=lambda f: (f.success, f.severity)):
         place, _, view = finding.table.rpartition("/")
         key = "/".join(part for part in (place, finding.suite, view) if part)
         name = html.escape(f"{place}/{finding.suite}" if place else finding.suite)
@@ -84,13 +85,13 @@ def index_page(outcome: Outcome, links: Mapping[str, str]) -> str:
             f"<td>{html.escape(finding.why)}<ul>{examples}</ul></td>"
             f"<td>{html.escape(finding.reference)}</td></tr>"
         )
-    head = "".join(
-        f"<th>{name}</th>" for name in ("suite", "expectation", "result", "unexpected", "why", "rule")
-    )
+    names = ("suite", "expectation", "result", "unexpected", "why", "rule")
+    head = "".join(f"<th>{name}</th>" for name in names)
     skipped = "".join(f"<li>not run: {html.escape(line)}</li>" for line in outcome.skipped)
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Validation</title>'
-        f"<style>{STYLE}{INDEX_STYLE}</style></head><body><main><h1>Validation of {html.escape(outcome.path)}</h1>"
+        f"<style>{STYLE}{INDEX_STYLE}</style></head><body><main>"
+        f"<h1>Validation of {html.escape(outcome.path)}</h1>"
         f"<p>{len(outcome.findings)} expectations: {len(outcome.errors)} errors, {len(outcome.warnings)} "
         f"warnings.</p><ul>{skipped}</ul><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
         "</table></main></body></html>\n"

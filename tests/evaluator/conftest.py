@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from releases import random_fixture, write_release
 
 from release.evaluator import Release, load_release
+from tests.evaluator.releases import random_fixture, write_release
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from releases import random_fixture, write_release
 
 from release.evaluator import (
     TRAINING_FREE,
@@ -18,6 +17,7 @@ from release.evaluator import (
     evaluate,
     load_release,
 )
+from tests.evaluator.releases import random_fixture, write_release
 
 
 def assert_no_nan(result: Evaluation) -> None:

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from releases import random_fixture, write_release
 
 from release.evaluator import Release
 from release.evaluator.__main__ import main
 from release.evaluator.items import load_items
+from tests.evaluator.releases import random_fixture, write_release
 
 METRICS = ("mu_o", "v_r", "v_b", "e_p", "marginal_entropy", "v_b_train", "oracle_gap")
 KEYS = {

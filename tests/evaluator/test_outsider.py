@@ -12,7 +12,8 @@ import venv
 from pathlib import Path
 
 import pytest
-from releases import random_fixture, write_release
+
+from tests.evaluator.releases import random_fixture, write_release
 
 PACKAGE = Path(__file__).resolve().parents[2] / "release" / "evaluator"
 CONSTRAINTS = PACKAGE.parents[1] / "constraints.txt"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from releases import KINDS, Fixture, paper_sides, write_release
 from scipy import stats
 
 from release.evaluator import Evaluation, Release, evaluate, load_release
 from release.evaluator.items import load_items
 from schemas.benchmarks import BENCHMARKS
+from tests.evaluator.releases import KINDS, Fixture, paper_sides, write_release
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 GOLDEN = SHARED / "golden" / "routereval_compat.json"

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from releases import SPLITS, Fixture, paper_sides, random_fixture, write_release
-from test_metrics import make_task
 
 from release.evaluator import ROUTERS, DataError, Task, evaluate, load_release
 from release.evaluator.items import load_items
@@ -15,6 +13,8 @@ from release.evaluator.metrics import choose, entropy
 from release.evaluator.routers.mlc import selection_probabilities
 from release.evaluator.tables import leakage, leaked_share
 from release.evaluator.tasks import make_tasks
+from tests.evaluator.releases import SPLITS, Fixture, paper_sides, random_fixture, write_release
+from tests.evaluator.test_metrics import make_task
 
 
 def fitted(name: str, task: Task) -> tuple[np.ndarray, np.ndarray]:

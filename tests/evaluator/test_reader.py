@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from releases import SPLITS, paper_sides, random_fixture, write_release
 
 from release.evaluator import DataError, InputError, Release, UsageError, evaluate, load_release
 from release.evaluator.items import load_items, reference_order
+from tests.evaluator.releases import SPLITS, paper_sides, random_fixture, write_release
 
 
 def test_groups_keep_the_candidate_order_and_their_scores(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_metrics import make_task
 
 from release.evaluator import ROUTERS, TRAINING_FREE, InputError, Release, Router, Task, UsageError, evaluate
 from release.evaluator.items import load_items
@@ -14,6 +13,7 @@ from release.evaluator.routers import find_router, linear, mlp
 from release.evaluator.routers.knn import nearest
 from release.evaluator.routers.linear import LinearRouter, schedule, train_linear
 from release.evaluator.tasks import make_tasks
+from tests.evaluator.test_metrics import make_task
 
 TRAINED = ("linear", "mlp")
 

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from releases import random_fixture, write_release
 
 from release.evaluator import DataError, Release, load_release
 from release.evaluator.scaling import (
@@ -20,6 +19,7 @@ from release.evaluator.scaling import (
     scaling_up,
     spread_sizes,
 )
+from tests.evaluator.releases import random_fixture, write_release
 
 
 @pytest.mark.parametrize("binary", [True, False])

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from releases import random_fixture, write_release
 
 from release.evaluator import Release, evaluate, load_release
 from release.evaluator.baselines import BASELINES, check_baselines, compute_baselines
 from release.evaluator.results import Row
 from release.evaluator.tables import PaperTable, by_kind, paper_tables, to_csv, to_latex, to_markdown
+from tests.evaluator.releases import random_fixture, write_release
 
 NAMES = ("gsm8k", "arc", "mmlu", "bbh", "hellaswag", "gpqa", "own")
 

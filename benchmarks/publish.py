@@ -67,21 +67,29 @@ def prints(release: Path) -> dict[bytes, int]:
 def make_releases(
     folder: Path, benchmarks: Sequence[str], models: int, sizes: Sequence[int]
 ) -> tuple[Path, Path]:
-    """Two releases, the second with 1% more models in every benchmark."""
+    """Two releases, the second with 1% more models in every benchmark, spread over the alphabet."""
     from etl import store
+    from etl.assemble import score_batches
     from release.build import write_release
     from schemas.benchmarks import BENCHMARKS
+    from schemas.tables import SCORES
     from tests.release.builds import Bench, model_names, options, write_build
 
     more = models + max(1, models // 100)
+    everyone = np.ones(more, bool)
+    late = np.linspace(0, more - 1, more - models + 2).astype(int)[1:-1]
     scores = {name: simulated_scores(more, BENCHMARKS[name].n_items, binary=True) for name in benchmarks}
     previous = None
-    for name, n in (("old", models), ("new", more)):
+    for folder_name, chosen in (("old", ~np.isin(np.arange(more), late)), ("new", everyone)):
+        names = [name for name, here in zip(model_names(more), chosen, strict=True) if here]
         benches = [
-            Bench(b, s[:n].astype(np.float32), sizes=sizes, encoders={"minilm": 384})
-            for b, s in scores.items()
+            Bench(name, matrix[chosen].astype(np.float32), sizes=sizes, encoders={"minilm": 384})
+            for name, matrix in scores.items()
         ]
-        build = write_build(folder / name, benches, model_names(more))
+        build = write_build(folder / folder_name, benches, names)
+        for name, matrix in scores.items():
+            path = build / f"tables/scores/benchmark={name}/part-0.parquet"
+            store.write_batches(path, SCORES, score_batches(matrix[chosen], names))
         given = options(previous=previous, accounting=(), skipped_groups=())
         write_release(build, build / "release", given, store)
         previous = build / "release"

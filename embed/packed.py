@@ -153,12 +153,14 @@ class PackedEncoder:
 
     def _attend(self, projected: Tensor, context: Tensor, bias: Tensor | None, batch: Batch) -> None:
         """Full attention, one kernel for each of `batch.runs()`."""
+        parts = []
         for start, texts, length in batch.runs():
             rows = slice(start, start + texts * length)
             q, k, v = projected[rows].view(texts, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
             mask = None if bias is None else bias[:, :, :length, :length]
             attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            context[rows] = attended.transpose(1, 2).reshape(texts * length, self.dimension)
+            parts.append(attended.transpose(1, 2).reshape(texts * length, self.dimension))
+        torch.cat(parts, out=context[: sum(batch.lengths)])
 
     def _attend_varlen(self, projected: Tensor, context: Tensor, batch: Batch) -> None:
         """Full attention, one kernel for the whole batch."""
@@ -174,6 +176,7 @@ class PackedEncoder:
         """Longformer's attention: a sliding window, and the first token sees and is seen by all."""
         assert layer.window is not None
         assert layer.global_query is not None
+        parts = []
         start = 0
         for length in batch.lengths:
             rows = slice(start, start + length)
@@ -183,8 +186,9 @@ class PackedEncoder:
             global_q = layer.global_query(x[start : start + 1]).view(1, 1, self.heads, -1).transpose(1, 2)
             attended = _sliding_window(q, k, v, layer.window)
             attended[:, :, :1] = scaled_dot_product_attention(global_q, global_k, global_v)
-            context[rows] = attended.transpose(1, 2).reshape(length, self.dimension)
+            parts.append(attended.transpose(1, 2).reshape(length, self.dimension))
             start += length
+        torch.cat(parts, out=context[:start])
 
 
 def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:

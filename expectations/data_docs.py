@@ -80,7 +80,8 @@ def index_page(outcome: Outcome, links: Mapping[str, str]) -> str:
         result = "holds" if finding.success else finding.severity.value
         examples = "".join(f"<li>{html.escape(show(example))}</li>" for example in finding.examples)
         rows.append(
-            f'<tr class="{result}"><td>{link}</td><td>{html.escape(finding.expectation)}</td><td>{result}</td>'
+            f'<tr class="{result}"><td>{link}</td>'
+            f"<td>{html.escape(finding.expectation)}</td><td>{result}</td>"
             f"<td>{'' if finding.success else format(finding.unexpected, ',')}</td>"
             f"<td>{html.escape(finding.why)}<ul>{examples}</ul></td>"
             f"<td>{html.escape(finding.reference)}</td></tr>"

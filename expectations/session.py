@@ -96,7 +96,9 @@ def readable(root: Path) -> Iterator[None]:
     """Turn what a damaged file raises into Unreadable."""
     try:
         yield
-    except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
+    except duckdb.ProgrammingError:
+        raise  # a query of ours is wrong, not a file
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise Unreadable(
             f"{root}: damaged ({str(error).splitlines()[0]}); expected whole files; fetch or build it again"
         ) from error

@@ -169,8 +169,8 @@ def power(findings: Findings) -> Grid:
             )
         )
     return Grid(
-        "MDD, minimum detectable difference: the smallest true difference in mu_o between two routers that choose "
-        "independently that these test items show with 80% power, at the 5% level.",
+        "MDD, minimum detectable difference: the smallest true difference in mu_o between two routers that "
+        "choose independently that these test items show with 80% power, at the 5% level.",
         (
             Column("benchmark", "Benchmark"),
             Column("items", "Items"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import hypot
 from pathlib import Path
@@ -13,6 +14,7 @@ from release.evaluator.routers import find_router
 from release.evaluator.scaling import Curve, scaling_up
 from release.evaluator.tables import TITLES, Leak, leakage
 from release.manifest import Manifest, read_manifest
+from schemas.benchmarks import BENCHMARKS
 
 Progress = Callable[[int, int, str], None]
 PAPER, FAMILY = "paper", "family"
@@ -67,9 +69,33 @@ def find(
 
     Raises UsageError for names that this release does not have, InputError for missing files or libraries.
     """
+    with one_thread():
+        return _find(
+            path, benchmarks, sizes, encoder, list(routers or TRAINING_FREE), progress or (lambda *_: None)
+        )
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Keep numeric libraries to one thread: matrices this small gain nothing from more (on a busy machine
+    they lose a factor of three), and sums come out the same on any number of cores.
+    """
+    import sklearn.cluster  # noqa: F401  its OpenMP can be limited only once it is loaded
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
+
+
+def _find(
+    path: Path,
+    benchmarks: Sequence[str] | None,
+    sizes: Sequence[int],
+    encoder: str | None,
+    wanted: Sequence[str],
+    progress: Progress,
+) -> Findings:
     release, manifest = load_release(path), read_manifest(path)
     names = _benchmarks(release, benchmarks)
-    wanted = list(routers or TRAINING_FREE)
     needs_vectors = {name for name in wanted if getattr(find_router(name)(), "uses_vectors", True)}
     if encoder is not None and not any(encoder in release.encoders(name) for name in names):
         raise UsageError(f"no vectors by encoder {encoder!r}; this release has {_listed(manifest.encoders)}")
@@ -87,8 +113,12 @@ def find(
     means: dict[str, list[Row]] = {name: [] for name in schemes}
     curves: list[Curve] = []
     for done, name in enumerate(names):
-        if progress:
-            progress(done, len(names), name)
+        progress(done, len(names), name)
+        expected = BENCHMARKS[name].metric if name in BENCHMARKS else None
+        if expected and manifest.benchmarks[name].metric != expected:
+            note(
+                name, f"scored by {manifest.benchmarks[name].metric}, the reference LLM of V_R by {expected}"
+            )
         found = {group.m for group in release.groups_of(name, method)}
         if absent := sorted(set(sizes) - found):
             note(name, f"no {method} groups of {' or '.join(f'm = {m}' for m in absent)}")
@@ -117,8 +147,7 @@ def find(
             curves += scaling_up(release, [name])
         except DataError as error:
             note(name, f"scaling up: {_relative(error, path)}")
-    if progress:
-        progress(len(names), len(names), "")
+    progress(len(names), len(names), "")
     shares = {name: leaked_share(manifest, name, scheme) for name in names}
     return Findings(
         manifest,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 OTHER = ("#5f6b7a", "#9aa7b8")
 """Of a router without a colour of its own: (light, dark)."""
 
@@ -40,7 +42,7 @@ def of_router(name: str) -> tuple[str, str]:
 
 def variable(name: str | float) -> str:
     """Name of the CSS variable of a router, or of r_o(p)."""
-    return f"--p{name * 10:.0f}" if isinstance(name, float) else "--" + name.replace(".", "-")
+    return f"--p{name * 10:.0f}" if isinstance(name, float) else "--" + re.sub(r"[^\w-]", "-", name)
 
 
 def css(name: str | float) -> str:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from release.publish_plan import (
     changes,
     check_name,
     check_order,
+    is_published,
     latest_of,
     located,
     news,
@@ -68,16 +69,15 @@ def versions(target: Path) -> frozenset[str]:
 def _plan(release: Sealed, target: Path) -> Published:
     known = versions(target)
     latest = latest_of(known)
-    before: dict[str, RemoteFile] = {}
+    before: Mapping[str, RemoteFile] = {}
     if release.version in known:
-        if sha256(target / f"v{release.version}" / layout.CHECKSUMS) != release.sums[layout.CHECKSUMS]:
+        if not is_published(release, _files(target / f"v{release.version}")):
             raise taken(release.version)
         return Published(str(target), release.version, Outcome.UNCHANGED)
     if latest is not None:
         check_name(release, read_manifest(target / f"v{latest}"))
         check_order(release, known)
-        sums = read_checksums(target / f"v{latest}")
-        before = {path: RemoteFile(0, digest, "") for path, digest in sums.items()}
+        before = _files(target / f"v{latest}")
     elif target.exists() and (foreign := sorted(p.name for p in target.iterdir() if not _hidden(p))):
         raise PublishRefused(
             f"found {some(foreign)}, expected versions of this dataset or nothing; publish to an empty folder"
@@ -86,6 +86,10 @@ def _plan(release: Sealed, target: Path) -> Published:
     sent = {path: release.size(path) for path in change.send}
     kept = len(release.sums) - len(sent)
     return Published(str(target), release.version, Outcome.PLANNED, sent, change.remove, kept, news(release))
+
+
+def _files(folder: Path) -> Mapping[str, RemoteFile]:
+    return {path: RemoteFile(0, digest, "") for path, digest in read_checksums(folder).items()}
 
 
 def _hidden(path: Path) -> bool:

@@ -154,7 +154,7 @@ def next_step(release: Sealed, remote: Remote, verified: str | None) -> Step:
     if remote.main is None:
         return Step.CREATE
     if remote.tagged is not None:
-        if changes(release, remote.tagged.files):
+        if not is_published(release, remote.tagged.files):
             raise taken(release.version)
         return Step.CLEAN if remote.branch else Step.DONE
     if not changes(release, remote.main.revision.files):
@@ -262,6 +262,13 @@ def changes(release: Sealed, files: Mapping[str, RemoteFile]) -> Changes:
     """What makes the files of a repository those of the release; `.gitattributes` stays."""
     send = tuple(path for path in sorted(release.sums) if not _same(release, path, files.get(path)))
     return Changes(send, tuple(sorted(files.keys() - release.sums.keys() - {ATTRIBUTES})))
+
+
+def is_published(release: Sealed, files: Mapping[str, RemoteFile]) -> bool:
+    """Whether some files are those of the release; reports, which are made from the rest, do not count."""
+    change = changes(release, files)
+    derived = (f"{layout.REPORTS}/", layout.CHECKSUMS)
+    return all(path.startswith(derived) for path in (*change.send, *change.remove))
 
 
 def _same(release: Sealed, path: str, file: RemoteFile | None) -> bool:

@@ -12,7 +12,7 @@ from release.evaluator.baselines import BASELINES
 from release.evaluator.baselines import check_baselines as recompute
 from release.evaluator.tables import paper_tables, to_csv, to_latex, to_markdown
 from release.figures import kinds_png, scaling_png
-from release.findings import Findings, Progress, find
+from release.findings import Findings, Progress, find, one_thread
 from release.layout import REPORTS
 from release.page import render_page
 from release.verify import Problem
@@ -105,7 +105,8 @@ def check_baselines(release: Path) -> Iterator[Problem]:
     if not (release / BASELINES).exists():
         return
     try:
-        differing = recompute(load_release(release))
+        with one_thread():
+            differing = recompute(load_release(release))
     except EvaluatorError as error:
         yield Problem(path, str(error), "rows that the evaluator can compute again")
         return

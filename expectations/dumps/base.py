@@ -34,10 +34,12 @@ ROWS = pa.schema(
         ("filter", pa.string()),
         ("content", pa.string()),
         ("gold", pa.string()),
+        ("metric", pa.string()),
     ]
 )
 """`dump_rows`. score: null where missing; text: what stands there instead of a number; key: of the document;
-problem: why the row is none; content: hash of the document; gold: its right answer."""
+problem: why the row is none; content: hash of the document; gold: its right answer; metric: what the score
+is one of, where it is not the metric that counts."""
 
 
 def file_row(

@@ -47,7 +47,7 @@ def _row(line: bytes, wanted: Sequence[str]) -> dict[str, object]:
         return {"problem": f"no JSON: {error}"[:80], "text": line[:80].decode("utf-8", "replace")}
     if not isinstance(record, dict):
         return {"problem": f"a {type(record).__name__}, not an object", "text": str(record)[:80]}
-    metric = next((name for name in wanted if name in record), None)
+    metric = next((name for name in (*wanted, *metrics_of(None)) if name in record), None)
     row: dict[str, object] = {
         "key": None if record.get("doc_id") is None else str(record["doc_id"]),
         "filter": record.get("filter") if isinstance(record.get("filter"), str) else None,
@@ -59,4 +59,4 @@ def _row(line: bytes, wanted: Sequence[str]) -> dict[str, object]:
     if metric is None:
         return row | {"problem": f"no metric {' or '.join(wanted)}"[:80]}
     score, text = number(record[metric])
-    return row | {"score": score, "text": text}
+    return row | {"score": score, "text": text, "metric": None if metric in wanted else metric}

@@ -92,6 +92,12 @@ LM_EVAL = Suite(
             where times > 1 and (filter is not null or times > least)""",
         ),
         warn(
+            "official_metric",
+            "the metric that counts is not there; the config has to say which one to read instead",
+            "RouterEval, Table 4",
+            """select file, metric, count(*) as rows from {batch} where metric is not null group by all""",
+        ),
+        warn(
             "filters_named",
             "every document has several rows without a filter's name; the harness writes them in its "
             "own order",

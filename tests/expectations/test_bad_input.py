@@ -1,4 +1,4 @@
-"""What cannot be validated is refused with the file, what was found and what to do; the rest is an outcome."""
+"""What cannot be validated is refused with the file, what was found and what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from expectations.errors import Unreadable, UnknownTable, ValidationError
+from expectations.errors import UnknownTable, Unreadable, ValidationError
 from expectations.validate import validate
 from tests.expectations.builds import Copy, part
 
@@ -74,7 +74,7 @@ def test_an_unknown_table_is_wrong_usage(good: Path) -> None:
 def test_a_parquet_file_that_is_no_table_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "weather.parquet"
     pq.write_table(pa.table({"city": ["Delft"], "rain": [1.0]}), path)
-    with pytest.raises(Unreadable, match="neither a table nor a dump that we know.*say which with --table"):
+    with pytest.raises(Unreadable, match=r"neither a table nor a dump that we know.*say which with --table"):
         validate(path)
 
 

@@ -82,8 +82,10 @@ def test_the_index_links_results_and_escapes_them() -> None:
 
 def test_a_page_asks_no_other_host() -> None:
     page = (
-        '<html><head><link rel="stylesheet" href="https://cdn.example/x.css"/><script src="https://cdn.example/x.js">'
-        "</script><style>a{background:url('https://cdn.example/x.png') 0 0 no-repeat;color:red}</style></head>"
+        '<html><head><link rel="stylesheet" href="https://cdn.example/x.css"/>'
+        '<script src="https://cdn.example/x.js">'
+        "</script><style>a{background:url('https://cdn.example/x.png') 0 0 no-repeat;"
+        "color:red}</style></head>"
         '<body><img src="https://cdn.example/x.png"><script>load()</script><footer><a href="https://a.example">x'
         "</a></footer><p>kept</p></body></html>"
     )

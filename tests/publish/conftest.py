@@ -46,9 +46,9 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Versions:
     return Versions(first, build("second", 10, 2, first), build("other", 9, 3))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """A Hub for all tests, and the environment of its clients."""
+    """A Hub for all tests, and the environment of its clients, which read it once, when they are imported."""
     changed = {
         "HF_HUB_DISABLE_XET": "1",
         "HF_HOME": str(tmp_path_factory.mktemp("home")),

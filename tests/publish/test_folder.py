@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from etl import store
 from etl.splits import SPLIT_SCHEMES
 from release import publish_folder
+from release.build import seal
 from release.files import files
 from release.publish import publish
 from release.publish_errors import DiskFull, PublishError, PublishRefused, ServiceUnavailable
@@ -75,6 +77,16 @@ def test_a_version_is_published_once(target: Path, versions: Versions) -> None:
     publish(versions.first, str(target))
     with pytest.raises(PublishRefused, match=r"target: v1\.0\.0 is published, with other content"):
         publish(versions.other, str(target))
+    assert content(target / "latest") == content(versions.first)
+
+
+def test_other_reports_are_no_reason_to_publish(target: Path, versions: Versions, tmp_path: Path) -> None:
+    release = shutil.copytree(versions.first, tmp_path / "release")
+    (release / "reports").mkdir()
+    (release / "reports/table.md").write_text("| a |")
+    seal(release, store)
+    publish(versions.first, str(target))
+    assert publish(release, str(target)).outcome is Outcome.UNCHANGED
     assert content(target / "latest") == content(versions.first)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from etl import store
+from release.build import seal
 from release.files import files
 from release.layout import CHECKSUMS
 from release.manifest import read_manifest
@@ -69,6 +71,16 @@ def test_versions_stand_side_by_side(hub: Hub, versions: Versions, tmp_path: Pat
 def test_what_is_published_is_left_alone(published: Hub, versions: Versions) -> None:
     told = run(versions.first)
     assert (told.code, told.result.outcome, told.result.bytes_sent) == (0, Outcome.UNCHANGED, 0)
+    assert changed(published) == []
+
+
+def test_other_reports_are_no_reason_to_publish(published: Hub, versions: Versions, tmp_path: Path) -> None:
+    release = shutil.copytree(versions.first, tmp_path / "release")
+    (release / "reports").mkdir()
+    (release / "reports/table.md").write_text("| a |")
+    seal(release, store)
+    told = run(release)
+    assert (told.code, told.result.outcome) == (0, Outcome.UNCHANGED)
     assert changed(published) == []
 
 

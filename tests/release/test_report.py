@@ -341,9 +341,11 @@ def test_the_page_speaks_to_those_who_cannot_see_it(page: Page, found: Findings)
     assert all(a["role"] == "img" and a["aria-label"] for a in pictures)
     tracks = [a for a in page.all("span") if a.get("class") == "track"]
     assert len(tracks) == 2 * len({row.benchmark for row in found.means})
-    assert all(
-        "Oracle r_o 1.000 [" in str(a["aria-label"]) or "Oracle r_o" in str(a["aria-label"]) for a in tracks
-    )
+    oracles = [
+        row.metrics["mu_o"] for m in (3, 5) for row in found.means if (row.m, row.router) == (m, "oracle")
+    ]
+    for track, e in zip(tracks, oracles, strict=True):
+        assert f"Oracle r_o {e.value:.3f} [{e.lo:.3f}, {e.hi:.3f}]" in str(track["aria-label"])
     assert all(a.get("scope") for a in page.all("th"))
 
 
@@ -363,7 +365,7 @@ def test_the_page_says_what_it_is_of(reported: Path) -> None:
 
 
 def test_names_cannot_inject_markup(found: Findings) -> None:
-    hostile = "<img src=x onerror=alert(1)>"
+    hostile = '"><img src=x onerror=alert(1)>'
     rows = tuple(replace(row, router=hostile) if row.router == "knn" else row for row in found.means)
     cells = tuple(replace(row, router=hostile) if row.router == "knn" else row for row in found.rows)
     curve = replace(found.curves[0], reference_model=hostile)
@@ -372,4 +374,4 @@ def test_names_cannot_inject_markup(found: Findings) -> None:
         replace(found, manifest=manifest, means=rows, rows=cells, curves=(curve,), notes=(hostile,))
     )
     assert Page(text).all("img") == []
-    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert "&gt;&lt;img src=x onerror=alert(1)&gt;" in text

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention.varlen import varlen_attn
-from torch.nn.functional import linear, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
 from embed.encoders import Pooling
 
@@ -78,15 +78,14 @@ class Layer:
     out: nn.Module
     norm: nn.Module
 
-    def project(self, x: Tensor) -> Tensor:
+    def project(self, out: Tensor, x: Tensor) -> None:
         """What attention takes in, row by row."""
-        return linear(x, self.weight, self.bias)
+        torch.addmm(self.bias, x, self.weight.T, out=out)
 
-    def feed_forward(self, context: Tensor, x: Tensor) -> Tensor:
-        """What follows attention, row by row."""
-        x = self.attention_norm(self.attention_out(context) + x)
-        normed: Tensor = self.norm(self.out(self.intermediate(x)) + x)
-        return normed
+    def feed_forward(self, x: Tensor, context: Tensor) -> None:
+        """What follows attention, row by row, in place."""
+        attended = self.attention_norm(self.attention_out(context) + x)
+        x.copy_(self.norm(self.out(self.intermediate(attended)) + attended))
 
 
 class PackedEncoder:
@@ -137,7 +136,7 @@ class PackedEncoder:
                 self._attend_varlen(projected, context, batch)
             else:
                 self._attend(projected, context, bias, batch)
-            _by_block(batch.block, layer.feed_forward, x, context, x)
+            _by_block(batch.block, layer.feed_forward, x, context)
             if total is not None:
                 total += x
         pooled = {}
@@ -210,10 +209,10 @@ def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     return torch.cat(blocks, dim=2)
 
 
-def _by_block(block: int, function: Callable[..., Tensor], out: Tensor, *inputs: Tensor) -> None:
-    """A row-wise function over blocks of `block` rows; out may be one of the inputs."""
-    for target, *parts in zip(*(torch.split(x, block) for x in (out, *inputs)), strict=True):
-        target.copy_(function(*parts))
+def _by_block(block: int, function: Callable[[Tensor, Tensor], None], out: Tensor, rows: Tensor) -> None:
+    """A row-wise function that writes to its first argument, over blocks of `block` rows."""
+    for part in zip(torch.split(out, block), torch.split(rows, block), strict=True):
+        function(*part)
 
 
 def _mean(states: Tensor, batch: Batch) -> Tensor:

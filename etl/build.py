@@ -13,6 +13,8 @@ from pathlib import Path
 from etl import embedding, ingest, manifest, releasing, stages, validating
 from etl.config import Config, Runner
 from etl.manifest import Manifest, Stage, is_whole
+from etl.mirroring import with_local_copies
+from etl.progress import say
 from etl.store import JsonObject, Output
 from schemas.benchmarks import BENCHMARKS
 
@@ -90,6 +92,7 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     with _lock(out):
         _remove_temporaries(out)
+        config = with_local_copies(config, out / "staging" / "remote", say)
         known = manifest.load(out) or Manifest(config.dataset.name)
         context = Context(config, ingest.plan(config), out, Manifest(config.dataset.name), runner)
         for name in StageName:
@@ -145,7 +148,7 @@ def _fingerprint(name: StageName, context: Context) -> str | None:
     if name is StageName.VALIDATE:
         return validating.fingerprint_of({n: s.fingerprint for n, s in context.manifest.stages.items()})
     if name is StageName.RELEASE:
-        return releasing.fingerprint_of(context.config, context.outputs)
+        return releasing.fingerprint_of(context.config, context.out, context.outputs)
     return stages.fingerprint_of(name.value, context.config, context.outputs)
 
 

@@ -205,9 +205,10 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _verify(args: argparse.Namespace) -> int:
     from etl.checking import check_groups
     from etl.splits import SPLIT_SCHEMES
+    from release.report import check_baselines
     from release.verify import verify
 
-    problems = verify(args.release, SPLIT_SCHEMES, [check_groups])
+    problems = verify(args.release, SPLIT_SCHEMES, [check_groups, check_baselines])
     for problem in problems:
         print(problem)
     print(
@@ -216,11 +217,54 @@ def _verify(args: argparse.Namespace) -> int:
     return DATA_FAILED if problems else DONE
 
 
+def _add_publish(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "publish", _publish, "publish the release of a build, to a folder or to the Hub",
+                 "routerset publish out/real --to hf://datasets/ORG/NAME --dry-run")  # fmt: skip
+    verb.add_argument("dir", type=Path, metavar="DIR", help="folder of a build; its `release` is published")
+    verb.add_argument("--to", required=True, metavar="PLACE", help="a folder, or hf://datasets/ORG/NAME")
+    verb.add_argument("--version", metavar="X.Y.Z", help="refuse any other version")
+    verb.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+
+
+def _publish(args: argparse.Namespace) -> int:
+    from release.publish import publish
+
+    done = publish(args.dir / "release", args.to, version=args.version, dry_run=args.dry_run, progress=say)
+    print(done.text())
+    return DONE
+
+
+def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "report", _report, "write tables, plots and a page about a release",
+                 "routerset report out/real/release --out out/report")  # fmt: skip
+    verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="default: `reports` in the release")
+    verb.add_argument("--routers", metavar="A,B", help="default: those that need no training")
+    verb.add_argument("--sizes", metavar="3,5", default="3,5", help="group sizes (default: 3,5)")
+
+
+def _report(args: argparse.Namespace) -> int:
+    from etl import store
+    from etl.config import ConfigError
+    from release.build import seal
+    from release.report import write_report
+
+    if not all(size.isdigit() for size in args.sizes.split(",")):
+        raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
+    sizes = [int(size) for size in args.sizes.split(",")]
+    routers = args.routers.split(",") if args.routers else None
+    for path in write_report(args.release, args.out, sizes=sizes, routers=routers):
+        print(path)
+    if args.out is None:
+        seal(args.release, store)
+    return DONE
+
+
 def _evaluate(args: argparse.Namespace) -> int:
     """The evaluator parses its own arguments, since it ships inside releases without this program."""
     from release.evaluator.__main__ import main as evaluate
 
-    return evaluate(args.words)
+    return evaluate(args.words, prog="routerset evaluate")
 
 
 def _stage(name: str | None) -> StageName | None:

@@ -92,7 +92,10 @@ class Embed:
 
 @dataclass(frozen=True)
 class Release:
-    """`[release]`: version (`auto` or X.Y.Z), and the previous release to compare with."""
+    """`[release]`: version (`auto` or X.Y.Z), and the previous release to compare with.
+
+    previous: a release folder, a folder that releases are published to, or hf://datasets/ORG/NAME.
+    """
 
     version: str = "auto"
     previous: str | None = None
@@ -155,6 +158,9 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         dataclasses.replace(m, path=_absolute(m.path, path.parent))
         for m in cast(tuple[ModelsSpec, ...], lists["models"])
     )
+    release = cast(Release, parts["release"])
+    if release.previous is not None:
+        parts["release"] = dataclasses.replace(release, previous=_absolute(release.previous, path.parent))
     config = Config(file=str(path), sources=sources, models=models, **parts)  # type: ignore[arg-type]
     _check(config)
     return config

@@ -11,7 +11,7 @@ from pathlib import Path
 from etl.config import Config
 from etl.sources.base import DumpUnreadable
 from etl.sources.files import glob_matches, is_remote, split_glob
-from etl.sources.remote import fetch, list_remote, without_revision
+from etl.sources.remote import fetch, list_remote, no_bars, without_revision
 
 TRANSFERS = 8
 """Files at the same time."""
@@ -55,7 +55,7 @@ def mirror(url: str, cache: Path, report: Callable[[str], None]) -> str:
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_file() and path not in wanted:
             path.unlink()
-    with ThreadPoolExecutor(TRANSFERS) as pool:
+    with no_bars(), ThreadPoolExecutor(TRANSFERS) as pool:
         fetched = list(pool.map(lambda path: fetch(wanted[path], path), wanted))
     if any(fetched):
         size = sum(remote.size for remote, new in zip(wanted.values(), fetched, strict=True) if new)

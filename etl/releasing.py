@@ -11,14 +11,19 @@ from etl.config import Config
 from etl.manifest import Manifest, Stage, code_fingerprint, fingerprint
 from etl.store import Output
 from release.build import ReleaseOptions, write_release
+from release.previous import previous_release
+from release.report import reports_hook
 
 FOLDER = "release"
 
 
-def fingerprint_of(config: Config, outputs: Iterable[Output]) -> str:
-    """Fingerprint of the stage. outputs: files of the stages before it."""
-    previous = Path(config.release.previous, "SHA256SUMS") if config.release.previous else None
-    before = previous.read_text(encoding="utf-8") if previous and previous.exists() else None
+def fingerprint_of(config: Config, build: Path, outputs: Iterable[Output]) -> str:
+    """Fingerprint of the stage. outputs: files of the stages before it.
+
+    Raises what looking for the release before does.
+    """
+    previous = _previous(config, build)
+    before = (previous / "SHA256SUMS").read_text(encoding="utf-8") if previous else None
     code = code_fingerprint("release", "schemas", "etl.store", "etl.releasing")
     settings = (config.dataset.name, config.release.version, before)
     return fingerprint("release", code, settings, [(o.path, o.sha256) for o in outputs])
@@ -30,7 +35,7 @@ def release(config: Config, build: Path, manifest: Manifest, progress: Callable[
     options = ReleaseOptions(
         name=config.dataset.name,
         version=config.release.version,
-        previous=Path(config.release.previous) if config.release.previous else None,
+        previous=_previous(config, build),
         schemes=config.splits.schemes,
         seed=config.splits.seed,
         accounting=manifest.stages["ingest"].info["accounting"],
@@ -43,9 +48,16 @@ def release(config: Config, build: Path, manifest: Manifest, progress: Callable[
     )
     vectors = manifest.stages["embed"].info["embeddings"]
     options = replace(options, encoders={name: row for name, row in map(_ready_made, vectors.items()) if row})
-    result = write_release(build, build / FOLDER, options, store, progress)
+    result = write_release(build, build / FOLDER, options, store, progress, reports_hook)
     outputs = [store.describe(build, build / FOLDER / name) for name in result.files]
     return Stage("", tuple(outputs), {"version": result.version, "changed": result.changed})
+
+
+def _previous(config: Config, build: Path) -> Path | None:
+    """Folder of the release before this one, fetched if it lies on the Hub."""
+    if config.release.previous is None:
+        return None
+    return previous_release(config.release.previous, build / "staging" / "previous")
 
 
 def _ready_made(entry: tuple[str, Mapping[str, store.JsonObject]]) -> tuple[str, store.JsonObject]:

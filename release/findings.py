@@ -148,6 +148,7 @@ def _find(
         except DataError as error:
             note(name, f"scaling up: {_relative(error, path)}")
     progress(len(names), len(names), "")
+    family = (rows[FAMILY], means[FAMILY]) if len(schemes) == 2 else ([], [])
     shares = {name: leaked_share(manifest, name, scheme) for name in names}
     return Findings(
         manifest,
@@ -156,8 +157,8 @@ def _find(
         scheme,
         tuple(rows[scheme]),
         tuple(means[scheme]),
-        tuple(rows[FAMILY]) if FAMILY in schemes[1:] else (),
-        tuple(leakage(means[scheme], means[FAMILY], shares)) if FAMILY in schemes[1:] else (),
+        tuple(family[0]),
+        tuple(leakage(means[scheme], family[1], shares)),
         tuple(curves),
         tuple(f"{_listed(of)}: {words}" for words, of in notes.items()),
     )

@@ -14,6 +14,7 @@ from release.files import read_checksums
 from release.patience import PATIENT, Patience
 from release.publish_errors import ServiceUnavailable, explain
 from release.publish_plan import latest_of, some, versions_in
+from release.quiet import quiet
 from release.verify import verify_checksums
 
 _HUB = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+?)(?:@v?([\w.-]+))?/?")
@@ -34,7 +35,8 @@ def previous_release(
     token, failures = os.environ.get("HF_TOKEN"), 0
     while True:
         try:
-            return _on_hub(match[1], match[2], cache, token, progress)
+            with quiet():
+                return _on_hub(match[1], match[2], cache, token, progress)
         except ReleaseError:
             raise
         except Exception as error:

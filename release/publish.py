@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -40,6 +38,7 @@ from release.publish_plan import (
     some,
     versions_in,
 )
+from release.quiet import quiet
 
 HUB = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+)/?")
 """Where a dataset repository lies."""
@@ -80,7 +79,7 @@ def publish(
         raise PublishRefused(
             f"{to}: {TOKEN} is not set; set it to a token with write access to the repository"
         )
-    with _quiet(), tempfile.TemporaryDirectory(prefix="routerset-") as work:
+    with quiet(), tempfile.TemporaryDirectory(prefix="routerset-") as work:
         return _to_hub(_Repository(match[1], sealed, token), dry_run, progress, patience, Path(work))
 
 
@@ -301,25 +300,3 @@ class _Repository:
                 return Head(revision, read_manifest(Path(folder)), read_checksums(Path(folder)))
             except ReleaseInputError as error:
                 return Head(revision, problem=ReleaseInputError(str(error).replace(folder, self.url)))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No warnings of the Hub's client, which repeat signed addresses; bars on a terminal only."""
-    from huggingface_hub.utils.logging import get_verbosity, set_verbosity
-    from huggingface_hub.utils.tqdm import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
-
-    verbosity, bars = get_verbosity(), not are_progress_bars_disabled()
-    set_verbosity(logging.ERROR)
-    if bars and not sys.stderr.isatty():
-        disable_progress_bars()
-    try:
-        yield
-    finally:
-        set_verbosity(verbosity)
-        if bars:
-            enable_progress_bars()

@@ -11,7 +11,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -56,6 +57,25 @@ class RemoteFile:
     def signature(self) -> str:
         """Signature as `files.discover` gives it to a copy."""
         return f"{self.size}-{self.time * 10**9}"
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """None of the bars that the Hub's client draws, one per file."""
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def without_revision(url: str) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -211,3 +214,16 @@ def test_another_version_than_asked_for_is_not_published(versions: Versions) -> 
 def test_there_is_no_other_target(versions: Versions, to: str) -> None:
     with pytest.raises(PublishRefused, match="expected a folder or hf://datasets/ORG/NAME"):
         publish(versions.first, to)
+
+
+def test_the_command_line_publishes(hub: Hub, versions: Versions) -> None:
+    command = [sys.executable, "-m", "etl.cli", "publish", str(versions.first.parent), "--to", REPOSITORY]
+    environment = os.environ | {"HF_TOKEN": WRITER}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"{REPOSITORY}: v1.0.0 published")
+    assert done.stderr.splitlines()[-1] == "remove the branch"
+    assert hub.read(NAME, "main") == content(versions.first)
+    environment["HF_TOKEN"] = "hf_some_other_token"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"routerset: {REPOSITORY}: the Hub does not accept the token in HF_TOKEN")

@@ -19,7 +19,7 @@ from release.layout import Group
 from release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, Writer, registry_order
 from release.options import ReleaseOptions
 from release.scores import ScoreSummary, read_scores
-from schemas.benchmarks import BENCHMARKS
+from schemas.benchmarks import BENCHMARKS, Benchmark
 from schemas.tables import Split
 
 CELLS = 1 << 22
@@ -190,7 +190,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
     mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
     subsets = columns["subset"].to_pylist()
     return BenchmarkEntry(
-        metric=known.metric,
+        metric=_metric(known, mine),
         reference_model=known.reference_model,
         reference_score=known.reference_score,
         binary=summary.binary,
@@ -216,6 +216,13 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
         ),
         encoders=tuple(benchmark.vectors),
     )
+
+
+def _metric(known: Benchmark, runs: pa.Table) -> str:
+    """Metric of the scores: the official one under its own name, else what the runs were read from."""
+    found = set(runs.filter(runs["chosen"])["metric"].to_pylist())
+    others = sorted(found - {known.metric, *known.metric_aliases})
+    return "/".join(others) if others else known.metric
 
 
 def _describe(encoder: str, options: ReleaseOptions) -> Row:

@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Damage:
-    """at: where, modulo the file's length. count: which bit, or how many bytes. filling: the bytes written."""
+    """at: where, modulo the file's length. count: which bit, or how many bytes. filling: bytes written."""
 
     kind: Kind
     at: int

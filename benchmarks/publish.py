@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -151,16 +152,27 @@ def measure_rebuild(args: argparse.Namespace, folder: Path) -> None:
     again = run("build", config, "--out", folder / "a")
     whole = run("build", config, "--out", folder / "b")
     same = (folder / "a/release/SHA256SUMS").read_bytes() == (folder / "b/release/SHA256SUMS").read_bytes()
-    for name, seconds in (("cold, without them", cold), ("rebuild", again), ("cold, with them", whole)):
-        print(f"{name:<20}{seconds:>8.1f} s{seconds / whole:>8.1%}")
+    print(f"{'seconds':<10}{'cold, old':>12}{'rebuild':>12}{'cold, all':>12}{'share':>8}")
+    for stage in whole:
+        share = again[stage] / whole[stage]
+        print(f"{stage:<10}{cold[stage]:>12.1f}{again[stage]:>12.1f}{whole[stage]:>12.1f}{share:>8.1%}")
     print(f"the same bytes: {same}")
 
 
-def run(*words: object) -> float:
-    """Seconds that a command of routerset takes."""
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "etl.cli", *map(str, words)], check=True, capture_output=True)
-    return time.perf_counter() - start
+def run(*words: object) -> dict[str, float]:
+    """Seconds that every stage of a command of routerset takes, start-up among them, and all of it."""
+    command = [sys.executable, "-m", "etl.cli", *map(str, words)]
+    marks = [("start", time.perf_counter())]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        for line in child.stderr or ():
+            stage, *state = line.split()
+            if state[:1] in (["running"], ["up"]):
+                marks.append((stage, time.perf_counter()))
+    if child.returncode:
+        raise SystemExit(f"{shlex.join(command)}: ended with {child.returncode}")
+    marks.append(("all", time.perf_counter()))
+    seconds = {stage: after - start for (stage, start), (_, after) in pairwise(marks)}
+    return seconds | {"all": marks[-1][1] - marks[0][1]}
 
 
 def main() -> None:

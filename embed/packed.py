@@ -26,6 +26,7 @@ from embed.encoders import Pooling
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_GRID = 16
 MODEL_TYPES = ("bert", "longformer", "mpnet", "roberta")
 
 
@@ -44,19 +45,35 @@ class Batch:
     offsets: Tensor
     block: int
 
-    def runs(self) -> Iterator[tuple[int, int, int]]:
-        """(first row, texts, tokens in each) of pieces to attend to in one kernel.
-
-        On a GPU, texts of one length side by side; on a CPU, single texts: which thread takes which
-        text of a run depends on the run, and the last bit can depend on the thread's scratch memory.
-        """
-        alone = self.tokens.device.type == "cpu"
+    def groups(self) -> Iterator[Group]:
+        """Texts of nearly one length, side by side, to attend to in one kernel."""
         start = 0
-        for length, run in groupby(self.lengths):
-            same = sum(1 for _ in run)
-            for texts in [1] * same if alone else [same]:
-                yield start, texts, length
-                start += texts * length
+        for size, members in groupby(self.lengths, lambda length: -(-length // _GRID) * _GRID):
+            lengths = torch.tensor(list(members))
+            starts = start + lengths.cumsum(0) - lengths
+            at = torch.arange(size)
+            real = at < lengths[:, None]
+            # what lies beyond a text is masked: any row will do
+            rows = torch.where(real, starts[:, None] + at, 0)
+            parts = (rows, real, real.flatten().nonzero()[:, 0])
+            yield Group(*(part.to(self.tokens.device, non_blocking=True) for part in parts))
+            start += int(lengths.sum())
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts that attention sees padded to one size.
+
+    The size is a function of the text's own length, so attention stays blind to the company; and it is
+    a multiple of 16, so that every thread's scratch memory is aligned alike: the last bit can depend on it.
+
+    rows: int64 (texts, size), the row of each token. real: bool (texts, size), what is not padding.
+    tokens: int64, where among texts x size the real ones are.
+    """
+
+    rows: Tensor
+    real: Tensor
+    tokens: Tensor
 
 
 @dataclass(frozen=True)
@@ -123,7 +140,10 @@ class PackedEncoder:
     def forward(self, batch: Batch, poolings: Collection[Pooling]) -> dict[Pooling, Tensor]:
         """One float32 (texts, dimension) matrix for each pooling asked for."""
         x = self.embedding_norm(self.words[batch.tokens] + self.positions[batch.positions])
-        bias = self._bias(x, max(batch.lengths))
+        groups = list(batch.groups())
+        bias = None
+        if self.position_bias is not None:  # MPNet's, (1, heads, size, size); it depends on distance alone
+            bias = self.position_bias(x[None, : groups[0].rows.shape[1]])
         total = torch.zeros_like(x, dtype=torch.float32) if Pooling.MEAN_LAYERS in poolings else None
         # one buffer for all layers: fresh memory costs page faults, and filler rows stay zero
         projected = x.new_empty(len(x), len(self.layers[0].weight))
@@ -135,7 +155,7 @@ class PackedEncoder:
             elif self.varlen:
                 self._attend_varlen(projected, context, batch)
             else:
-                self._attend(projected, context, bias, batch)
+                self._attend(projected, context, bias, groups)
             _by_block(batch.block, layer.feed_forward, x, context)
             if total is not None:
                 total += x
@@ -146,20 +166,21 @@ class PackedEncoder:
             pooled[Pooling.MEAN_LAST] = _mean(x.float(), batch)
         return pooled
 
-    def _bias(self, x: Tensor, longest: int) -> Tensor | None:
-        """MPNet's relative position bias, (1, heads, longest, longest): it depends on distance alone."""
-        return None if self.position_bias is None else self.position_bias(x[None, :longest])
-
-    def _attend(self, projected: Tensor, context: Tensor, bias: Tensor | None, batch: Batch) -> None:
-        """Full attention, one kernel for each of `batch.runs()`."""
+    def _attend(
+        self, projected: Tensor, context: Tensor, bias: Tensor | None, groups: Sequence[Group]
+    ) -> None:
+        """Full attention, one kernel for each group."""
         parts = []
-        for start, texts, length in batch.runs():
-            rows = slice(start, start + texts * length)
-            q, k, v = projected[rows].view(texts, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-            mask = None if bias is None else bias[:, :, :length, :length]
+        for group in groups:
+            texts, size = group.rows.shape
+            q, k, v = projected[group.rows].view(texts, size, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            mask = group.real[:, None, None, :]
+            if bias is not None:
+                mask = torch.where(mask, bias[:, :, :size, :size], -torch.inf)
             attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            parts.append(attended.transpose(1, 2).reshape(texts * length, self.dimension))
-        torch.cat(parts, out=context[: sum(batch.lengths)])
+            parts.append(attended.transpose(1, 2).reshape(texts * size, -1)[group.tokens])
+        done = torch.cat(parts)
+        context[: len(done)] = done
 
     def _attend_varlen(self, projected: Tensor, context: Tensor, batch: Batch) -> None:
         """Full attention, one kernel for the whole batch."""

@@ -45,7 +45,7 @@ RUN_FRAGMENTS = pa.schema(
         ("timestamp", pa.string()),
         ("metric", pa.string()),
         ("file", pa.string()),
-        ("path", pa.string()),
+        ("path", pa.binary()),
         ("sha256", pa.string()),
         ("prompt_fixed", pa.bool_()),
         ("key_space", pa.string()),
@@ -249,7 +249,7 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
             "timestamp": pa.array(block.timestamps, pa.string()),
             "metric": same(block.metric),
             "file": same(dump.file),
-            "path": same(dump.path),
+            "path": pa.repeat(pa.scalar(os.fsencode(dump.path)), n_runs),
             "sha256": same(digest),
             "prompt_fixed": pa.array([block.prompt_fixed] * n_runs, pa.bool_()),
             "key_space": same(block.key_space),
@@ -292,10 +292,10 @@ def read_docset(staging: Path, name: str) -> pa.Table:
 
 
 def read_prompts(
-    spec: SourceSpec, path: str, file: str, benchmark: str, subset: str
+    spec: SourceSpec, path: bytes, file: str, benchmark: str, subset: str
 ) -> dict[str, str | None]:
     """Prompts of one subset by document key, read from a dump again."""
-    dump = Dump(spec.format, path, file, "", 0, "")
+    dump = Dump(spec.format, os.fsdecode(path), file, "", 0, "")
     found: dict[str, str | None] = {}
     for reading in SOURCES[spec.format].read(dump, spec):
         for block in reading.blocks:

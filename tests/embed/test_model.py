@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from embed import packed
 from embed.encoders import Encoder, Pooling
 from embed.errors import BadVectors, ModelUnusable
-from embed.model import Encoded, Policy, encode, resolve_dtype
+from embed.model import Encoded, Policy, encode, load, resolve_dtype
 from tests.embed.tiny import CONFIGS, MAX_TOKENS, reference, save_model, text_of, tiny_encoder
 
 FP32 = Policy(dtype="float32", device="cpu")
@@ -137,15 +137,11 @@ def test_one_kernel_over_all_texts_sees_the_same_texts(
         ]
         return torch.cat(texts, dim=1).transpose(0, 1)
 
-    def attend(
-        self: packed.PackedEncoder, x: torch.Tensor, out: torch.Tensor, _: None, batch: packed.Batch
-    ) -> None:
-        self._attend_varlen(x, out, batch)
-
     encoder = tiny_encoder("tiny")
     expected = run(folders["roberta"], TEXTS, encoder).vectors["tiny"]
     monkeypatch.setattr(packed, "varlen_attn", varlen_attn)
-    monkeypatch.setattr(packed.PackedEncoder, "_attend", attend)
+    _, model = load(folders["roberta"], "cpu", "float32")
+    monkeypatch.setattr(model, "varlen", True)
     np.testing.assert_allclose(run(folders["roberta"], TEXTS, encoder).vectors["tiny"], expected, atol=1e-5)
 
 

@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_build(verbs)
     _add_validate(verbs)
     _add_verify(verbs)
+    _add_publish(verbs)
+    _add_report(verbs)
     _verb(
         verbs,
         EVALUATE,

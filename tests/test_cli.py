@@ -14,7 +14,7 @@ import pytest
 from etl.cli import main
 from tests.dumps import truth, write_config, write_items, write_wide
 
-VERBS = ("demo", "synth", "build", "verify", "evaluate")
+VERBS = ("demo", "synth", "build", "validate", "verify", "evaluate", "report", "publish")
 
 
 @pytest.mark.parametrize("verb", VERBS)

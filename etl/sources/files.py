@@ -25,7 +25,8 @@ def discover(
     """Dumps below `spec.path` (a file, a folder or a glob with `*` and `**`) whose names end with `suffixes`.
 
     group: names the group of a file from its relative path. Sorted by relative path; hidden files are
-    left out. Raises DumpUnreadable where the path does not exist.
+    left out; a name that is no UTF-8 is recorded with its bytes escaped. Raises DumpUnreadable where the path
+    does not exist.
     """
     for file, path, size, signature in sorted(_listing(spec.path)):
         relative = PurePosixPath(file)
@@ -95,7 +96,13 @@ def open_binary(path: str) -> BinaryIO:
 
 
 def sha256(path: str) -> str:
-    """SHA-256 of a local file, as hex digits. Raises DumpUnreadable."""
+    """SHA-256 of a local file, as hex digits. Raises DumpUnreadable, also for a name that is no UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:  # tables could not name the file
+        raise DumpUnreadable(
+            f"{path}: expected a name in UTF-8, found other bytes: rename the file"
+        ) from error
     try:
         with Path(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

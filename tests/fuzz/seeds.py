@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etl.config import parse_config
@@ -29,7 +29,7 @@ class Seed:
 
     name: str
     spec: SourceSpec
-    files: dict[str, bytes]
+    files: dict[str, bytes] = field(repr=False)
 
     def at(self, folder: Path) -> SourceSpec:
         """The source, its dumps in `folder`."""

@@ -1,0 +1,91 @@
+"""Files that are small and claim, or unfold to, far more: each is staged, and the peak of memory printed.
+
+python -m tests.fuzz.bombs FOLDER
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import struct
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl.sources.base import SourceSpec
+from tests.fuzz.sandbox import Sandbox
+
+MIB = 1 << 20
+UNFOLDED = 400  # MiB
+LINES = "org__a/samples_gsm8k_2024-01-01T00-00-00.0.jsonl"
+ZIP = "model_outputs_org__a_5shots.zip"
+
+
+def bombs(folder: Path) -> Iterator[tuple[str, str, Path]]:
+    """(what it is, format, folder of its own) of each bomb, written below `folder`."""
+
+    def place(name: str, file: str) -> Path:
+        path = folder / name / file
+        path.parent.mkdir(parents=True)
+        return path
+
+    path = place("zip", ZIP)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("a.json", "w") as member:
+            for _ in range(UNFOLDED):
+                member.write(b" " * MIB)
+        size = archive.getinfo("a.json").file_size
+    yield "zip", "mmlu_pro", path.parent
+
+    honest, claimed = struct.pack("<I", size), struct.pack("<I", 1000)
+    liar = place("zip that lies about its size", ZIP)
+    liar.write_bytes(path.read_bytes().replace(honest, claimed))
+    yield "zip that lies about its size", "mmlu_pro", liar.parent
+
+    path = place("gzip", "a.csv.gz")
+    with gzip.open(path, "wb", 1) as stream:
+        stream.write(b"model,1\norg/a,")
+        for _ in range(UNFOLDED):
+            stream.write(b"1" * MIB)
+    yield "gzip", "wide", path.parent
+
+    path = place("long lines", LINES)
+    record = b'{"doc_id": 0, "exact_match": 1.0, "doc": {"question": "%s"}}\n' % (b"x" * 10 * MIB)
+    path.write_bytes(record * 3)
+    yield "long lines", "lm_eval", path.parents[1]
+
+    path = place("one endless line", LINES)
+    path.write_bytes(b'{"doc_id": 0, "doc": "' + b"x" * 200 * MIB)
+    yield "one endless line", "lm_eval", path.parents[1]
+
+    path = place(
+        "Parquet", "details_org__a/2024-01-01T00:00:00/details_harness|gsm8k|5_2024-01-01T00:00:00.parquet"
+    )
+    same = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), MIB), ["x" * 4096])
+    pq.write_table(pa.table({"question": same, "example": same, "acc": pa.repeat(1.0, MIB)}), path)
+    yield "Parquet", "details", path.parents[2]
+
+    path = place("pickle", "leaderboard_score/a.pkl")
+    path.write_bytes(b"\x80\x05\x8e" + struct.pack("<Q", 1 << 60) + b"x" * 1000)
+    yield "pickle", "routereval", path.parents[1]
+
+
+def main(folder: Path) -> None:
+    """Stage every bomb; one line of JSON each: its name, bytes at peak so far, and what became of it."""
+    sandbox = Sandbox(folder)
+    for name, form, path in bombs(sandbox.dumps):
+        staged = sandbox.stage(SourceSpec(form, str(path), benchmark="gsm8k" if form == "wide" else None))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        reasons = sorted(set(staged.reasons))
+        print(
+            json.dumps({"bomb": name, "peak": peak, "n_read": staged.n_read, "reasons": reasons}), flush=True
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.items import CONFLICT, UNKNOWN, DocsetUse, canonical_items
@@ -110,6 +110,7 @@ documents = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(documents, st.integers(1, 3), st.sampled_from("ab")), min_size=1, max_size=4),
     st.randoms(use_true_random=False),

@@ -21,7 +21,7 @@ def write(folder: Path, plan: Plan, progress: Callable[[str], None] | None = Non
     progress: told what is written. Raises FileExistsError where `folder` holds anything else, ValueError
     for faults that no file of the plan can show.
     """
-    from etl.synth.write import write_dumps
+    from etl.synth.writing import write_dumps
 
     return write_dumps(folder, plan, progress or (lambda _: None))
 

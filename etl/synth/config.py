@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etl.synth.plan import Layout, Plan
 from etl.synth.wide import TITLES
-from etl.synth.write import MODELS
+from etl.synth.writing import MODELS
 from schemas.benchmarks import BENCHMARKS
 
 _MODEL_COLUMNS = {

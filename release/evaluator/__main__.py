@@ -22,7 +22,7 @@ from .scaling import scaling_table, scaling_up
 from .scoring import evaluate
 
 EPILOG = """\
-exit codes: 0 done, 1 the data or a router's output failed a check, 2 wrong usage,
+exit codes: 0 done, 1 the data or a router's output failed, 2 wrong usage,
 3 something is missing or unreadable
 
 README.md in the evaluator's folder shows how to score a router of your own, in

@@ -33,6 +33,12 @@ class DumpUnreadable(OSError):
         self.reason = reason
 
 
+class SpecError(ValueError):
+    """A `[[source]]` cannot be meant as it stands; the message names the key and what is valid."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class SourceSpec:
     """One `[[source]]` of a config: where dumps lie and how their names map to benchmarks.

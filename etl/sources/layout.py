@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from etl.normalize import BadRow
-from etl.sources.base import Dump, DumpUnreadable, SourceSpec
+from etl.sources.base import Dump, DumpUnreadable, SourceSpec, SpecError
 from etl.sources.tabular import read_header
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import Reason
@@ -40,7 +40,7 @@ def read_layout(dump: Dump, spec: SourceSpec) -> Layout:
     not match `subset_pattern`; ValueError where the config does not say what it must.
     """
     if spec.benchmark is None:
-        raise ValueError("[[source]] format 'wide' needs benchmark: its files do not tell it")
+        raise SpecError("[[source]] format 'wide' needs benchmark: its files do not tell it")
     pattern = spec.column_pattern and _pattern("column_pattern", spec.column_pattern, "doc_key")
     named = bool(pattern and "subset" in pattern.groupindex)
     subset = None if named else _file_subset(dump, spec)
@@ -78,9 +78,9 @@ def _pattern(key: str, text: str, group: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise ValueError(f"{key} = {text!r} is no regular expression: {error}") from error
+        raise SpecError(f"{key} = {text!r} is no regular expression: {error}") from error
     if group not in pattern.groupindex:
-        raise ValueError(f"{key} = {text!r} needs a group (?P<{group}>...)")
+        raise SpecError(f"{key} = {text!r} needs a group (?P<{group}>...)")
     return pattern
 
 
@@ -91,7 +91,7 @@ def _file_subset(dump: Dump, spec: SourceSpec) -> str:
     if spec.subset_pattern is None:
         subsets = list(BENCHMARKS[spec.benchmark or ""].subsets)
         if len(subsets) > 1:
-            raise ValueError(
+            raise SpecError(
                 f"{spec.benchmark} has {len(subsets)} subsets: set subset, subset_pattern, or column_pattern "
                 "with a group (?P<subset>...)"
             )

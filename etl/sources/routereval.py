@@ -30,7 +30,7 @@ from etl.normalize import (
 )
 from etl.sources import files
 from etl.sources.arrays import Array, chunks_of, describe, load_plain, rows_of
-from etl.sources.base import Dump, DumpUnreadable, Reading, Source, SourceSpec
+from etl.sources.base import Dump, DumpUnreadable, Reading, Source, SourceSpec, SpecError
 from etl.sources.grid import Columns, docs_table, grid_blocks, prints_of
 from etl.sources.leaderboard import Content, Task, load_scores, read_tasks
 from etl.sources.pickles import ArrayRef, PlainData
@@ -199,7 +199,7 @@ def embedding_files(spec: SourceSpec) -> list[tuple[str, str]]:
         if PurePosixPath(dump.path).parent.parent.name == VECTORS:
             encoder = PurePosixPath(dump.path).name.removesuffix("_result.pkl")
             if not file_stem_is_safe(encoder):
-                raise ValueError(f"{dump.file}: {encoder!r} cannot name an encoder: rename the file")
+                raise SpecError(f"{dump.file}: {encoder!r} cannot name an encoder: rename the file")
             found.append((encoder, dump.path))
     return sorted(found)
 

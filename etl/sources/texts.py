@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from etl.sources.base import DOCS, DumpUnreadable
+from etl.sources.base import DOCS, DumpUnreadable, SpecError
 from etl.sources.files import open_binary
 from etl.sources.tabular import UNREADABLE, decompressed, is_parquet, read_header
 from schemas.ids import file_stem_is_safe
@@ -81,13 +81,13 @@ def _choose(path: str, columns: Mapping[str, str]) -> dict[str, str]:
     """Our column -> column of the file. A column that the config gives away is no default for another."""
     unknown = sorted(set(columns) - set(NAMES))
     if unknown:
-        raise ValueError(f"item_columns: unknown key {unknown[0]!r}; valid keys: {', '.join(NAMES)}")
+        raise SpecError(f"item_columns: unknown key {unknown[0]!r}; valid keys: {', '.join(NAMES)}")
     try:
         header = read_header(path)
     except DumpUnreadable as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise error.__cause__ from None
-        raise ValueError(f"items: {path}: {error}") from error
+        raise SpecError(f"items: {path}: {error}") from error
     chosen = dict(columns)
     for ours, candidates in NAMES.items():
         free = [name for name in candidates if name in header and name not in columns.values()]
@@ -95,11 +95,11 @@ def _choose(path: str, columns: Mapping[str, str]) -> dict[str, str]:
             chosen[ours] = free[0]
     for ours, theirs in chosen.items():
         if theirs not in header:
-            raise ValueError(
+            raise SpecError(
                 f"item_columns: {ours} = {theirs!r}: {path} has no such column; it has {', '.join(header)}"
             )
     if "doc_key" not in chosen:
-        raise ValueError(
+        raise SpecError(
             f"items: {path}: expected a key column named {', '.join(NAMES['doc_key'])}, found "
             f"{', '.join(header)}; set item_columns.doc_key"
         )
@@ -115,7 +115,7 @@ def _read(path: str, chosen: Mapping[str, str]) -> tuple[pa.Table, int]:
                 table, malformed = _read_csv(decompressed(stream, path), set(chosen.values()))
         arrays = [_as_text(table, chosen.get(field.name), field) for field in DOCS]
     except (*UNREADABLE, KeyError) as error:
-        raise ValueError(f"items: {path}: cannot be read: {error}") from error
+        raise SpecError(f"items: {path}: cannot be read: {error}") from error
     return pa.table(arrays, schema=DOCS), malformed
 
 

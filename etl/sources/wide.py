@@ -30,7 +30,7 @@ from etl.normalize import (
     resolve_model,
 )
 from etl.sources import files
-from etl.sources.base import Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
+from etl.sources.base import Block, Dump, DumpUnreadable, Reading, Source, SourceSpec, SpecError
 from etl.sources.grid import CellTexts, Columns, docs_table, grid_blocks, prints_of
 from etl.sources.layout import Layout, read_layout
 from etl.sources.tabular import SUFFIXES, Rows, read_rows, score_matrix
@@ -149,7 +149,7 @@ def _documents(
         items, left_out = read_items(path, spec.item_columns)
     except FileNotFoundError as error:
         if SUBSET not in spec.items:
-            raise ValueError(f"items: {spec.items}: no such file") from error
+            raise SpecError(f"items: {spec.items}: no such file") from error
         return docs_table(doc_keys), Counter({"subsets_without_items_file": 1})
     joined, unmatched = join_items(items, names, doc_keys)
     return joined, left_out + unmatched

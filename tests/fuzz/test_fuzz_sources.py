@@ -11,6 +11,7 @@ import os
 import pickle
 import re
 import string
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from etl.sources.base import DumpUnreadable, SourceSpec
+from etl.sources.base import DumpUnreadable, SourceSpec, SpecError
 from etl.sources.registry import SOURCES
 from tests.fuzz.damage import Damage, damage, damages, zipped
 from tests.fuzz.sandbox import Sandbox
@@ -58,6 +59,9 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seed]:
     return {name: synthetic(folder / name, name) for name in SYNTHETIC}
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
 @pytest.mark.parametrize("name", SYNTHETIC)
 @given(which=st.integers(0, 9), order=damages, inside=st.booleans())
 @short(20)
@@ -67,7 +71,8 @@ def test_damage_to_a_sound_dump(
     seed = seeds[name]
     file = sorted(seed.files)[which % len(seed.files)]
     sandbox.put(seed.files | {file: damage(seed.files[file], order, inside=inside)})
-    sandbox.stage(seed.at(sandbox.dumps))
+    with suppress(SpecError):  # an items file that is damaged is refused by name
+        sandbox.stage(seed.at(sandbox.dumps))
 
 
 @given(data=st.data(), order=damages, inside=st.booleans())
@@ -82,7 +87,8 @@ def test_damage_to_the_golden_dumps(
     except (OSError, EOFError):  # what is damaged already may hold nothing to be taken out
         harmed = damage(seed.files[file], order)
     sandbox.put(seed.files | {file: harmed})
-    sandbox.stage(seed.at(sandbox.dumps))
+    with suppress(SpecError):  # an items file that is damaged is refused by name
+        sandbox.stage(seed.at(sandbox.dumps))
 
 
 def test_the_corpus_of_hostile_pickles(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -120,7 +126,10 @@ def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
                 }
             ),
             "zips/model_outputs_org__a_5shots.zip": zipped(
-                (f"{name}.json", json.dumps([{"question_id": name, "answer": "A", "pred": "A"}]).encode())
+                (
+                    f"{name[:60_000]}.json",
+                    json.dumps([{"question_id": name, "answer": "A", "pred": "A"}]).encode(),
+                )
             ),
             "lines/org__a/samples_fuzz_2024-01-01T00-00-00.0.jsonl": b"".join(
                 json.dumps(

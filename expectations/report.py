@@ -32,7 +32,7 @@ def to_text(outcome: Outcome, *, verbose: bool = False) -> str:
         f"{len(outcome.findings)} expectations: {len(outcome.errors)} errors, "
         f"{len(outcome.warnings)} warnings" + (f", {len(outcome.skipped)} not run" if outcome.skipped else "")
     )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _by_suite(outcome: Outcome) -> dict[str, list[Finding]]:
@@ -106,7 +106,7 @@ def to_github(outcome: Outcome) -> str:
             lines.append(
                 f"::{level} file={_escaped(path, True)},title={_escaped(title, True)}::{_escaped(message)}"
             )
-    return "".join(f"{line}\n" for line in lines)
+    return "\n".join(lines)
 
 
 def _escaped(text: str, in_property: bool = False) -> str:

@@ -96,13 +96,7 @@ def open_binary(path: str) -> BinaryIO:
 
 
 def sha256(path: str) -> str:
-    """SHA-256 of a local file, as hex digits. Raises DumpUnreadable, also for a name that is no UTF-8."""
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:  # tables could not name the file
-        raise DumpUnreadable(
-            f"{path}: expected a name in UTF-8, found other bytes: rename the file"
-        ) from error
+    """SHA-256 of a local file, as hex digits. Raises DumpUnreadable."""
     try:
         with Path(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,42 @@
+"""Memory stays bounded whatever a small file claims to hold, or unfolds to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 1 << 30  # bytes, with the libraries
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the peak is read in KiB, as Linux counts it"
+)
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    """In a process of its own, whose peak is the bombs' alone; each of them ends in quarantine or as scores."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.bombs", str(tmp_path / "folder")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    found = {each["bomb"]: each for each in map(json.loads, done.stdout.splitlines())}
+    assert {name: each["reasons"] for name, each in found.items()} == EXPECTED
+    assert {name: each["peak"] for name, each in found.items() if each["peak"] > LIMIT} == {}
+
+
+EXPECTED = {
+    "zip": ["unreadable_file"],
+    "zip that lies about its size": ["unreadable_file"],
+    "gzip": ["unreadable_file"],
+    "long lines": [],
+    "one endless line": ["malformed_row"],
+    "Parquet": ["unreadable_file"],
+    "pickle": ["unreadable_file"],
+}

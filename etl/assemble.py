@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from etl import store
 from etl.items import CONFLICT, UNKNOWN, DocsetUse, canonical_items
 from etl.normalize import quarantine_columns
-from etl.sources.base import SourceSpec
+from etl.sources.base import DumpUnreadable, SourceSpec
 from etl.staging import MISSING, RUN_FRAGMENTS, SHARDS, Shard, read_docset, read_prompts
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
@@ -168,8 +168,15 @@ def _with_prompts(
     docs: pa.Table, benchmark: str, subset: str, users: pd.DataFrame, specs: Sequence[SourceSpec]
 ) -> pa.Table:
     """Documents with the prompts that the first model by name was sent."""
-    first = users.sort_values(["model_id", "timestamp", "sha256", "file"], kind="stable").iloc[0]
-    prompts = read_prompts(specs[first["order"]], first["path"], first["file"], benchmark, subset)
+    prompts: dict[str, str | None] = {}
+    for row in users.sort_values(["model_id", "timestamp", "sha256", "file"], kind="stable").to_dict(
+        "records"
+    ):
+        try:
+            prompts = read_prompts(specs[row["order"]], row["path"], row["file"], benchmark, subset)
+        except DumpUnreadable:  # its prompts are damaged, its scores are not: the next model's will do
+            continue
+        break
     found = pa.array([prompts.get(key) for key in docs["doc_key"].to_pylist()], pa.string())
     return docs.set_column(docs.column_names.index("prompt"), "prompt", found)
 

@@ -19,8 +19,8 @@ The dataset is ready. In Python:
     from datasets import load_dataset
 
     d = load_dataset("{release}", "gsm8k-minilm")
-    x = d["train"].with_format("numpy")["embedding"]
-    y = d["train"].with_format("numpy")["paper_m5_all_strong_label"]
+    x = d["train"].with_format("numpy")["embedding"][:]
+    y = d["train"].with_format("numpy")["paper_m5_all_strong_label"][:]
 """
 
 

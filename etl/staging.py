@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from etl import store
-from etl.normalize import BadRow, quarantine
+from etl.normalize import BadRow, quarantine, quarantine_columns
 from etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, SourceSpec
 from etl.sources.files import sha256
 from etl.sources.registry import SOURCES
@@ -156,7 +156,10 @@ def _parse(batch: Batch, root: Path, folder: Path) -> None:
                 n_read.update({key or "": n for key, n in reading.n_read.items()})
                 notes.update({f"{benchmark}/{note}": n for (benchmark, note), n in reading.notes.items()})
                 for block in reading.blocks:
-                    shards.add(block.benchmark, _fragments(block, dump, digest(), root))
+                    try:
+                        shards.add(block.benchmark, _fragments(block, dump, digest(), root))
+                    except DumpUnreadable as error:  # its text cannot be read, which is found out only now
+                        quarantined.append(_without_text(block, dump, error))
             files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
     finally:
         shards.close()
@@ -165,6 +168,21 @@ def _parse(batch: Batch, root: Path, folder: Path) -> None:
     )
     store.write_json(
         folder / "batch.json", {"files": files, "n_read": n_read, "notes": notes, "source": batch.spec.format}
+    )
+
+
+def _without_text(block: Block, dump: Dump, error: DumpUnreadable) -> pa.Table:
+    """Quarantine of every record of a block whose documents cannot be read, and so cannot be joined."""
+    scored, _ = np.nonzero(~np.isnan(block.scores))
+    run = np.concatenate([scored, np.repeat(np.arange(len(block.models)), block.n_superseded)])
+    return quarantine_columns(
+        len(run),
+        source=dump.source,
+        file=dump.file,
+        model_id=pa.array(block.models, pa.string()).take(pa.array(run)),
+        benchmark=block.benchmark,
+        reason=error.reason.value,
+        detail=str(error).replace(dump.path, dump.file),
     )
 
 

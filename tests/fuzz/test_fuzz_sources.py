@@ -57,7 +57,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seed]:
     return {name: synthetic(folder / name, name) for name in SYNTHETIC}
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Generating overly large repr")]
 
 
 @pytest.mark.parametrize("name", SYNTHETIC)
@@ -110,8 +110,8 @@ def test_the_corpus_of_hostile_pickles(sandbox: Sandbox, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:12]))
 def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
     """As model, task, subset, document key, filter and archive member; what is read depends on the name."""
-    answers = json.dumps([{"question_id": name, "answer": "A", "pred": "A"}]).encode()
     sandbox.put(
+        {
             "wide/a.csv": f'model,timestamp,1,2\n"{name}",2024-01-01T00:00:00,0,1\norg/a,,1,1\n'.encode(),
             "columns/a.csv": f'model,"{name}.1",anatomy.2\norg/a,1,0\n'.encode(),
             "pickles/leaderboard_score/s.pkl": pickle.dumps(

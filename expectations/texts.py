@@ -74,7 +74,7 @@ def text_facts(session: Session) -> Made:
                 if content is None or row["subset"] is None
                 else ids.item_id(row["benchmark"], row["subset"], content, 0),
                 "expected_family": ids.family_id(question, prompt, "") if has_text else None,
-                "prompt_digest": None if prompt is None else ids.digest(ids.normalise_text(prompt)),
+                "prompt_digest": _loose_digest(prompt if prompt is not None else question),
                 "characters": max(len((question or "").strip()), len((prompt or "").strip()))
                 if has_text
                 else None,
@@ -243,3 +243,8 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "embedding_facts": embedding_facts,
     "leaks": leaks,
 }
+
+
+def _loose_digest(text: str | None) -> str | None:
+    """Hash of a text without any white space, which encoders that split off punctuation do not see."""
+    return None if text is None else ids.digest("".join(ids.normalise_text(text).split()))

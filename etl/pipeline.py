@@ -10,6 +10,7 @@ import logging
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 logging.disable(logging.WARNING)  # importing Beam warns about cloud clients that nobody asked for
 import apache_beam as beam  # noqa: E402 - after the line above
@@ -18,6 +19,9 @@ from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402 -
 logging.disable(logging.NOTSET)
 
 from etl.config import Runner, RunnerName  # noqa: E402 - as above
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
 
 PARTITIONS = 64
 """Pieces of work on a Dask cluster, at most: enough for balance, few enough for a small task graph."""
@@ -100,9 +104,17 @@ def _dask(runner: Runner) -> Iterator[str]:
     if runner.scheduler:
         yield runner.scheduler
         return
+    with local_cluster(runner.workers) as cluster:
+        yield cluster.scheduler_address
+
+
+def local_cluster(workers: int) -> LocalCluster:
+    """A scheduler and its worker processes, on loopback and free ports, until it is closed."""
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=runner.workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
-    ) as cluster:
-        yield cluster.scheduler_address
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",  # without an address, distributed insists on port 8787
+        silence_logs=logging.CRITICAL,
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import logging
 import os
 import signal
 import uuid
@@ -15,7 +14,7 @@ import pytest
 
 from etl.build import build
 from etl.config import Runner, RunnerName, load_config
-from etl.pipeline import ClusterUnavailable, group_map, parallel_map
+from etl.pipeline import ClusterUnavailable, group_map, local_cluster, parallel_map
 from tests.dumps import truth, write_config, write_items, write_wide
 
 pytestmark = [
@@ -28,11 +27,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def dask() -> Iterator[Runner]:
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-    ) as cluster:
+    with local_cluster(2) as cluster:
         yield Runner(RunnerName.DASK, 2, cluster.scheduler_address)
 
 

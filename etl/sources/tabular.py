@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from etl.normalize import BadRow
 from etl.sources.base import DumpUnreadable
 from etl.sources.files import open_binary
+from etl.sources.jsonlines import is_utf8
 from schemas.tables import Reason
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -29,6 +30,7 @@ MAX_COLUMNS = 1 << 17
 NULLS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "none", "<NA>")
 _MISSING = frozenset({*(text.lower() for text in NULLS), "+nan"})
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
+_QUOTED = re.compile(rb'"[^"]*"')
 _TRUTH = {"true": 1.0, "false": 0.0}
 UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
@@ -216,6 +218,10 @@ def _parse(
             bad[at] = "a quote that is not closed"
         elif b"\r" in line.rstrip(b"\r\n"):
             bad[at] = "a carriage return inside the row"
+        elif not (line.isascii() or is_utf8(line)):
+            found = _QUOTED.sub(b"", line).count(b",") + 1
+            if found != width:  # Arrow cannot hand such a line to `refuse`, and would stop there
+                bad[at] = f"{found} cells"
     good = [at for at in range(len(lines)) if at not in bad]
     columns, refused = _cells([lines[at] for at in good], width, texts, scores)
     bad |= {good[i]: f"{n} cells" for i, n in refused.items()}

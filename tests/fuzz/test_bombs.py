@@ -13,7 +13,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 1 << 30  # bytes, with the libraries
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the peak is read in KiB, as Linux counts it"
 )

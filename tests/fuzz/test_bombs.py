@@ -13,9 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 1 << 30  # bytes, with the libraries
 
 
-@pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="the peak is read in KiB, as Linux counts it"
-)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from Linux's /proc")
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """In a process of its own, whose peak is the bombs' alone; each ends in quarantine or as scores."""
     done = subprocess.run(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 
 class ModelUnavailable(RuntimeError):
-    """The weights are not here and cannot be fetched now (exit code 75)."""
+    """The weights are not here and cannot be fetched now."""
+
+    exit_code = 75
 
 
 class ModelUnusable(RuntimeError):
-    """The model folder is damaged, or holds another kind of model than the encoder needs (exit code 3)."""
+    """The model folder is damaged, or holds another kind of model than the encoder needs."""
+
+    exit_code = 3
 
 
 class BadVectors(ValueError):
-    """The model answered with something that is not an embedding (exit code 1)."""
+    """The model answered with something that is not an embedding."""
+
+    exit_code = 1

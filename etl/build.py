@@ -13,7 +13,7 @@ from pathlib import Path
 from etl import embedding, ingest, manifest, releasing, stages, validating
 from etl.config import Config, Runner
 from etl.manifest import Manifest, Stage, is_whole
-from etl.mirroring import with_local_copies
+from etl.mirroring import with_fresh_copies, with_local_copies
 from etl.progress import say
 from etl.store import JsonObject, Output
 from schemas.benchmarks import BENCHMARKS
@@ -39,12 +39,20 @@ TABLES_OF: dict[StageName, tuple[str, ...]] = {
 """Stage -> the partitioned tables that it alone writes."""
 
 
+COPIES = "staging/remote"
+"""Folder of a build that holds copies of remote dumps."""
+
+
 class BuildLocked(RuntimeError):
     """Another build is working in the folder."""
+
+    exit_code = 75
 
 
 class StageMissing(ValueError):
     """A single stage was asked for, and one before it is not up to date."""
+
+    exit_code = 2
 
 
 Report = Callable[[StageName, str], None]
@@ -92,7 +100,7 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     with _lock(out):
         _remove_temporaries(out)
-        config = with_local_copies(config, out / "staging" / "remote", say)
+        config = with_local_copies(config, out / COPIES, say)
         known = manifest.load(out) or Manifest(config.dataset.name)
         context = Context(config, ingest.plan(config), out, Manifest(config.dataset.name), runner)
         for name in StageName:
@@ -120,7 +128,15 @@ def build(
 
 
 def steps(config: Config, out: Path) -> list[tuple[StageName, bool]]:
-    """Every stage, and whether a build would run it; what stands after a stage that runs, runs too."""
+    """Every stage, and whether a build would run it; what stands after a stage that runs, runs too.
+
+    Remote dumps are listed, not fetched: where a copy is not up to date, everything would run.
+    Raises DumpUnreadable, SourceUnavailable.
+    """
+    local = with_fresh_copies(config, out / COPIES)
+    if local is None:
+        return [(name, True) for name in StageName]
+    config = local
     known = manifest.load(out) or Manifest(config.dataset.name)
     context = Context(config, ingest.plan(config), out, Manifest(config.dataset.name), Runner())
     found: list[tuple[StageName, bool]] = []

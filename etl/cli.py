@@ -9,20 +9,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl.exits import DATA_FAILED, DONE, INTERRUPTED, exit_code, message
 from etl.progress import say
 
 if TYPE_CHECKING:
     from etl.build import StageName
 
 EVALUATE = "evaluate"
-DONE, DATA_FAILED, USAGE, UNREADABLE, TRY_LATER = 0, 1, 2, 3, 75
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code.
 
     0 done, 1 the data failed a check, 2 wrong usage or config, 3 an input is missing or unreadable,
-    75 a remote service is unavailable.
+    75 a remote service is unavailable, 130 interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words[:1] if words[:1] == [EVALUATE] else words)
@@ -31,42 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = args.run(args)
     except KeyboardInterrupt:
         say("interrupted; the same command goes on where it stopped")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:
-        found = _exit_code(error)
+        found = exit_code(error)
         if found is None:
             raise
-        say(f"routerset: {error}")
+        say(f"routerset: {message(error)}")
         return found
     return code
-
-
-def _exit_code(error: Exception) -> int | None:
-    """Exit code of an error that a user can act on; None for a bug."""
-    from embed.errors import BadVectors, ModelUnavailable, ModelUnusable
-    from etl.build import BuildLocked, StageMissing
-    from etl.config import ConfigError
-    from etl.ingest import EmptyBuild
-    from etl.pipeline import ClusterUnavailable
-
-    own = getattr(error, "exit_code", None)
-    if isinstance(own, int):
-        return own
-    codes: list[tuple[type[Exception], int]] = [
-        (ConfigError, USAGE),
-        (StageMissing, USAGE),
-        (EmptyBuild, DATA_FAILED),
-        (BuildLocked, TRY_LATER),
-        (ClusterUnavailable, TRY_LATER),
-        (ModelUnavailable, TRY_LATER),
-        (ModelUnusable, UNREADABLE),
-        (BadVectors, DATA_FAILED),
-        (OSError, UNREADABLE),
-    ]
-    return next((code for kind, code in codes if isinstance(error, kind)), None)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,6 +27,8 @@ T = TypeVar("T")
 class ConfigError(ValueError):
     """The config is wrong; the message names the file, the section and what is valid there."""
 
+    exit_code = 2
+
 
 class RunnerName(StrEnum):
     """Where pipelines run."""

@@ -36,6 +36,8 @@ class AccountingError(RuntimeError):
 class EmptyBuild(ValueError):
     """No dump gave a single score."""
 
+    exit_code = 1
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -6,9 +6,12 @@ alike. Bulk data goes through files, and every write is idempotent, since work m
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
-from asyncio import CancelledError
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,53 +22,117 @@ from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402 -
 logging.disable(logging.NOTSET)
 
 from etl.config import Runner, RunnerName  # noqa: E402 - as above
+from etl.exits import AGAIN, TRY_LATER, exit_code, message  # noqa: E402 - as above
 
 if TYPE_CHECKING:
-    from distributed import LocalCluster
+    from distributed import Client, LocalCluster
 
 PARTITIONS = 64
 """Pieces of work on a Dask cluster, at most: enough for balance, few enough for a small task graph."""
 
 
+PATIENCE = 60.0
+"""Seconds to wait for a Dask worker that can take work."""
+TOLD = "routerset failed: "
+"""What stands before the exit code and the message of an error that crosses Beam."""
+
+
 def group_map(elements: Sequence, produce: Callable, reduce: Callable, runner: Runner) -> None:
-    """Run `reduce(key, values)` over what `produce(element)` yields as (key, value) pairs."""
+    """Run `reduce(key, values)` over what `produce(element)` yields as (key, value) pairs.
+
+    Raises WorkFailed for errors that a user can act on, and ClusterUnavailable.
+    """
     with _beam(runner, len(elements)) as pipeline:
         (
             pipeline
             | beam.Create(list(elements))
             | beam.Reshuffle()
-            | beam.FlatMap(produce)
+            | "produce" >> beam.FlatMap(functools.partial(_yield_or_tell, produce))
             | beam.GroupByKey()
-            | beam.MapTuple(reduce)
+            | "reduce" >> beam.MapTuple(functools.partial(_run_or_tell, reduce))
         )
 
 
 def parallel_map(elements: Sequence, function: Callable, runner: Runner) -> None:
-    """Run `function(element)` for every element."""
+    """Run `function(element)` for every element; raises as `group_map` does."""
     with _beam(runner, len(elements)) as pipeline:
-        pipeline | beam.Create(list(elements)) | beam.Reshuffle() | beam.Map(function)
+        (
+            pipeline
+            | beam.Create(list(elements))
+            | beam.Reshuffle()
+            | "run" >> beam.Map(functools.partial(_run_or_tell, function))
+        )
 
 
 class ClusterUnavailable(RuntimeError):
     """The Dask cluster cannot be reached, or lost its workers."""
 
+    exit_code = TRY_LATER
+
+
+class WorkFailed(RuntimeError):
+    """A worker met an error that a user can act on; `exit_code` is that error's."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+def _run_or_tell(function: Callable, *values: object) -> object:
+    try:
+        return function(*values)
+    except Exception as error:
+        raise _telling(error) from error
+
+
+def _yield_or_tell(function: Callable, element: object) -> Iterator:
+    try:
+        yield from function(element)
+    except Exception as error:
+        raise _telling(error) from error
+
+
+def _telling(error: Exception) -> Exception:
+    """An error whose text tells exit code and message, since Beam keeps neither types nor attributes."""
+    code = exit_code(error)
+    return error if code is None else RuntimeError(TOLD + json.dumps([code, message(error)]))
+
+
+@contextmanager
+def _hearing() -> Iterator[None]:
+    """Turn what `_telling` made, and whatever Beam made of it, into WorkFailed."""
+    try:
+        yield
+    except Exception as error:
+        _, told, rest = str(error).rpartition(TOLD)
+        if not told:
+            raise
+        (code, text), _ = json.JSONDecoder().raw_decode(rest)
+        raise WorkFailed(text, code) from error
+
 
 @contextmanager
 def _beam(runner: Runner, n: int) -> Iterator[beam.Pipeline]:
     """A pipeline that runs when the block ends. n: number of its elements."""
-    for name in ("apache_beam", "distributed", "root"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if runner.name is RunnerName.DASK:
-        with _dask(runner) as address:
-            pipeline = _dask_pipeline(address, n)
+    with _hearing():
+        if runner.name is RunnerName.DASK:
+            with _dask(runner) as address:
+                pipeline = _dask_pipeline(address, n)
+                yield pipeline
+                _run_on_dask(pipeline, address)
+            return
+        _quiet("apache_beam")
+        flags = [f"--direct_num_workers={runner.workers}"]
+        if runner.workers > 1:
+            flags.append("--direct_running_mode=multi_processing")
+        with beam.Pipeline(runner="FnApiRunner", options=PipelineOptions(flags)) as pipeline:
             yield pipeline
-            _run_on_dask(pipeline, address)
-        return
-    flags = [f"--direct_num_workers={runner.workers}"]
-    if runner.workers > 1:
-        flags.append("--direct_running_mode=multi_processing")
-    with beam.Pipeline(runner="FnApiRunner", options=PipelineOptions(flags)) as pipeline:
-        yield pipeline
+
+
+def _quiet(*names: str) -> None:
+    """Silence loggers that repeat on stderr what the exceptions say."""
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _dask_pipeline(address: str, n: int) -> beam.Pipeline:
@@ -79,28 +146,60 @@ def _dask_pipeline(address: str, n: int) -> beam.Pipeline:
 def _run_on_dask(pipeline: beam.Pipeline, address: str) -> None:
     """Run and wait; the client is closed before its cluster, which Beam leaves to its caller."""
     from distributed import KilledWorker
-    from distributed.comm import CommClosedError
 
-    again = "finished work is kept: run the same command again"
     try:
         result = pipeline.run()
     except (OSError, TimeoutError) as error:
         raise ClusterUnavailable(f"{address}: expected a Dask scheduler, none answers ({error})") from error
     try:
+        _wait(result.client, result.futures, address)
         result.wait_until_finish()
     except KilledWorker as error:
         raise ClusterUnavailable(
-            f"{address}: several workers died at the same work ({error}); {again}"
+            f"{address}: several workers died at the same work, as when memory is short ({error}); "
+            f"give them more, then {AGAIN}"
         ) from error
-    except (CommClosedError, CancelledError) as error:
-        raise ClusterUnavailable(f"{address}: the Dask scheduler went away ({error}); {again}") from error
+    except (OSError, CancelledError) as error:
+        raise ClusterUnavailable(
+            f"{address}: the Dask scheduler went away; once it is back, {AGAIN}"
+        ) from error
     finally:
         result.client.close()
+
+
+def _wait(client: Client, futures: Sequence, address: str) -> None:
+    """Wait for futures as long as the cluster can get on with them. Raises ClusterUnavailable."""
+    from distributed import wait
+
+    alive = time.monotonic()
+    while True:
+        try:
+            wait(futures, timeout=min(PATIENCE / 10, 2.0))
+            return
+        except TimeoutError:
+            states = [_state(worker) for worker in client.scheduler_info()["workers"].values()]
+        if "running" in states:
+            alive = time.monotonic()
+        elif time.monotonic() - alive > PATIENCE:
+            found = f"all {len(states)} workers are {states[0]}" if states else "it has no worker"
+            raise ClusterUnavailable(
+                f"{address}: {found}, expected some that take work; start one with more memory "
+                f"(`dask worker {address} --nthreads 1`), then {AGAIN}"
+            )
+
+
+def _state(worker: dict) -> str:
+    """`running` for a worker that takes work or is at work; `paused` where its memory is nearly full."""
+    executing = worker.get("metrics", {}).get("task_counts", {}).get("executing", 0)
+    return "running" if executing else worker["status"]
 
 
 @contextmanager
 def _dask(runner: Runner) -> Iterator[str]:
     """Address of the given scheduler, or of a local cluster that lives as long as the pipeline."""
+    import distributed  # noqa: F401 - sets up its loggers, which are silenced next
+
+    _quiet("distributed")
     if runner.scheduler:
         yield runner.scheduler
         return
@@ -109,12 +208,24 @@ def _dask(runner: Runner) -> Iterator[str]:
 
 
 def local_cluster(workers: int) -> LocalCluster:
-    """A scheduler and its worker processes, on loopback and free ports, until it is closed."""
+    """A scheduler and its worker processes, on loopback and free ports, until it is closed.
+
+    Workers have imported this module when it returns. Raises ClusterUnavailable where they do not start.
+    """
+    import dask.config
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        dashboard_address="127.0.0.1:0",  # without an address, distributed insists on port 8787
-        silence_logs=logging.CRITICAL,
-    )
+    settings = {
+        "distributed.worker.preload": [*dask.config.get("distributed.worker.preload"), __name__],
+        "distributed.worker.memory.pause": False,  # a pause for memory of its own would never end
+    }
+    try:
+        with dask.config.set(settings):
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # without an address, distributed insists on port 8787
+                silence_logs=logging.CRITICAL,
+            )
+    except (OSError, RuntimeError) as error:
+        raise ClusterUnavailable(f"{workers} Dask workers on this machine did not start: {error}") from error

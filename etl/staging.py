@@ -129,7 +129,8 @@ def stage_batch(batch: Batch, staging: str) -> list[Shard]:
         temporary = final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
         temporary.mkdir(parents=True)
         try:
-            _parse(batch, root, temporary)
+            with store.naming(final):
+                _parse(batch, root, temporary)
             try:
                 temporary.rename(final)
             except OSError:

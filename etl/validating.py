@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +38,6 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
         from expectations.report import to_text
         from expectations.validate import validate
 
-        logging.getLogger("great_expectations").setLevel(logging.ERROR)
         outcome = validate(build, stage=stage, docs=build / FOLDER / stage, load_pickle=load_pickle)
         if outcome.errors:
             raise ValidationFailed(

@@ -96,7 +96,9 @@ SUITES_OF_STAGE: dict[str, tuple[str, ...]] = {
 def _framework():
     """Great Expectations with its context; importing it takes seconds, and its analytics stay off."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    talk = logging.getLogger("great_expectations")  # some of its modules set levels of their own
+    talk.addHandler(logging.NullHandler())
+    talk.propagate = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations as gx

@@ -52,9 +52,7 @@ def write_release(
         shutil.copytree(
             evaluator, draft / layout.EVALUATOR, ignore=shutil.ignore_patterns("__pycache__", ".*")
         )
-        version, changed = _finish(draft, manifest, options, writer)
-        if reports:
-            reports(draft)
+        version, changed = _finish(draft, manifest, options, writer, reports or (lambda _: None))
         files = seal(draft, writer)
         if out.exists():
             out.replace(_before(out))
@@ -90,11 +88,22 @@ def _recover(out: Path) -> None:
     shutil.rmtree(out.with_name(f".{out.name}.draft"), ignore_errors=True)
 
 
-def _finish(draft: Path, manifest: Manifest, options: ReleaseOptions, writer: Writer) -> tuple[str, bool]:
-    """Choose the version and write the texts; returns it, and whether it differs from the previous one."""
+def _finish(
+    draft: Path,
+    manifest: Manifest,
+    options: ReleaseOptions,
+    writer: Writer,
+    reports: Callable[[Path], None],
+) -> tuple[str, bool]:
+    """Choose the version and write texts and reports; returns it, and whether it differs from the previous.
+
+    A card alone that differs, or what else is made of the same tables, is a PATCH; the bytes of reports
+    follow the libraries that draw them, and are no reason for a version.
+    """
     if options.previous is None:
         manifest = replace(manifest, version=choose_version(options.version, None, Level.MAJOR))
         _write_texts(draft, manifest, changelog(changelog_entry(manifest, None, []), None), writer)
+        reports(draft)
         return manifest.version, True
     old = read_manifest(options.previous)
     history = read_text(options.previous / layout.CHANGELOG)
@@ -103,13 +112,15 @@ def _finish(draft: Path, manifest: Manifest, options: ReleaseOptions, writer: Wr
         # other versions of libraries alone are no reason to publish
         same = replace(manifest, version=old.version, previous=old.previous, libraries=old.libraries)
         _write_texts(draft, same, history, writer)
-        writer.write_text(draft / layout.CARD, render_card(same, figures(options.previous)))
+        reports(draft)
+        writer.write_text(draft / layout.CARD, render_card(same, figures(draft)))
         if _content(checksums(draft, _known(same))) == _content(read_checksums(options.previous)):
             return same.version, False
     level = max((change.level for change in changes), default=Level.PATCH)
     version = choose_version(options.version, old.version, level)
     manifest = replace(manifest, version=version, previous=old.version)
     _write_texts(draft, manifest, changelog(changelog_entry(manifest, old, changes), history), writer)
+    reports(draft)
     return version, True
 
 

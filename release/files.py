@@ -57,20 +57,29 @@ def format_checksums(sums: Mapping[str, str]) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A text file. Raises ReleaseInputError where it is missing or no text."""
+    """A text file with its newlines as they are. Raises ReleaseInputError where it is missing or no text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ReleaseInputError(f"{path}: unreadable ({error}); build or fetch it again") from error
 
 
 def read_checksums(release: Path) -> dict[str, str]:
-    """Path -> SHA-256, from `SHA256SUMS`. Raises ReleaseInputError where it is missing or malformed."""
+    """Path -> SHA-256, from `SHA256SUMS`.
+
+    Raises ReleaseInputError where it is missing, or by any byte not what `format_checksums` writes.
+    """
     path = release / CHECKSUMS
+    text = read_text(path)
     sums = {}
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(text.split("\n")[:-1], 1):
         digest, separator, name = line.partition("  ")
         if len(digest) != 64 or not separator or not name:
             raise ReleaseInputError(f"{path}[line {number}]: found {line[:80]!r}, expected `sha256  path`")
         sums[name] = digest
+    if format_checksums(sums) != text:
+        raise ReleaseInputError(
+            f"{path}: found lines that are out of order, repeated or cut off, expected every path once, "
+            "sorted; fetch the release again"
+        )
     return sums

@@ -70,12 +70,12 @@ def verify_checksums(release: Path, sums: Mapping[str, str]) -> Iterator[Problem
     """Every file that is missing, extra or changed. sums: path -> SHA-256."""
     present = files(release)
     for path in sorted(sums.keys() - set(present)):
-        yield Problem(path, "no such file", f"SHA-256 {sums[path]}", _FETCH)
+        yield Problem(path, "no such file", f"SHA-256 {sums[path]} of {layout.CHECKSUMS}", _FETCH)
     for path in present:
         if path not in sums:
             yield Problem(path, f"a file that {layout.CHECKSUMS} does not list", "no such file", "remove it")
         elif (digest := sha256(release / path)) != sums[path]:
-            yield Problem(path, f"SHA-256 {digest}", sums[path], _FETCH)
+            yield Problem(path, f"SHA-256 {digest}", f"{sums[path]} of {layout.CHECKSUMS}", _FETCH)
 
 
 def _attempt(where: str, checks: Iterator[Problem]) -> Iterator[Problem]:

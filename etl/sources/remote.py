@@ -115,15 +115,21 @@ def list_remote(root: str) -> list[RemoteFile]:
     return files
 
 
+def is_copy(path: Path, remote: RemoteFile) -> bool:
+    """Whether a file is a copy of a remote one as it is now, by its size and time."""
+    if not path.is_file():
+        return False
+    stat = path.stat()
+    return (stat.st_size, stat.st_mtime_ns) == (remote.size, remote.time * 10**9)
+
+
 def fetch(remote: RemoteFile, path: Path) -> bool:
     """Make `path` a copy of a remote file; whether that took a transfer. It appears whole or not at all.
 
     Raises DumpUnreadable, SourceUnavailable, and OSError where the disk is full.
     """
-    if path.is_file():
-        stat = path.stat()
-        if (stat.st_size, stat.st_mtime_ns) == (remote.size, remote.time * 10**9):
-            return False
+    if is_copy(path, remote):
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

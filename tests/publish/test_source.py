@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import fsspec
 import pytest
 
-from etl.build import StageName, build
+from etl.build import StageName, build, steps
 from etl.config import Runner, load_config
 from etl.mirroring import mirror, with_local_copies
 from etl.sources import files, remote
@@ -77,6 +77,28 @@ def test_a_build_from_the_hub_is_that_from_a_folder(source: Hub, dumps: Path, tm
     assert in_process(ingest, config, tmp_path / "out/remote") == expected
     commit = source.repos[NAME].branches["main"]
     assert fetched(source) == [f"{commit}/{path}" for path in ("dumps/a.csv", "dumps/b.csv", "items.csv")]
+
+
+def to_run(config: Path, out: Path) -> list[str]:
+    """Stages that a build would run."""
+    return [stage.value for stage, runs in steps(load_config(config), out) if runs]
+
+
+def test_a_dry_run_lists_and_fetches_nothing(source: Hub, dumps: Path, tmp_path: Path) -> None:
+    names = [row.split(",")[0] for row in (dumps / "dumps/a.csv").read_text().splitlines()[1:]]
+    source.add(NAME, {"models.csv": "\n".join(["name,sha", *(f"{n},abc" for n in names)]).encode()})
+    config = write_config(tmp_path / "x.toml", dump=f"{DUMPS}/dumps/*.csv")
+    remote_models = f'\n[[models]]\npath = "{DUMPS}/models.csv"\ncolumns = {{ model_id = "name", revision = "sha" }}\n'
+    config.write_text(config.read_text().replace('"items.csv"', f'"{DUMPS}/items.csv"') + remote_models)
+    out = tmp_path / "out"
+    assert in_process(to_run, config, out) == [stage.value for stage in StageName]
+    assert (fetched(source), out.exists()) == ([], False)
+    in_process(build, load_config(config), out, Runner(), print, StageName.INGEST)
+    source.requests.clear()
+    assert in_process(to_run, config, out) == [stage.value for stage in StageName][1:]
+    source.add(NAME, {"models.csv": b"name,sha\n"})
+    assert in_process(to_run, config, out) == [stage.value for stage in StageName]
+    assert fetched(source) == []
 
 
 @pytest.mark.parametrize(

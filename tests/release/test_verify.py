@@ -27,21 +27,52 @@ def test_a_release_as_built_has_no_problem(built: Path) -> None:
     assert verify(built / "release", SPLIT_SCHEMES) == []
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.data())
-def test_any_changed_byte_is_found_and_the_file_named(release: Path, data: st.DataObject) -> None:
-    path = release / data.draw(st.sampled_from([*files(release), "SHA256SUMS"]))
+def problems_with(release: Path, name: str, data: bytes) -> list[str]:
+    """What `verify` tells while a file holds other bytes."""
+    path = release / name
     before = path.read_bytes()
-    at = data.draw(st.integers(0, len(before) - 1))
-    path.write_bytes(before[:at] + bytes([before[at] ^ data.draw(st.integers(1, 255))]) + before[at + 1 :])
+    path.write_bytes(data)
     try:
-        problems = verify(release, SPLIT_SCHEMES)
+        return [str(problem) for problem in verify(release, SPLIT_SCHEMES)]
     finally:
         path.write_bytes(before)
-    told = [str(problem) for problem in problems]
-    assert [line for line in told if path.relative_to(release).as_posix() in line] != [] or (
-        path.name == "SHA256SUMS" and told != []
-    )
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_any_changed_byte_is_found_and_the_file_named(release: Path, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from([*files(release), "SHA256SUMS"]))
+    content = bytearray((release / name).read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    told = problems_with(release, name, bytes(content))
+    assert [line for line in told if name in line] != [], told
+
+
+@pytest.mark.parametrize("byte", [b"\x0b", b"\x0c", b"\r", b"\x1c", b"\x1e", b"\x85", b" ", b"\0"])
+def test_every_newline_of_the_checksums_counts(release: Path, byte: bytes) -> None:
+    content = (release / "SHA256SUMS").read_bytes()
+    ends = [at for at, found in enumerate(content) if found == 0x0A]
+    for at in (ends[0], ends[len(ends) // 2], ends[-1]):
+        told = problems_with(release, "SHA256SUMS", content[:at] + byte + content[at + 1 :])
+        assert [line for line in told if "SHA256SUMS" in line] != [], at
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[::-1],
+        lambda lines: [*lines, lines[-1]],
+        lambda lines: [*lines[:-1], lines[-1].rstrip()],
+        lambda lines: [line.replace("\n", "\r\n") for line in lines],
+    ],
+    ids=["order", "twice", "cut", "returns"],
+)
+def test_checksums_in_another_form_are_refused(
+    release: Path, change: Callable[[list[str]], list[str]]
+) -> None:
+    lines = (release / "SHA256SUMS").read_text("utf-8").splitlines(keepends=True)
+    told = problems_with(release, "SHA256SUMS", "".join(change(lines)).encode())
+    assert [line for line in told if "SHA256SUMS" in line] != []
 
 
 def test_missing_and_extra_files_are_named(release: Path) -> None:

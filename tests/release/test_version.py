@@ -16,6 +16,7 @@ import pytest
 
 from etl import store
 from etl.splits import SPLIT_SCHEMES
+from release import card
 from release.build import ReleaseResult, write_release
 from release.diff import Level
 from release.errors import ReleaseInputError, VersionError
@@ -345,16 +346,49 @@ def test_texts_alone_are_a_patch(built: Path, tmp_path: Path) -> None:
     assert "- no row changed" in (tmp_path / "build/release/CHANGELOG.md").read_text("utf-8")
 
 
-def test_reports_are_no_reason_for_a_new_version(built: Path, tmp_path: Path) -> None:
-    def draw(release: Path) -> None:
-        (release / "reports").mkdir()
-        (release / "reports/a.png").write_bytes(b"a picture")
+def with_pictures(**pictures: bytes) -> Callable[[Path], None]:
+    """Reports of some pictures."""
 
-    build = copy(built, tmp_path)
-    wanted = options(previous=built / "release")
-    assert write_release(build, build / "release", wanted, store, reports=draw).changed is False
-    again = replace(wanted, previous=build / "release")
-    assert write_release(build, tmp_path / "third", again, store).changed is False
+    def draw(release: Path) -> None:
+        for name, data in pictures.items():
+            path = release / f"reports/{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+
+    return draw
+
+
+def test_a_card_that_shows_more_or_less_is_a_patch(built: Path, tmp_path: Path) -> None:
+    build, before = copy(built, tmp_path), built / "release"
+    for draw, version in (
+        (with_pictures(a=b"a picture"), "1.0.1"),
+        (with_pictures(a=b"a picture", b=b"one more"), "1.0.2"),
+        (None, "1.0.3"),
+    ):
+        out = tmp_path / f"v{version}"
+        result = write_release(build, out, options(previous=before), store, reports=draw)
+        assert (result.version, result.changed) == (version, True)
+        assert "- no row changed" in (out / "CHANGELOG.md").read_text("utf-8")
+        assert verify(out, SPLIT_SCHEMES) == []
+        before = out
+
+
+def test_a_card_written_in_other_words_is_a_patch(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = tmp_path / "card.md.jinja"
+    template.write_text(card.TEMPLATE.read_text("utf-8") + "\nOne more line.\n", "utf-8")
+    monkeypatch.setattr(card, "TEMPLATE", template)
+    assert release_after(built, copy(built, tmp_path)).version == "1.0.1"
+
+
+def test_pictures_drawn_in_other_bytes_are_no_reason_for_a_new_version(built: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_release(built, first, options(), store, reports=with_pictures(a=b"by one library"))
+    wanted = options(previous=first)
+    again = write_release(built, second, wanted, store, reports=with_pictures(a=b"by the next"))
+    assert (again.version, again.changed) == ("1.0.0", False)
+    assert (second / "README.md").read_bytes() == (first / "README.md").read_bytes()
 
 
 def test_other_files_for_the_same_scheme_are_a_major_change(built: Path, tmp_path: Path) -> None:

@@ -17,11 +17,15 @@ import argparse
 import hashlib
 import os
 import platform
+import resource
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from itertools import pairwise
@@ -32,7 +36,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.groups import simulated_scores
-from tests.publish.hub_server import WRITER, Hub, serve
+from tests.publish.hub_server import serve
+from tests.publish.hub_store import WRITER, Hub
 
 SMALLEST, LARGEST, MASK = 8 << 10, 128 << 10, np.uint64(0xFFFF << 48)
 """Xet's chunks: a cut where the hash of the last 64 bytes is 0 under the mask."""
@@ -150,8 +155,10 @@ def measure_rebuild(args: argparse.Namespace, folder: Path) -> None:
     for model in late:
         (aside / model.name).rename(model)
     again = run("build", config, "--out", folder / "a")
+    sums = (folder / "a/release/SHA256SUMS").read_bytes()
+    shutil.rmtree(folder / "a")
     whole = run("build", config, "--out", folder / "b")
-    same = (folder / "a/release/SHA256SUMS").read_bytes() == (folder / "b/release/SHA256SUMS").read_bytes()
+    same = sums == (folder / "b/release/SHA256SUMS").read_bytes()
     print(f"{'seconds':<10}{'cold, old':>12}{'rebuild':>12}{'cold, all':>12}{'share':>8}")
     for stage in whole:
         share = again[stage] / whole[stage]
@@ -160,19 +167,31 @@ def measure_rebuild(args: argparse.Namespace, folder: Path) -> None:
 
 
 def run(*words: object) -> dict[str, float]:
-    """Seconds that every stage of a command of routerset takes, start-up among them, and all of it."""
+    """Seconds of every stage of a command of routerset with the gate behind it, of start-up, and of all.
+
+    `cpu` is what it computed on all cores, which other work on the machine changes least.
+    """
     command = [sys.executable, "-m", "etl.cli", *map(str, words)]
     marks = [("start", time.perf_counter())]
+    before, told = resource.getrusage(resource.RUSAGE_CHILDREN), deque[str](maxlen=20)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
-        for line in child.stderr or ():
-            stage, *state = line.split()
-            if state[:1] in (["running"], ["up"]):
-                marks.append((stage, time.perf_counter()))
+        try:
+            for line in child.stderr or ():
+                told.append(line)
+                stage, *state = line.split() or [""]
+                if state[:1] in (["running"], ["up"]):
+                    marks.append((stage, time.perf_counter()))
+        except BaseException:
+            child.kill()
+            raise
     if child.returncode:
-        raise SystemExit(f"{shlex.join(command)}: ended with {child.returncode}")
+        raise SystemExit(f"{shlex.join(command)}: ended with {child.returncode}\n{''.join(told)}")
     marks.append(("all", time.perf_counter()))
-    seconds = {stage: after - start for (stage, start), (_, after) in pairwise(marks)}
-    return seconds | {"all": marks[-1][1] - marks[0][1]}
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = {stage: later - start for (stage, start), (_, later) in pairwise(marks)}
+    seconds["all"] = marks[-1][1] - marks[0][1]
+    seconds["cpu"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds
 
 
 def main() -> None:
@@ -189,7 +208,8 @@ def main() -> None:
     args.models = args.models or {"bytes": 2000, "rebuild": 100}[args.what]
     libraries = ", ".join(f"{name} {version(name)}" for name in ("pyarrow", "huggingface-hub", "datasets"))
     print(f"$ {shlex.join(['python', *sys.argv])}\nPython {platform.python_version()}, {libraries}")
-    with tempfile.TemporaryDirectory() as folder:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # or gigabytes would stay behind
+    with tempfile.TemporaryDirectory(prefix="routerset-benchmark-") as folder:
         (measure_bytes if args.what == "bytes" else measure_rebuild)(args, Path(folder))
 
 

@@ -79,6 +79,37 @@ def test_a_framework_is_imported_in_one_module(library: str, homes: set[str]) ->
     assert users <= homes
 
 
+CHANGING = (
+    "create_",
+    "delete_",
+    "duplicate_",
+    "merge_",
+    "move_",
+    "preupload_",
+    "super_squash_",
+    "update_",
+    "upload_",
+)
+"""How the names begin of what the Hub's client can change there."""
+
+
+def test_only_publish_changes_anything_on_the_hub() -> None:
+    import huggingface_hub
+
+    known = {*dir(huggingface_hub), *dir(huggingface_hub.HfApi)}
+    changing = {name for name in known if name.startswith((*CHANGING, "CommitOperation"))}
+    assert changing >= {"create_commit", "create_tag", "create_repo", "upload_folder", "CommitOperationAdd"}
+    users = {
+        module
+        for module, tree in modules()
+        for node in ast.walk(tree)
+        for name in (getattr(node, "attr", None), getattr(node, "name", None), getattr(node, "id", None))
+        if name in changing
+    }
+    assert {module for module in users if not module.startswith("release.publish")} == set()
+    assert users != set()
+
+
 def test_only_the_store_writes_our_parquet() -> None:
     """Synthetic dumps are written in the leaderboards' own layouts, not in ours."""
     writers = {

@@ -11,7 +11,8 @@ import pytest
 from etl import store
 from release.build import write_release
 from tests.publish.clients import Order, Publisher
-from tests.publish.hub_server import WRITER, Hub, Repo, serve
+from tests.publish.hub_server import serve
+from tests.publish.hub_store import WRITER, Hub, Repo
 from tests.release.builds import Bench, binary, model_names, options, write_build
 
 REPOSITORY = "hf://datasets/org/tiny"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.publish.clients import Order, Publisher, Told
 from tests.publish.conftest import REPOSITORY, Versions
-from tests.publish.hub_server import WRITER, Action, Fault, Hub
+from tests.publish.hub_store import WRITER, Action, Fault, Hub
 from tests.publish.test_hub import NAME, content, run
 
 CHANGES = (

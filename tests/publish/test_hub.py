@@ -22,7 +22,7 @@ from release.publish_errors import PublishRefused
 from release.publish_plan import Outcome
 from tests.publish.clients import Order, Publisher, Told, in_process, load_rows
 from tests.publish.conftest import REPOSITORY, Versions
-from tests.publish.hub_server import READER, WRITER, Hub
+from tests.publish.hub_store import READER, WRITER, Hub
 
 NAME = "org/tiny"
 

@@ -12,7 +12,7 @@ from release.previous import previous_release
 from release.publish_errors import ServiceUnavailable
 from tests.publish.clients import QUICK, in_process, without_waiting
 from tests.publish.conftest import REPOSITORY, Versions
-from tests.publish.hub_server import Action, Fault, Hub
+from tests.publish.hub_store import Action, Fault, Hub
 from tests.publish.test_hub import NAME, content, run
 
 

@@ -16,7 +16,7 @@ from etl.sources import files, remote
 from etl.sources.base import DumpUnreadable, SourceSpec
 from tests.dumps import truth, write_config, write_items, write_wide
 from tests.publish.clients import in_process, without_waiting
-from tests.publish.hub_server import Action, Fault, Hub
+from tests.publish.hub_store import Action, Fault, Hub
 
 NAME = "org/dumps"
 DUMPS = f"hf://datasets/{NAME}"
@@ -88,8 +88,10 @@ def test_a_dry_run_lists_and_fetches_nothing(source: Hub, dumps: Path, tmp_path:
     names = [row.split(",")[0] for row in (dumps / "dumps/a.csv").read_text().splitlines()[1:]]
     source.add(NAME, {"models.csv": "\n".join(["name,sha", *(f"{n},abc" for n in names)]).encode()})
     config = write_config(tmp_path / "x.toml", dump=f"{DUMPS}/dumps/*.csv")
-    remote_models = f'\n[[models]]\npath = "{DUMPS}/models.csv"\ncolumns = {{ model_id = "name", revision = "sha" }}\n'
-    config.write_text(config.read_text().replace('"items.csv"', f'"{DUMPS}/items.csv"') + remote_models)
+    described = (
+        f'[[models]]\npath = "{DUMPS}/models.csv"\ncolumns = {{ model_id = "name", revision = "sha" }}'
+    )
+    config.write_text(f"{config.read_text()}\n{described}\n".replace('"items.csv"', f'"{DUMPS}/items.csv"'))
     out = tmp_path / "out"
     assert in_process(to_run, config, out) == [stage.value for stage in StageName]
     assert (fetched(source), out.exists()) == ([], False)

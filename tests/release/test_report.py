@@ -174,7 +174,8 @@ def test_a_release_ships_its_report_and_verifies(tmp_path: Path) -> None:
     build = write_build(tmp_path, small_benches()[:1])
     result = write_release(build, build / "release", options(), store, reports=reports_hook)
     assert "reports/report.html" in result.files
-    card = (build / "release/README.md").read_text()
+    card = (build / "release/README.md").read_text("utf-8")
+    assert (build / "release/reports/summary.md").read_text("utf-8") in card
     assert "(reports/figure2_scaling.png)" in card
     assert "(reports/figure3_kinds.png)" in card
     assert verify(build / "release", SPLIT_SCHEMES, [check_baselines]) == []

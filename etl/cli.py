@@ -162,13 +162,19 @@ def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _validate(args: argparse.Namespace) -> int:
     from etl.sources.pickles import load_pickle
     from etl.validating import FOLDER
-    from expectations.report import to_github, to_json, to_text
+    from expectations.errors import Unreadable
+    from expectations.report import annotation, to_github, to_json, to_text
     from expectations.validate import validate
 
     docs = args.path / FOLDER if (args.path / "manifest.json").exists() else None
-    outcome = validate(
-        args.path, table=args.table, previous=args.previous, docs=docs, load_pickle=load_pickle
-    )
+    try:
+        outcome = validate(
+            args.path, table=args.table, previous=args.previous, docs=docs, load_pickle=load_pickle
+        )
+    except Unreadable as error:
+        if args.format == "github":
+            print(annotation("error", str(args.path), "unreadable", str(error)))
+        raise
     print({"text": to_text, "json": to_json, "github": to_github}[args.format](outcome))
     return outcome.exit_code
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 logging.disable(logging.WARNING)  # importing Beam warns about cloud clients that nobody asked for
@@ -98,12 +99,24 @@ def _telling(error: Exception) -> Exception:
     return error if code is None else RuntimeError(TOLD + json.dumps([code, message(error)]))
 
 
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error, what it was raised from, and so on; a chain may lead back to itself."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return chain
+
+
 @contextmanager
 def _hearing() -> Iterator[None]:
-    """Turn what `_telling` made, and whatever Beam made of it, into WorkFailed."""
+    """Turn what `_telling` made, and whatever Beam made of it, into WorkFailed; an interrupt stays one."""
     try:
         yield
     except Exception as error:
+        if any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error)):
+            raise KeyboardInterrupt from error  # which Beam takes for an error of the work
         _, told, rest = str(error).rpartition(TOLD)
         if not told:
             raise
@@ -197,14 +210,20 @@ def _state(worker: dict) -> str:
 @contextmanager
 def _dask(runner: Runner) -> Iterator[str]:
     """Address of the given scheduler, or of a local cluster that lives as long as the pipeline."""
-    import distributed  # noqa: F401 - sets up its loggers, which are silenced next
-
-    _quiet("distributed")
+    _distributed()
     if runner.scheduler:
         yield runner.scheduler
         return
     with local_cluster(runner.workers) as cluster:
         yield cluster.scheduler_address
+
+
+def _distributed() -> ModuleType:
+    """The library with its loggers silenced, which it sets up when it is imported."""
+    import distributed
+
+    _quiet("distributed", "distributed.client")  # the second has a level of its own
+    return distributed
 
 
 def local_cluster(workers: int) -> LocalCluster:
@@ -213,15 +232,15 @@ def local_cluster(workers: int) -> LocalCluster:
     Workers have imported this module when it returns. Raises ClusterUnavailable where they do not start.
     """
     import dask.config
-    from distributed import LocalCluster
 
+    distributed = _distributed()
     settings = {
         "distributed.worker.preload": [*dask.config.get("distributed.worker.preload"), __name__],
         "distributed.worker.memory.pause": False,  # a pause for memory of its own would never end
     }
     try:
         with dask.config.set(settings):
-            return LocalCluster(
+            return distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 dashboard_address="127.0.0.1:0",  # without an address, distributed insists on port 8787

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,15 @@ def read_json(path: Path) -> JsonObject:
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected a JSON object, found {type(value).__name__}")
     return value
+
+
+def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """One Parquet file, or some of its columns.
+
+    For small files this takes a third of the time of `pq.read_table`, which looks for datasets of many files.
+    """
+    with pq.ParquetFile(path) as file:
+        return file.read(columns=columns and list(columns))
 
 
 def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

@@ -14,8 +14,6 @@ import argparse
 import csv
 import dataclasses
 import json
-import platform
-import shlex
 import sys
 import tempfile
 import time
@@ -28,12 +26,13 @@ import sentence_transformers
 import torch
 import transformers
 
-# Python looks into this folder first, and this file is called `embed` too
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+# Python would look into this folder first, and this file is called `embed` too
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from embed.batches import run as run_batches  # noqa: E402
-from embed.encoders import ENCODERS, Encoder, Pooling  # noqa: E402
-from embed.model import (  # noqa: E402
+from benchmarks.measure import command, cpu, versions
+from embed.batches import run as run_batches
+from embed.encoders import ENCODERS, Encoder, Pooling
+from embed.model import (
     Policy,
     batch_shape,
     encode,
@@ -42,7 +41,7 @@ from embed.model import (  # noqa: E402
     resolve_device,
     resolve_dtype,
 )
-from embed.tokens import tokenize  # noqa: E402
+from embed.tokens import tokenize
 
 DUMPS = Path(__file__).resolve().parents[2] / "shared" / "dumps"
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}
@@ -130,10 +129,7 @@ def hardware(device: str) -> str:
     """Name of the GPU or CPU, and the number of threads."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
-    name = names[0].partition(":")[2].strip() if names else platform.processor()
-    return f"{name}, {torch.get_num_threads()} threads"
+    return f"{cpu()}, {torch.get_num_threads()} threads"
 
 
 def main() -> None:
@@ -200,9 +196,7 @@ def measure(args: argparse.Namespace, encoder: Encoder, paths: dict[str, str]) -
         if device.startswith("cuda") and name in torch.cuda.get_device_name(device).split():
             print(f"{speed / stated:.0%} of the bf16 peak stated for {name} ({stated / 1e12:.0f} Tflop/s)")
     print(f"{encoder.name} on {hardware(device)}")
-    print(f"torch {torch.__version__}, transformers {transformers.__version__}, ", end="")
-    print(f"sentence-transformers {sentence_transformers.__version__}")
-    print("command: python " + shlex.join(sys.argv))
+    print(versions("torch", "transformers", "sentence-transformers"), command(), sep="\n")
     if args.profile:
         profile(runs[-1], texts)
 

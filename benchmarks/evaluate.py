@@ -12,8 +12,6 @@ says in how many of the sampled cells they agree to four decimals.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,11 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "release"))
 
 from evaluator import Release, Task, evaluate, load_release
 from evaluator.items import load_items
 from evaluator.tasks import make_tasks
+
+from benchmarks.measure import command, machine, versions
 
 ROUTERS = ("oracle", "r_o_0.5", "random", "knn", "c_roberta", "linear")
 SEEDED_ALIKE = ("oracle", "knn", "c_roberta")  # the others draw their own random numbers
@@ -140,8 +141,7 @@ def main() -> None:
     sizes = [int(m) for m in arguments.sizes.split(",")] if arguments.sizes else None
     release = load_release(arguments.release)
     tasks = all_tasks(release, sizes)
-    versions = {name: __import__(name).__version__ for name in ("numpy", "sklearn", "torch")}
-    print(f"command: {' '.join(sys.argv)}; Python {platform.python_version()}, {json.dumps(versions)}")
+    print(command(), versions("numpy", "scikit-learn", "torch"), machine(), sep="\n")
     names = arguments.routers.split(",")
     start = time.perf_counter()
     evaluate(release, names, sizes=sizes, compat=True)

@@ -10,17 +10,19 @@ The scores come from a seeded item-response model: ability, difficulty and eight
 from __future__ import annotations
 
 import argparse
-import platform
-import shlex
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.measure import command, machine, versions
 from etl.candidates import SIZES, Group, greedy_groups, oracle_mean, paper_groups
 from etl.splits import Split, paper_split
 from schemas.benchmarks import BENCHMARKS
@@ -196,8 +198,7 @@ def main() -> int:
     parser.add_argument("--no-peer", action="store_true", help="leave out the direct version (minutes)")
     parser.add_argument("--all", action="store_true", help="every benchmark at full size")
     args = parser.parse_args()
-    print("$ python " + shlex.join(sys.argv))
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}, one thread\n")
+    print(command(), versions("numpy"), f"{machine()}; one thread\n", sep="\n")
     peer = not args.no_peer
     good = full_size(peer) if args.all else compare(args.models, args.items, not args.continuous, peer)
     return 0 if good else 1

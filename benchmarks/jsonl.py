@@ -15,16 +15,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import platform
 import random
-import shlex
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -36,6 +33,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.measure import command, machine, versions
 from etl.sources import lm_eval
 from etl.sources.base import SourceSpec
 from etl.sources.jsonlines import CHUNK
@@ -213,8 +211,7 @@ def main() -> None:
                 if n != LINES * len(paths):
                     raise RuntimeError(f"{name}: expected {LINES * len(paths)} lines, found {n}")
     packages = ("msgspec", "pyarrow", "duckdb", "datasets")
-    print(f"python {shlex.join(sys.argv)}")
-    print(f"python {platform.python_version()}, " + ", ".join(f"{p} {version(p)}" for p in packages))
+    print(command(), versions(*packages), machine(), sep="\n")
     kilobytes = size / LINES / len(paths) / 1e3
     print(f"{len(paths)} files, {size / 1e6:.0f} MB, {kilobytes:.1f} kB a line; CPU time, 1 thread\n")
     print(f"{'':<40}{'':>12}{'ratio to msgspec by':>24}")

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.measure import command, machine, peak_mib, versions
 from etl import store
 from etl.assemble import score_batches
 from etl.splits import SPLIT_SCHEMES, splits_table
@@ -199,18 +200,18 @@ def main() -> None:
     if args.measure:
         start = time.perf_counter()
         found = MEASUREMENTS[args.measure](args.folder)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        memory = peak_mib() / 1024
         print(json.dumps({"inside": time.perf_counter() - start, "memory": memory, "found": found}))
         return
     if not (args.folder / "manifest.json").exists():
         make(args.folder, args.share)
-    names = ("great-expectations", "duckdb", "pyarrow", "numpy")
-    print(", ".join(f"{name} {version(name)}" for name in names))
+    packages = ("great-expectations", "duckdb", "pyarrow", "numpy")
+    print(command(), versions(*packages), machine(), sep="\n")
     print(f"{'':<26}{'wall s':>8}{'inside s':>10}{'GiB':>7}  found")
     for name in MEASUREMENTS:
         start = time.perf_counter()
-        command = [sys.executable, __file__, str(args.folder), "--measure", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        words = [sys.executable, __file__, str(args.folder), "--measure", name]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
         row = json.loads(done.stdout.splitlines()[-1])
         wall = time.perf_counter() - start
         print(

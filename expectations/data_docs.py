@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from expectations.report import show
 
 _REMOTE = (
     re.compile(r"<script\b[^>]*\bsrc=[\"']https?://[^>]*>\s*</script>", re.IGNORECASE),
-    re.compile(r"<link\b[^>]*\bhref=[\"']https?://[^>]*>", re.IGNORECASE),
+    re.compile(r"<link\b[^>]*\bhref=[\"'](https?://|[./]*static/)[^>]*>", re.IGNORECASE),
     re.compile(r"<img\b[^>]*\bsrc=[\"']https?://[^>]*>", re.IGNORECASE),
     re.compile(r"<(footer|form)\b.*?</\1>", re.IGNORECASE | re.DOTALL),
     re.compile(r"[\w-]+\s*:\s*url\([\"']?https?://[^)]*\)[^;}]*;?", re.IGNORECASE),
@@ -47,16 +48,28 @@ main{padding:1rem;max-width:90rem}
 tr.error td:nth-child(3){color:#c62828;font-weight:600}
 tr.warning td:nth-child(3){color:#8a5a00;font-weight:600}
 tr.holds td:nth-child(3){color:#1a7f37}
+th{overflow-wrap:normal;white-space:nowrap}
 td{overflow-wrap:break-word}
+td:nth-child(n+5){overflow-wrap:anywhere;min-width:11rem}
 td ul{margin:.2rem 0 0;padding-left:1.2rem}
+@media (max-width:60rem){
+thead{display:none}
+table,tbody,tr,td{display:block;border:0}
+tr{border-top:1px solid #d5dbe1;padding:.5rem 0}
+td{padding:.1rem 0}
+td:nth-child(-n+4){display:inline;margin-right:.6rem}
+td:last-child{color:#57606a;font-size:.9em}
+}
 """
 
 
 def make_self_contained(folder: Path, outcome: Outcome) -> None:
     """Rewrite every page below `folder` in place, so that a browser asks no other host for anything.
 
-    The framework's own index is filled in by a remote script; one with all results takes its place.
+    The framework's own index is filled in by a remote script; one with all results takes its place. Its fonts
+    and pictures, 4 MB a site, are for pages that fetch the rest, so they go.
     """
+    shutil.rmtree(folder / "static", ignore_errors=True)
     for page in sorted(folder.rglob("*.html")):
         page.write_text(self_contained(page.read_text(encoding="utf-8")), encoding="utf-8")
     links = {}
@@ -90,7 +103,8 @@ def index_page(outcome: Outcome, links: Mapping[str, str]) -> str:
     head = "".join(f"<th>{name}</th>" for name in names)
     skipped = "".join(f"<li>not run: {html.escape(line)}</li>" for line in outcome.skipped)
     return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Validation</title>'
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>Validation</title>'
         f"<style>{STYLE}{INDEX_STYLE}</style></head><body><main>"
         f"<h1>Validation of {html.escape(outcome.path)}</h1>"
         f"<p>{len(outcome.findings)} expectations: {len(outcome.errors)} errors, {len(outcome.warnings)} "

@@ -129,7 +129,7 @@ def _lists(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def selection(scores: np.ndarray) -> np.ndarray:
-    """Good choices among (items, candidates): from 0.95 of the best on, none where it is 0 (section 4.1)."""
+    """Good choices among (items, candidates): from 0.95 of the best on, none where it is 0 (section 2)."""
     best = np.fmax.reduce(scores, axis=1, keepdims=True, initial=0.0)
     with np.errstate(invalid="ignore"):
         good: np.ndarray = ((scores >= LABEL_SHARE * best) & (best > 0)).astype(np.float64)
@@ -163,13 +163,13 @@ def _ids(part: Part) -> list[str]:
 
 
 def card_files(session: Session) -> Made:
-    """Table files that the card names, and those that are there."""
+    """Table files that the card names, and those that hold rows, which are all that `datasets` can load."""
     if session.target.what is not What.RELEASE:
         return None
     card = session.target.root / "README.md"
     text = card.read_text(encoding="utf-8", errors="replace") if card.exists() else ""
     named = set(_CARD_PATH.findall(text.partition("\n---")[0]))
-    present = {part.name for part in session.target.parts}
+    present = {part.name for part in session.target.parts if part.rows}
     rows = [{"path": p, "on_card": p in named, "on_disk": p in present} for p in sorted(named | present)]
     schema = pa.schema([("path", _S), ("on_card", pa.bool_()), ("on_disk", pa.bool_())])
     return pa.Table.from_pylist(rows, schema=schema)

@@ -6,10 +6,13 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import PurePath
 
 from expectations.findings import Finding, Outcome, Severity, Value
 
 WIDTH = 80
+RELEASE = "release/"
+"""Before the table and the files of a release inside a build."""
 
 
 def to_text(outcome: Outcome, *, verbose: bool = False) -> str:
@@ -44,7 +47,7 @@ def _by_suite(outcome: Outcome) -> dict[str, list[Finding]]:
 
 def _suite(finding: Finding) -> str:
     """Name of the suite, with a mark for that of a release inside a build."""
-    return ("release/" if finding.table.startswith("release/") else "") + finding.suite
+    return (RELEASE if finding.table.startswith(RELEASE) else "") + finding.suite
 
 
 def _lines(finding: Finding) -> Iterator[str]:
@@ -92,9 +95,7 @@ def to_github(outcome: Outcome) -> str:
     lines = []
     for finding in outcome.findings:
         if not finding.success:
-            first = finding.examples[0] if finding.examples else {}
-            place = first.get("path", first.get("file"))
-            path = outcome.path if place is None else f"{outcome.path}/{place}"
+            path = _file(outcome.path, finding)
             message = "\n".join(
                 [
                     f"{finding.unexpected:,} unexpected in {finding.table}: {finding.why}",
@@ -103,10 +104,23 @@ def to_github(outcome: Outcome) -> str:
             )
             level = "error" if finding.severity is Severity.ERROR else "warning"
             title = f"{_suite(finding)}.{finding.expectation}"
-            lines.append(
-                f"::{level} file={_escaped(path, True)},title={_escaped(title, True)}::{_escaped(message)}"
-            )
+            lines.append(annotation(level, path, title, message))
     return "\n".join(lines)
+
+
+def annotation(level: str, path: str, title: str, message: str) -> str:
+    """One workflow command. level: error or warning."""
+    return f"::{level} file={_escaped(path, True)},title={_escaped(title, True)}::{_escaped(message)}"
+
+
+def _file(root: str, finding: Finding) -> str:
+    """The file that the first example of a finding lies in; a single file is named below its own folder."""
+    first = finding.examples[0] if finding.examples else {}
+    # `file` of other tables is where a record came from, which is not below the root
+    place = first.get("file") if finding.table.startswith("dump_") else first.get("path")
+    if place is None or PurePath(root).name == place:
+        return root
+    return f"{root}/{RELEASE if finding.table.startswith(RELEASE) else ''}{place}"
 
 
 def _escaped(text: str, in_property: bool = False) -> str:

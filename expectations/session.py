@@ -21,6 +21,14 @@ ON_DISK = frozenset({"scores", "data", "dump_rows"})
 Made: TypeAlias = "pa.Table | str | None"
 """A view: rows, a query, or None where what it is made of is not there."""
 _numbers = itertools.count()
+_NOT_THE_FILE = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+)
+"""What a query of ours that is wrong, or too large, raises."""
 
 
 class Session:
@@ -96,9 +104,9 @@ def readable(root: Path) -> Iterator[None]:
     """Turn what a damaged file raises into Unreadable."""
     try:
         yield
-    except duckdb.ProgrammingError:
-        raise  # a query of ours is wrong, not a file
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    except _NOT_THE_FILE:
+        raise
+    except (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Unreadable(
             f"{root}: damaged ({str(error).splitlines()[0]}); expected whole files; fetch or build it again"
         ) from error

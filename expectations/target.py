@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from expectations.dumps import detect, dump_files, formats
 from expectations.errors import UnknownTable, Unreadable
+from schemas.benchmarks import BENCHMARKS
 from schemas.tables import SCHEMA_VERSION, TABLES
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -105,6 +106,8 @@ def _folder(path: Path, table: str | None, stage: str | None) -> Target:
             f"{path / 'manifest.json'}: found no stages and no release in it; expected the manifest of a "
             "build or a release; fetch or build it again"
         )
+    if path.name == "tables" and _home(path) == path.parent:
+        raise Unreadable(f"{path}: found the tables of a build, expected its folder; validate {path.parent}")
     wanted = table if table in formats() else None
     found = dump_files(path, wanted)
     if not found:
@@ -136,6 +139,17 @@ def _manifest(path: Path) -> JsonObject:
             "routerset that wrote it"
         )
     return dict(found)
+
+
+def _home(path: Path) -> Path | None:
+    """The build or release that a path lies in, or None; other programs write a manifest.json, too."""
+    for folder in path.parents:
+        try:
+            if _manifest(folder / "manifest.json"):
+                return folder
+        except Unreadable:
+            continue
+    return None
 
 
 def _build_parts(root: Path, stage: str | None) -> Iterator[Part]:
@@ -173,7 +187,7 @@ def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = N
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise Unreadable(
             f"{path}: unreadable ({error}); expected a whole Parquet file; fetch or build it again"
         ) from error
@@ -190,8 +204,15 @@ def _file(path: Path) -> Target:
         if part.schema.names == ["item", "vector"]:
             by_columns.append(EMBEDDINGS)
         for name in (*by_columns, *(n for n in by_place if "tables" in folders)):
-            return Target(path.parent, What.TABLE, (_part(path, path.parent, name),))
+            # the scores of a release are named after their benchmark
+            keys = {"benchmark": path.stem} if name == path.parent.name and path.stem in BENCHMARKS else None
+            return Target(path.parent, What.TABLE, (_part(path, path.parent, name, keys),))
     found = detect(path)
+    home = None if found else _home(path)
+    if home is not None:
+        raise Unreadable(
+            f"{path}: found a part of {home}, which means nothing without the rest; validate {home}"
+        )
     if found is None:
         raise Unreadable(
             f"{path}: found neither a table nor a dump that we know; expected a table ({', '.join(NAMES)}) "

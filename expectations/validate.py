@@ -14,7 +14,7 @@ import tempfile
 import types
 import warnings
 import weakref
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,6 +73,7 @@ def validate(
             try:
                 batches, left = plan(session, suites_for(each, suites))
                 skipped += [prefix + line for line in left]
+                _connect(session, dict.fromkeys(batch.view for batch in batches))
                 for batch in batches:
                     findings += _run(session, batch, prefix, store)
             finally:
@@ -164,14 +165,7 @@ def _run(session: Session, batch: Batch, prefix: str, store: Path | None) -> Ite
     name = f"{prefix}{batch.suite.name}".replace("/", ".")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        source = _source(session)
-        asset = f"{batch.view}"
-        try:
-            definition = source.get_asset(asset).get_batch_definition(asset)
-        except LookupError:
-            definition = source.add_table_asset(
-                asset, table_name=batch.view
-            ).add_batch_definition_whole_table(asset)
+        definition = session.source.get_asset(batch.view).get_batch_definition(batch.view)
         suite = gx.ExpectationSuite(
             name=f"{name}.{batch.view}.{number}",
             expectations=[_row(gx, no_rows, e) for e in batch.expectations],
@@ -192,19 +186,28 @@ def _run(session: Session, batch: Batch, prefix: str, store: Path | None) -> Ite
         yield _finding(session, batch, by_name[row.expectation_config.meta["name"]], row, prefix)
 
 
-def _source(session: Session):
-    """The data source of a session, made once."""
+def _connect(session: Session, views: Iterable[str]) -> None:
+    """Make the data source of a session, all views at once: every change of it rewrites the whole config."""
     from sqlalchemy.pool import NullPool
 
     _, context, _ = _framework()
-    if session.source is None:
-        _sessions[session.name] = session
+    _sessions[session.name] = session
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         session.source = context.data_sources.add_sql(
             session.name,
             connection_string=f"duckdb+buf:///{session.name}",
             kwargs={"poolclass": NullPool},
+            assets=[
+                {
+                    "name": view,
+                    "type": "table",
+                    "table_name": view,
+                    "batch_definitions": [{"name": view, "partitioner": None}],
+                }
+                for view in views
+            ],
         )
-    return session.source
 
 
 def _forget(session: Session) -> None:
@@ -320,7 +323,7 @@ def _write(outcome: Outcome, docs: Path, store: Path) -> None:
                 "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
             },
         )
-        context.build_data_docs(site_names=[site])
+        context.build_data_docs(site_names=[site], build_index=False)  # ours takes its place
         context.delete_data_docs_site(site)
     make_self_contained(store, outcome)
     docs.mkdir(parents=True, exist_ok=True)

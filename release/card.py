@@ -9,11 +9,14 @@ from itertools import groupby
 from pathlib import Path
 
 from release.errors import ReleaseInputError
+from release.files import read_text
 from release.layout import REPORTS, Config
 from release.manifest import Json, Manifest
 from schemas.benchmarks import BENCHMARKS
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
+MAIN_TABLE = "summary.md"
+"""The table of `reports/` that stands on the card."""
 CITATION = """@inproceedings{huang2025routereval,
   title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up
                in LLMs},
@@ -30,9 +33,10 @@ _SIZES |= {10**8: "10M<n<100M", 10**9: "100M<n<1B"}
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture in the release. path: relative to its root."""
+    """A picture or a table of the release, for its card. path: relative to its root; table: its Markdown."""
 
     path: str
+    table: str = ""
 
     @property
     def title(self) -> str:
@@ -54,12 +58,17 @@ class _Example:
 
 
 def figures(release: Path) -> list[Figure]:
-    """Pictures below `reports/`, by path."""
+    """The main table of `reports/`, where there is one, and the pictures below it, by path.
+
+    Raises ReleaseInputError for a table that cannot be read.
+    """
+    path = f"{REPORTS}/{MAIN_TABLE}"
+    tables = [Figure(path, read_text(release / path))] if (release / path).exists() else []
     found = (release / REPORTS).rglob("*.png")
-    return [Figure(path) for path in sorted(p.relative_to(release).as_posix() for p in found)]
+    return tables + [Figure(path) for path in sorted(p.relative_to(release).as_posix() for p in found)]
 
 
-def render_card(manifest: Manifest, pictures: Sequence[Figure] = ()) -> str:
+def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
     """`README.md` of a release: YAML for `load_dataset` and the Hub, then the page people read."""
     from jinja2 import Environment, StrictUndefined
 
@@ -80,7 +89,7 @@ def render_card(manifest: Manifest, pictures: Sequence[Figure] = ()) -> str:
         registry=BENCHMARKS,
         configs=configs,
         sizes={c.name: _sizes(manifest, c) for c in configs},
-        figures=pictures,
+        figures=shown,
         example=_example(manifest),
         groups={name: _groups(manifest, name) for name in benchmarks},
         skipped=_skipped(manifest),

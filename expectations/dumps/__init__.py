@@ -13,6 +13,7 @@ from expectations.dumps import details, lm_eval, mmlu_pro, routereval, wide
 
 Views: TypeAlias = Mapping[str, pa.Table]
 LoadPickle: TypeAlias = Callable[[Path], object]
+WIDE = "wide"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ FORMATS: dict[str, DumpFormat] = {
         ("details", details),
         ("mmlu_pro", mmlu_pro),
         ("routereval", routereval),
-        ("wide", wide),
+        (WIDE, wide),
     )
 }
 """Dump format by name, the most particular first; a new one is one line here and one suite."""
@@ -51,10 +52,16 @@ def detect(path: Path) -> str | None:
 
 
 def dump_files(folder: Path, wanted: str | None) -> dict[Path, str]:
-    """Dump files below a folder, and their formats; of one format where one is wanted."""
+    """Dump files below a folder, and their formats; of one format where one is wanted.
+
+    Wide tables are known by their columns: among them, or alone, one that is too damaged to tell counts too.
+    """
     found = {}
+    damaged = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         name = detect(path)
         if name is not None and wanted in (None, name):
             found[path] = name
-    return found
+        elif name is None and wide.damaged(path):
+            damaged[path] = WIDE
+    return found if set(found.values()) - {WIDE} or wanted not in (None, WIDE) else found | damaged

@@ -44,7 +44,7 @@ def read(paths: Sequence[Path], root: Path) -> dict[str, pa.Table]:
 def _rows(path: Path, task: str | None) -> tuple[list[dict[str, object]], str | None]:
     try:
         file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         return [], f"no Parquet: {error}"[:120]
     header = file_row(path.parent, path, task, 0)
     wanted = metrics_of(str(header["benchmark"]) if header["benchmark"] else None)
@@ -59,10 +59,10 @@ def _rows(path: Path, task: str | None) -> tuple[list[dict[str, object]], str | 
     names = [name for name in _IDENTITY if name in places]
     try:
         table = file.read(columns=[".".join(places[n]) for n in [*names, *([metric] if metric else [])]])
-    except (OSError, pa.ArrowException) as error:
+        columns = {name: _column(table, places[name]) for name in names}
+        scores = _column(table, places[metric]) if metric else [None] * len(table)
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         return [], f"damaged: {error}"[:120]
-    columns = {name: _column(table, places[name]) for name in names}
-    scores = _column(table, places[metric]) if metric else [None] * len(table)
     rows: list[dict[str, object]] = []
     for at in range(len(table)):
         content = [columns[name][at] for name in names if name in ("query", "example", "choices")]

@@ -49,7 +49,7 @@ def _elements(path: Path) -> tuple[list[object], str | None]:
             with archive.open(members[0]) as stream:
                 data = stream.read(MAX_BYTES + 1)
         value = json.loads(data)
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
         return [], f"no archive of JSON: {error}"[:120]
     if not isinstance(value, list):
         return [], f"found a {type(value).__name__}, expected a list"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,16 +47,26 @@ MAX_CELLS = 1000
 
 def matches(path: Path) -> bool:
     """Whether the file is a table with a column of models."""
-    if not path.name.lower().endswith(_SUFFIXES):
-        return False
-    if path.suffix == ".parquet":
-        try:
-            names = pq.read_schema(path).names
-        except (OSError, pa.ArrowException):
-            return False
-    else:
-        names = _header(path)
+    names = _names(path) or []
     return any(name in MODEL_COLUMNS for name in names) and any(_is_item(name) for name in names)
+
+
+def damaged(path: Path) -> bool:
+    """Whether the file is a table by its name, and no column of it can be read."""
+    return path.name.lower().endswith(_SUFFIXES) and not _names(path)
+
+
+def _names(path: Path) -> list[str] | None:
+    """Columns of a table; None where the file is none, or cannot be read."""
+    if not path.name.lower().endswith(_SUFFIXES):
+        return None
+    if path.suffix != ".parquet":
+        return _header(path)
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except (OSError, UnicodeDecodeError, pa.ArrowException):
+        return None
+    return names
 
 
 def read(paths: Sequence[Path], root: Path) -> dict[str, pa.Table]:
@@ -122,7 +133,7 @@ def _header(path: Path) -> list[str]:
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
             return next(csv.reader(stream), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error):
         return []
 
 

@@ -6,7 +6,7 @@ from expectations.findings import Suite
 from expectations.suites.rules import TABLES, not_null, one_of, resolves, rows, unique, warn
 from schemas.tables import Kind, Split
 
-_SPLITS = "RouterEval, appendix B, Table 4"
+_SPLITS = "RouterEval, appendix A, Table 4"
 _GROUPS = "RouterEval, section 4.2 and appendix C"
 _KEY = "benchmark, method, m, kind"
 

@@ -182,7 +182,7 @@ RELEASE = Suite(
         rows(
             "labels",
             "a candidate is a good choice from 0.95 of the best score on, and nobody is where the best is 0",
-            "RouterEval, section 4.1",
+            "RouterEval, section 2",
             """select path, "column", wrong_labels, first_wrong as item_id from {batch} where wrong_labels
             > 0""",
             "group_columns",

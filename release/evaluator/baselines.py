@@ -14,6 +14,8 @@ from .routers import TRAINING_FREE
 from .scoring import evaluate
 
 BASELINES = Path("reports") / "baselines.json"
+CELL = ("benchmark", "m", "kind", "method", "scheme", "compat", "encoder", "router")
+"""Entries that together name a row."""
 TOLERANCE = 5e-5  # half of the fourth decimal
 
 Progress = Callable[[int, int, str], None]
@@ -50,7 +52,10 @@ def check_baselines(release: Release, progress: Progress = lambda done, total, l
         raise InputError(
             f"{path}: missing or unreadable ({error}); this release publishes no baselines"
         ) from error
-    checked = [row for row in published if row["router"] in TRAINING_FREE]
+    rows = published if isinstance(published, list) else [published]
+    if not all(isinstance(row, dict) and {*CELL} <= row.keys() for row in rows):
+        raise InputError(f"{path}: found other things than rows of the evaluator; make the report again")
+    checked = [row for row in rows if row["router"] in TRAINING_FREE]
     recomputed: dict[tuple[Value, ...], dict[str, Value]] = {}
     for method, scheme, compat, encoder in sorted({_settings(row) for row in checked}):
         chosen = [row for row in checked if _settings(row) == (method, scheme, compat, encoder)]
@@ -86,9 +91,7 @@ def _settings(row: dict[str, Value]) -> tuple[str, str, bool, str]:
 
 
 def _cell(row: dict[str, Value]) -> tuple[Value, ...]:
-    return tuple(
-        row[k] for k in ("benchmark", "m", "kind", "method", "scheme", "compat", "encoder", "router")
-    )
+    return tuple(row[key] for key in CELL)
 
 
 def _same(published: Value, recomputed: Value) -> bool:

@@ -87,7 +87,8 @@ def load_items(
         rows = np.flatnonzero(splits == split)
         if not len(rows) and split != "validation":
             raise DataError(
-                f"{folder}: the {split} split of scheme {scheme!r} is empty; nothing can be evaluated"
+                f"{folder}: the {split} split of scheme {scheme!r} is empty; nothing can be evaluated, "
+                "so leave this benchmark out of --benchmarks"
             )
         parts[split] = Part(
             rows,
@@ -106,7 +107,7 @@ def _require_scheme(folder: Path, scheme: str) -> None:
     path = folder / "train.parquet"
     try:
         names = pq.read_schema(path).names
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise InputError(f"{path}: missing or unreadable ({error})") from error
     schemes = [n.removeprefix("split_") for n in names if n.startswith("split_")]
     if scheme not in schemes:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import DataError, InputError
+from .errors import DataError, InputError, UsageError
 from .task import KINDS
 
 SCHEMA_VERSION = 1
@@ -59,6 +59,12 @@ class Release:
     def encoders(self, benchmark: str) -> list[str]:
         """Names of the encoders that have vectors for `benchmark`, sorted."""
         return sorted(p.parent.name for p in self.path.glob(f"vectors/*/{benchmark}") if p.is_dir())
+
+    def require(self, benchmarks: Sequence[str]) -> None:
+        """Raise UsageError for a benchmark that this release does not have."""
+        for name in benchmarks:
+            if name not in self.benchmarks:
+                raise UsageError(f"no benchmark {name!r}; this release has {', '.join(self.benchmarks)}")
 
     def groups_of(self, benchmark: str, method: str) -> list[Group]:
         """Groups of one benchmark and method, by m and kind."""
@@ -137,8 +143,8 @@ def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
         return table.read(columns=list(columns))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; is the release complete?") from None
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: unreadable ({error})") from error
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        raise InputError(f"{path}: unreadable ({error}); fetch the release again") from error
 
 
 def _shorten(names: Sequence[str], limit: int = 8) -> str:

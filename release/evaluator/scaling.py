@@ -74,7 +74,11 @@ def scaling_up(
     seed: int = 0,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
 ) -> list[Curve]:
-    """One Curve per benchmark, from `scores/`, over all of its items."""
+    """One Curve per benchmark, from `scores/`, over all of its items.
+
+    Raises UsageError for a benchmark that this release does not have, InputError, DataError.
+    """
+    release.require(benchmarks or ())
     names = list(benchmarks or release.benchmarks)
     curves = []
     for done, name in enumerate(names):
@@ -89,22 +93,29 @@ def scaling_up(
 def read_scores(release: Release, benchmark: str) -> Scores:
     """Score matrix (models, items) of the models that cover every item, by model id.
 
-    Raises DataError if no model does, or a model has two scores for an item.
+    Raises DataError if no model does, a model has two scores for an item, or a row is none of a score.
     """
     path = release.path / "scores" / f"{benchmark}.parquet"
     table = read_parquet(path, ["model_id", "item", "score"])
     models = table["model_id"].combine_chunks()
+    items, scores = (table[name].to_numpy() for name in ("item", "score"))
+    n = release.benchmarks[benchmark].n_items
+    named = models.is_valid().to_numpy(zero_copy_only=False)
+    unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
+    if len(unsound):
+        found = ", ".join(f"{name} {table[name][int(unsound[0])]}" for name in table.column_names)
+        raise DataError(
+            f"{path}: row {unsound[0]}: {found}; expected a model, an item below {n} and a score in [0, 1]"
+        )
     codes = (
         models.indices.to_numpy()
         if hasattr(models, "indices")
         else models.dictionary_encode().indices.to_numpy()
     )
-    items = table["item"].to_numpy()
-    n = release.benchmarks[benchmark].n_items
     matrix = np.full((int(codes.max(initial=-1)) + 1, n), np.nan, np.float32)
-    matrix[codes, items] = table["score"].to_numpy()
+    matrix[codes, items] = scores
     if np.count_nonzero(~np.isnan(matrix)) != len(table):
-        raise DataError(f"{path}: a model has two scores for an item, or a score is NaN")
+        raise DataError(f"{path}: a model has two scores for an item; expected one")
     covering = matrix[~np.isnan(matrix).any(axis=1)]
     if not len(covering):
         raise DataError(f"{path}: no model covers all {n} items")

@@ -103,9 +103,7 @@ def _plan(
     covers: Callable[[Group], bool],
 ) -> tuple[dict[str, list[Group]], list[str]]:
     """Groups by benchmark, and a note for each size that a benchmark lacks."""
-    for name in benchmarks or ():
-        if name not in release.benchmarks:
-            raise UsageError(f"no benchmark {name!r}; this release has {', '.join(release.benchmarks)}")
+    release.require(benchmarks or ())
     methods = sorted({g.method for g in release.groups})
     if method not in methods:
         raise UsageError(f"no groups by method {method!r}; this release has {', '.join(methods) or 'none'}")

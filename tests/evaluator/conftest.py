@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from release.evaluator import Release, load_release
+from release.evaluator.routers import mlp
 from tests.evaluator.releases import random_fixture, write_release
 
 
@@ -18,6 +19,13 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             random_fixture("soft", binary=False, seed=1),
         ],
     )
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Router mlp, small and hasty."""
+    monkeypatch.setattr(mlp, "EPOCHS", 2)
+    monkeypatch.setattr(mlp, "HIDDEN", 16)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from release.evaluator import (
 )
 from tests.evaluator.releases import random_fixture, write_release
 
+EVERY = (*TRAINING_FREE, "linear", "mlp")
+
 
 def assert_no_nan(result: Evaluation) -> None:
     text = json.dumps(
@@ -28,9 +30,10 @@ def assert_no_nan(result: Evaluation) -> None:
     assert "nan" not in result.table() + result.difference_table()
 
 
-def test_one_candidate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compat", [True, False])
+def test_one_candidate(tmp_path: Path, quick: None, compat: bool) -> None:
     release = load_release(write_release(tmp_path, [random_fixture(ms=(1,))]))
-    result = evaluate(release, [*TRAINING_FREE, "linear"], pairs=True, resamples=300)
+    result = evaluate(release, EVERY, pairs=True, resamples=300, compat=compat)
     assert_no_nan(result)
     for row in result.rows:
         assert row.metrics["mu_o"].value == pytest.approx(row.best_single_score, abs=1e-6)
@@ -40,21 +43,21 @@ def test_one_candidate(tmp_path: Path) -> None:
         assert row.mdd == 0
 
 
-def test_items_that_every_candidate_fails(tmp_path: Path) -> None:
-    fixture = random_fixture()
+@pytest.mark.parametrize("compat", [True, False])
+@pytest.mark.parametrize("binary", [True, False])
+def test_items_that_every_candidate_fails(tmp_path: Path, quick: None, binary: bool, compat: bool) -> None:
+    fixture = random_fixture(binary=binary)
     fixture.scores[:, ::2] = 0
-    result = evaluate(
-        load_release(write_release(tmp_path, [fixture])), [*TRAINING_FREE, "linear"], pairs=True
-    )
-    assert_no_nan(result)
+    release = load_release(write_release(tmp_path, [fixture]))
+    assert_no_nan(evaluate(release, EVERY, pairs=True, resamples=300, compat=compat))
 
 
 @pytest.mark.parametrize("compat", [True, False])
-def test_a_benchmark_that_every_candidate_fails(tmp_path: Path, compat: bool) -> None:
+def test_a_benchmark_that_every_candidate_fails(tmp_path: Path, quick: None, compat: bool) -> None:
     fixture = random_fixture()
     fixture.scores[:] = 0
     release = load_release(write_release(tmp_path, [fixture]))
-    result = evaluate(release, [*TRAINING_FREE, "linear"], pairs=True, resamples=300, compat=compat)
+    result = evaluate(release, EVERY, pairs=True, resamples=300, compat=compat)
     assert_no_nan(result)
     for row in result.rows:
         assert row.metrics["mu_o"].value == 0

@@ -180,6 +180,46 @@ def test_faults_are_refused_with_row_and_reason(
         read_predictions(write(tmp_path / f"mine{suffix}", rows), toy)
 
 
+WIDE_FAULTS: Sequence[tuple[str, Change, str]] = [
+    ("repeated", lambda rows, _: rows.append(dict(rows[1])), r"row 13: item 'toy-\d+' repeats row 2"),
+    ("missing", lambda rows, _: rows.pop(3), r"no row for test item 'toy-\d+'"),
+    ("unknown", set_value(2, "item_id", "nope"), r"row 3: not a test item: 'nope'"),
+    (
+        "NaN",
+        lambda rows, release: rows[5].update({group(release).candidates[0]: float("nan")}),
+        r"row 6: org/.*: expected a number in \[0, 1\]",
+    ),
+    (
+        "null",
+        lambda rows, release: rows[5].update({group(release).candidates[0]: None}),
+        r"row 6: org/.*: expected a number in \[0, 1\]",
+    ),
+    (
+        "sum",
+        lambda rows, release: rows[5].update({group(release).candidates[0]: 0.9}),
+        r"row 6: probabilities of item 'toy-\d+' sum to 1\.4, expected 1",
+    ),
+]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize(("change", "said"), [f[1:] for f in WIDE_FAULTS], ids=[f[0] for f in WIDE_FAULTS])
+def test_faults_of_a_column_per_candidate(
+    toy: Release, tmp_path: Path, change: Change, said: str, suffix: str
+) -> None:
+    shares = dict(zip(group(toy).candidates, (0.5, 0.25, 0.25), strict=True))
+    rows: Rows = [{"item_id": item, **CELL, **shares} for item in test_items(toy)]
+    change(rows, toy)
+    with pytest.raises(PredictionError, match=said):
+        read_predictions(write(tmp_path / f"mine{suffix}", rows), toy)
+
+
+def test_a_candidate_twice_for_one_item(toy: Release, tmp_path: Path) -> None:
+    rows = [row | {"probability": 0.5} for row in chosen_rows(toy) for _ in range(2)]
+    with pytest.raises(PredictionError, match=r"row 2: item 'toy-\d+' repeats row 1"):
+        read_predictions(write(tmp_path / "mine.csv", rows), toy)
+
+
 def test_text_where_a_probability_belongs(toy: Release, tmp_path: Path) -> None:
     rows = [row | {"probability": "1"} for row in chosen_rows(toy)]
     rows[2]["probability"] = "high"

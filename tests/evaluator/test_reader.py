@@ -157,6 +157,18 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         evaluate(release, ["oracle"])
 
 
+@pytest.mark.parametrize(
+    "name", ["data/toy/test.parquet", "vectors/minilm/toy/train.parquet", "groups.parquet"]
+)
+@pytest.mark.parametrize("keep", [300, 0])
+def test_a_file_cut_short_is_named(tmp_path: Path, name: str, keep: int) -> None:
+    write_release(tmp_path, [random_fixture()])
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match=rf"{name}: (missing or )?unreadable"):
+        evaluate(load_release(tmp_path), ["knn"])
+
+
 def test_a_missing_group_column_is_named(tmp_path: Path) -> None:
     release = load_release(write_release(tmp_path, [random_fixture()]))
     path = tmp_path / "data/toy/train.parquet"

@@ -27,12 +27,6 @@ def toy_tasks(
     return tasks, [items.parts["test"].scores[g] for g in groups]
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mlp, "EPOCHS", 2)
-    monkeypatch.setattr(mlp, "HIDDEN", 16)
-
-
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
     assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc"}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import combinations
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from release.evaluator import DataError, Release, load_release
+from release.evaluator import DataError, Release, UsageError, load_release
 from release.evaluator.scaling import (
     PROBABILITIES,
     SUBSETS,
@@ -81,3 +82,33 @@ def test_models_that_miss_an_item_are_left_out(tmp_path: Path) -> None:
     pq.write_table(table.filter(pa.compute.field("item") > 0), path)
     with pytest.raises(DataError, match="no model covers all 120 items"):
         read_scores(release, "toy")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("model_id", None, "model_id None"),
+        ("item", None, "item None"),
+        ("item", -1, "item -1"),
+        ("item", 120, "item 120"),
+        ("score", None, "score None"),
+        ("score", math.nan, "score nan"),
+        ("score", 1.5, "score 1.5"),
+    ],
+)
+def test_a_row_that_is_no_score_is_named(tmp_path: Path, column: str, value: float | None, said: str) -> None:
+    release = load_release(write_release(tmp_path, [random_fixture(n_models=5)]))
+    path = tmp_path / "scores/toy.parquet"
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    rows[7][column] = value
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+    with pytest.raises(
+        DataError, match=rf"toy\.parquet: row 7: .*{said}.*; expected a model, an item below 120"
+    ):
+        scaling_up(release)
+
+
+def test_an_unknown_benchmark_names_those_there_are(toy: Release) -> None:
+    with pytest.raises(UsageError, match="no benchmark 'mmlu'; this release has soft, toy"):
+        scaling_up(toy, ["mmlu"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from release.evaluator import Release, evaluate, load_release
+from release.evaluator import InputError, Release, evaluate, load_release
 from release.evaluator.baselines import BASELINES, check_baselines, compute_baselines
 from release.evaluator.results import Row
 from release.evaluator.tables import PaperTable, by_kind, paper_tables, to_csv, to_latex, to_markdown
@@ -120,8 +120,16 @@ def test_published_baselines_come_out_again_and_changes_are_found(tmp_path: Path
     assert problems[1].endswith("this release has no such cell")
 
 
-def test_a_release_without_baselines_says_so(toy: Release, tmp_path: Path) -> None:
-    from release.evaluator import InputError
+@pytest.mark.parametrize("text", ["{}", "[1]", "[{}]", '[{"router": "knn"}]', "null"])
+def test_baselines_that_are_no_rows_are_refused(tmp_path: Path, text: str) -> None:
+    release = load_release(write_release(tmp_path, [random_fixture()]))
+    path = tmp_path / BASELINES
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"baselines\.json: found other things than rows"):
+        check_baselines(release)
 
+
+def test_a_release_without_baselines_says_so(toy: Release, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="publishes no baselines"):
         check_baselines(toy)

@@ -11,7 +11,8 @@ import pytest
 
 from expectations.errors import UnknownTable, Unreadable, ValidationError
 from expectations.validate import validate
-from tests.expectations.builds import Copy, part
+from tests.expectations.builds import ENCODER, Copy, part
+from tests.expectations.mutations.edits import cell
 
 
 @pytest.fixture
@@ -42,6 +43,39 @@ def test_pages_that_are_damaged_behind_a_sound_footer(copy: Copy) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(Unreadable, match="damaged"):
         validate(copy.root, suites=["scores"])
+
+
+@pytest.mark.parametrize("suite", ["items", "release"])
+def test_pages_that_do_not_inflate(copy: Copy, suite: str) -> None:
+    name = part("items", "arc") if suite == "items" else "release/data/arc/train.parquet"
+    path = copy.root / name
+    start = pq.read_metadata(path).row_group(0).column(0).data_page_offset
+    data = bytearray(path.read_bytes())
+    data[start + 40 : start + 80] = b"\xff" * 40
+    path.unlink()
+    path.write_bytes(bytes(data))
+    root = copy.root if suite == "items" else copy.root / "release"
+    with pytest.raises(Unreadable, match=r"damaged \(.*\); expected whole files; fetch or build it again"):
+        validate(root, suites=["layout", suite])
+
+
+def test_names_of_columns_that_are_no_unicode(tmp_path: Path) -> None:
+    path = tmp_path / "weather.parquet"
+    pq.write_table(pa.table({"city_1": ["Delft"], "rain": [1.0]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"city_1", b"\xb8ity_1"))
+    with pytest.raises(Unreadable, match=r"weather\.parquet: unreadable .*expected a whole Parquet file"):
+        validate(path)
+    assert [f.expectation for f in validate(tmp_path).errors] == ["files_readable"]
+
+
+def test_text_that_is_no_unicode(copy: Copy) -> None:
+    path = copy.root / "release/groups.parquet"
+    table = copy.read("release/groups.parquet")
+    path.unlink()
+    pq.write_table(table, path, compression="none")
+    path.write_bytes(path.read_bytes().replace(b"all_weak", b"\xd8ll_weak"))
+    with pytest.raises(Unreadable, match=r"damaged \(.*groups\.parquet.*UTF"):
+        validate(copy.root / "release", suites=["groups"])
 
 
 def test_a_text_file_named_parquet(tmp_path: Path) -> None:
@@ -127,6 +161,34 @@ def test_one_table_alone(good: Path) -> None:
     assert {f.suite for f in outcome.findings} == {"layout", "items"}
     assert outcome.errors == ()
     assert validate(good / "tables/models.parquet", table="models").errors == ()
+
+
+def test_the_scores_of_a_release_know_their_benchmark(copy: Copy) -> None:
+    cell("release/scores/arc.parquet", 7, "score", 0.5)(copy)
+    outcome = validate(copy.root / "release/scores/arc.parquet")
+    assert [f.expectation for f in outcome.errors] == ["score_binary"]
+
+
+def test_a_part_of_a_release_names_the_release(good: Path) -> None:
+    for name in ("data/arc/train.parquet", f"vectors/{ENCODER}/arc/test.parquet", "groups.parquet"):
+        with pytest.raises(Unreadable, match=rf"found a part of .*; validate {good / 'release'}$"):
+            validate(good / "release" / name)
+
+
+def test_a_manifest_of_another_program_is_no_build(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"name": "a web page"}')
+    path = tmp_path / "tables/weather.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.table({"model": ["a/b"], "item_1": [1]}), path)
+    assert validate(path).errors == validate(path.parent).errors == ()
+    pq.write_table(pa.table({"city": ["Delft"]}), path)
+    with pytest.raises(Unreadable, match="neither a table nor a dump that we know"):
+        validate(path)
+
+
+def test_the_tables_of_a_build_name_the_build(good: Path) -> None:
+    with pytest.raises(Unreadable, match=rf"found the tables of a build.*; validate {good}$"):
+        validate(good / "tables")
 
 
 def test_a_stage_looks_at_nothing_that_later_stages_wrote(copy: Copy) -> None:

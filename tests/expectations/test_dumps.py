@@ -8,6 +8,7 @@ import pickle
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from etl.sources.pickles import load_pickle
 from etl.synth import Layout, Plan, write
-from expectations.dumps import FORMATS
+from expectations.dumps import FORMATS, detect
+from expectations.dumps.routereval import read as read_pickles
 from expectations.suites import DUMPS
 from expectations.validate import validate
 
@@ -236,6 +240,52 @@ def test_a_file_of_noise_is_an_error_and_no_crash(form: str, tmp_path: Path) -> 
     path.write_bytes(bytes(range(256)) * 4)
     outcome = validate(path, table=form, load_pickle=load_pickle)
     assert {f.expectation for f in outcome.errors} & {"files_readable", "rows_sound"}
+
+
+def damaged(form: str, folder: Path, damage: Callable[[bytes], bytes]) -> Path:
+    """A dump with some rows of a format, and something done to its bytes."""
+    content = good_rows(form)
+    path = folder / NAMES[form]
+    put(form, path, content[:40] if isinstance(content, list) else content)
+    path.write_bytes(damage(path.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+def test_damage_of_any_kind_is_read_without_a_crash(form: str, tmp_path: Path, data: st.DataObject) -> None:
+    def damage(whole: bytes) -> bytes:
+        if data.draw(st.booleans(), label="cut"):
+            return whole[: data.draw(st.integers(0, len(whole) - 1))]
+        at, byte = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 255))
+        return whole[:at] + bytes([byte]) + whole[at + 1 :]
+
+    path = damaged(form, tmp_path, damage)
+    detect(path)
+    read = partial(read_pickles, load=load_pickle) if form == "routereval" else FORMATS[form].read
+    assert {"dump_files", "dump_rows"} <= set(read([path], tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("cut.parquet", b"PAR1"), ("empty.csv", b""), ("latin.csv", b"\xe9,1\n")]
+)
+def test_a_damaged_table_among_wide_ones_is_named(name: str, data: bytes, tmp_path: Path) -> None:
+    put("wide", tmp_path / NAMES["wide"], good_rows("wide"))
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "items.csv").write_text("id,question\n1,why?\n")
+    (error,) = validate(tmp_path).errors
+    assert error.expectation == "files_readable"
+    assert [example["file"] for example in error.examples] == [name]
+    (tmp_path / NAMES["wide"]).unlink()
+    assert [f.expectation for f in validate(tmp_path).errors] == ["files_readable"]
+
+
+def test_a_damaged_table_among_logs_is_no_log(tmp_path: Path) -> None:
+    put("lm_eval", tmp_path / NAMES["lm_eval"], good_rows("lm_eval"))
+    (tmp_path / "notes.csv").write_bytes(b"")
+    outcome = validate(tmp_path)
+    assert ({f.suite for f in outcome.findings}, outcome.errors) == ({"lm_eval"}, ())
 
 
 @pytest.mark.parametrize("layout", [x for x in Layout if x is not Layout.ALL])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,21 @@ def test_a_suite_is_well_formed(suite: Suite) -> None:
         assert expectation.reference
         view = expectation.view or suite.view
         assert view in BUILDERS or view.startswith("dump_")
+
+
+REFERENCES = sorted(
+    {e.reference for suite in (*FOLDERS.values(), *DUMPS.values()) for e in suite.expectations}
+)
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_a_reference_leads_somewhere(reference: str) -> None:
+    place, _, name = reference.partition(": ")
+    if place.startswith("RouterEval, "):
+        assert re.search(r"Table \d|section \d|appendix [A-F]|Eq\. \d", place)
+        return
+    text = (Path(__file__).resolve().parents[2] / place).read_text("utf-8")
+    assert (f"\n### {name}\n" if place.endswith(".md") else name) in text
 
 
 def test_a_view_is_made_once(good: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from expectations.suites import FOLDERS
 from expectations.validate import validate
 from tests.expectations.builds import Copy
-from tests.expectations.mutations import MUTATIONS, Mutation
+from tests.expectations.mutations import MUTATIONS
+from tests.expectations.mutations.edits import Mutation
 
 
 def test_the_good_build_has_no_error(good: Path) -> None:

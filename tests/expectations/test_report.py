@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from expectations.data_docs import index_page, self_contained
 from expectations.findings import Finding, Outcome, Severity
 from expectations.report import to_github, to_json, to_text
@@ -60,10 +62,28 @@ def test_github_annotations_are_escaped() -> None:
         "::error file=out/build,title=scores.model_item_unique::12,345 unexpected in score_facts: two"
     )
     assert second.startswith(
-        "::warning file=out/build/data/a%2Cb%3Ac%25.parquet,title=release/layout.columns_known::1 unexpected"
+        "::warning file=out/build/release/data/a%2Cb%3Ac%25.parquet,title=release/layout.columns_known::1 une"
     )
     assert "%0Apath data/a,b:c%25.parquet, note two%0Alines" in second
     assert to_github(Outcome("x", (GOOD,))) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "table", "example", "file"),
+    [
+        ("out/build", "columns", {"path": "tables/runs.parquet"}, "out/build/tables/runs.parquet"),
+        ("out/build", "release/columns", {"path": "groups.parquet"}, "out/build/release/groups.parquet"),
+        ("out/runs.parquet", "columns", {"path": "runs.parquet"}, "out/runs.parquet"),
+        ("dumps", "dump_rows", {"file": "a/x.jsonl", "row": 3}, "dumps/a/x.jsonl"),
+        ("dumps/x.jsonl", "dump_rows", {"file": "x.jsonl", "row": 3}, "dumps/x.jsonl"),
+        ("out/build", "quarantine", {"file": "a/x.jsonl", "row": 3}, "out/build"),
+    ],
+)
+def test_an_annotation_stands_at_the_file_that_is_wrong(
+    path: str, table: str, example: dict[str, str | int], file: str
+) -> None:
+    finding = replace(BAD, table=table, examples=(example,))
+    assert to_github(Outcome(path, (finding,))).startswith(f"::error file={file},title=")
 
 
 def test_exit_codes() -> None:
@@ -83,6 +103,7 @@ def test_the_index_links_results_and_escapes_them() -> None:
 def test_a_page_asks_no_other_host() -> None:
     page = (
         '<html><head><link rel="stylesheet" href="https://cdn.example/x.css"/>'
+        '<link rel="icon" href="../../static/images/favicon.ico"/>'
         '<script src="https://cdn.example/x.js">'
         "</script><style>a{background:url('https://cdn.example/x.png') 0 0 no-repeat;"
         "color:red}</style></head>"
@@ -91,6 +112,7 @@ def test_a_page_asks_no_other_host() -> None:
     )
     done = self_contained(page)
     assert "https://" not in done
+    assert "static/" not in done
     assert "<script" not in done
     assert "color:red" in done
     assert "<p>kept</p>" in done

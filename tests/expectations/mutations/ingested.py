@@ -1,0 +1,146 @@
+"""Corruptions of what `ingest` writes: models, items, scores, runs and quarantine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tests.expectations.builds import Copy, Row, part
+from tests.expectations.mutations.edits import (
+    ITEMS,
+    MODELS,
+    QUARANTINE,
+    RUNS,
+    SCORES,
+    Mutation,
+    cell,
+    drop,
+    repeat,
+    swap,
+    unknown_benchmark,
+)
+
+
+def _quarantine(**changes: Any) -> Callable[[Copy], None]:
+    row = {
+        "source": "details",
+        "file": "f",
+        "row": 1,
+        "model_id": None,
+        "benchmark": "arc",
+        "reason": "missing_score",
+        "detail": "found none",
+        "excerpt": None,
+    }
+    return lambda copy: copy.rows(QUARANTINE, lambda rows: [*rows, {**row, **changes}])
+
+
+def _items(n: int) -> Callable[[Copy], None]:
+    """As many items of arc."""
+    return lambda copy: copy.rows(
+        ITEMS, lambda rows: [{**rows[0], "item": item, "item_id": f"arc/{item}"} for item in range(n)]
+    )
+
+
+def _same_id(rows: list[Row]) -> None:
+    rows[1]["item_id"] = rows[0]["item_id"]
+
+
+def _same_key(rows: list[Row]) -> None:
+    rows[1]["doc_key"] = rows[0]["doc_key"]
+
+
+def _no_text(rows: list[Row]) -> None:
+    rows[0]["question"] = rows[0]["prompt"] = None
+
+
+def _without_item(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["item"] != 5]
+
+
+MUTATIONS = (
+    Mutation("null model_id", "models.model_id_not_null", cell(MODELS, 0, "model_id", None)),
+    Mutation("null leaderboards", "models.leaderboards_not_null", cell(MODELS, 0, "leaderboards", None)),
+    Mutation("model twice", "models.model_id_unique", repeat(MODELS, 2)),
+    Mutation("white space in a name", "models.model_id_canonical", cell(MODELS, 0, "model_id", "org 0/m")),
+    Mutation("path in a name", "models.model_id_canonical", cell(MODELS, 0, "model_id", "../etc/passwd")),
+    Mutation("other organisation", "models.org_matches", cell(MODELS, 0, "org", "nobody")),
+    Mutation("negative size", "models.params_positive", cell(MODELS, 0, "params_b", -7.0)),
+    Mutation("size NaN", "models.params_positive", cell(MODELS, 0, "params_b", math.nan)),
+    Mutation(
+        "unknown leaderboard", "models.leaderboards_known", cell(MODELS, 0, "leaderboards", ["v1", "v9"])
+    ),
+    Mutation("leaderboard lost", "models.leaderboards_match_scores", cell(MODELS, 0, "leaderboards", ["v1"])),
+    Mutation("model without scores", "models.models_scored", repeat(MODELS, 2, model_id="a/new", org="a")),
+    Mutation("null item", "items.item_not_null", cell(ITEMS, 3, "item", None)),
+    Mutation("null item_id", "items.item_id_not_null", cell(ITEMS, 3, "item_id", None)),
+    Mutation("null subset", "items.subset_not_null", cell(ITEMS, 3, "subset", None)),
+    Mutation("null doc_key", "items.doc_key_not_null", cell(ITEMS, 3, "doc_key", None)),
+    Mutation("null family", "items.family_id_not_null", cell(ITEMS, 3, "family_id", None)),
+    Mutation("gap in the items", "items.items_dense", drop(ITEMS, 5)),
+    Mutation("item number twice", "items.items_dense", cell(ITEMS, 5, "item", 4)),
+    Mutation("negative item", "items.items_dense", cell(ITEMS, 0, "item", -1)),
+    Mutation("item_id twice", "items.item_id_unique", lambda c: c.rows(ITEMS, _same_id)),
+    Mutation("item_id of a row", "items.item_id_stable", cell(ITEMS, 3, "item_id", "arc/3")),
+    Mutation("question edited", "items.item_id_stable", cell(ITEMS, 3, "question", "What is new?")),
+    Mutation("items swapped", "items.item_id_stable", swap(ITEMS, "question", 3, 4)),
+    Mutation("other prefix", "items.item_id_prefix", cell(ITEMS, 3, "item_id", "mmlu/0123456789abcdef")),
+    Mutation("other family", "items.family_id_matches", cell(ITEMS, 3, "family_id", "fam-0000000000000000")),
+    Mutation(
+        "subsets out of order",
+        "items.subsets_in_canonical_order",
+        swap(part("items", "gpqa"), "subset", 0, 60),
+    ),
+    Mutation("doc_key twice", "items.doc_key_unique", lambda c: c.rows(ITEMS, _same_key)),
+    Mutation("text lost", "items.text_present", lambda c: c.rows(ITEMS, _no_text)),
+    Mutation("empty question", "items.text_not_empty", cell(ITEMS, 3, "question", "  ")),
+    Mutation("items of an unknown benchmark", "items.benchmark_known", unknown_benchmark),
+    Mutation("a few items short of full size", "items.table_4_counts", _items(1171)),
+    Mutation("half of full size", "items.nearly_full_size", _items(700)),
+    Mutation("null model of a score", "scores.model_id_not_null", cell(SCORES, 7, "model_id", None)),
+    Mutation("null item of a score", "scores.item_not_null", cell(SCORES, 7, "item", None)),
+    Mutation("null score", "scores.score_not_null", cell(SCORES, 7, "score", None)),
+    Mutation("score of 1.0001", "scores.score_in_range", cell(SCORES, 7, "score", 1.0001)),
+    Mutation("score of -1", "scores.score_in_range", cell(SCORES, 7, "score", -1.0)),
+    Mutation("score NaN", "scores.score_in_range", cell(SCORES, 7, "score", math.nan)),
+    Mutation("score infinite", "scores.score_in_range", cell(SCORES, 7, "score", math.inf)),
+    Mutation("share where binary", "scores.score_binary", cell(SCORES, 7, "score", 0.5)),
+    Mutation("score twice", "scores.model_item_unique", repeat(SCORES, 7)),
+    Mutation("score twice, differently", "scores.model_item_unique", repeat(SCORES, 7, score=0.25)),
+    Mutation("score of an unknown model", "scores.models_resolve", cell(SCORES, 7, "model_id", "no/body")),
+    Mutation("score of an unknown item", "scores.items_resolve", cell(SCORES, 7, "item", 40)),
+    Mutation("score of item -1", "scores.items_resolve", cell(SCORES, 7, "item", -1)),
+    Mutation("item without scores", "scores.items_scored", lambda c: c.rows(SCORES, _without_item)),
+    Mutation("model misses an item", "scores.models_complete", drop(SCORES, 7)),
+    Mutation("null metric", "runs.metric_not_null", cell(RUNS, 0, "metric", None)),
+    Mutation("null chosen", "runs.chosen_not_null", cell(RUNS, 0, "chosen", None)),
+    Mutation("short checksum", "runs.sha256_well_formed", cell(RUNS, 0, "sha256", "abc")),
+    Mutation("time not ISO", "runs.timestamp_iso", cell(RUNS, 0, "timestamp", "19 July 2023")),
+    Mutation("run of an unknown model", "runs.models_resolve", cell(RUNS, 0, "model_id", "no/body")),
+    Mutation("run of an unknown benchmark", "runs.benchmark_known", cell(RUNS, 0, "benchmark", "ark")),
+    Mutation("more kept than read", "runs.kept_within_read", cell(RUNS, 0, "n_kept", 1000)),
+    Mutation(
+        "two runs chosen", "runs.one_run_chosen", repeat(RUNS, 0, timestamp="2024-01-01T00:00:00.000000")
+    ),
+    Mutation("score that no run kept", "runs.scores_accounted_for", cell(RUNS, 0, "n_kept", 1)),
+    Mutation("other metric", "runs.official_metric", cell(RUNS, 0, "metric", "f1")),
+    Mutation("older run", "runs.superseded", repeat(RUNS, 0, chosen=False, n_kept=0)),
+    *(
+        Mutation(f"null {column} of a run", f"runs.{column}_not_null", cell(RUNS, 0, column, None))
+        for column in ("model_id", "benchmark", "subset", "source", "file", "sha256", "n_items", "n_kept")
+    ),
+    Mutation("unknown reason", "quarantine.reason_known", _quarantine(reason="bad_luck")),
+    Mutation("null detail", "quarantine.detail_not_null", _quarantine(detail=None)),
+    Mutation("negative row", "quarantine.row_not_negative", _quarantine(row=-1)),
+    Mutation("long excerpt", "quarantine.excerpt_short", _quarantine(excerpt="x" * 501)),
+    Mutation("unknown benchmark in quarantine", "quarantine.benchmark_known", _quarantine(benchmark="ark")),
+    Mutation("record that nobody counted", "quarantine.reasons_counted", _quarantine()),
+    Mutation("record in quarantine", "quarantine.quarantined", _quarantine()),
+    *(
+        Mutation(
+            f"null {column} in quarantine", f"quarantine.{column}_not_null", _quarantine(**{column: None})
+        )
+        for column in ("source", "file", "reason")
+    ),
+)

@@ -1,0 +1,162 @@
+"""`routerset validate` as people and CI call it: exit codes, formats, results and pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from etl.cli import main
+from tests.expectations.builds import Copy
+from tests.expectations.mutations.edits import MODELS, cast, cell
+
+
+@pytest.fixture
+def copy(good: Path, tmp_path: Path) -> Copy:
+    return Copy(good, tmp_path / "build")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main(["validate", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_release_that_holds_exits_0_with_its_warnings(
+    copy: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, copy.root / "release")
+    assert (code, err) == (0, "")
+    assert re.search(r"^groups +learnable +warning +\d+$", out, re.MULTILINE)
+    assert re.search(r"^\d+ expectations: 0 errors, 1 warnings$", out.splitlines()[-1])
+    results = json.loads((copy.root / "release/validation/results.json").read_text("utf-8"))
+    assert results["errors"] == 0
+    assert run(capsys, copy.root / "release")[0] == 0  # its own pages are no part of a release
+
+
+def test_pages_ask_no_other_host_and_link_to_what_is_there(
+    copy: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell(MODELS, 0, "params_b", -7.0)(copy)
+    assert run(capsys, copy.root, "--table", "models")[0] == 1
+    docs = copy.root / "validation/data_docs"
+    pages = sorted(docs.rglob("*.html"))
+    index = (docs / "index.html").read_text("utf-8")
+    assert len(pages) > 1
+    assert "params_positive" in index
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert "://" not in text
+        assert "<script" not in text
+    links = re.findall(r'href="([^"#]+)"', index)
+    assert links
+    assert [link for link in links if not (docs / link).is_file()] == []
+
+
+def test_errors_exit_1_and_every_format_names_them(copy: Copy, capsys: pytest.CaptureFixture[str]) -> None:
+    cell("release/models.parquet", 0, "params_b", -7.0)(copy)
+    path = copy.root / "release"
+    code, text, _ = run(capsys, path, "--table", "models")
+    assert code == 1
+    assert re.search(r"^models +params_positive +error +1$", text, re.MULTILINE)
+    assert "model_id org-0/model-0020, params_b -7.0" in text
+    code, lines, _ = run(capsys, path, "--table", "models", "--format", "github")
+    assert code == 1
+    assert lines.startswith(f"::error file={path},title=models.params_positive::1 unexpected in models: ")
+    code, document, _ = run(capsys, path, "--table", "models", "--format", "json")
+    assert code == 1
+    (failed,) = (f for f in json.loads(document)["findings"] if not f["success"])
+    assert (failed["expectation"], failed["severity"], failed["unexpected"]) == (
+        "params_positive",
+        "error",
+        1,
+    )
+    assert failed["examples"] == [{"model_id": "org-0/model-0020", "params_b": -7.0}]
+    assert failed["why"]
+    assert failed["reference"]
+
+
+def test_drift_is_told_against_the_release_before(
+    good: Path, copy: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell("release/groups.parquet", 0, "model_id", "no/body")(copy)
+    arguments = (copy.root / "release", "--table", "drift")
+    code, out, _ = run(capsys, *arguments, "--previous", good / "release")
+    assert code == 0
+    assert "groups_kept" in out
+    assert "groups_kept" not in run(capsys, *arguments)[1]
+
+
+def cut(copy: Copy) -> Path:
+    path = copy.root / "release/models.parquet"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:200])
+    return copy.root / "release"
+
+
+def text_named_parquet(copy: Copy) -> Path:
+    copy.text("scores.parquet", "model,item,score\n")
+    return copy.root / "scores.parquet"
+
+
+def empty_folder(copy: Copy) -> Path:
+    (copy.root / "empty").mkdir()
+    return copy.root / "empty"
+
+
+def newer(copy: Copy) -> Path:
+    copy.json("release/manifest.json", lambda d: d.update(schema_version=2))
+    return copy.root / "release"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (
+            cut,
+            r"release/models\.parquet: unreadable .*; expected a whole Parquet file; fetch or build it again",
+        ),
+        (text_named_parquet, r"scores\.parquet: unreadable .*; expected a whole Parquet file"),
+        (
+            empty_folder,
+            r"empty: found no manifest\.json.*; expected the folder of a build, a release or dumps",
+        ),
+        (
+            newer,
+            r"manifest\.json: schema_version: found 2, expected 1; use the version of routerset that wrote",
+        ),
+        (lambda copy: copy.root / "none", r"none: not found; expected a build, a release, a table or a dump"),
+    ],
+    ids=["cut", "text", "empty", "newer", "nothing"],
+)
+def test_what_cannot_be_read_exits_3_and_names_the_file(
+    damage: Callable[[Copy], Path], said: str, copy: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, damage(copy))
+    assert (code, out) == (3, "")
+    assert re.search(said, err)
+    assert "Traceback" not in err
+
+
+def test_an_unknown_table_exits_2_and_lists_those_there_are(
+    good: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, good, "--table", "results")
+    assert (code, out) == (2, "")
+    assert "--table: found 'results', expected one of layout, manifest, models" in err
+
+
+def test_a_column_of_another_type_exits_1_and_says_what_did_not_run(
+    copy: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cast(MODELS, "params_b", pa.string())(copy)
+    code, out, _ = run(capsys, copy.root / MODELS)
+    assert code == 1
+    assert "path models.parquet, column params_b, expected double, found string" in " ".join(out.split())
+    assert "not run: models.params_positive" in out
+    assert not (copy.root / "tables/validation").exists()

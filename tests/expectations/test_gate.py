@@ -1,0 +1,61 @@
+"""A build runs the suites behind every stage, and stops before the release where one fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from etl.build import StageName, build
+from etl.config import Runner, load_config
+from etl.synth import Plan, build_config, write
+from etl.validating import ValidationFailed, gate
+from tests.expectations.builds import Copy
+from tests.expectations.mutations.edits import GROUPS, cell
+
+
+def test_every_stage_has_its_gate_and_the_first_failure_is_the_end(tmp_path: Path) -> None:
+    plan = Plan(models=8, benchmarks=("arc",))
+    write(tmp_path / "dumps", plan, lambda _: None)
+    text = build_config(Path("dumps"), plan).replace('encoders = ["minilm"]', "encoders = []")
+    (tmp_path / "arc.toml").write_text(text, "utf-8")
+    said: list[str] = []
+
+    def check(out: Path, stage: str, mark: str) -> dict[str, object]:
+        said.append(f"gate {stage}")
+        if stage == "groups":
+            raise ValidationFailed("groups failed")
+        return {}
+
+    with pytest.raises(ValidationFailed):
+        build(
+            load_config(tmp_path / "arc.toml"),
+            tmp_path / "out",
+            Runner(),
+            lambda stage, state: said.append(f"{stage.value} {state}"),
+            gate=check,
+        )
+    assert said == [
+        *("ingest running", "gate ingest", "splits running", "gate splits", "groups running", "gate groups")
+    ]
+    assert not (tmp_path / "out/release").exists()
+
+
+def test_a_stage_whose_tables_fail_is_told_with_its_findings(good: Path, tmp_path: Path) -> None:
+    copy = Copy(good, tmp_path / "build")
+    assert gate(copy.root, "groups", "0")["warnings"] == 1
+    cell(GROUPS, 0, "model_id", "no/body")(copy)
+    with pytest.raises(
+        ValidationFailed, match=r"groups +models_resolve +error(?s:.*)stage groups failed"
+    ) as e:
+        gate(copy.root, "groups", "1")
+    assert e.value.exit_code == 1
+    results = json.loads((copy.root / "validation/groups/results.json").read_text("utf-8"))
+    assert "models_resolve" in {f["expectation"] for f in results["findings"] if not f["success"]}
+
+
+def test_the_gate_of_every_stage_that_writes_tables_has_suites() -> None:
+    from expectations.validate import SUITES_OF_STAGE
+
+    assert set(SUITES_OF_STAGE) == {s.value for s in StageName} - {"validate", "release"}

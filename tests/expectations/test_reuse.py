@@ -1,0 +1,76 @@
+"""The workflow, the hook and the examples that others copy fit each other and the command line."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from etl.cli import _parser
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOW = ".github/workflows/validate.yml"
+
+
+def load(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text("utf-8"))
+
+
+def examples(name: str) -> list[Any]:
+    """Every YAML block of a page."""
+    return [
+        yaml.safe_load(block)
+        for block in re.findall(r"```yaml\n(.*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/validation.md"])
+def test_the_example_calls_the_workflow_with_inputs_that_it_has(page: str) -> None:
+    inputs = load(WORKFLOW)[True]["workflow_call"]["inputs"]  # YAML 1.1 reads the key `on` so
+    (job,) = (block["jobs"]["gate"] for block in examples(page) if "jobs" in block)
+    assert job["uses"] == f"ORG/routerset/{WORKFLOW}@main"
+    assert set(job["with"]) <= set(inputs)
+    assert {name for name, entry in inputs.items() if entry.get("required")} <= set(job["with"])
+
+
+def test_the_workflow_runs_the_gate_and_keeps_its_pages() -> None:
+    steps = load(WORKFLOW)["jobs"]["validate"]["steps"]
+    (command,) = (step["run"] for step in steps if "routerset validate" in step.get("run", ""))
+    words = shlex.split(re.sub(r"\$\{VALIDATE_TABLE:\+(.*?)\} ", r"\1 ", command))
+    parsed = _parser().parse_args(words[1:])
+    assert parsed.format == "github"
+    assert steps[-1]["if"] == "always()"
+    assert steps[-1]["with"]["path"].endswith("/validation")
+
+
+def test_the_workflow_names_no_package_host() -> None:
+    assert "://" not in "".join(step.get("run", "") for step in load(WORKFLOW)["jobs"]["validate"]["steps"])
+
+
+def test_the_hook_is_the_gate_and_the_example_names_it() -> None:
+    (hook,) = load(".pre-commit-hooks.yaml")
+    assert hook["entry"] == "routerset validate"
+    assert hook["pass_filenames"] is False
+    (example,) = (block["repos"][0] for block in examples("docs/validation.md") if "repos" in block)
+    (used,) = example["hooks"]
+    assert used["id"] == hook["id"]
+    _parser().parse_args([*hook["entry"].split()[1:], *used["args"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "matches"),
+    [
+        ("release/manifest.json", True),
+        ("release/SHA256SUMS", True),
+        ("dumps/results.csv", True),
+        ("README.md", False),
+        ("src/model.py", False),
+    ],
+)
+def test_the_hook_runs_when_data_changes(name: str, matches: bool) -> None:
+    (hook,) = load(".pre-commit-hooks.yaml")
+    assert bool(re.search(hook["files"], name)) == matches

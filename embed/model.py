@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -137,9 +138,14 @@ def encode(
     return Encoded(vectors, truncated, np.array([len(i) for i in ids], dtype=np.int32), rows)
 
 
-@lru_cache(maxsize=1)
 def load(path: str, device: str, dtype: str) -> tuple[Tokenizer, PackedEncoder]:
-    """Tokenizer and model of a folder; a process keeps one model at a time."""
+    """Tokenizer and model of a folder; a process keeps one model at a time, while its files are the same."""
+    files = sorted((file.name, file.stat()) for file in Path(path).iterdir() if file.is_file())
+    return _load(path, device, dtype, tuple((name, s.st_size, s.st_mtime_ns) for name, s in files))
+
+
+@lru_cache(maxsize=1)
+def _load(path: str, device: str, dtype: str, files: object) -> tuple[Tokenizer, PackedEncoder]:
     import torch
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel, AutoTokenizer

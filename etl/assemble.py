@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from etl import store
 from etl.items import CONFLICT, UNKNOWN, DocsetUse, canonical_items
 from etl.normalize import quarantine_columns
 from etl.sources.base import DumpUnreadable, SourceSpec
-from etl.staging import MISSING, RUN_FRAGMENTS, SHARDS, Shard, read_docset, read_prompts
+from etl.staging import MISSING, RUN_FRAGMENTS, SHARDS, Shard, read_docset, read_lines, read_prompts
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
 
@@ -99,8 +98,8 @@ def _load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> p
     parts = []
     for shard in sorted(set(shards), key=lambda s: (s.order, s.folder)):
         path = staging / SHARDS / shard.folder / f"{benchmark}.runs.parquet"
-        names = [name for name in RUN_FRAGMENTS.names if name != "scores"]
-        table = pq.read_table(path, columns=names)
+        names = [name for name in RUN_FRAGMENTS.names if name not in ("scores", "lines")]
+        table = store.read_file(path, names)
         n = len(table)
         parts.append(
             table.append_column("source", pa.repeat(pa.scalar(shard.source), n))
@@ -227,7 +226,7 @@ def _read_scores(rows: pd.DataFrame, binary: bool) -> Iterator[tuple[pd.DataFram
     shards = sorted(rows["shard"].unique())
     for start in range(0, len(shards), WINDOW):
         window = shards[start : start + WINDOW]
-        blobs = [pq.read_table(shard, columns=["scores"])["scores"].combine_chunks() for shard in window]
+        blobs = [store.read_file(Path(shard), ["scores"])["scores"].combine_chunks() for shard in window]
         offset = dict(zip(window, np.cumsum([0, *map(len, blobs)]).tolist(), strict=False))
         joined = pa.concat_arrays(blobs)
         inside = rows[rows["shard"].isin(window)]
@@ -258,11 +257,17 @@ def _quarantine_unmatched(
     document = bad[at]
     details = {int(d): _why(int(d), column) for d in bad}
     conflict = column.target[document] == CONFLICT
+    distinct, starts = np.unique(run, return_index=True)
+    places = zip(rows["shard"].iloc[distinct], rows["row"].iloc[distinct], strict=True)
+    lines = read_lines(
+        (*place, part) for place, part in zip(places, np.split(document, starts[1:]), strict=True)
+    )
     outcome.quarantined.append(
         quarantine_columns(
             len(run),
             source=rows["source"].to_numpy()[run],
             file=rows["file"].to_numpy()[run],
+            row=lines,
             model_id=rows["model_id"].to_numpy()[run],
             benchmark=benchmark,
             reason=np.where(conflict, Reason.CONFLICTING_GOLD.value, Reason.UNKNOWN_ITEM.value),
@@ -291,13 +296,14 @@ def _merge(
 ) -> None:
     """Join the parts of one run that lies in several files: equal repeats count once, unequal ones never."""
     parts = sorted(parts, key=lambda p: (p[0]["file"], p[0]["sha256"], p[0]["row"]))
-    targets, values, owners = [], [], []
+    targets, values, owners, documents = [], [], [], []
     for row, codes in parts:
         target = columns[row["docset"]].target
         usable = (target >= 0) & ~_is_missing(codes)
         targets.append(target[usable])
         values.append(codes[usable])
         owners.append(np.full(int(usable.sum()), row.name))
+        documents.append(np.flatnonzero(usable))
     target, value, owner = np.concatenate(targets), np.concatenate(values), np.concatenate(owners)
     items, first, inverse = np.unique(target, return_index=True, return_inverse=True)
     differs = np.zeros(len(items), bool)
@@ -309,11 +315,13 @@ def _merge(
         return
     np.add.at(outcome.lost, owner[clash], 1)
     files = {row.name: row["file"] for row, _ in parts}
+    places = ((row["shard"], row["row"], at) for (row, _), at in zip(parts, documents, strict=True))
     outcome.quarantined.append(
         quarantine_columns(
             len(clash),
             source=parts[0][0]["source"],
             file=[files[o] for o in owner[clash].tolist()],
+            row=read_lines(places)[clash],
             model_id=parts[0][0]["model_id"],
             benchmark=benchmark,
             reason=Reason.DUPLICATE_KEY.value,

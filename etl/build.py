@@ -95,8 +95,9 @@ def build(
     """Bring the build in `out` up to date; returns its manifest.
 
     only: run this stage alone. gate: runs behind every stage; without one, stage `validate` is left out.
-    Raises DumpUnreadable, EmptyBuild, BuildLocked, StageMissing, and what the stages raise.
+    Raises ConfigError, DumpUnreadable, EmptyBuild, BuildLocked, StageMissing, and what the stages raise.
     """
+    embedding.check(config)
     out.mkdir(parents=True, exist_ok=True)
     with _lock(out):
         _remove_temporaries(out)
@@ -131,8 +132,9 @@ def steps(config: Config, out: Path) -> list[tuple[StageName, bool]]:
     """Every stage, and whether a build would run it; what stands after a stage that runs, runs too.
 
     Remote dumps are listed, not fetched: where a copy is not up to date, everything would run.
-    Raises DumpUnreadable, SourceUnavailable.
+    Raises ConfigError, DumpUnreadable, SourceUnavailable.
     """
+    embedding.check(config)
     local = with_fresh_copies(config, out / COPIES)
     if local is None:
         return [(name, True) for name in StageName]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 import types
 import typing
@@ -21,6 +22,7 @@ from schemas.ids import file_stem_is_safe
 SCHEMES = ("paper", "family")
 METHODS = ("paper", "greedy")
 SIZES = (3, 5, 10, 100, 1000)
+_VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", re.ASCII)
 T = TypeVar("T")
 
 
@@ -83,7 +85,7 @@ class Groups:
 class Embed:
     """`[embed]`: encoders, the text they see (`question` or `prompt`), number format of the model.
 
-    paths: local folders that stand in for hub ids.
+    paths: local folders that stand in for hub ids, by encoder, relative to the config file.
     """
 
     encoders: tuple[str, ...] = ()
@@ -122,12 +124,12 @@ _LISTS = {"source": SourceSpec, "models": ModelsSpec}
 
 
 def load_config(path: Path) -> Config:
-    """Read and check a config file; relative dump paths are taken from the file's folder.
+    """Read and check a config file; relative paths in it are taken from its folder.
 
     Raises ConfigError on a wrong file, FileNotFoundError where there is none.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected TOML, {error}") from error
     return parse_config(raw, path)
@@ -160,6 +162,9 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         dataclasses.replace(m, path=_absolute(m.path, path.parent))
         for m in cast(tuple[ModelsSpec, ...], lists["models"])
     )
+    embed = cast(Embed, parts["embed"])
+    paths = {name: _absolute(each, path.parent) for name, each in embed.paths.items()}
+    parts["embed"] = dataclasses.replace(embed, paths=paths)
     release = cast(Release, parts["release"])
     if release.previous is not None:
         parts["release"] = dataclasses.replace(release, previous=_absolute(release.previous, path.parent))
@@ -230,6 +235,11 @@ def _check(config: Config) -> None:
                     f"{config.file}: {where}: {_hint(value, list(valid))}; valid: {', '.join(valid)}"
                 )
 
+    def distinct(values: tuple[object, ...], where: str) -> None:
+        for value in values:
+            if values.count(value) > 1:
+                raise ConfigError(f"{config.file}: {where}: {value!r} is there more than once")
+
     known = tuple(BENCHMARKS)
     if not config.sources:
         raise ConfigError(f"{config.file}: no [[source]]: add at least one with format and path")
@@ -238,6 +248,9 @@ def _check(config: Config) -> None:
     one_of(config.dataset.benchmarks, known, "[dataset] benchmarks")
     one_of(config.splits.schemes, SCHEMES, "[splits] schemes")
     one_of(config.groups.methods, METHODS, "[groups] methods")
+    distinct(config.splits.schemes, "[splits] schemes")
+    distinct(config.groups.methods, "[groups] methods")
+    distinct(config.embed.encoders, "[embed] encoders")
     one_of((config.embed.text,), ("question", "prompt"), "[embed] text")
     one_of((config.embed.dtype,), ("auto", "float32", "bfloat16"), "[embed] dtype")
     targets = {t for s in config.sources for t in s.tasks.values()}
@@ -251,6 +264,10 @@ def _check(config: Config) -> None:
         raise ConfigError(
             f"{config.file}: [splits] schemes: at least one is needed; valid: {', '.join(SCHEMES)}"
         )
+    if not 0 <= config.splits.seed < 1 << 32:
+        raise ConfigError(
+            f"{config.file}: [splits] seed: expected 0 to {(1 << 32) - 1}, found {config.splits.seed}"
+        )
     if any(m < 1 for m in config.groups.sizes):
         raise ConfigError(
             f"{config.file}: [groups] sizes: expected numbers of at least 1, found {config.groups.sizes}"
@@ -259,3 +276,8 @@ def _check(config: Config) -> None:
         raise ConfigError(f"{config.file}: [dataset] min_coverage: expected a share in (0, 1]")
     if not file_stem_is_safe(config.dataset.name):
         raise ConfigError(f"{config.file}: [dataset] name: expected letters, digits, '.', '_' or '-'")
+    if config.release.version != "auto" and not _VERSION.fullmatch(config.release.version):
+        raise ConfigError(
+            f'{config.file}: [release] version: expected X.Y.Z, such as "1.0.0", or "auto", '
+            f'found "{config.release.version}"'
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from embed.encoders import ENCODERS
+from embed.encoders import ENCODERS, shared_passes
 from embed.model import Policy
 from embed.shards import Shard, embed_texts, embeddings_table
 from embed.texts import embed_text
@@ -33,7 +33,6 @@ def fingerprint_of(config: Config, outputs: Iterable[Output]) -> str:
     """Fingerprint of the stage. outputs: files of the stages before it."""
     from embed.weights import weights_revision
 
-    _check(config)
     weights = {name: weights_revision(ENCODERS[name], config.embed.paths) for name in config.embed.encoders}
     ready = [(name, sha256(path)) for name, path, _ in _ready_files(config)]
     items = [(o.path, o.sha256) for o in outputs if o.path.startswith("tables/items/")]
@@ -43,7 +42,6 @@ def fingerprint_of(config: Config, outputs: Iterable[Output]) -> str:
 
 def embeddings(config: Config, build: Path, benchmarks: Sequence[str], runner: Runner) -> Stage:
     """Write the embeddings of every encoder and benchmark. Raises what `embed_texts` raises."""
-    _check(config)
     items = {b: pq.read_table(build / partition("items", b)) for b in benchmarks}
     files: list[Output] = []
     info: dict[str, dict[str, store.JsonObject]] = {}
@@ -62,22 +60,34 @@ def embeddings(config: Config, build: Path, benchmarks: Sequence[str], runner: R
             vectors = _ready(items[benchmark], benchmark, ready) if benchmark in own else None
             if vectors is not None:
                 write(encoder, benchmark, vectors, {"from": "dump", "truncated": 0})
-    for encoder in config.embed.encoders:
-        left = [b for b in benchmarks if b not in info.get(encoder, {})]
-        if left:
-            _compute(config, build, encoder, {b: items[b] for b in left}, runner, write)
+    for encoders, left in _passes(config, benchmarks, info):
+        _compute(config, build, encoders, {b: items[b] for b in left}, runner, write)
     return Stage("", tuple(sorted(files, key=lambda o: o.path)), {"embeddings": info})
+
+
+def _passes(
+    config: Config, benchmarks: Sequence[str], ready: Mapping[str, Collection[str]]
+) -> list[tuple[list[str], tuple[str, ...]]]:
+    """Encoders that share a forward pass over the same benchmarks, with these; what is ready is left out."""
+    found = []
+    for group in shared_passes([ENCODERS[name] for name in config.embed.encoders], config.embed.paths):
+        names: dict[tuple[str, ...], list[str]] = {}
+        for encoder in group:
+            left = tuple(b for b in benchmarks if b not in ready.get(encoder.name, ()))
+            names.setdefault(left, []).append(encoder.name)
+        found += [(encoders, left) for left, encoders in names.items() if left]
+    return found
 
 
 def _compute(
     config: Config,
     build: Path,
-    encoder: str,
+    encoders: Sequence[str],
     items: Mapping[str, pa.Table],
     runner: Runner,
     write: Callable[[str, str, np.ndarray, store.JsonObject], None],
 ) -> None:
-    """Compute the vectors of one encoder; equal texts of several benchmarks are encoded once."""
+    """Compute the vectors of some encoders; equal texts of several benchmarks are encoded once."""
     texts = {
         b: [
             embed_text(q, p, "prompt" if config.embed.text == "prompt" else "question")
@@ -87,21 +97,24 @@ def _compute(
     }
     vectors, report = embed_texts(
         [text for part in texts.values() for text in part],
-        [encoder],
+        encoders,
         cache_dir=str(build / "staging" / "vectors"),
         policy=Policy(dtype=config.embed.dtype),
         paths=config.embed.paths,
         run_shards=functools.partial(_run_shards, runner=runner),
     )
-    found = report.encoders[encoder]
-    if found.padding_waste is not None:
-        say(f"{encoder}: {found.encoded} texts encoded, padding waste {found.padding_waste:.1%}")
-    start = 0
-    for benchmark, part in texts.items():
-        end = start + len(part)
-        facts = {"from": "model", "truncated": int(found.truncated[start:end].sum())}
-        write(encoder, benchmark, vectors[encoder][start:end], facts)
-        start = end
+    for encoder, found in report.encoders.items():
+        if found.padding_waste is not None:
+            say(f"{encoder}: {found.encoded} texts encoded, padding waste {found.padding_waste:.1%}")
+        start = 0
+        for benchmark, part in texts.items():
+            end = start + len(part)
+            cut = int(found.truncated[start:end].sum())
+            write(encoder, benchmark, vectors[encoder][start:end], {"from": "model", "truncated": cut})
+            if cut:
+                limit = ENCODERS[encoder].max_tokens
+                say(f"{encoder}: {cut} of {len(part)} texts of {benchmark} cut to their last {limit} tokens")
+            start = end
 
 
 def _run_shards(function: Callable[[Shard], int], shards: Sequence[Shard], runner: Runner) -> None:
@@ -113,7 +126,8 @@ def _run_shards(function: Callable[[Shard], int], shards: Sequence[Shard], runne
         parallel_map(shards, function, runner)
 
 
-def _check(config: Config) -> None:
+def check(config: Config) -> None:
+    """Raise ConfigError where `[embed]` names an encoder that is not in the registry."""
     for name in (*config.embed.encoders, *config.embed.paths):
         if name not in ENCODERS:
             raise ConfigError(

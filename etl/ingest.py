@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from etl import store
 from etl.assemble import assemble
@@ -124,6 +123,18 @@ def _assemble(
     return benchmark
 
 
+def _why_empty(quarantine: pa.Table) -> str:
+    """Reasons of quarantine with their numbers, and where the first of each stands."""
+    if not len(quarantine):
+        return "they hold none of the benchmarks that the config asks for"
+    counts = Counter(quarantine["reason"].to_pylist())
+    first = {row["reason"]: row for row in reversed(quarantine.to_pylist())}
+    return "quarantined: " + "; ".join(
+        f"{n} {reason} (such as {first[reason]['file']}: {first[reason]['detail']})"
+        for reason, n in counts.most_common()
+    )
+
+
 def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) -> Stage:
     """Write models, runs and quarantine of all benchmarks, and account for every record."""
     read: Counter[tuple[str, str]] = Counter()
@@ -140,15 +151,15 @@ def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) 
             if benchmark in wanted:
                 notes[batch.spec.format, benchmark, note] += n
         inputs += [file["sha256"] for file in facts["files"]]
-        table = pq.read_table(folder / "quarantine.parquet")
+        table = store.read_file(folder / "quarantine.parquet")
         quarantines.append(
             table.filter(pc.is_in(pc.fill_null(table["benchmark"], ""), pa.array(sorted(wanted))))
         )
     runs = [RUNS.empty_table()]
     for name in parts:
         part = build / "staging" / "parts" / name
-        quarantines.append(pq.read_table(part / "quarantine.parquet"))
-        runs.append(pq.read_table(part / "runs.parquet"))
+        quarantines.append(store.read_file(part / "quarantine.parquet"))
+        runs.append(store.read_file(part / "runs.parquet"))
     quarantine = store.sort_rows(pa.concat_tables(quarantines).cast(QUARANTINE))
     all_runs = store.sort_rows(pa.concat_tables(runs).cast(RUNS))
     accounting = account(read, parts, quarantine, notes)
@@ -158,11 +169,7 @@ def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) 
     for model, benchmark in zip(pairs["model_id"].to_pylist(), pairs["benchmark"].to_pylist(), strict=True):
         benchmarks_of[model].append(benchmark)
     if not benchmarks_of:
-        reasons = Counter(quarantine["reason"].to_pylist()).most_common()
-        raise EmptyBuild(
-            f"{config.file}: no dump gave a score; quarantined: "
-            + (", ".join(f"{n} {reason}" for reason, n in reasons) or "nothing")
-        )
+        raise EmptyBuild(f"{config.file}: no dump gave a score; {_why_empty(quarantine)}")
     models = models_table(benchmarks_of, config.models)
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")

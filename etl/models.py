@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from etl.config import ModelsSpec
-from etl.sources.base import DumpUnreadable
+from etl.sources.base import DumpUnreadable, SpecError
 from schemas import ids
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import MODELS
@@ -24,7 +24,8 @@ def models_table(benchmarks_of: Mapping[str, Sequence[str]], specs: Sequence[Mod
     """Models table of the models that have scores.
 
     benchmarks_of: model -> names of the benchmarks it has scores in. Of several descriptions of one
-    model, the first value that is not empty counts, files in the config's order.
+    model, the first value that is not empty counts, files in the config's order. Raises DumpUnreadable
+    where a file cannot be read, and SpecError where its columns are not those that the config names.
     """
     described: dict[str, dict[str, str]] = {}
     for spec in specs:
@@ -59,13 +60,19 @@ def _read(spec: ModelsSpec) -> list[dict[str, str]]:
             header = pacsv.open_csv(spec.path, parse_options=parse).schema.names
             text = pacsv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()))
             table = pacsv.read_csv(spec.path, parse_options=parse, convert_options=text)
-    except (OSError, pa.ArrowInvalid) as error:
+        table.validate(full=True)
+    except (OSError, pa.ArrowException) as error:
         raise DumpUnreadable(
             f"{spec.path}: expected a CSV or Parquet file that describes models: {error}"
         ) from error
+    if "model_id" not in spec.columns:
+        raise SpecError(
+            f"{spec.path}: [[models]] columns: model_id is missing; name the column that holds it, one of "
+            f"{', '.join(table.column_names)}"
+        )
     for ours, theirs in spec.columns.items():
-        if theirs not in table.column_names or ours not in MODELS.names:
-            raise DumpUnreadable(
+        if table.column_names.count(theirs) != 1 or ours not in MODELS.names:
+            raise SpecError(
                 f"{spec.path}: [[models]] columns maps {ours!r} to {theirs!r}; ours are "
                 f"{', '.join(MODELS.names)}; the file has {', '.join(table.column_names)}"
             )

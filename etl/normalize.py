@@ -205,6 +205,7 @@ def matrix_block(
         scores=clean,
         n_read=np.full(n_runs, n_docs, np.int64),
         n_superseded=np.zeros(n_runs, np.int64),
+        lines=rows,
         docs=docs,
         prompt_fixed=prompt_fixed,
     )

@@ -34,11 +34,11 @@ GROUPING = (
 
 
 def fingerprint_of(stage: str, config: Config, outputs: Iterable[Output]) -> str:
-    """Fingerprint of a stage. outputs: files of the stages before it."""
+    """Fingerprint of a stage. outputs: files of the stages before it; splits depend on items alone."""
     settings = {"splits": config.splits, "groups": (config.groups, config.dataset.min_coverage)}
-    return fingerprint(
-        stage, code_fingerprint(*GROUPING), settings[stage], [(o.path, o.sha256) for o in outputs]
-    )
+    inputs = {"splits": "tables/items/", "groups": "tables/"}
+    files = [(o.path, o.sha256) for o in outputs if o.path.startswith(inputs[stage])]
+    return fingerprint(stage, code_fingerprint(*GROUPING), settings[stage], files)
 
 
 def partition(table: str, benchmark: str, **keys: str) -> str:

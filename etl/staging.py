@@ -55,9 +55,11 @@ RUN_FRAGMENTS = pa.schema(
         ("n_scores", pa.int64()),
         ("width", pa.int8()),
         ("scores", pa.large_binary()),
+        ("lines", pa.large_binary()),
     ]
 )
-"""One row per run and file. width: bytes per score, 1 (0, 1 or 255 for missing) or 4 (float32)."""
+"""One row per run and file. width: bytes per score, 1 (0, 1 or 255 for missing) or 4 (float32).
+lines: int32 row numbers in the file, one per document, or a single one for all of them."""
 
 
 @dataclass(frozen=True)
@@ -251,12 +253,7 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
     missing = np.isnan(scores)
     binary = bool(np.all(missing | (scores == 0.0) | (scores == 1.0)))
     data = np.where(missing, np.float32(MISSING), scores).astype(np.uint8) if binary else scores
-    n_runs, n_docs = scores.shape
-    width = 1 if binary else 4
-    offsets = np.arange(n_runs + 1, dtype=np.int64) * n_docs * width
-    blobs = pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), n_runs, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    )
+    n_runs = len(scores)
 
     def same(value: str) -> pa.Array:
         return pa.repeat(pa.scalar(value, pa.string()), n_runs)
@@ -276,11 +273,29 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
             "n_read": pa.array(block.n_read, pa.int64()),
             "n_superseded": pa.array(block.n_superseded, pa.int64()),
             "n_scores": pa.array((~missing).sum(axis=1), pa.int64()),
-            "width": pa.array(np.full(n_runs, width, np.int8)),
-            "scores": blobs,
+            "width": pa.array(np.full(n_runs, data.itemsize, np.int8)),
+            "scores": _blobs(data),
+            "lines": _line_blobs(block.lines, order),
         },
         schema=RUN_FRAGMENTS,
     )
+
+
+def _blobs(matrix: np.ndarray) -> pa.Array:
+    """Every row of a contiguous matrix as one binary value."""
+    offsets = np.arange(len(matrix) + 1, dtype=np.int64) * matrix.shape[1] * matrix.itemsize
+    return pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), len(matrix), [None, pa.py_buffer(offsets), pa.py_buffer(matrix)]
+    )
+
+
+def _line_blobs(lines: np.ndarray, order: np.ndarray) -> pa.Array:
+    """Row numbers of every run as one binary value, documents in this order."""
+    if lines.ndim == 1:
+        return _blobs(lines[:, None].astype(np.int32))
+    if lines.strides[0] == 0:  # a broadcast: all runs have theirs in the same rows
+        return pa.repeat(pa.scalar(lines[0, order].astype(np.int32).tobytes(), pa.large_binary()), len(lines))
+    return _blobs(np.ascontiguousarray(lines[:, order], np.int32))
 
 
 def _store_docset(block: Block, order: np.ndarray, root: Path) -> str:
@@ -308,6 +323,18 @@ def _store_docset(block: Block, order: np.ndarray, root: Path) -> str:
 def read_docset(staging: Path, name: str) -> pa.Table:
     """Documents of a stored list: schema DOCS and a column `print`, sorted by key."""
     return pq.read_table(staging / DOCSETS / f"{name}.parquet")
+
+
+def read_lines(wanted: Iterable[tuple[str, int, np.ndarray]]) -> np.ndarray:
+    """Row numbers in dumps, int64. wanted: (file of a shard, row there, documents) per run fragment."""
+    found = [np.empty(0, np.int64)]
+    opened, blobs = "", pa.array([], pa.large_binary())
+    for shard, row, documents in wanted:
+        if shard != opened:
+            opened, blobs = shard, store.read_file(Path(shard), ["lines"])["lines"].combine_chunks()
+        lines = np.frombuffer(blobs[row].as_buffer(), np.int32)
+        found.append(lines[documents] if len(lines) > 1 else np.repeat(lines, len(documents)))
+    return np.concatenate(found)
 
 
 def read_prompts(

@@ -107,6 +107,20 @@ def test_the_second_build_does_nothing(plain: tuple[Path, Truth], tmp_path: Path
     assert not any(runs for _, runs in steps(load_config(config), tmp_path / "out"))
 
 
+def test_new_scores_of_the_same_items_cost_no_split(plain: tuple[Path, Truth], tmp_path: Path) -> None:
+    config, known = plain
+    late = tmp_path / "dumps/z.csv"
+    write_wide(late, ["org/late"], known.keys, known.scores[:1])
+    run(config, tmp_path / "cold")
+    late.rename(tmp_path / "z.csv")
+    run(config, tmp_path / "out")
+    (tmp_path / "z.csv").rename(late)
+    _, said = run(config, tmp_path / "out")
+    assert dict(said)["ingest"] == dict(said)["groups"] == "running"
+    assert dict(said)["splits"] == dict(said)["embed"] == "up to date"
+    assert tree(tmp_path / "out") == tree(tmp_path / "cold")
+
+
 def test_renamed_split_and_reordered_files_change_no_byte(plain: tuple[Path, Truth], tmp_path: Path) -> None:
     config, known = plain
     run(config, tmp_path / "one")

@@ -53,6 +53,12 @@ def test_a_dry_run_touches_nothing(config: Path, tmp_path: Path, capsys: pytest.
         (["build", "{tmp}/x.toml", "--out", "{tmp}/out", "--only", "groups"], 2, "needs stage ingest first"),
         (["build", "{tmp}/empty.toml", "--out", "{tmp}/out"], 3, "found nothing, expected a file, a folder"),
         (["build", "{tmp}/x.toml", "--out", "{tmp}/items.csv"], 3, "File exists"),
+        (
+            ["build", "{tmp}/textless.toml", "--out", "{tmp}/out"],
+            3,
+            "none.csv: no such file; check [[source]] items",
+        ),
+        (["build", "{tmp}/encoder.toml", "--out", "{tmp}/out"], 2, 'unknown encoder "minlm"; valid: minilm'),
         (["synth", "{tmp}/dumps2", "--layout", "exel"], 2, "layouts: wide, lm_eval"),
         (["synth", "{tmp}/dumps"], 3, "dumps"),
         (["verify", "{tmp}"], 1, "expected a release"),
@@ -69,6 +75,8 @@ def test_errors_say_what_to_do(
 ) -> None:
     (tmp_path / "bad.toml").write_text("[grups]\n")
     write_config(tmp_path / "empty.toml", dump="nothing/here")
+    write_config(tmp_path / "encoder.toml", extra='[embed]\nencoders = ["minlm"]\n')
+    (tmp_path / "textless.toml").write_text(config.read_text().replace("items.csv", "none.csv"))
     assert main([a.replace("{tmp}", str(tmp_path)) for a in arguments]) == code
     said = capsys.readouterr()
     assert message in said.err + said.out

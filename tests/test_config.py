@@ -32,6 +32,17 @@ def test_remote_paths_are_left_alone(tmp_path: Path) -> None:
     assert load_config(tmp_path / "x.toml").sources[0].path == "hf://datasets/a/b"
 
 
+def test_local_models_lie_relative_to_the_config(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(SOURCE + '[embed.paths]\nsbert = "../a model"\nroberta = "/models/r"\n')
+    paths = load_config(tmp_path / "x.toml").embed.paths
+    assert paths == {"sbert": f"{tmp_path}/../a model", "roberta": "/models/r"}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbf" + SOURCE.encode())
+    assert load_config(tmp_path / "x.toml").sources[0].benchmark == "gsm8k"
+
+
 def test_a_config_travels_to_workers(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(SOURCE + "models = { a = 'b/a' }\n")
     config = load_config(tmp_path / "x.toml")
@@ -52,6 +63,13 @@ def test_a_config_travels_to_workers(tmp_path: Path) -> None:
         (SOURCE + "[groups]\nsizes = 3\n", "[groups] sizes: expected a list, found 3"),
         (SOURCE + "[groups]\nsizes = [0]\n", "expected numbers of at least 1"),
         (SOURCE + "[splits]\nseed = true\n", "[splits] seed: expected int, found True"),
+        (SOURCE + "[splits]\nseed = -1\n", "[splits] seed: expected 0 to 4294967295, found -1"),
+        (SOURCE + "[splits]\nseed = 4294967296\n", "expected 0 to 4294967295, found 4294967296"),
+        (SOURCE + '[splits]\nschemes = ["paper", "paper"]\n', "schemes: 'paper' is there more than once"),
+        (SOURCE + '[groups]\nmethods = ["greedy", "greedy"]\n', "methods: 'greedy' is there more than once"),
+        (SOURCE + '[embed]\nencoders = ["x", "x"]\n', "[embed] encoders: 'x' is there more than once"),
+        (SOURCE + '[release]\nversion = "one"\n', 'version: expected X.Y.Z, such as "1.0.0", or "auto"'),
+        (SOURCE + '[release]\nversion = "1.02.0"\n', 'found "1.02.0"'),
         (SOURCE + '[splits]\nschemes = ["papper"]\n', '"papper" (did you mean "paper"?)'),
         (SOURCE + "[splits]\nschemes = []\n", "at least one is needed"),
         (SOURCE + "[dataset]\nmin_coverage = 0\n", "expected a share in (0, 1]"),
@@ -71,7 +89,15 @@ def test_a_wrong_config_is_told_what_is_valid(tmp_path: Path, text: str, message
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["real", "routereval", "lm_eval"])
-def test_our_configs_are_valid(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "encoders"),
+    [
+        ("real", ["minilm"]),
+        ("routereval", ["minilm"]),
+        ("lm_eval", ["minilm"]),
+        ("full", ["minilm", "sbert", "roberta", "roberta_last", "longformer"]),
+    ],
+)
+def test_our_configs_are_valid(name: str, encoders: list[str]) -> None:
     config = load_config(Path(__file__).resolve().parent.parent / "configs" / f"{name}.toml")
-    assert config.embed.encoders == ("minilm",)
+    assert list(config.embed.encoders) == encoders

@@ -39,6 +39,12 @@ class SpecError(ValueError):
     exit_code = 2
 
 
+class ItemsUnreadable(SpecError):
+    """The items file of a `[[source]]` is missing, or cannot be read."""
+
+    exit_code = 3
+
+
 @dataclass(frozen=True)
 class SourceSpec:
     """One `[[source]]` of a config: where dumps lie and how their names map to benchmarks.
@@ -99,7 +105,8 @@ class Block:
     doc_keys, prints: string arrays, one per column; a print changes whenever the document's text or
     gold answer does. scores: float32 (rows, columns), NaN where missing.
     n_read, n_superseded: int64 per row; records met in the file, and those that a later record of the
-    same file replaced. docs: reads the text (schema DOCS, one row per column), called only for
+    same file replaced. lines: int64 (rows,) or (rows, columns), where in the file the records stand, from
+    0. docs: reads the text (schema DOCS, one row per column), called only for
     documents never seen before. prompt_fixed: prints change with the prompt, too; where they do not
     (each model may have its own chat template), the prompt of one model stands for all.
     """
@@ -115,6 +122,7 @@ class Block:
     scores: np.ndarray
     n_read: np.ndarray
     n_superseded: np.ndarray
+    lines: np.ndarray
     docs: Callable[[], pa.Table]
     prompt_fixed: bool = True
 

@@ -26,7 +26,7 @@ def discover(
 
     group: names the group of a file from its relative path. Sorted by relative path; hidden files are
     left out; a name that is no UTF-8 is recorded with its bytes escaped. Raises DumpUnreadable where the path
-    does not exist.
+    does not exist, and OSError where a folder cannot be listed.
     """
     for file, path, size, signature in sorted(_listing(spec.path)):
         relative = PurePosixPath(file)
@@ -48,7 +48,7 @@ def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:
         files = [base]
         base = base.parent
     elif base.is_dir():
-        files = [p for p in base.rglob("*") if p.is_file()]
+        files = list(_walk(base))
     else:
         raise DumpUnreadable(
             f"{path}: found nothing, expected a file, a folder or a glob; check [[source]] path"
@@ -56,8 +56,24 @@ def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:
     for file in files:
         relative = file.relative_to(base).as_posix()
         if pattern is None or glob_matches(relative, pattern):
-            stat = file.stat()
+            stat = file.stat() if file.exists() else file.lstat()
             yield relative, str(file), stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _walk(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """Files below a folder. Links to folders are followed, but not in circles; a link to nothing is a file.
+
+    That file cannot be read, and its dump says so: `Path.rglob` would leave it out, and what it may not list.
+    """
+    stat = folder.stat()
+    here = (stat.st_dev, stat.st_ino)
+    if here in above:
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _walk(path, above | {here})
+        elif path.is_file() or (path.is_symlink() and not path.exists()):
+            yield path
 
 
 def split_glob(path: str) -> tuple[str, str | None]:

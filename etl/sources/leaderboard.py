@@ -13,7 +13,7 @@ import numpy as np
 
 from etl.normalize import BadRow, resolve_task
 from etl.sources.arrays import Array, describe, load_plain, transposed
-from etl.sources.base import Dump, DumpUnreadable, SourceSpec
+from etl.sources.base import Dump, DumpUnreadable, SourceSpec, SpecError
 from etl.sources.pickles import ArrayRef, PlainData, PlainKey
 from schemas.tables import Reason
 
@@ -67,7 +67,7 @@ def read_tasks(
             if target is None:
                 raise _Refused(Reason.UNKNOWN_TASK, "expected one of the registry, or of tasks in the config")
             if "{" in target[1]:
-                raise ValueError(f"tasks: {name!r} = {'/'.join(target)!r}: a pickle has no field to fill in")
+                raise SpecError(f"tasks: {name!r} = {'/'.join(target)!r}: a pickle has no field to fill in")
             if target in found:
                 raise _Refused(Reason.DUPLICATE_KEY, f"another task holds {'/'.join(target)} already")
             found[target] = name, _array(entry, spec)

@@ -32,7 +32,7 @@ _MISSING = frozenset({*(text.lower() for text in NULLS), "+nan"})
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(rb'"[^"]*"')
 _TRUTH = {"true": 1.0, "false": 0.0}
-UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def read_header(path: str) -> list[str]:
         if len(names) > MAX_COLUMNS:
             raise DumpUnreadable(f"found {len(names)} columns, expected {MAX_COLUMNS} at most")
         return names
-    except (UnicodeDecodeError, csv.Error, *UNREADABLE) as error:
+    except (csv.Error, *UNREADABLE) as error:
         expected = "Parquet" if is_parquet(path) else "CSV in UTF-8 that starts with a header"
         found = str(error).replace(path, PurePosixPath(path).name)
         raise DumpUnreadable(f"expected {expected}: {found}") from error

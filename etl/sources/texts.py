@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -14,8 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from etl.sources.base import DOCS, DumpUnreadable, SpecError
+from etl.sources.base import DOCS, DumpUnreadable, ItemsUnreadable, SpecError
 from etl.sources.files import open_binary
+from etl.sources.jsonlines import is_utf8
 from etl.sources.tabular import UNREADABLE, decompressed, is_parquet, read_header
 from schemas.ids import file_stem_is_safe
 
@@ -43,8 +45,9 @@ def read_items(path: str, columns: Mapping[str, str]) -> tuple[pa.Table, Counter
     """Documents of an items file (schema DOCS), one per key, and counts of what was left out.
 
     columns: our column -> column of the file, for those that `NAMES` does not find. A CSV spells choices
-    as a JSON list. A key with two different texts is left out. Raises FileNotFoundError, or ValueError
-    where the file cannot be read or lacks a column that `columns` names.
+    as a JSON list. A key with two different texts is left out, and so is a CSV row that is no UTF-8 or has
+    too many or too few cells. Raises FileNotFoundError, ItemsUnreadable where the file cannot be read, and
+    SpecError where it lacks a column that `columns` names.
     """
     chosen = _choose(path, columns)
     table, malformed = _read(path, chosen)
@@ -86,17 +89,18 @@ def _choose(path: str, columns: Mapping[str, str]) -> dict[str, str]:
         header = read_header(path)
     except DumpUnreadable as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise error.__cause__ from None
-        raise SpecError(f"items: {path}: {error}") from error
+            raise FileNotFoundError(path) from None
+        raise ItemsUnreadable(f"items: {path}: {error}") from error
     chosen = dict(columns)
     for ours, candidates in NAMES.items():
         free = [name for name in candidates if name in header and name not in columns.values()]
         if ours not in chosen and free:
             chosen[ours] = free[0]
     for ours, theirs in chosen.items():
-        if theirs not in header:
+        if header.count(theirs) != 1:
+            found = "several such columns" if theirs in header else "no such column"
             raise SpecError(
-                f"item_columns: {ours} = {theirs!r}: {path} has no such column; it has {', '.join(header)}"
+                f"item_columns: {ours} = {theirs!r}: {path} has {found}; it has {', '.join(header)}"
             )
     if "doc_key" not in chosen:
         raise SpecError(
@@ -112,11 +116,12 @@ def _read(path: str, chosen: Mapping[str, str]) -> tuple[pa.Table, int]:
             if is_parquet(path):
                 table, malformed = pq.ParquetFile(stream).read(), 0
             else:
-                table, malformed = _read_csv(decompressed(stream, path), set(chosen.values()))
-        arrays = [_as_text(table, chosen.get(field.name), field) for field in DOCS]
+                table, malformed = _read_csv(decompressed(stream, path), sorted({*chosen.values()}))
+        found = pa.table([_as_text(table, chosen.get(f.name), f) for f in DOCS], schema=DOCS)
+        found.validate(full=True)  # Parquet does not say whether its text is UTF-8
     except (*UNREADABLE, KeyError) as error:
-        raise SpecError(f"items: {path}: cannot be read: {error}") from error
-    return pa.table(arrays, schema=DOCS), malformed
+        raise ItemsUnreadable(f"items: {path}: cannot be read: {error}") from error
+    return found, malformed
 
 
 def _read_csv(stream: BinaryIO, names: Iterable[str]) -> tuple[pa.Table, int]:
@@ -129,15 +134,35 @@ def _read_csv(stream: BinaryIO, names: Iterable[str]) -> tuple[pa.Table, int]:
     data = b"".join(islice(iter(partial(stream.read, CHUNK), b""), MAX_CHUNKS))
     if len(data) == CHUNK * MAX_CHUNKS:
         raise OSError(f"found {len(data)} bytes or more")
+    # Arrow stops at a row that is no UTF-8, since it cannot hand it to `refuse`; as Latin-1, all is text
+    encoding = "utf-8" if is_utf8(data) else "latin-1"
+    spelled = {name.encode().decode(encoding): name for name in names}
     table = pacsv.read_csv(
-        pa.BufferReader(data),
-        pacsv.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        pa.BufferReader(data.removeprefix(BOM_UTF8)),
+        pacsv.ReadOptions(use_threads=False, block_size=2 * len(data) + 1, encoding=encoding),
         pacsv.ParseOptions(invalid_row_handler=refuse, newlines_in_values=True),
         pacsv.ConvertOptions(
-            column_types={name: pa.string() for name in names}, null_values=[""], strings_can_be_null=True
+            column_types=dict.fromkeys(spelled, pa.string()),
+            include_columns=list(spelled),
+            null_values=[""],
+            strings_can_be_null=True,
         ),
-    )
-    return table, len(refused)
+    ).rename_columns(list(spelled.values()))
+    if encoding == "utf-8":
+        return table, len(refused)
+    whole = _utf8_rows(table)
+    return whole, len(refused) + len(table) - len(whole)
+
+
+def _utf8_rows(table: pa.Table) -> pa.Table:
+    """Rows of UTF-8 that was read as Latin-1, without those that are no UTF-8."""
+    rows = []
+    for row in table.to_pylist():
+        try:
+            rows.append({name: cell and cell.encode("latin-1").decode() for name, cell in row.items()})
+        except UnicodeDecodeError:
+            continue
+    return pa.Table.from_pylist(rows, schema=table.schema)
 
 
 def _as_text(table: pa.Table, name: str | None, field: pa.Field) -> pa.Array | pa.ChunkedArray:

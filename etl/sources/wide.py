@@ -30,7 +30,7 @@ from etl.normalize import (
     resolve_model,
 )
 from etl.sources import files
-from etl.sources.base import Block, Dump, DumpUnreadable, Reading, Source, SourceSpec, SpecError
+from etl.sources.base import Block, Dump, DumpUnreadable, ItemsUnreadable, Reading, Source, SourceSpec
 from etl.sources.grid import CellTexts, Columns, docs_table, grid_blocks, prints_of
 from etl.sources.layout import Layout, read_layout
 from etl.sources.tabular import SUFFIXES, Rows, read_rows, score_matrix
@@ -149,7 +149,7 @@ def _documents(
         items, left_out = read_items(path, spec.item_columns)
     except FileNotFoundError as error:
         if SUBSET not in spec.items:
-            raise SpecError(f"items: {spec.items}: no such file") from error
+            raise ItemsUnreadable(f"items: {spec.items}: no such file; check [[source]] items") from error
         return docs_table(doc_keys), Counter({"subsets_without_items_file": 1})
     joined, unmatched = join_items(items, names, doc_keys)
     return joined, left_out + unmatched
@@ -176,7 +176,7 @@ def _count_runs(dump: Dump, spec: SourceSpec, layout: Layout) -> tuple[Counter[R
 
 def _names(rows: Rows) -> Iterator[tuple[str, str]]:
     """Name of the model and time of every row, as they stand in the file; empty where there is none."""
-    models, *times = ([_text(cell) for cell in column.to_pylist()] for column in rows.texts)
+    models, *times = ([_text(cell) for cell in _cells(column)] for column in rows.texts)
     yield from zip(models, times[0] if times else [""] * len(models), strict=True)
 
 
@@ -185,6 +185,14 @@ def _run(name: str, time: str, spec: SourceSpec) -> Run | None:
     model = resolve_model(name, spec)
     moment = iso_timestamp(f"{time}T00:00:00" if _DATE.fullmatch(time) else time)
     return None if model is None else (model, moment)
+
+
+def _cells(column: pa.Array) -> list[object]:
+    try:
+        cells: list[object] = column.to_pylist()
+    except UnicodeDecodeError:  # Parquet promises UTF-8, and nobody holds a file to it
+        cells = column.cast(pa.large_binary()).to_pylist()
+    return cells
 
 
 def _text(cell: object) -> str:

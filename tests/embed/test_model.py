@@ -254,6 +254,15 @@ def test_a_model_of_too_few_positions_is_refused(folders: dict[str, str]) -> Non
         run(folders["roberta"], ("text",), encoder)
 
 
+def test_a_model_that_is_replaced_is_loaded_again(tmp_path: Path) -> None:
+    encoder = tiny_encoder("tiny")
+    first, second, again = (
+        run(save_model("bert", tmp_path, seed), ("text",), encoder).vectors["tiny"] for seed in (1, 2, 1)
+    )
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(first, again)
+
+
 def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
     folder = Path(save_model("bert", tmp_path))
     config = (folder / "config.json").read_text()

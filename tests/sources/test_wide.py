@@ -92,17 +92,17 @@ def test_config_that_does_not_say_enough(small: SourceSpec, changes: dict[str, s
         ("id,prompt\n0,x\n", {"answer": "x"}, "unknown key 'answer'; valid keys: doc_key, question, prompt"),
         ("id,prompt\n0,x\n", {"gold": "target"}, "gold = 'target': .* has no such column; it has id, prompt"),
         ("name,prompt\n0,x\n", {}, "expected a key column named item, id, doc_key, found name, prompt"),
-        ("id,prompt\n0,caf\xe9\n", {}, "cannot be read"),
+        ("id,id,prompt\n0,1,x\n", {}, "doc_key = 'id': .* has several such columns; it has id, id, prompt"),
+        ("id,prompt", {}, "cannot be read: .*Empty CSV"),
         ("", {}, "expected CSV in UTF-8"),
     ],
 )
 def test_items_file_that_does_not_fit(
     small: SourceSpec, tmp_path: Path, items: str, columns: dict[str, str], message: str
 ) -> None:
-    path = tmp_path / "items.csv"
-    path.write_bytes(items.encode("latin-1"))
+    path = write(tmp_path / "items.csv", items)
     with pytest.raises(ValueError, match=message):
-        read_all(replace(small, items=str(path), item_columns=columns))
+        read_all(replace(small, items=path, item_columns=columns))
 
 
 def test_prints_change_with_text_and_gold_answer_only(small: SourceSpec, tmp_path: Path) -> None:

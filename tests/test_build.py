@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from etl.build import BuildLocked, StageMissing, StageName, build, steps
-from etl.config import Runner, load_config
+from etl.config import ConfigError, Runner, load_config
 from etl.ingest import EmptyBuild
 from etl.manifest import Manifest
 from etl.sources.base import DumpUnreadable
@@ -252,9 +252,26 @@ def test_a_build_without_a_score_is_an_error(tmp_path: Path) -> None:
     known = truth(2)
     write_items(tmp_path / "items.csv", known.keys)
     write_wide(tmp_path / "dumps/a.csv", known.models, known.keys, known.scores * np.nan)
-    with pytest.raises(EmptyBuild, match="40 missing_score"):
+    with pytest.raises(EmptyBuild, match=r"quarantined: 40 missing_score \(such as a\.csv: "):
         run(write_config(tmp_path / "x.toml"), tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_build_without_the_benchmarks_asked_for_is_an_error(
+    plain: tuple[Path, Truth], tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / "x.toml", dump=f"{plain[0].parent}/dumps/*.csv")
+    config.write_text(f'[dataset]\nbenchmarks = ["arc"]\n{config.read_text()}')
+    with pytest.raises(EmptyBuild, match="none of the benchmarks that the config asks for"):
+        run(config, tmp_path / "out")
+
+
+def test_an_encoder_that_does_not_exist_costs_no_time(plain: tuple[Path, Truth], tmp_path: Path) -> None:
+    config = tmp_path / "x.toml"
+    config.write_text(plain[0].read_text() + '[embed]\nencoders = ["nope"]\n')
+    with pytest.raises(ConfigError, match='unknown encoder "nope"'):
+        run(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_single_stage_needs_those_before_it(plain: tuple[Path, Truth], tmp_path: Path) -> None:

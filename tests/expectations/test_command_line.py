@@ -80,6 +80,15 @@ def test_errors_exit_1_and_every_format_names_them(copy: Copy, capsys: pytest.Ca
     assert failed["reference"]
 
 
+def test_what_cannot_be_read_is_annotated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "models.parquet"
+    path.write_text("not Parquet", "utf-8")
+    code, out, err = run(capsys, path, "--format", "github")
+    assert code == 3
+    assert out.startswith(f"::error file={path},title=unreadable::{path}: ")
+    assert err.startswith(f"routerset: {path}: ")
+
+
 def test_drift_is_told_against_the_release_before(
     good: Path, copy: Copy, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -276,6 +276,14 @@ def test_part_of_a_parquet_that_cannot_be_read_is_one_record(tmp_path: Path) -> 
     assert {(f"org/m{at}", None, "gsm8k", "0") for at in (0, 1)} <= scores_of(readings).keys()
 
 
+def test_a_name_in_parquet_that_is_no_utf8_is_a_name_all_the_same(tmp_path: Path) -> None:
+    names = pa.array([b"org/a", b"org/\xff"]).view(pa.string())
+    pq.write_table(pa.table({"model": names, "0": [1.0, 0.0]}), tmp_path / "r.parquet")
+    readings = read_all(SourceSpec("wide", str(tmp_path / "r.parquet"), "gsm8k"))
+    assert counts_of(readings) == Counter(read=2, kept=1, invalid_model=1)
+    assert scores_of(readings) == {("org/a", None, "gsm8k", "0"): 1.0}
+
+
 def test_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tabular, "MAX_BYTES", 100)
     path = write(tmp_path / "r.csv", "model,0\norg/a,1\norg/b," + "0" * 1000)

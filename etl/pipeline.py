@@ -80,23 +80,25 @@ class WorkFailed(RuntimeError):
 
 
 def _run_or_tell(function: Callable, *values: object) -> object:
-    try:
+    with _telling():
         return function(*values)
-    except Exception as error:
-        raise _telling(error) from error
 
 
 def _yield_or_tell(function: Callable, element: object) -> Iterator:
-    try:
+    with _telling():
         yield from function(element)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Errors whose text tells exit code and message, since Beam keeps neither types nor attributes."""
+    try:
+        yield
     except Exception as error:
-        raise _telling(error) from error
-
-
-def _telling(error: Exception) -> Exception:
-    """An error whose text tells exit code and message, since Beam keeps neither types nor attributes."""
-    code = exit_code(error)
-    return error if code is None else RuntimeError(TOLD + json.dumps([code, message(error)]))
+        code = exit_code(error)
+        if code is None:
+            raise
+        raise RuntimeError(TOLD + json.dumps([code, message(error)])) from error
 
 
 def _causes(error: BaseException) -> list[BaseException]:

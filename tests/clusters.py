@@ -16,9 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = """
-import importlib, os, sys
+import importlib, os, signal, sys
 from etl import pipeline, validating
 from etl.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores it
 validating.gate = lambda *_: {}  # tested elsewhere, and takes seconds to import
 pipeline.PATIENCE = float(os.environ.get("PATIENCE", pipeline.PATIENCE))
 if os.environ.get("ROUTERSET_TEST_PRELOAD"):

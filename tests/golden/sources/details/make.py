@@ -1,15 +1,13 @@
-"""Writes the inputs of these golden folders, tiny Parquet files; run it as a script."""
+"""Writes the inputs of these golden folders, tiny Parquet files; `../make.py details` writes them."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-HERE = Path(__file__).parent
 MODEL = "org__model"
 V1 = "2023-07-19T13:48:53.093937"
 V1_HYPHENS = "2023-12-03T19-20-13.501249"
@@ -127,16 +125,3 @@ def files() -> dict[str, dict[str, bytes]]:
             details_file(arc, V1, "details_no model"): whole,
         },
     }
-
-
-def main() -> None:
-    """Write all of them."""
-    for case, members in files().items():
-        for file, data in members.items():
-            path = HERE / case / "dump" / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-
-
-if __name__ == "__main__":
-    main()

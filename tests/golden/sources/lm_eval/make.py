@@ -1,13 +1,11 @@
-"""Writes the inputs of these golden folders; run it as a script."""
+"""The inputs of these golden folders; `../make.py lm_eval` writes them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
 
-HERE = Path(__file__).parent
 MODEL = "org__model"
 TIME = "2024-09-18T10-20-30.123456"
 JUNE = "2024-06-16T15-25-20.123456"
@@ -182,16 +180,3 @@ def files() -> dict[str, dict[str, bytes]]:
             ),
         },
     }
-
-
-def main() -> None:
-    """Write all of them."""
-    for case, members in files().items():
-        for file, data in members.items():
-            path = HERE / case / "dump" / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-
-
-if __name__ == "__main__":
-    main()

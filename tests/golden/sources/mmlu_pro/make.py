@@ -1,4 +1,4 @@
-"""Writes the inputs of these golden folders, tiny archives; run it as a script."""
+"""Writes the inputs of these golden folders, tiny archives; `../make.py mmlu_pro` writes them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-HERE = Path(__file__).parent
 EPOCH = (2024, 6, 1, 0, 0, 0)
 
 
@@ -105,16 +103,3 @@ def files() -> dict[str, dict[str, bytes]]:
         },
         "bad-files": {f"model_outputs_org__{name}_5shots.zip": data for name, data in names.items()},
     }
-
-
-def main() -> None:
-    """Write all of them."""
-    for case, members in files().items():
-        for file, data in members.items():
-            path = HERE / case / "dump" / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-
-
-if __name__ == "__main__":
-    main()

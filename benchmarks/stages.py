@@ -26,7 +26,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import pyarrow.parquet as pq
+
 from benchmarks import measure
+from schemas.benchmarks import BENCHMARKS
 
 DETAILS = ("arc", "hellaswag", "truthfulqa", "winogrande")
 HEADERS = ("stage", "wall s", "CPU s", "records/s", "MB/s", "peak MiB")
@@ -134,6 +137,12 @@ def peers(layout: str) -> list[str]:
     return [*found, "polars"] if importlib.util.find_spec("polars") else found
 
 
+def bits(paths: Sequence[Path]) -> float:
+    """Bits of file for each row."""
+    rows = sum(pq.read_metadata(path).num_rows for path in paths)
+    return 8 * sum(path.stat().st_size for path in paths) / rows
+
+
 def row(name: str, seconds: float, cpu: float, records: int, size: int, peak: float) -> list[str]:
     """A line of the table; rates are by wall time."""
     return [
@@ -163,8 +172,11 @@ def compare(root: Path, layout: str, models: int | None) -> None:
         hand = measure.run([*child, "read", tool, str(dumps.folder)])
         rows.append(row(f"reading by hand: {tool}", hand.wall, hand.cpu, records, dumps.size, hand.peak))
     print(measure.table(HEADERS, rows))
-    bits = sum(path.stat().st_size for path in (out / "tables" / "scores").rglob("*.parquet")) * 8
-    print(f"scores on disk: {bits / records:.2f} bits a record", flush=True)
+    scores = out / "tables" / "scores"
+    everything = sorted(scores.rglob("*.parquet"))
+    binary = [path for path in everything if BENCHMARKS[path.parent.name.partition("=")[2]].binary]
+    print(f"scores on disk: {bits(everything):.2f} bits a record, {bits(binary):.3f} where they are 0 or 1")
+    sys.stdout.flush()
 
 
 def doubling(root: Path, models: int) -> None:

@@ -38,7 +38,6 @@ TABLES_OF: dict[StageName, tuple[str, ...]] = {
 }
 """Stage -> the partitioned tables that it alone writes."""
 
-
 COPIES = "staging/remote"
 """Folder of a build that holds copies of remote dumps."""
 

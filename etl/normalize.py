@@ -166,8 +166,7 @@ def matrix_block(
     values = np.asarray(scores, dtype=np.float64)
     missing = np.isnan(values)
     bad = ~missing & ~((values >= 0.0) & (values <= 1.0))
-    clean = values.astype(np.float32) + np.float32(0.0)  # which leaves no negative zero
-    clean[bad] = np.nan
+    clean = np.where(bad, np.nan, values).astype(np.float32) + np.float32(0.0)  # leaves no negative zero
     run, column = np.nonzero(missing | bad)
     lines = rows[run] if rows.ndim == 1 else rows[run, column]
     is_missing = missing[run, column]

@@ -134,6 +134,12 @@ def test_matrix_quarantines_what_is_no_score() -> None:
     np.testing.assert_array_equal(block.scores, np.array([[1, NAN, 0.25], [NAN, NAN, 0]], np.float32))
 
 
+def test_a_number_too_large_for_a_score_is_out_of_range() -> None:
+    block, quarantined = matrix([[1e300, 1.0]])
+    assert found(quarantined) == [(0, "score_out_of_range")]
+    np.testing.assert_array_equal(block.scores, np.array([[NAN, 1]], np.float32))
+
+
 def test_matrix_rows_may_differ_by_cell() -> None:
     values = np.array([[NAN, 1.0], [1.0, 3.0]])
     keys = pa.array(["a", "b"])

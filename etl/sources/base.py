@@ -96,6 +96,11 @@ class Dump:
     size: int
     signature: str
 
+    @property
+    def name(self) -> str:
+        """Name of the file without its folders."""
+        return self.file.rpartition("/")[2]
+
 
 @dataclass(frozen=True)
 class Block:

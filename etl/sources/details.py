@@ -62,8 +62,8 @@ Place: TypeAlias = tuple[str, ...]
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
     """Details files below `spec.path`, grouped by the folder that names the model."""
-    for dump in files.discover(spec, (".parquet",), lambda file: "/".join(_folders(file))):
-        if _NAME.fullmatch(unquote(PurePosixPath(dump.file).name)):
+    for dump in files.discover(spec, (".parquet",), lambda folder: "/".join(_folders(folder))):
+        if _NAME.fullmatch(unquote(dump.name)):
             yield dump
 
 
@@ -72,7 +72,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
     Raises DumpUnreadable where the file is no Parquet, or holds no row, too many, or no question.
     """
-    named = _NAME.fullmatch(unquote(PurePosixPath(dump.file).name))
+    named = _NAME.fullmatch(unquote(dump.name))
     if named is None:
         raise DumpUnreadable("expected a name like details_<task>_<time>.parquet")
     time = named["time"] or next(filter(_TIME_FOLDER.fullmatch, PurePosixPath(dump.file).parts), None)
@@ -104,15 +104,15 @@ def _rows(file: pq.ParquetFile) -> np.ndarray:
 SOURCE = Source("details", discover, read)
 
 
-def _folders(file: PurePosixPath) -> list[str]:
-    """Folders of a file, but for those that name a time."""
-    return [part for part in file.parent.parts if part != "/" and not _TIME_FOLDER.fullmatch(part)]
+def _folders(folder: PurePosixPath) -> list[str]:
+    """Names of a folder and of those above it, but for those that name a time."""
+    return [part for part in folder.parts if part != "/" and not _TIME_FOLDER.fullmatch(part)]
 
 
 def _model(dump: Dump) -> str:
     """Name of the model: the folder `details_ORG__MODEL`, or the folders below `details`."""
     for path in (dump.file, dump.path):
-        folders = _folders(PurePosixPath(path))
+        folders = _folders(PurePosixPath(path).parent)
         for folder in reversed(folders):
             if folder.startswith(_MODEL_FOLDER):
                 return folder.removeprefix(_MODEL_FOLDER)

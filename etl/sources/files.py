@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
@@ -20,20 +21,24 @@ def is_remote(path: str) -> bool:
 
 
 def discover(
-    spec: SourceSpec, suffixes: tuple[str, ...], group: Callable[[PurePosixPath], str]
+    spec: SourceSpec, suffixes: tuple[str, ...], group: Callable[[PurePosixPath], str] | None = None
 ) -> Iterator[Dump]:
     """Dumps below `spec.path` (a file, a folder or a glob with `*` and `**`) whose names end with `suffixes`.
 
-    group: names the group of a file from its relative path. Sorted by relative path; hidden files are
-    left out; a name that is no UTF-8 is recorded with its bytes escaped. Raises DumpUnreadable where the path
-    does not exist, and OSError where a folder cannot be listed.
+    group: names the group of the files of a folder from its relative path; without it, each file is a group
+    of its own. Sorted by relative path; hidden files are left out; a name that is no UTF-8 is recorded with
+    its bytes escaped. Raises DumpUnreadable where the path does not exist, and OSError where a folder cannot
+    be listed.
     """
+    groups: dict[str, str] = {}
     for file, path, size, signature in sorted(_listing(spec.path)):
-        relative = PurePosixPath(file)
-        if file.lower().endswith(suffixes) and not any(part.startswith(".") for part in relative.parts):
+        if file.lower().endswith(suffixes) and "/." not in f"/{file}":
             # a name that is no UTF-8 holds surrogates, which no table can
             name = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            yield Dump(spec.format, path, name, group(relative), size, signature)
+            folder = file.rpartition("/")[0]
+            if group and folder not in groups:
+                groups[folder] = group(PurePosixPath(folder))
+            yield Dump(spec.format, path, name, groups.get(folder, file), size, signature)
 
 
 def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:
@@ -45,35 +50,38 @@ def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:
         return
     base = Path(root)
     if base.is_file():
-        files = [base]
+        found = [(base.name, base.stat())]
         base = base.parent
     elif base.is_dir():
-        files = list(_walk(base))
+        found = list(_walk(base))
     else:
         raise DumpUnreadable(
             f"{path}: found nothing, expected a file, a folder or a glob; check [[source]] path"
         )
-    for file in files:
-        relative = file.relative_to(base).as_posix()
+    for relative, stat in found:
         if pattern is None or glob_matches(relative, pattern):
-            stat = file.stat() if file.exists() else file.lstat()
-            yield relative, str(file), stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}"
+            yield relative, f"{base}/{relative}", stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """Files below a folder. Links to folders are followed, but not in circles; a link to nothing is a file.
+def _walk(
+    folder: Path, inside: str = "", above: frozenset[tuple[int, int]] = frozenset()
+) -> Iterator[tuple[str, os.stat_result]]:
+    """Files below a folder, each with its path from `inside`. Links are followed, but not in circles.
 
-    That file cannot be read, and its dump says so: `Path.rglob` would leave it out, and what it may not list.
+    A link to nothing is a file: it cannot be read, and its dump says so, which `Path.rglob` would leave out,
+    and with it what it may not list.
     """
     stat = folder.stat()
     here = (stat.st_dev, stat.st_ino)
     if here in above:
         return
-    for path in folder.iterdir():
-        if path.is_dir():
-            yield from _walk(path, above | {here})
-        elif path.is_file() or (path.is_symlink() and not path.exists()):
-            yield path
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            relative = f"{inside}{entry.name}"
+            if entry.is_dir():
+                yield from _walk(Path(entry.path), f"{relative}/", above | {here})
+            elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
+                yield relative, entry.stat(follow_symlinks=entry.is_file())
 
 
 def split_glob(path: str) -> tuple[str, str | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from etl.normalize import BadRow
 from etl.sources.base import Dump, DumpUnreadable, SourceSpec, SpecError
@@ -96,7 +95,7 @@ def _file_subset(dump: Dump, spec: SourceSpec) -> str:
                 "with a group (?P<subset>...)"
             )
         return subsets[0]
-    match = _pattern("subset_pattern", spec.subset_pattern, "subset").search(PurePosixPath(dump.file).name)
+    match = _pattern("subset_pattern", spec.subset_pattern, "subset").search(dump.name)
     if match is None or match["subset"] is None:
         raise DumpUnreadable(
             f"the name of the file does not match subset_pattern {spec.subset_pattern!r}: leave the file out "

@@ -35,8 +35,8 @@ _TASK_METRICS = {"truthfulqa_mc2": ("acc",)}  # the harness's name for mc2 in th
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
     """Sample logs below `spec.path`, grouped by the folder that names the model."""
-    for dump in files.discover(spec, (".jsonl", ".json"), lambda file: file.parent.as_posix()):
-        if _NAME.fullmatch(PurePosixPath(dump.file).name):
+    for dump in files.discover(spec, (".jsonl", ".json"), PurePosixPath.as_posix):
+        if _NAME.fullmatch(dump.name):
             yield dump
 
 

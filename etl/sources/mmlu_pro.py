@@ -12,7 +12,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import msgspec
 import numpy as np
@@ -52,8 +51,8 @@ _LIST = msgspec.json.Decoder(list[_Row | str | int | float | bool | list[msgspec
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
     """Result files below `spec.path`; each is one model and a group of its own."""
-    for dump in files.discover(spec, (".zip",), str):
-        if _NAME.fullmatch(PurePosixPath(dump.file).name):
+    for dump in files.discover(spec, (".zip",)):
+        if _NAME.fullmatch(dump.name):
             yield dump
 
 
@@ -62,7 +61,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
     Raises DumpUnreadable where the archive is broken, encrypted or too large, or holds no JSON list.
     """
-    named = _NAME.fullmatch(PurePosixPath(dump.file).name)
+    named = _NAME.fullmatch(dump.name)
     if named is None:
         raise DumpUnreadable("expected a name like model_outputs_<MODEL>_<k>shots.zip")
     run = identify(dump, spec, TASK, named["model"], None)

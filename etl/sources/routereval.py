@@ -43,7 +43,7 @@ SCORES, PROMPTS, VECTORS = "leaderboard_score", "leaderboard_prompt", "leaderboa
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
     """The score pickles; each is a group of its own."""
-    for dump in files.discover(spec, (".pkl",), str):
+    for dump in files.discover(spec, (".pkl",)):
         if PurePosixPath(dump.path).parent.name == SCORES:
             yield dump
 
@@ -52,7 +52,7 @@ def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
     """Signature of the prompt pickle beside a score pickle."""
     path = str(_prompt_path(dump))
     try:
-        return tuple(d.signature for d in files.discover(replace(spec, path=path), (".pkl",), str))
+        return tuple(d.signature for d in files.discover(replace(spec, path=path), (".pkl",)))
     except DumpUnreadable:
         return ()
 
@@ -195,7 +195,7 @@ def _reading(
 def embedding_files(spec: SourceSpec) -> list[tuple[str, str]]:
     """Ready-made embeddings below `spec.path`: name of the encoder and path, sorted."""
     found = []
-    for dump in files.discover(spec, ("_result.pkl",), str):
+    for dump in files.discover(spec, ("_result.pkl",)):
         if PurePosixPath(dump.path).parent.parent.name == VECTORS:
             encoder = PurePosixPath(dump.path).name.removesuffix("_result.pkl")
             if not file_stem_is_safe(encoder):

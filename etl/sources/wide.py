@@ -65,7 +65,7 @@ class _Part:
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
     """Every CSV (also gzipped) and Parquet file; each is a group of its own."""
-    return files.discover(spec, SUFFIXES, str)
+    return files.discover(spec, SUFFIXES)
 
 
 def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
     if spec.items is None:
         return ()
     try:
-        found = list(files.discover(replace(spec, path=spec.items.replace(SUBSET, "*")), SUFFIXES, str))
+        found = list(files.discover(replace(spec, path=spec.items.replace(SUBSET, "*")), SUFFIXES))
     except DumpUnreadable:
         return ()
     return tuple(f"{each.file} {each.signature}" for each in found)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,7 +18,7 @@ from tests.dumps import truth, write_config, write_items, write_wide
 
 
 def found(folder: Path) -> list[str]:
-    return [dump.file for dump in discover(SourceSpec("wide", str(folder)), (".csv",), str)]
+    return [dump.file for dump in discover(SourceSpec("wide", str(folder)), (".csv",))]
 
 
 def touch(path: Path) -> Path:
@@ -37,14 +39,14 @@ def test_linked_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "open" / "a.csv")
     closed = touch(tmp_path / "closed" / "b.csv").parent
-    listed = Path.iterdir
+    scandir = os.scandir
 
-    def iterdir(self: Path) -> Iterator[Path]:
-        if self == closed:
-            raise PermissionError(13, "Permission denied", str(self))
-        return listed(self)
+    def refuse(folder: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        if folder == closed:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
 
-    monkeypatch.setattr(Path, "iterdir", iterdir)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(OSError, match=r"Permission denied: .*closed"):
         found(tmp_path)
 

@@ -15,11 +15,12 @@ import pandas as pd
 import pyarrow as pa
 
 from etl import store
-from etl.items import CONFLICT, UNKNOWN, DocsetUse, canonical_items
+from etl.canonical import Column, benchmark_items
+from etl.items import CONFLICT, UNKNOWN
 from etl.normalize import quarantine_columns
-from etl.sources.base import DumpUnreadable, SourceSpec
-from etl.staging import MISSING, RUN_FRAGMENTS, SHARDS, Shard, read_docset, read_lines, read_prompts
-from schemas.benchmarks import BENCHMARKS
+from etl.packs import load_fragments, shard_file
+from etl.sources.base import SourceSpec
+from etl.staging import MISSING, Shard, read_lines
 from schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
 
 CELLS = 1 << 20
@@ -38,20 +39,6 @@ class Assembled:
 
 
 @dataclass(frozen=True)
-class Column:
-    """Where the documents of one list go.
-
-    target: int32 per document, column of the score matrix, or UNKNOWN or CONFLICT. keys, golds: per
-    document. winners: per conflicting document, the gold answer that most models were scored against.
-    """
-
-    target: np.ndarray
-    keys: list[str]
-    golds: list[str | None]
-    winners: Mapping[int, str | None]
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What became of the scores of every run fragment, by its row: int64 (fragments,)."""
 
@@ -67,13 +54,19 @@ def assemble(
     staging: Path,
     tables: Path,
     part: Path,
+    code: str,
 ) -> Assembled:
-    """Write items and scores of one benchmark below `tables`, its runs and quarantine below `part`."""
-    fragments = choose_runs(_load_fragments(benchmark, shards, staging))
+    """Write items and scores of one benchmark below `tables`, its runs and quarantine below `part`.
+
+    code: fingerprint of the code that does so.
+    """
+    packed = load_fragments(benchmark, shards, staging)
+    fragments = choose_runs(_frame(benchmark, shards, packed, staging))
     chosen = fragments[fragments["chosen"]]
-    items, columns = _canonical(benchmark, chosen, specs, staging)
+    items, columns = benchmark_items(benchmark, chosen, specs, staging, code)
     models = sorted(chosen["model_id"].unique())
-    matrix, outcome = _score_matrix(benchmark, fragments, models, len(items), columns, staging)
+    scores = packed["scores"].combine_chunks()
+    matrix, outcome = _score_matrix(benchmark, fragments, scores, models, len(items), columns)
     fragments["n_kept"] = outcome.kept
     taken = np.where(fragments["chosen"], outcome.kept + outcome.lost, 0)
     fragments["superseded"] = fragments["n_superseded"] + fragments["n_scores"] - taken
@@ -93,22 +86,18 @@ def assemble(
     return Assembled(len(models), len(items), kept, superseded, files)
 
 
-def _load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> pd.DataFrame:
-    """Rows of all shards without their scores; `shard` and `row` say where the scores stand."""
-    parts = []
-    for shard in sorted(set(shards), key=lambda s: (s.order, s.folder)):
-        path = staging / SHARDS / shard.folder / f"{benchmark}.runs.parquet"
-        names = [name for name in RUN_FRAGMENTS.names if name not in ("scores", "lines")]
-        table = store.read_file(path, names)
-        n = len(table)
-        parts.append(
-            table.append_column("source", pa.repeat(pa.scalar(shard.source), n))
-            .append_column("order", pa.repeat(pa.scalar(shard.order), n))
-            .append_column("shard", pa.repeat(pa.scalar(str(path)), n))
-            .append_column("row", pa.array(np.arange(n)))
-        )
-    frame: pd.DataFrame = pa.concat_tables(parts).to_pandas()
-    return frame
+def _frame(benchmark: str, shards: Sequence[Shard], fragments: pa.Table, staging: Path) -> pd.DataFrame:
+    """Fragments without their scores, in an order of their own; `place` says where the scores stand.
+
+    source, order: of the config. shard: file that `row` counts in.
+    """
+    frame: pd.DataFrame = fragments.drop_columns(["scores"]).to_pandas()
+    of = {shard.folder: shard for shard in shards}
+    frame["source"] = frame["folder"].map({folder: shard.source for folder, shard in of.items()})
+    frame["order"] = frame["folder"].map({folder: shard.order for folder, shard in of.items()})
+    frame["shard"] = frame["folder"].map({f: str(shard_file(benchmark, f, staging)) for f in of})
+    frame["place"] = np.arange(len(frame))
+    return frame.sort_values(["order", "folder", "row"], ignore_index=True)
 
 
 def choose_runs(fragments: pd.DataFrame) -> pd.DataFrame:
@@ -134,61 +123,18 @@ def choose_runs(fragments: pd.DataFrame) -> pd.DataFrame:
     return fragments.assign(chosen=usable & same_moment & same_source)
 
 
-def _canonical(
-    benchmark: str, chosen: pd.DataFrame, specs: Sequence[SourceSpec], staging: Path
-) -> tuple[pa.Table, dict[str, Column]]:
-    """Items table of the benchmark, and the column of every document list."""
-    parts = [ITEMS.remove(0).empty_table()]
-    columns: dict[str, Column] = {}
-    for subset in sorted(chosen["subset"].unique(), key=BENCHMARKS[benchmark].subset_order):
-        offset = sum(len(part) for part in parts)
-        rows = chosen[chosen["subset"] == subset]
-        names, uses = [], []
-        for docset, users in rows.groupby("docset", sort=True):
-            docs = read_docset(staging, str(docset))
-            if not users["prompt_fixed"].all():
-                docs = _with_prompts(docs, benchmark, subset, users, specs)
-            names.append(str(docset))
-            uses.append(DocsetUse(users["key_space"].iloc[0], docs, users["model_id"].nunique()))
-        found = canonical_items(benchmark, subset, uses, rows["model_id"].nunique())
-        parts.append(found.items)
-        for name, use, position, winners in zip(names, uses, found.positions, found.golds, strict=True):
-            columns[name] = Column(
-                np.where(position >= 0, position + offset, position),
-                use.docs["doc_key"].to_pylist(),
-                use.docs["gold"].to_pylist(),
-                winners,
-            )
-    items = pa.concat_tables(parts)
-    return items.add_column(0, ITEMS.field("item"), pa.array(np.arange(len(items), dtype=np.int32))), columns
-
-
-def _with_prompts(
-    docs: pa.Table, benchmark: str, subset: str, users: pd.DataFrame, specs: Sequence[SourceSpec]
-) -> pa.Table:
-    """Documents with the prompts that the first model by name was sent."""
-    prompts: dict[str, str | None] = {}
-    for row in users.sort_values(["model_id", "timestamp", "sha256", "file"], kind="stable").to_dict(
-        "records"
-    ):
-        try:
-            prompts = read_prompts(specs[row["order"]], row["path"], row["file"], benchmark, subset)
-        except DumpUnreadable:  # its prompts are damaged, its scores are not: the next model's will do
-            continue
-        break
-    found = pa.array([prompts.get(key) for key in docs["doc_key"].to_pylist()], pa.string())
-    return docs.set_column(docs.column_names.index("prompt"), "prompt", found)
-
-
 def _score_matrix(
     benchmark: str,
     fragments: pd.DataFrame,
+    scores: pa.Array,
     models: Sequence[str],
     n_items: int,
     columns: Mapping[str, Column],
-    staging: Path,
 ) -> tuple[np.ndarray, Outcome]:
-    """Scores of the chosen runs, (models, items): uint8 with 255 where missing, or float32 with NaN."""
+    """Scores of the chosen runs, (models, items): uint8 with 255 where missing, or float32 with NaN.
+
+    scores: binary values, of which `place` in `fragments` tells each run's.
+    """
     chosen = fragments[fragments["chosen"]]
     binary = bool((chosen["width"] == 1).all())
     matrix = np.full(
@@ -197,14 +143,14 @@ def _score_matrix(
     row_of = dict(zip(models, range(len(models)), strict=True))
     outcome = Outcome(np.zeros(len(fragments), np.int64), np.zeros(len(fragments), np.int64), [])
     several = chosen.duplicated(["subset", "model_id"], keep=False)
-    for rows, codes in _read_scores(chosen[~several], binary):
+    for rows, codes in _scores(chosen[~several], scores, binary):
         column = columns[rows["docset"].iloc[0]]
         good = column.target >= 0
         matrix[np.ix_(rows["model_id"].map(row_of).to_numpy(), column.target[good])] = codes[:, good]
         outcome.kept[rows.index] = (~_is_missing(codes[:, good])).sum(axis=1)
         _quarantine_unmatched(benchmark, rows, codes, column, outcome)
     pieces: dict[tuple[str, str], list[tuple[pd.Series, np.ndarray]]] = {}
-    for rows, codes in _read_scores(chosen[several], binary):
+    for rows, codes in _scores(chosen[several], scores, binary):
         _quarantine_unmatched(benchmark, rows, codes, columns[rows["docset"].iloc[0]], outcome)
         for (_, row), values in zip(rows.iterrows(), codes, strict=True):
             pieces.setdefault((row["subset"], row["model_id"]), []).append((row, values))
@@ -218,21 +164,12 @@ def _is_missing(codes: np.ndarray) -> np.ndarray:
     return missing
 
 
-def _read_scores(rows: pd.DataFrame, binary: bool) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Rows that share a document list, with their scores (rows, documents) in the matrix's number format.
-
-    Shards are read some hundreds at a time, so that models with a shard each still come as one matrix.
-    """
-    shards = sorted(rows["shard"].unique())
-    for start in range(0, len(shards), WINDOW):
-        window = shards[start : start + WINDOW]
-        blobs = [store.read_file(Path(shard), ["scores"])["scores"].combine_chunks() for shard in window]
-        offset = dict(zip(window, np.cumsum([0, *map(len, blobs)]).tolist(), strict=False))
-        joined = pa.concat_arrays(blobs)
-        inside = rows[rows["shard"].isin(window)]
-        for _, part in inside.groupby(["docset", "width"], sort=True):
-            place = part["shard"].map(offset).to_numpy() + part["row"].to_numpy()
-            yield part, _codes(joined.take(pa.array(place)), part["width"].iloc[0], binary)
+def _scores(rows: pd.DataFrame, scores: pa.Array, binary: bool) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Some hundred rows at a time that share a document list, with their scores (rows, documents)."""
+    for _, part in rows.groupby(["docset", "width"], sort=True):
+        for start in range(0, len(part), WINDOW):
+            some = part.iloc[start : start + WINDOW]
+            yield some, _codes(scores.take(pa.array(some["place"])), part["width"].iloc[0], binary)
 
 
 def _codes(blobs: pa.Array, width: int, binary: bool) -> np.ndarray:
@@ -277,14 +214,14 @@ def _quarantine_unmatched(
 
 
 def _why(document: int, column: Column) -> str:
-    key = column.keys[document]
+    key = column.keys[document].as_py()
     if column.target[document] == UNKNOWN:
         return (
             f"document {key}: fewer than half of the models saw it, or it cannot be matched by key or content"
         )
     winner = column.winners[document]
     expected = f"most models were scored against {winner!r}" if winner else "no answer has a majority"
-    return f"document {key}: found gold answer {column.golds[document]!r}, {expected}"
+    return f"document {key}: found gold answer {column.golds[document].as_py()!r}, {expected}"
 
 
 def _merge(

@@ -19,13 +19,17 @@ from etl.models import models_table
 from etl.progress import watch
 from etl.sources.base import SourceSpec
 from etl.sources.files import sha256
-from etl.staging import SHARDS, Batch, Shard, plan_batches, stage_batch
+from etl.staging import BAD_ROWS, SHARDS, Batch, Shard, plan_batches, stage_batch, staged_shards
 from schemas.benchmarks import BENCHMARKS
 from schemas.tables import MODELS, QUARANTINE, RUNS
 
-PLAN = "staging/plan.json"
+STAGING = "staging"
+PLAN = f"{STAGING}/plan.json"
 READERS = ("etl.sources", "etl.normalize", "etl.staging", "etl.store", "schemas")
-ASSEMBLERS = ("etl.assemble", "etl.ingest", "etl.items", "etl.models", *READERS)
+ASSEMBLERS = (
+    *("etl.assemble", "etl.canonical", "etl.ingest", "etl.items", "etl.models", "etl.packs"),
+    *READERS,
+)
 
 
 class AccountingError(RuntimeError):
@@ -51,9 +55,14 @@ class Plan:
     code: str
     mark: str
 
-    def waiting(self, build: Path) -> int:
+    def waiting(self, build: Path) -> list[Batch]:
         """Batches that are not parsed yet."""
-        return sum(not (build / "staging" / SHARDS / b.fingerprint).exists() for b in self.batches)
+        return [b for b in self.batches if not (build / STAGING / SHARDS / b.fingerprint).exists()]
+
+    def shards(self, build: Path) -> list[tuple[str, Shard]]:
+        """Shards of all batches that are parsed, each with its benchmark."""
+        found = [staged_shards(batch, str(build / STAGING)) or [] for batch in self.batches]
+        return [(s.benchmark, s) for shards in found for s in shards if s.benchmark in self.benchmarks]
 
 
 def plan(config: Config) -> Plan:
@@ -72,17 +81,16 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
     from etl.pipeline import group_map
 
     specs = tuple(config.sources)
-    waiting = plan.waiting(build)
-    with watch("ingest", waiting, lambda: waiting - plan.waiting(build)):
+    ready, waiting = plan.shards(build), plan.waiting(build)
+    with watch("ingest", len(waiting), lambda: len(waiting) - len(plan.waiting(build))):
         group_map(
-            plan.batches,
+            [*waiting, ready],
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
             functools.partial(_assemble, specs=specs, build=str(build), code=plan.code),
             runner,
         )
-    shards = [s for b in plan.batches for s in _stage(b, str(build), plan.benchmarks)]
     by_benchmark: defaultdict[str, list[Shard]] = defaultdict(list)
-    for benchmark, shard in shards:
+    for benchmark, shard in plan.shards(build):
         by_benchmark[benchmark].append(shard)
     parts: dict[str, Stage] = {}
     for benchmark in sorted(by_benchmark, key=list(BENCHMARKS).index):
@@ -95,9 +103,14 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
     return _merge(config, plan, build, parts)
 
 
-def _stage(batch: Batch, build: str, benchmarks: Sequence[str]) -> Iterator[tuple[str, Shard]]:
-    """Parse one batch; yields (benchmark, shard)."""
-    for shard in stage_batch(batch, str(Path(build) / "staging")):
+def _stage(
+    work: Batch | list[tuple[str, Shard]], build: str, benchmarks: Sequence[str]
+) -> Iterator[tuple[str, Shard]]:
+    """Parse a batch, or pass on what earlier builds parsed; yields (benchmark, shard)."""
+    if not isinstance(work, Batch):
+        yield from work
+        return
+    for shard in stage_batch(work, str(Path(build) / STAGING)):
         if shard.benchmark in benchmarks:
             yield shard.benchmark, shard
 
@@ -113,10 +126,10 @@ def _assemble(
     """Assemble one benchmark, unless the same shards were assembled before."""
     shards = list(shards)
     root = Path(build)
-    part = root / "staging" / "parts" / benchmark
+    part = root / STAGING / "parts" / benchmark
 
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
-        result = assemble(benchmark, shards, specs, root / "staging", root / "tables", part)
+        result = assemble(benchmark, shards, specs, root / STAGING, root / "tables", part, code)
         return result.files, asdict(replace(result, files={}))
 
     once(root, _mark(benchmark, shards, code), make)
@@ -142,7 +155,7 @@ def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) 
     inputs = []
     quarantines = [QUARANTINE.empty_table()]
     for batch in plan.batches:
-        folder = build / "staging" / SHARDS / batch.fingerprint
+        folder = build / STAGING / SHARDS / batch.fingerprint
         facts = store.read_json(folder / "batch.json")
         wanted = {"", *plan.benchmarks}
         read.update({(batch.spec.format, b): n for b, n in facts["n_read"].items() if b in wanted})
@@ -151,13 +164,13 @@ def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) 
             if benchmark in wanted:
                 notes[batch.spec.format, benchmark, note] += n
         inputs += [file["sha256"] for file in facts["files"]]
-        table = store.read_file(folder / "quarantine.parquet")
-        quarantines.append(
-            table.filter(pc.is_in(pc.fill_null(table["benchmark"], ""), pa.array(sorted(wanted))))
-        )
+        if (folder / BAD_ROWS).exists():
+            table = store.read_file(folder / BAD_ROWS)
+            known = pc.is_in(pc.fill_null(table["benchmark"], ""), pa.array(sorted(wanted)))
+            quarantines.append(table.filter(known))
     runs = [RUNS.empty_table()]
     for name in parts:
-        part = build / "staging" / "parts" / name
+        part = build / STAGING / "parts" / name
         quarantines.append(store.read_file(part / "quarantine.parquet"))
         runs.append(store.read_file(part / "runs.parquet"))
     quarantine = store.sort_rows(pa.concat_tables(quarantines).cast(QUARANTINE))

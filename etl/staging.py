@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +33,8 @@ BATCH_BYTES = 32 << 20
 BATCH_FILES = 512
 FLUSH_BYTES = 16 << 20
 MISSING = 255
+RUNS_FILE = ".runs.parquet"
+BAD_ROWS = "quarantine.parquet"
 DOCSETS = "docsets"
 SHARDS = "shards"
 
@@ -125,24 +125,26 @@ def _chunks(dumps: Iterable[Dump]) -> Iterator[list[Dump]]:
 
 def stage_batch(batch: Batch, staging: str) -> list[Shard]:
     """Parse one batch into shards below `staging`, unless that was done before; returns the shards."""
+    found = staged_shards(batch, staging)
+    if found is not None:
+        return found
     root = Path(staging)
-    final = root / SHARDS / batch.fingerprint
-    if not final.exists():
-        temporary = final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-        temporary.mkdir(parents=True)
-        try:
-            with store.naming(final):
-                _parse(batch, root, temporary)
-            try:
-                temporary.rename(final)
-            except OSError:
-                if not final.exists():
-                    raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    names = sorted(path.stem for path in final.glob("*.runs.parquet"))
+    with store.atomic_folder(root / SHARDS / batch.fingerprint) as temporary:
+        _parse(batch, root, temporary)
+    return staged_shards(batch, staging) or []
+
+
+def staged_shards(batch: Batch, staging: str) -> list[Shard] | None:
+    """Shards of a batch that was parsed before; None where it was not."""
+    folder = Path(staging) / SHARDS / batch.fingerprint
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return None
     return [
-        Shard(name.removesuffix(".runs"), batch.fingerprint, batch.order, batch.spec.format) for name in names
+        Shard(name.removesuffix(RUNS_FILE), batch.fingerprint, batch.order, batch.spec.format)
+        for name in names
+        if name.endswith(RUNS_FILE)
     ]
 
 
@@ -166,9 +168,9 @@ def _parse(batch: Batch, root: Path, folder: Path) -> None:
             files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
     finally:
         shards.close()
-    store.write_table(
-        folder / "quarantine.parquet", QUARANTINE, pa.concat_tables([QUARANTINE.empty_table(), *quarantined])
-    )
+    bad = pa.concat_tables([QUARANTINE.empty_table(), *quarantined])
+    if len(bad):  # few batches hold any, and a file costs as much to open as its table
+        store.write_table(folder / BAD_ROWS, QUARANTINE, bad)
     store.write_json(
         folder / "batch.json", {"files": files, "n_read": n_read, "notes": notes, "source": batch.spec.format}
     )
@@ -196,11 +198,12 @@ class _Shards:
         self._folder = folder
         self._writers: dict[str, store.Writer] = {}
         self._waiting: dict[str, list[pa.Table]] = {}
+        self._bytes: Counter[str] = Counter()
 
     def add(self, benchmark: str, table: pa.Table) -> None:
-        waiting = self._waiting.setdefault(benchmark, [])
-        waiting.append(table)
-        if sum(t.nbytes for t in waiting) > FLUSH_BYTES:
+        self._waiting.setdefault(benchmark, []).append(table)
+        self._bytes[benchmark] += table.nbytes
+        if self._bytes[benchmark] > FLUSH_BYTES:
             self._flush(benchmark)
 
     def close(self) -> None:
@@ -211,9 +214,10 @@ class _Shards:
 
     def _flush(self, benchmark: str) -> None:
         waiting = self._waiting.pop(benchmark, [])
+        del self._bytes[benchmark]
         if waiting:
             if benchmark not in self._writers:
-                path = self._folder / f"{benchmark}.runs.parquet"
+                path = self._folder / f"{benchmark}{RUNS_FILE}"
                 self._writers[benchmark] = store.open_writer(path, RUN_FRAGMENTS)
             self._writers[benchmark].write_table(pa.concat_tables(waiting))
 
@@ -305,7 +309,8 @@ def _store_docset(block: Block, order: np.ndarray, root: Path) -> str:
     for part in (block.benchmark, block.subset, block.key_space):
         hasher.update(part.encode() + b"\0")
     for array in (keys, prints):
-        hasher.update(json.dumps(array.to_pylist()).encode())
+        hasher.update(pc.binary_length(array).to_numpy())
+        hasher.update("".join(array.to_pylist()).encode())
     name = hasher.hexdigest()
     path = root / DOCSETS / f"{name}.parquet"
     if not path.exists():

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from etl.sources.base import SourceSpec
-from etl.staging import SHARDS, plan_batches, stage_batch
+from etl.staging import BAD_ROWS, SHARDS, plan_batches, stage_batch
+from schemas.tables import QUARANTINE
 
 RUNS_CODE = frozenset(
     (
@@ -111,7 +112,8 @@ def _staged(folder: Path) -> Staged:
     n_scores, n_superseded = (
         sum(pc.sum(table[name]).as_py() or 0 for table in runs) for name in ("n_scores", "n_superseded")
     )
-    bad = pq.read_table(folder / "quarantine.parquet")
+    rows = folder / BAD_ROWS
+    bad = pq.read_table(rows) if rows.exists() else QUARANTINE.empty_table()
     assert n_read == n_scores + n_superseded + len(bad), "records read are not records accounted for"
     reasons, details = (tuple(bad[name].to_pylist()) for name in ("reason", "detail"))
     return Staged(n_read, n_scores, n_superseded, reasons, details)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from release.evaluator.results import Estimate, Row
 from release.evaluator.scaling import PROBABILITIES, SUBSETS
 from release.evaluator.tables import NOT_COMPARED, KindRow, by_kind
@@ -137,10 +139,11 @@ def scaling(findings: Findings) -> Grid:
     """The values of Figure 2: mean over random subsets, with the range that holds 95% of them."""
     rows: list[tuple[Cell, ...]] = []
     for curve in findings.curves:
-        bands = [curve.mean_and_band(p) for p in PROBABILITIES]
+        sizes = [*(m for m in _STEPS if m < curve.pool), curve.pool]
+        bands = [curve.mean_and_band(p, np.array(sizes)) for p in PROBABILITIES]
         rows += [
-            (curve.benchmark, m, *(Estimate.of(*(values[m - 1] for values in band)) for band in bands))
-            for m in (*(m for m in _STEPS if m < curve.pool), curve.pool)
+            (curve.benchmark, m, *(Estimate.of(*(values[i] for values in band)) for band in bands))
+            for i, m in enumerate(sizes)
         ]
     return Grid(
         f"Mean score of r_o(p) over {SUBSETS} random subsets of m LLMs, and the range of 95% of them.",

@@ -52,7 +52,7 @@ def scaling_png(curves: Sequence[Curve]) -> bytes:
 def _scaling_panel(ax: Axes, curve: Curve) -> None:
     sizes = spread_sizes(curve.pool)
     for p in reversed(PROBABILITIES):
-        mean, low, high = (values[sizes - 1] for values in curve.mean_and_band(p))
+        mean, low, high = curve.mean_and_band(p, sizes)
         title = "random, p = 0" if p == 0 else "oracle, p = 1" if p == 1 else f"p = {p:g}"
         ax.plot(sizes, mean, color=RAMP[p][0], linewidth=1.6, label=title)
         if p in BANDS:

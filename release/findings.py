@@ -69,32 +69,33 @@ def find(
 
     Raises UsageError for names that this release does not have, InputError for missing files or libraries.
     """
-    with one_thread():
-        return _find(
-            path, benchmarks, sizes, encoder, list(routers or TRAINING_FREE), progress or (lambda *_: None)
-        )
+    release, wanted = load_release(path), list(routers or TRAINING_FREE)
+    with one_thread(release):
+        return _find(release, benchmarks, sizes, encoder, wanted, progress or (lambda *_: None))
 
 
-def one_thread() -> AbstractContextManager[object]:
+def one_thread(release: Release) -> AbstractContextManager[object]:
     """Keep numeric libraries to one thread: matrices this small gain nothing from more (on a busy machine
     they lose a factor of three), and sums come out the same on any number of cores.
     """
-    import sklearn.cluster  # noqa: F401  its OpenMP can be limited only once it is loaded
     from threadpoolctl import threadpool_limits
+
+    if any(release.encoders(name) for name in release.benchmarks):  # else no router asks for scikit-learn
+        import sklearn.cluster  # noqa: F401  its OpenMP can be limited only once it is loaded
 
     limits: AbstractContextManager[object] = threadpool_limits(1)
     return limits
 
 
 def _find(
-    path: Path,
+    release: Release,
     benchmarks: Sequence[str] | None,
     sizes: Sequence[int],
     encoder: str | None,
     wanted: Sequence[str],
     progress: Progress,
 ) -> Findings:
-    release, manifest = load_release(path), read_manifest(path)
+    manifest = read_manifest(release.path)
     names = _benchmarks(release, benchmarks)
     needs_vectors = {name for name in wanted if getattr(find_router(name)(), "uses_vectors", True)}
     if encoder is not None and not any(encoder in release.encoders(name) for name in names):
@@ -139,14 +140,14 @@ def _find(
                         scheme=side,
                     )
                 except DataError as error:
-                    note(name, f"split {side}: {_relative(error, path)}")
+                    note(name, f"split {side}: {_relative(error, release.path)}")
                 else:
                     rows[side] += result.rows
                     means[side] += result.means
         try:
             curves += scaling_up(release, [name])
         except DataError as error:
-            note(name, f"scaling up: {_relative(error, path)}")
+            note(name, f"scaling up: {_relative(error, release.path)}")
     progress(len(names), len(names), "")
     family = (rows[FAMILY], means[FAMILY]) if len(schemes) == 2 else ([], [])
     shares = {name: leaked_share(manifest, name, scheme) for name in names}

@@ -25,7 +25,7 @@ def scaling_panel(curve: Curve) -> Markup:
     xs = [_x(log10(int(m)) / span) for m in sizes]
     marks = []
     for p in PROBABILITIES:
-        mean, low, high = ([float(v) for v in values[sizes - 1]] for values in curve.mean_and_band(p))
+        mean, low, high = (values.tolist() for values in curve.mean_and_band(p, sizes))
         band = [*zip(xs, map(_y, high), strict=True), *reversed([*zip(xs, map(_y, low), strict=True)])]
         style = css(p)
         tip = f"r_o({p:g}): {number(mean[0], 3)} with 1 candidate, {number(mean[-1], 3)} with {curve.pool}"

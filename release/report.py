@@ -105,8 +105,9 @@ def check_baselines(release: Path) -> Iterator[Problem]:
     if not (release / BASELINES).exists():
         return
     try:
-        with one_thread():
-            differing = recompute(load_release(release))
+        loaded = load_release(release)
+        with one_thread(loaded):
+            differing = recompute(loaded)
     except EvaluatorError as error:
         yield Problem(path, str(error), "rows that the evaluator can compute again")
         return

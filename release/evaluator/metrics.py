@@ -94,23 +94,24 @@ class CellScores:
         mean would be too high in every resample, the more so the larger m.
         An undefined ratio (zero denominator, no reference) is NaN; the caller turns it into None.
         """
-        n = len(self.value)
-        exact = weights.astype(np.float64)
+        n, routers = self.value.shape
         best_on_test = int(self.Y_test.mean(axis=0, dtype=np.float64).argmax())
         yardsticks = [
             self.Y_test[:, best_on_test],
             self.Y_test[:, self.best_on_train],
             self.Y_test.max(axis=1),
         ]
-        best, on_train, oracle = (exact @ scores.astype(np.float64)[:, None] / n for scores in yardsticks)
-        mu = exact @ self.value / n
+        # one product of all columns, for the weights are far larger than these
+        columns = np.column_stack([*yardsticks, self.value, self.entropy])
+        sums = weights.astype(np.float64) @ columns / n
+        best, on_train, oracle, mu, entropies = np.split(sums, [1, 2, 3, 3 + routers], axis=1)
         marginal = [_marginal_entropy(weights, policy) for policy in self.policies]
         return np.stack(
             [
                 mu,
                 _ratio(mu, np.full_like(best, self.reference_score or np.nan)),
                 _ratio(mu, best),
-                exact @ self.entropy / n,
+                entropies,
                 np.stack(marginal, axis=1),
                 _ratio(mu, on_train),
                 _ratio(mu - best, oracle - best),

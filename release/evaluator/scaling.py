@@ -15,6 +15,7 @@ from .task import Scores
 
 PROBABILITIES = (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)
 SUBSETS = 100
+STEP = 256  # models whose running maximum is taken together
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +41,9 @@ class Curve:
         """(SUBSETS, pool) accuracy of r_o(p)."""
         return np.asarray(p * self.oracle + (1 - p) * self.chance)
 
-    def mean_and_band(self, p: float) -> tuple[npt.NDArray[np.float64], ...]:
-        """Mean over the subsets, and the 2.5th and 97.5th percentile, by m."""
-        values = self.accuracy(p)
+    def mean_and_band(self, p: float, sizes: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], ...]:
+        """Mean over the subsets, and the 2.5th and 97.5th percentile, for some m."""
+        values = self.accuracy(p)[:, sizes - 1]
         low, high = np.quantile(values, [0.025, 0.975], axis=0)
         return values.mean(axis=0), low, high
 
@@ -100,9 +101,9 @@ def read_scores(release: Release, benchmark: str) -> Scores:
     models = table["model_id"].combine_chunks()
     items, scores = (table[name].to_numpy() for name in ("item", "score"))
     n = release.benchmarks[benchmark].n_items
-    named = models.is_valid().to_numpy(zero_copy_only=False)
-    unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
-    if len(unsound):
+    if models.null_count or not (_within(items, 0, n - 1) and _within(scores, 0, 1)):
+        named = models.is_valid().to_numpy(zero_copy_only=False)
+        unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
         found = ", ".join(f"{name} {table[name][int(unsound[0])]}" for name in table.column_names)
         raise DataError(
             f"{path}: row {unsound[0]}: {found}; expected a model, an item below {n} and a score in [0, 1]"
@@ -116,10 +117,15 @@ def read_scores(release: Release, benchmark: str) -> Scores:
     matrix[codes, items] = scores
     if np.count_nonzero(~np.isnan(matrix)) != len(table):
         raise DataError(f"{path}: a model has two scores for an item; expected one")
-    covering = matrix[~np.isnan(matrix).any(axis=1)]
-    if not len(covering):
+    covering = ~np.isnan(matrix).any(axis=1)
+    if not covering.any():
         raise DataError(f"{path}: no model covers all {n} items")
-    return covering
+    return matrix if covering.all() else matrix[covering]
+
+
+def _within(values: npt.NDArray[np.generic], low: float, high: float) -> bool:
+    """Whether all of some values are there and in a range."""
+    return not len(values) or bool(values.min() >= low and values.max() <= high)
 
 
 def random_subsets(
@@ -128,23 +134,44 @@ def random_subsets(
     """Oracle and chance accuracy, (subsets, models) each, of the first m of `subsets` random permutations.
 
     scores: (models, items). Any prefix of a random permutation is a random subset, so one running maximum
-    gives all sizes at once; 0/1 scores are packed 8 to a byte.
+    gives all sizes at once; 0/1 scores are packed 64 to a word. A few hundred models often reach what all
+    together do, and the rest of a permutation adds nothing.
     """
     n_models, n_items = scores.shape
-    binary = bool(np.isin(scores, (0, 1)).all())
-    packed = np.packbits(scores.astype(bool), axis=1) if binary else scores
+    binary = bool(((scores == 0) | (scores == 1)).all())
+    better = np.bitwise_or if binary else np.maximum
+    rows = _packed(scores) if binary else scores
+    best = better.reduce(rows, axis=0)
     means = scores.mean(axis=1, dtype=np.float64)
     oracle = np.empty((subsets, n_models))
     chance = np.empty_like(oracle)
-    for row in range(subsets):
+    for subset in range(subsets):
         order = rng.permutation(n_models)
-        if binary:
-            union = np.bitwise_or.accumulate(packed[order], axis=0)
-            oracle[row] = np.bitwise_count(union).sum(axis=1, dtype=np.int64) / n_items
-        else:
-            oracle[row] = np.maximum.accumulate(packed[order], axis=0).mean(axis=1, dtype=np.float64)
-        chance[row] = np.cumsum(means[order]) / np.arange(1, n_models + 1)
+        reached = np.zeros_like(best)
+        for start in range(0, n_models, STEP):
+            chosen = rows[order[start : start + STEP]]
+            chosen[0] = better(chosen[0], reached)
+            running = better.accumulate(chosen, axis=0)
+            oracle[subset, start : start + STEP] = _mean_score(running, n_items, binary)
+            reached = running[-1]
+            if (reached == best).all():
+                oracle[subset, start + STEP :] = _mean_score(best[None], n_items, binary)
+                break
+        chance[subset] = np.cumsum(means[order]) / np.arange(1, n_models + 1)
     return oracle, chance
+
+
+def _packed(scores: Scores) -> npt.NDArray[np.uint64]:
+    """0/1 scores (models, items), 64 items to a word, the last one filled up with zeros."""
+    bits = np.packbits(scores.astype(bool), axis=1)
+    return np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view(np.uint64)
+
+
+def _mean_score(rows: npt.NDArray[np.generic], n_items: int, binary: bool) -> npt.NDArray[np.float64]:
+    """Mean score of every row, packed where `binary`."""
+    if binary:
+        return np.asarray(np.bitwise_count(rows).sum(axis=1, dtype=np.int64) / n_items)
+    return np.asarray(rows.mean(axis=1, dtype=np.float64))
 
 
 def scaling_table(curves: Sequence[Curve]) -> str:

@@ -6,11 +6,10 @@ What is kept is named by all that it was made from, and goes when a build no lon
 from __future__ import annotations
 
 import shutil
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,11 +85,9 @@ def _with_prompts(
     """Documents with the prompts that the first model by name was sent."""
     keys = docs["doc_key"]
     prompts = pa.nulls(len(docs), pa.string())
-    for row in users.sort_values(["model_id", "timestamp", "sha256", "file"], kind="stable").to_dict(
-        "records"
-    ):
+    for _, run in users.sort_values(["model_id", "timestamp", "sha256", "file"], kind="stable").iterrows():
         try:
-            found = kept.prompts(benchmark, subset, row, specs[row["order"]])
+            found = kept.prompts(benchmark, subset, run, specs[run["order"]])
         except DumpUnreadable:  # its prompts are damaged, its scores are not: the next model's will do
             continue
         prompts = found["prompt"].take(pc.index_in(keys, found["doc_key"]))
@@ -116,7 +113,7 @@ class _Kept:
             _save(path, canonical_items(benchmark, subset, uses, n_models))
         return _load(path, len(uses))
 
-    def prompts(self, benchmark: str, subset: str, run: Mapping[Hashable, Any], spec: SourceSpec) -> pa.Table:
+    def prompts(self, benchmark: str, subset: str, run: pd.Series, spec: SourceSpec) -> pa.Table:
         """Prompts of one run (schema _PROMPTS). Raises DumpUnreadable."""
         file, settings = str(run["file"]), asdict(replace(spec, path="", items=None))
         path = self._path("prompts", benchmark, subset, run["sha256"], file, settings) / "prompts.parquet"

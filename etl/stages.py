@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from etl import store
 from etl.candidates import Group, Skipped, greedy_groups, paper_groups
 from etl.config import Config, Runner
 from etl.manifest import Stage, code_fingerprint, done, fingerprint, once
-from etl.matrix import read_matrix
+from etl.matrix import ScoreMatrix, read_matrix
 from etl.progress import watch
 from etl.splits import paper_split, splits_table, subset_sizes
 from etl.store import Output
@@ -116,11 +116,12 @@ def groups(
     ]
     waiting = [task for task in tasks if done(build, task.mark) is None]
     with watch("groups", len(waiting), lambda: sum(done(build, task.mark) is not None for task in waiting)):
-        parallel_map(waiting, functools.partial(_group, build=str(build)), runner)
+        together = [[t for t in waiting if t.benchmark == name] for name in benchmarks]
+        parallel_map([t for t in together if t], functools.partial(_group, build=str(build)), runner)
     files: list[Output] = []
     info: dict[str, dict[str, store.JsonObject]] = {}
+    _group(tasks, str(build))  # what is there already, is looked at again
     for task in tasks:
-        _group(task, str(build))
         finished = done(build, task.mark)
         if finished is None:
             raise RuntimeError(
@@ -131,28 +132,33 @@ def groups(
     return Stage("", tuple(sorted(files, key=lambda o: o.path)), {"groups": info})
 
 
-def _group(task: GroupTask, build: str) -> str:
+def _group(tasks: Sequence[GroupTask], build: str) -> None:
+    """Carry out tasks; those of one benchmark that follow each other read its scores once."""
     root = Path(build)
+    read = functools.lru_cache(1)(read_matrix)
+    for task in tasks:
+        once(root, task.mark, functools.partial(_choose, task, root, read))
 
-    def make() -> tuple[Mapping[Path, int], store.JsonObject]:
-        items = pq.read_table(root / partition("items", task.benchmark), columns=["subset"])
-        matrix = read_matrix(root / partition("scores", task.benchmark), len(items), task.min_coverage)
-        sides = pq.read_table(root / partition("splits", task.benchmark, scheme=task.scheme))
-        train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))["item"].to_numpy()
-        found, skipped = choose_groups(
-            task.method, matrix.scores, task.sizes, subset_sizes(items["subset"]), train, task.seed
-        )
-        path = root / partition("groups", task.benchmark, method=task.method)
-        rows = store.write_table(path, GROUPS, groups_table(found, matrix.models))
-        return {path: rows}, {
-            "complete_models": len(matrix.models),
-            "left_out": matrix.left_out,
-            "groups": [f"m{g.m}_{g.kind.value}" for g in found],
-            "skipped": [_skip_row(s) for s in skipped],
-        }
 
-    once(root, task.mark, make)
-    return task.mark
+def _choose(
+    task: GroupTask, root: Path, read: Callable[[Path, int, float], ScoreMatrix]
+) -> tuple[Mapping[Path, int], store.JsonObject]:
+    """Write the groups of one task; what `once` keeps of them."""
+    items = pq.read_table(root / partition("items", task.benchmark), columns=["subset"])
+    matrix = read(root / partition("scores", task.benchmark), len(items), task.min_coverage)
+    sides = pq.read_table(root / partition("splits", task.benchmark, scheme=task.scheme))
+    train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))["item"].to_numpy()
+    found, skipped = choose_groups(
+        task.method, matrix.scores, task.sizes, subset_sizes(items["subset"]), train, task.seed
+    )
+    path = root / partition("groups", task.benchmark, method=task.method)
+    rows = store.write_table(path, GROUPS, groups_table(found, matrix.models))
+    return {path: rows}, {
+        "complete_models": len(matrix.models),
+        "left_out": matrix.left_out,
+        "groups": [f"m{g.m}_{g.kind.value}" for g in found],
+        "skipped": [_skip_row(s) for s in skipped],
+    }
 
 
 def choose_groups(

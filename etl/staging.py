@@ -109,16 +109,16 @@ def plan_batches(specs: Sequence[SourceSpec], code: str) -> list[Batch]:
 
 def _chunks(dumps: Iterable[Dump]) -> Iterator[list[Dump]]:
     chunk: list[Dump] = []
+    size = 0
     for dump in sorted(dumps, key=lambda d: (d.group, d.file)):
         full = chunk and (
-            dump.group != chunk[0].group
-            or len(chunk) >= BATCH_FILES
-            or sum(d.size for d in chunk) + dump.size > BATCH_BYTES
+            dump.group != chunk[0].group or len(chunk) >= BATCH_FILES or size + dump.size > BATCH_BYTES
         )
         if full:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
         chunk.append(dump)
+        size += dump.size
     if chunk:
         yield chunk
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expectations.session import Made, Session, quoted, readable
+from expectations.session import readable
 from schemas.tables import Kind
 
 WEAKEST, STRONGEST = 0.1, 0.9
@@ -204,63 +204,3 @@ def _worth(block: np.ndarray) -> tuple[float, float]:
     best = block.max(axis=0)
     optimal = (block == best).sum(axis=0)
     return float(best.mean(dtype=np.float64)), float(np.log10(optimal).sum())
-
-
-def scan(session: Session) -> tuple[pa.Table, pa.Table] | None:
-    """Facts of all groups, and the order of all scores, from one pass over the scores."""
-    if "scores" not in session or "item_counts" not in session:
-        return None
-    counts = session.query("select benchmark, n_items from item_counts")
-    n_items = dict(zip(counts["benchmark"].to_pylist(), counts["n_items"].to_pylist(), strict=True))
-    facts: list[dict[str, object]] = []
-    orders: list[dict[str, object]] = []
-    for part in session.target.of("scores"):
-        benchmark = part.keys.get("benchmark", "")
-        matrix = read_matrix(part.path, n_items.get(benchmark, 0))
-        orders.append({"path": part.name, "unsorted": matrix.unsorted, "first_row": matrix.first_row})
-        if "groups" in session and n_items.get(benchmark):
-            groups = members_of(session, benchmark)
-            facts += [
-                {"benchmark": benchmark, **row}
-                for row in group_rows(matrix, groups, _train(session, benchmark))
-            ]
-    orders_schema = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
-    return pa.Table.from_pylist(facts), pa.Table.from_pylist(orders, schema=orders_schema)
-
-
-def members_of(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
-    """Candidates of every group of a benchmark, by rank."""
-    found = session.query(
-        f"""select method, m, kind, list(model_id order by rank) as models from groups
-        where benchmark = {quoted(benchmark)} and m > 0 and model_id is not null and rank is not null
-        group by all order by all"""
-    )
-    columns = (found[name].to_pylist() for name in ("method", "m", "kind", "models"))
-    return {(method, m, kind): models for method, m, kind, models in zip(*columns, strict=True)}
-
-
-def _train(session: Session, benchmark: str) -> list[np.ndarray]:
-    if "splits" not in session:
-        return []
-    found = session.query(
-        f"""select scheme, list(item order by item) as items from splits
-        where benchmark = {quoted(benchmark)} and split = 'train' and item >= 0
-        group by scheme order by scheme"""
-    )
-    return [np.array(items, np.int64) for items in found["items"].to_pylist()]
-
-
-def _scanned(which: int) -> Callable[[Session], Made]:
-    def build(session: Session) -> Made:
-        if "scan" not in session.cache:
-            session.cache["scan"] = scan(session)
-        found = session.cache["scan"]
-        return found[which] if found is not None and len(found[which].column_names) else None
-
-    return build
-
-
-BUILDERS: dict[str, Callable[[Session], Made]] = {
-    "group_facts": _scanned(0),
-    "score_orders": _scanned(1),
-}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from expectations import files, manifests, matrices, releases, texts, views
+from expectations import files, manifests, releases, scores, texts, views
 from expectations.dumps import FORMATS, LoadPickle, Views
 from expectations.dumps.routereval import read as read_pickles
 from expectations.errors import UnknownTable
@@ -19,8 +19,8 @@ from expectations.target import Target, What
 BUILDERS: dict[str, Callable[[Session], Made]] = {
     **files.BUILDERS,
     **manifests.BUILDERS,
-    **matrices.BUILDERS,
     **releases.BUILDERS,
+    **scores.BUILDERS,
     **texts.BUILDERS,
     **views.BUILDERS,
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expectations.matrices import MISSING, GroupKey, Matrix, members_of, read_matrix
+from expectations.matrices import MISSING, GroupKey, Matrix
 from expectations.session import Made, Session, quoted, readable
 from expectations.target import DATA, VECTORS, Part, What
 from schemas.tables import Kind
@@ -19,7 +19,7 @@ LABEL_SHARE = 0.95
 _COLUMN = re.compile(rf"(.+)_m([1-9]\d*)_({'|'.join(Kind)})(_label)?")
 _CARD_PATH = re.compile(r'^\s+path: "?([^"\n]+?)"?\s*$', re.MULTILINE)
 _S, _I = pa.string(), pa.int64()
-_GROUP_COLUMNS = pa.schema(
+GROUP_COLUMNS = pa.schema(
     [
         ("path", _S),
         ("column", _S),
@@ -32,28 +32,15 @@ _GROUP_COLUMNS = pa.schema(
 )
 
 
-def group_columns(session: Session) -> Made:
-    """Columns of scores and labels of every data and vectors file, against scores and groups."""
-    if session.target.what is not What.RELEASE:
-        return None
-    if any(view not in session for view in (DATA, "groups", "scores", "item_counts")):
-        return None
-    counts = session.query("select benchmark, n_items from item_counts")
-    n_items = dict(zip(counts["benchmark"].to_pylist(), counts["n_items"].to_pylist(), strict=True))
-    rows: list[dict[str, object]] = []
-    for part in session.target.of("scores"):
-        benchmark = part.keys["benchmark"]
-        matrix = read_matrix(part.path, n_items.get(benchmark, 0))
-        rows += _benchmark_columns(session, benchmark, matrix)
-    return pa.Table.from_pylist(rows, schema=_GROUP_COLUMNS)
+def benchmark_columns(
+    session: Session, benchmark: str, members: Mapping[GroupKey, Sequence[str]], matrix: Matrix
+) -> Iterator[dict[str, object]]:
+    """Columns of scores and labels of a benchmark's data and vectors files, against its scores and groups.
 
-
-def _benchmark_columns(session: Session, benchmark: str, matrix: Matrix) -> Iterator[dict[str, object]]:
+    members: candidates of every group, by rank.
+    """
     row_of = {model: row for row, model in enumerate(matrix.models)}
-    groups = {
-        key: np.array([row_of.get(model, -1) for model in models])
-        for key, models in members_of(session, benchmark).items()
-    }
+    groups = {key: np.array([row_of.get(model, -1) for model in models]) for key, models in members.items()}
     found = session.query(f"select item_id, item from data where benchmark = {quoted(benchmark)}")
     item_of = dict(zip(found["item_id"].to_pylist(), found["item"].to_pylist(), strict=True))
     for part in session.target.parts:
@@ -219,7 +206,6 @@ def _previous(view: str) -> Callable[[Session], Made]:
 
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
-    "group_columns": group_columns,
     "vector_files": vector_files,
     "card_files": card_files,
     "release_facts": release_facts,

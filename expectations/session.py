@@ -55,7 +55,7 @@ class Session:
         self.broken: dict[str, str] = {}
         self._builders = builders
         self.source: object = None
-        self.cache: dict[str, tuple[pa.Table, pa.Table] | None] = {}
+        self.scanned: dict[str, pa.Table] | None = None
         self._made: dict[str, bool] = {}
         self._columns: dict[str, list[str]] = {}
 

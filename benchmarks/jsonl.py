@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.measure import command, machine, versions
 from etl.sources import lm_eval
 from etl.sources.base import SourceSpec
+from etl.sources.files import sha256 as checksum
 from etl.sources.jsonlines import CHUNK
 from etl.staging import plan_batches, stage_batch
 
@@ -111,6 +112,9 @@ def readers(folder: Path, paths: list[Path]) -> dict[str, Callable[[], int]]:
             fragments = [f"{staging}/shards/{s.folder}/{s.benchmark}.runs.parquet" for s in shards]
             return sum(pc.sum(pq.read_table(f, columns=["n_read"])["n_read"]).as_py() for f in fragments)
 
+    def checksums() -> int:
+        return sum(LINES for name in names if checksum(name))
+
     def bare() -> int:
         return sum(len(decoder.decode_lines(path.read_bytes())) for path in paths)
 
@@ -163,6 +167,7 @@ def readers(folder: Path, paths: list[Path]) -> dict[str, Callable[[], int]]:
     found = {
         "routerset lm_eval": ours,
         "routerset lm_eval, staged": staged,
+        "SHA-256, which staging needs": checksums,
         BARE["file"]: bare,
         BARE["line"]: bare_lines,
         f"msgspec, {CHUNK >> 10} KiB at a time": bare_chunks,

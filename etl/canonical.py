@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -125,9 +126,9 @@ class _Kept:
 
     def sweep(self) -> None:
         """Remove what was not asked for."""
-        for path in self._folder.iterdir() if self._folder.exists() else ():
+        for path in self._folder.glob("*"):
             if path.name not in self._used:
-                shutil.rmtree(path, ignore_errors=True)
+                shutil.rmtree(path)
 
     def _path(self, *inputs: object) -> Path:
         name = fingerprint(self._code, *inputs)
@@ -150,16 +151,14 @@ def _save(path: Path, found: Canonical) -> None:
 
 def _load(path: Path, n_lists: int) -> Canonical:
     places = store.read_file(path / "places.parquet")
-    lists, positions = places["list"].to_numpy(), places["position"].to_numpy()
-    winners = places["winner"]
-    bounds = np.searchsorted(lists, np.arange(n_lists + 1))
-    parts = [slice(*pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
-    golds = tuple(
-        {row: winners[part.start + row].as_py() for row in rows.tolist()}
-        for part in parts
-        for rows in [np.flatnonzero(positions[part] == CONFLICT)]
-    )
-    return Canonical(store.read_file(path / "items.parquet"), tuple(positions[part] for part in parts), golds)
+    bounds = np.searchsorted(places["list"].to_numpy(), np.arange(n_lists + 1)).tolist()
+    parts = [places.slice(start, stop - start) for start, stop in pairwise(bounds)]
+    positions = tuple(part["position"].to_numpy() for part in parts)
+    golds = []
+    for part, position in zip(parts, positions, strict=True):
+        rows = np.flatnonzero(position == CONFLICT).tolist()
+        golds.append(dict(zip(rows, part["winner"].take(rows).to_pylist(), strict=True)))
+    return Canonical(store.read_file(path / "items.parquet"), positions, tuple(golds))
 
 
 def _digest(table: pa.Table) -> str:

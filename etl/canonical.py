@@ -156,8 +156,8 @@ def _load(path: Path, n_lists: int) -> Canonical:
     positions = tuple(part["position"].to_numpy() for part in parts)
     golds = []
     for part, position in zip(parts, positions, strict=True):
-        rows = np.flatnonzero(position == CONFLICT).tolist()
-        golds.append(dict(zip(rows, part["winner"].take(rows).to_pylist(), strict=True)))
+        rows = np.flatnonzero(position == CONFLICT)
+        golds.append(dict(zip(rows.tolist(), part["winner"].take(pa.array(rows)).to_pylist(), strict=True)))
     return Canonical(store.read_file(path / "items.parquet"), positions, tuple(golds))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -59,26 +59,29 @@ def _file_columns(
         file = pq.ParquetFile(part.path)
         if "item_id" not in part.schema.names:
             return
+        numbers = range(file.num_row_groups)
+        keys = [file.read_row_group(number, columns=["item_id"])["item_id"].to_pylist() for number in numbers]
+        items = [np.array([item_of.get(key, -1) for key in some], np.int64) for some in keys]
         for (method, m, kind), rows in groups.items():
             name = f"{method}_m{m}_{kind}"
             if not {name, f"{name}_label"} <= present:
                 continue
             yield {"path": part.name, "column": name, "listed": True, "found": True} | _compare(
-                file, name, rows, item_of, matrix
+                file, name, keys, (_expected(matrix, rows, some) for some in items)
             )
 
 
 def _compare(
-    file: pq.ParquetFile, name: str, rows: np.ndarray, item_of: Mapping[str, int], matrix: Matrix
+    file: pq.ParquetFile, name: str, item_ids: Sequence[Sequence[str]], wanted: Iterable[np.ndarray]
 ) -> dict[str, object]:
-    """Items of a file whose scores or labels in one pair of columns are not what they should be."""
+    """Items of a file whose scores or labels in one pair of columns are not what they should be.
+
+    item_ids, wanted: of every row group, its items and their scores (items, candidates).
+    """
     wrong_scores, wrong_labels = 0, 0
     first: str | None = None
-    for number in range(file.num_row_groups):
-        table = file.read_row_group(number, columns=["item_id", name, f"{name}_label"]).combine_chunks()
-        keys = table["item_id"].to_pylist()
-        items = np.array([item_of.get(key, -1) for key in keys], np.int64)
-        expected = _expected(matrix, rows, items)
+    for number, (keys, expected) in enumerate(zip(item_ids, wanted, strict=True)):
+        table = file.read_row_group(number, columns=[name, f"{name}_label"]).combine_chunks()
         scores, labels = _lists(table[name]), _lists(table[f"{name}_label"])
         if scores.shape != expected.shape or labels.shape != expected.shape:
             return {"wrong_scores": len(file.schema_arrow), "wrong_labels": 0, "first_wrong": keys[0]}

@@ -5,15 +5,16 @@ Scores are by far the largest table, so one pass over them gives all three views
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 
-from expectations.matrices import GroupKey, group_rows, read_matrix
+from expectations.matrices import GroupKey, Matrix, group_rows, read_matrix
 from expectations.releases import GROUP_COLUMNS, benchmark_columns
 from expectations.session import Made, Session, quoted
-from expectations.target import DATA, What
+from expectations.target import DATA, Part, What
 
 _ORDERS = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
 
@@ -29,9 +30,8 @@ def scan(session: Session) -> dict[str, pa.Table]:
     columns: list[dict[str, object]] = []
     grouped = "groups" in session
     released = grouped and session.target.what is What.RELEASE and DATA in session
-    for part in session.target.of("scores"):
+    for part, matrix in _matrices(session.target.of("scores"), n_items):
         benchmark = part.keys.get("benchmark", "")
-        matrix = read_matrix(part.path, n_items.get(benchmark, 0))
         orders.append({"path": part.name, "unsorted": matrix.unsorted, "first_row": matrix.first_row})
         groups = _members(session, benchmark) if grouped else {}
         if grouped and n_items.get(benchmark):
@@ -45,6 +45,20 @@ def scan(session: Session) -> dict[str, pa.Table]:
     if released:
         views["group_columns"] = pa.Table.from_pylist(columns, schema=GROUP_COLUMNS)
     return views
+
+
+def _matrices(parts: Sequence[Part], n_items: Mapping[str, int]) -> Iterator[tuple[Part, Matrix]]:
+    """Scores of every file, each read while the one before is looked at."""
+    with ThreadPoolExecutor(1) as reading:
+
+        def start(part: Part) -> Future[Matrix]:
+            return reading.submit(read_matrix, part.path, n_items.get(part.keys.get("benchmark", ""), 0))
+
+        ahead = [start(part) for part in parts[:1]]
+        for place, part in enumerate(parts):
+            matrix = ahead.pop().result()
+            ahead += [start(later) for later in parts[place + 1 : place + 2]]
+            yield part, matrix
 
 
 def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:

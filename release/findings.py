@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import hypot
@@ -113,7 +114,7 @@ def _find(
     rows: dict[str, list[Row]] = {name: [] for name in schemes}
     means: dict[str, list[Row]] = {name: [] for name in schemes}
     curves: list[Curve] = []
-    for done, name in enumerate(names):
+    for done, (name, curve) in enumerate(_curves(release, names)):
         progress(done, len(names), name)
         expected = BENCHMARKS[name].metric if name in BENCHMARKS else None
         if expected and manifest.benchmarks[name].metric != expected:
@@ -145,7 +146,7 @@ def _find(
                     rows[side] += result.rows
                     means[side] += result.means
         try:
-            curves += scaling_up(release, [name])
+            curves += curve.result()
         except DataError as error:
             note(name, f"scaling up: {_relative(error, release.path)}")
     progress(len(names), len(names), "")
@@ -163,6 +164,13 @@ def _find(
         tuple(curves),
         tuple(f"{_listed(of)}: {words}" for words, of in notes.items()),
     )
+
+
+def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Future[list[Curve]]]]:
+    """Every benchmark with its scaling-up study, which is worked out beside all else that it needs."""
+    with ThreadPoolExecutor(1) as beside:
+        for name in names:
+            yield name, beside.submit(scaling_up, release, [name])
 
 
 def leaked_share(manifest: Manifest, benchmark: str, scheme: str) -> float:

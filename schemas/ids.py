@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 _DIGITS = re.compile(r"(\d+)")
-_SPACE = re.compile(r"\s+")
 _MODEL = re.compile(r"[^\s/\\]+(?:/[^\s/\\]+)?")
 _SEPARATOR = "\x1f"
 
@@ -20,7 +19,7 @@ def digest(*parts: str) -> str:
 
 def normalise_text(text: str) -> str:
     """Text with Unicode compatibility forms, case and white space folded."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
 def content_digest(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ from schemas.tables import MODELS, QUARANTINE, RUNS
 
 STAGING = "staging"
 PLAN = f"{STAGING}/plan.json"
+_PLACES = {name: place for place, name in enumerate(BENCHMARKS)}
 READERS = ("etl.sources", "etl.normalize", "etl.staging", "etl.store", "schemas")
 ASSEMBLERS = (
     *("etl.assemble", "etl.canonical", "etl.ingest", "etl.items", "etl.models", "etl.packs"),
@@ -59,10 +61,10 @@ class Plan:
         """Batches that are not parsed yet."""
         return [b for b in self.batches if not (build / STAGING / SHARDS / b.fingerprint).exists()]
 
-    def shards(self, build: Path) -> list[tuple[str, Shard]]:
-        """Shards of all batches that are parsed, each with its benchmark."""
+    def shards(self, build: Path) -> dict[str, list[Shard]]:
+        """Shards of all batches that are parsed, by benchmark."""
         found = [staged_shards(batch, str(build / STAGING)) or [] for batch in self.batches]
-        return [(s.benchmark, s) for shards in found for s in shards if s.benchmark in self.benchmarks]
+        return _by_benchmark(chain.from_iterable(found), self.benchmarks)
 
 
 def plan(config: Config) -> Plan:
@@ -89,12 +91,9 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
             functools.partial(_assemble, specs=specs, build=str(build), code=plan.code),
             runner,
         )
-    by_benchmark: defaultdict[str, list[Shard]] = defaultdict(list)
-    for benchmark, shard in plan.shards(build):
-        by_benchmark[benchmark].append(shard)
     parts: dict[str, Stage] = {}
-    for benchmark in sorted(by_benchmark, key=list(BENCHMARKS).index):
-        part = done(build, _mark(benchmark, by_benchmark[benchmark], plan.code))
+    for benchmark, shards in sorted(plan.shards(build).items(), key=lambda item: _PLACES[item[0]]):
+        part = done(build, _mark(benchmark, shards, plan.code))
         if part is None:
             raise RuntimeError(
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
@@ -104,15 +103,20 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
 
 
 def _stage(
-    work: Batch | list[tuple[str, Shard]], build: str, benchmarks: Sequence[str]
-) -> Iterator[tuple[str, Shard]]:
-    """Parse a batch, or pass on what earlier builds parsed; yields (benchmark, shard)."""
-    if not isinstance(work, Batch):
-        yield from work
-        return
-    for shard in stage_batch(work, str(Path(build) / STAGING)):
-        if shard.benchmark in benchmarks:
-            yield shard.benchmark, shard
+    work: Batch | dict[str, list[Shard]], build: str, benchmarks: Sequence[str]
+) -> Iterable[tuple[str, list[Shard]]]:
+    """Parse a batch, or pass on what earlier builds parsed; benchmarks with their shards."""
+    if isinstance(work, Batch):
+        work = _by_benchmark(stage_batch(work, str(Path(build) / STAGING)), benchmarks)
+    return work.items()
+
+
+def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, list[Shard]]:
+    found: dict[str, list[Shard]] = {}
+    for shard in shards:
+        if shard.benchmark in wanted:
+            found.setdefault(shard.benchmark, []).append(shard)
+    return found
 
 
 def _mark(benchmark: str, shards: Sequence[Shard], code: str) -> str:
@@ -121,10 +125,10 @@ def _mark(benchmark: str, shards: Sequence[Shard], code: str) -> str:
 
 
 def _assemble(
-    benchmark: str, shards: Sequence[Shard], specs: Sequence[SourceSpec], build: str, code: str
+    benchmark: str, found: Iterable[Sequence[Shard]], specs: Sequence[SourceSpec], build: str, code: str
 ) -> str:
-    """Assemble one benchmark, unless the same shards were assembled before."""
-    shards = list(shards)
+    """Assemble one benchmark from the shards of all batches, unless the same ones were assembled before."""
+    shards = list(chain.from_iterable(found))
     root = Path(build)
     part = root / STAGING / "parts" / benchmark
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +22,35 @@ GroupKey = tuple[str, int, str]
 """Method, m, kind."""
 
 
+@dataclass
+class Order:
+    """Rows that stand before one that should come earlier, and the first of them."""
+
+    unsorted: int = 0
+    first_row: int | None = None
+    _seen: int = 0
+    _last: tuple[str, float] = ("", -1)
+
+    def add(self, names: Sequence[str], codes: np.ndarray, items: np.ndarray) -> None:
+        """Look through the next rows. names: of models. codes: their places there, -1 for null."""
+        wrong, self._last = _disorder(names, codes, items, self._last)
+        if len(wrong):
+            self.first_row = self._seen + int(wrong[0]) if self.first_row is None else self.first_row
+            self.unsorted += len(wrong)
+        self._seen += len(codes)
+
+
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """Scores of a benchmark. models: ascending.
+    """Scores of a benchmark. models: ascending. order: of the rows of the file.
 
     scores: (models, items), uint8 of 0, 1 and MISSING while every score is 0 or 1, else float32 with NaN
-    where missing. unsorted, first_row: rows of the file that stand before one that should come earlier.
+    where missing.
     """
 
     models: tuple[str, ...]
     scores: np.ndarray
-    unsorted: int = 0
-    first_row: int | None = None
+    order: Order = field(default_factory=Order)
 
     @property
     def complete(self) -> np.ndarray:
@@ -47,9 +64,7 @@ def read_matrix(path: Path, n_items: int) -> Matrix:
     """Matrix of one scores file, a row group at a time; rows with nulls or of unknown items are left out."""
     rows: dict[str, int] = {}
     blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    unsorted, offset = 0, 0
-    first_row: int | None = None
-    last: tuple[str, float] = ("", -1)
+    found = Order()
     with readable(path):
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
@@ -57,11 +72,7 @@ def read_matrix(path: Path, n_items: int) -> Matrix:
             names, codes = _codes(table["model_id"])
             items = table["item"].to_numpy(zero_copy_only=False)
             scores = table["score"].to_numpy(zero_copy_only=False)
-            wrong, last = _disorder(names, codes, items, last)
-            if len(wrong):
-                first_row = offset + int(wrong[0]) if first_row is None else first_row
-                unsorted += len(wrong)
-            offset += len(table)
+            found.add(names, codes, items)
             for name in names:
                 rows.setdefault(name, len(rows))
             row = np.array([rows[name] for name in names] or [0], np.int32)[codes]
@@ -80,7 +91,18 @@ def read_matrix(path: Path, n_items: int) -> Matrix:
     order = sorted(range(len(names)), key=names.__getitem__)
     if order != list(range(len(names))):
         matrix = matrix[order]
-    return Matrix(tuple(names[i] for i in order), matrix, unsorted, first_row)
+    return Matrix(tuple(names[i] for i in order), matrix, found)
+
+
+def read_order(path: Path) -> Order:
+    """Order of the rows of one scores file, without its scores."""
+    found = Order()
+    with readable(path):
+        file = pq.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["model_id", "item"]).combine_chunks()
+            found.add(*_codes(table["model_id"]), table["item"].to_numpy(zero_copy_only=False))
+    return found
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:

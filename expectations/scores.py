@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
-from expectations.matrices import GroupKey, Matrix, group_rows, read_matrix
+from expectations.matrices import GroupKey, Matrix, Order, group_rows, read_matrix, read_order
 from expectations.releases import GROUP_COLUMNS, benchmark_columns
 from expectations.session import Made, Session, quoted
 from expectations.target import DATA, Part, What
@@ -26,15 +26,16 @@ def scan(session: Session) -> dict[str, pa.Table]:
     counts = session.query("select benchmark, n_items from item_counts")
     n_items = dict(zip(counts["benchmark"].to_pylist(), counts["n_items"].to_pylist(), strict=True))
     facts: list[dict[str, object]] = []
-    orders: list[dict[str, object]] = []
     columns: list[dict[str, object]] = []
     grouped = "groups" in session
     released = grouped and session.target.what is What.RELEASE and DATA in session
-    for part, matrix in _matrices(session.target.of("scores"), n_items):
+    parts = session.target.of("scores")
+    orders = [] if grouped else [_order(part, read_order(part.path)) for part in parts]
+    for part, matrix in _matrices(parts if grouped else (), n_items):
         benchmark = part.keys.get("benchmark", "")
-        orders.append({"path": part.name, "unsorted": matrix.unsorted, "first_row": matrix.first_row})
-        groups = _members(session, benchmark) if grouped else {}
-        if grouped and n_items.get(benchmark):
+        orders.append(_order(part, matrix.order))
+        groups = _members(session, benchmark)
+        if n_items.get(benchmark):
             found = group_rows(matrix, groups, _train(session, benchmark))
             facts += [{"benchmark": benchmark, **row} for row in found]
         if released:
@@ -45,6 +46,10 @@ def scan(session: Session) -> dict[str, pa.Table]:
     if released:
         views["group_columns"] = pa.Table.from_pylist(columns, schema=GROUP_COLUMNS)
     return views
+
+
+def _order(part: Part, order: Order) -> dict[str, object]:
+    return {"path": part.name, "unsorted": order.unsorted, "first_row": order.first_row}
 
 
 def _matrices(parts: Sequence[Part], n_items: Mapping[str, int]) -> Iterator[tuple[Part, Matrix]]:

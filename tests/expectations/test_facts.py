@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import expectations.matrices as matrices
 from etl.candidates import paper_groups
 from expectations.findings import Suite
-from expectations.matrices import Matrix, group_rows, read_matrix
+from expectations.matrices import Matrix, Order, group_rows, read_matrix, read_order
 from expectations.plan import BUILDERS, open_session
 from expectations.releases import selection
 from expectations.suites import DUMPS, FOLDERS
@@ -80,14 +80,16 @@ def test_a_matrix_leaves_out_what_has_no_place(tmp_path: Path) -> None:
     assert matrix.models == ("a", "b")
     np.testing.assert_array_equal(matrix.scores, np.array([[0.5, np.nan], [1, 0]], np.float32))
     assert matrix.complete.tolist() == [False, True]
-    assert (matrix.unsorted, matrix.first_row) == (2, 2)
+    assert (matrix.order.unsorted, matrix.order.first_row) == (2, 2)
 
 
 def test_rows_in_order_across_row_groups(tmp_path: Path) -> None:
     rows = [(model, item, 1.0) for model in "abc" for item in range(5)]
-    assert read_matrix(scores_file(tmp_path / "s.parquet", rows), 5).unsorted == 0
+    assert read_order(scores_file(tmp_path / "s.parquet", rows)) == Order(0, None, 15, ("c", 4))
     rows[4], rows[5] = rows[5], rows[4]
-    assert read_matrix(scores_file(tmp_path / "t.parquet", rows), 5).first_row == 5
+    path = scores_file(tmp_path / "t.parquet", rows)
+    assert read_order(path).first_row == 5
+    assert read_order(path) == read_matrix(path, 5).order
 
 
 def test_an_oracle_below_the_best_candidate_is_caught(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

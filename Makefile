@@ -14,7 +14,13 @@ test: $(STAMP) lint
 
 check: test
 
+ROOMS := schemas embed expectations release etl
+TYPED := build/typed/routerset
+
 lint: $(STAMP)
+	mkdir -p $(TYPED)
+	for room in $(ROOMS); do ln -sfn ../../../$$room $(TYPED)/$$room; done
+	ln -sf ../../../routerset/__init__.py $(TYPED)/__init__.py
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -44,10 +44,10 @@ def main() -> None:
     import atheris
 
     sys.path.insert(0, str(ROOT))
-    with atheris.instrument_imports(include=["etl.sources", "etl.normalize"]):
-        import etl.sources.lm_eval
-        import etl.sources.mmlu_pro
-        import etl.sources.pickles  # noqa: F401
+    with atheris.instrument_imports(include=["routerset.etl.sources", "routerset.etl.sources.blocks"]):
+        import routerset.etl.sources.lm_eval
+        import routerset.etl.sources.mmlu_pro
+        import routerset.etl.sources.pickles.reader  # noqa: F401
 
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{arguments.reader}-"))
     corpus = folder / "corpus"
@@ -74,7 +74,7 @@ def _target(reader: str, folder: Path) -> Callable[[bytes], None]:
 
 
 def _load(_: str, path: Path) -> None:
-    from etl.sources.pickles import ArrayRef, PickleError, PlainData, load_pickle
+    from routerset.etl.sources.pickles.reader import ArrayRef, PickleError, PlainData, load_pickle
 
     def walk(value: PlainData) -> None:
         if isinstance(value, ArrayRef):
@@ -95,8 +95,8 @@ def _read(reader: str, path: Path) -> None:
     """Readings of one file, their text too; every record must be accounted for."""
     import numpy as np
 
-    from etl.sources.base import Dump, DumpUnreadable, SourceSpec
-    from etl.sources.registry import SOURCES
+    from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
+    from routerset.etl.sources.registry import SOURCES
 
     dump = Dump(reader, str(path), f"{path.parent.name}/{path.name}", "", path.stat().st_size, "")
     try:

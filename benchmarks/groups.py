@@ -23,9 +23,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, machine, versions
-from etl.candidates import SIZES, Group, greedy_groups, oracle_mean, paper_groups
-from etl.splits import Split, paper_split
-from schemas.benchmarks import BENCHMARKS
+from routerset.etl.groups.candidates import SIZES, Group, greedy_groups, oracle_mean, paper_groups
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.splits import Split, paper_split
 
 T = TypeVar("T")
 

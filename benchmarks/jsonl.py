@@ -34,11 +34,11 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, machine, versions
-from etl.sources import lm_eval
-from etl.sources.base import SourceSpec
-from etl.sources.files import sha256 as checksum
-from etl.sources.jsonlines import CHUNK
-from etl.staging import plan_batches, stage_batch
+from routerset.etl.ingest.shards import plan_batches, stage_batch
+from routerset.etl.sources import lm_eval
+from routerset.etl.sources.base import SourceSpec
+from routerset.etl.sources.parse.jsonlines import CHUNK
+from routerset.schemas.store import sha256 as checksum
 
 LINES = 2_000
 WORDS = 3_000

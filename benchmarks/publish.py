@@ -76,11 +76,11 @@ def make_releases(
     folder: Path, benchmarks: Sequence[str], models: int, sizes: Sequence[int]
 ) -> tuple[Path, Path]:
     """Two releases, the second with 1% more models in every benchmark, spread over the alphabet."""
-    from etl import store
-    from etl.assemble import score_batches
-    from release.build import write_release
-    from schemas.benchmarks import BENCHMARKS
-    from schemas.tables import SCORES
+    from routerset.etl.ingest.assemble import score_batches
+    from routerset.release.build import write_release
+    from routerset.schemas import store
+    from routerset.schemas.benchmarks import BENCHMARKS
+    from routerset.schemas.tables import SCORES
     from tests.release.builds import Bench, model_names, options, write_build
 
     more = models + max(1, models // 100)
@@ -118,7 +118,7 @@ def measure_bytes(args: argparse.Namespace, folder: Path) -> None:
             "HF_HOME": str(folder / "home"),
             "HF_TOKEN": WRITER,
         }
-        from release.publish import publish
+        from routerset.release.publish.hub import publish
 
         old, new = make_releases(folder, args.benchmarks, args.models, args.sizes)
         known: dict[bytes, int] = {}
@@ -178,7 +178,7 @@ def run(*words: object) -> dict[str, float]:
 
     `cpu` is what it computed on all cores, which other work on the machine changes least.
     """
-    command = [sys.executable, "-m", "etl.cli", *map(str, words)]
+    command = [sys.executable, "-m", "routerset.etl.cli", *map(str, words)]
     marks = [("start", time.perf_counter())]
     before, told = resource.getrusage(resource.RUSAGE_CHILDREN), deque[str](maxlen=20)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import pyarrow.parquet as pq
 
 from benchmarks import measure
-from schemas.benchmarks import BENCHMARKS
+from routerset.schemas.benchmarks import BENCHMARKS
 
 DETAILS = ("arc", "hellaswag", "truthfulqa", "winogrande")
 HEADERS = ("stage", "wall s", "CPU s", "records/s", "MB/s", "peak MiB")
@@ -49,7 +49,7 @@ class Dumps:
 
 def synthesise(root: Path, layout: str, models: int | None) -> Dumps:
     """Write dumps below `root`; models: per benchmark, None for as many as the leaderboards had."""
-    from etl.synth import Layout, Plan, Scale, build_config, write
+    from routerset.etl.synth import Layout, Plan, Scale, build_config, write
 
     folder = root / "dumps"
     benchmarks = DETAILS if layout == Layout.DETAILS_NEW else None
@@ -63,8 +63,8 @@ def synthesise(root: Path, layout: str, models: int | None) -> Dumps:
 
 def build_here(config_file: str, out: str) -> None:
     """Build in this process; prints seconds and peak of every stage, and the number of records, as JSON."""
-    from etl.build import StageName, build
-    from etl.config import Runner, load_config
+    from routerset.etl.build import StageName, build
+    from routerset.etl.config import Runner, load_config
 
     started: list[tuple[str, float, float]] = []
     peaks: list[float] = []
@@ -166,7 +166,7 @@ def compare(root: Path, layout: str, models: int | None) -> None:
     print(f"\n{layout}: {dumps.files} files, {dumps.size / 1e6:,.0f} MB, {records:,} records")
     rows = [row(name, wall, cpu, records, dumps.size, peak) for name, wall, cpu, peak in found["stages"]]
     rows.append(row("build, with imports", usage.wall, usage.cpu, records, dumps.size, usage.peak))
-    gate = measure.run([sys.executable, "-m", "etl.cli", "validate", str(out), "--format", "json"])
+    gate = measure.run([sys.executable, "-m", "routerset.etl.cli", "validate", str(out), "--format", "json"])
     rows.append(row("validate, with imports", gate.wall, gate.cpu, records, dumps.size, gate.peak))
     for tool in peers(layout):
         hand = measure.run([*child, "read", tool, str(dumps.folder)])

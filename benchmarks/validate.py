@@ -23,12 +23,21 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, machine, peak_mib, versions
-from etl import store
-from etl.assemble import score_batches
-from etl.splits import SPLIT_SCHEMES, splits_table
-from schemas import ids
-from schemas.benchmarks import BENCHMARKS, Benchmark
-from schemas.tables import GROUPS, ITEMS, MODELS, QUARANTINE, RUNS, SCHEMA_VERSION, SCORES, SPLITS, Kind
+from routerset.etl.ingest.assemble import score_batches
+from routerset.schemas import ids, store
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
+from routerset.schemas.splits import SPLIT_SCHEMES, splits_table
+from routerset.schemas.tables import (
+    GROUPS,
+    ITEMS,
+    MODELS,
+    QUARANTINE,
+    RUNS,
+    SCHEMA_VERSION,
+    SCORES,
+    SPLITS,
+    Kind,
+)
 
 SIZES = (3, 5, 10, 100, 1000)
 PEER = """
@@ -159,7 +168,7 @@ def _groups(scores: np.ndarray, models: list[str]) -> pa.Table:
 
 def gate(folder: Path, suites: list[str] | None = None) -> str:
     """Validate; returns what was found."""
-    from expectations.validate import validate
+    from routerset.expectations.validate import validate
 
     outcome = validate(folder, suites=suites)
     found = [f"{f.suite}.{f.expectation}" for f in outcome.errors]

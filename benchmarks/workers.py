@@ -56,9 +56,9 @@ def newest(folder: Path) -> float:
 
 def time_ingest(config_file: Path, out: Path, workers: int) -> Timing:
     """Ingest the dumps of a config into a new folder."""
-    from etl.build import StageName, build
-    from etl.config import Runner, RunnerName, load_config
-    from etl.pipeline import local_cluster
+    from routerset.etl.build import StageName, build
+    from routerset.etl.config import Runner, RunnerName, load_config
+    from routerset.etl.pipeline import local_cluster
 
     started = time.perf_counter()
     config = load_config(config_file)
@@ -75,10 +75,10 @@ def time_ingest(config_file: Path, out: Path, workers: int) -> Timing:
 
 def time_embedding(texts: Sequence[str], cache: Path, workers: int) -> Timing:
     """Encode texts with minilm into an empty cache; every worker has loaded the model before."""
-    from embed.model import Policy
-    from embed.shards import embed_texts
-    from etl.config import Runner, RunnerName
-    from etl.pipeline import local_cluster, parallel_map
+    from routerset.embed.model import Policy
+    from routerset.embed.shards import embed_texts
+    from routerset.etl.config import Runner, RunnerName
+    from routerset.etl.pipeline import local_cluster, parallel_map
 
     started = time.perf_counter()
     with local_cluster(workers) as cluster:
@@ -100,7 +100,7 @@ def time_embedding(texts: Sequence[str], cache: Path, workers: int) -> Timing:
 
 def warm(cache: str) -> None:
     """Load torch and the model in this worker."""
-    from embed.shards import embed_texts
+    from routerset.embed.shards import embed_texts
 
     embed_texts([f"warm {os.getpid()}"], ["minilm"], cache_dir=cache)
     time.sleep(0.2)  # so that one worker does not take the others' turns
@@ -153,7 +153,7 @@ def report(title: str, timings: Sequence[Timing]) -> bool:
 
 def main() -> int:
     """Print both tables; 1 if bytes differ."""
-    from etl.synth import Layout, Plan, Scale, build_config, write
+    from routerset.etl.synth import Layout, Plan, Scale, build_config, write
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from embed.encoders import Pooling
-from embed.errors import ModelUnusable
-from embed.packed import Batch, PackedEncoder
+from routerset.embed.encoders import Pooling
+from routerset.embed.errors import ModelUnusable
+from routerset.embed.packed import Batch, PackedEncoder
 
 _LEAST_BUDGET = 256
 _log = logging.getLogger(__name__)

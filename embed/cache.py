@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embed.encoders import Encoder
+from routerset.embed.encoders import Encoder
 
 SUFFIX = ".arrows"
 _DIGEST_BYTES = 32

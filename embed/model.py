@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from embed.encoders import Encoder, shared_passes
-from embed.errors import BadVectors, ModelUnusable
-from embed.texts import well_formed
-from embed.tokens import tokenize
-from embed.weights import model_path as model_path
+from routerset.embed.encoders import Encoder, shared_passes
+from routerset.embed.errors import BadVectors, ModelUnusable
+from routerset.embed.text import well_formed
+from routerset.embed.tokens import tokenize
+from routerset.embed.weights import model_path as model_path
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from embed.packed import PackedEncoder
+    from routerset.embed.packed import PackedEncoder
 
 DTYPES = ("auto", "float32", "bfloat16")
 NO_PATHS: Mapping[str, str] = MappingProxyType({})
@@ -122,7 +122,7 @@ def encode(
     if len(shared_passes(encoders, paths)) != 1:
         names = ", ".join(e.name for e in encoders)
         raise ValueError(f"encode: expected encoders that share a forward pass, found {names}")
-    from embed.batches import run
+    from routerset.embed.batches import run
 
     policy = policy or Policy()
     device, dtype = resolve_device(policy), resolve_dtype(policy)
@@ -150,7 +150,7 @@ def _load(path: str, device: str, dtype: str, files: object) -> tuple[Tokenizer,
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    from embed.packed import MODEL_TYPES, PackedEncoder
+    from routerset.embed.packed import MODEL_TYPES, PackedEncoder
 
     local = {"local_files_only": True, "trust_remote_code": False}
     try:

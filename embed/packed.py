@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 
-from embed.encoders import Pooling
+from routerset.embed.encoders import Pooling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embed.cache import (
+from routerset.embed.cache import (
     CachedVectors,
     load_vectors,
     read_table,
@@ -39,11 +39,11 @@ from embed.cache import (
     write_table,
     write_vectors,
 )
-from embed.encoders import ENCODERS, Encoder, shared_passes
-from embed.model import NO_PATHS, Policy, encode, resolve_dtype
-from embed.texts import text_key, well_formed
-from embed.weights import model_path, weights_revision
-from schemas.tables import embeddings_schema
+from routerset.embed.encoders import ENCODERS, Encoder, shared_passes
+from routerset.embed.model import NO_PATHS, Policy, encode, resolve_dtype
+from routerset.embed.text import text_key, well_formed
+from routerset.embed.weights import model_path, weights_revision
+from routerset.schemas.tables import embeddings_schema
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from hashlib import file_digest, sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-from embed.encoders import Encoder
-from embed.errors import ModelUnavailable, ModelUnusable
+from routerset.embed.encoders import Encoder
+from routerset.embed.errors import ModelUnavailable, ModelUnusable
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json")

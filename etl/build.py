@@ -10,13 +10,19 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from etl import embedding, ingest, manifest, releasing, stages, validating
-from etl.config import Config, Runner
-from etl.manifest import Manifest, Stage, is_whole
-from etl.mirroring import with_fresh_copies, with_local_copies
-from etl.progress import say
-from etl.store import JsonObject, Output
-from schemas.benchmarks import BENCHMARKS
+from routerset.etl import manifest
+from routerset.etl.config import Config, Runner
+from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
+from routerset.etl.manifest import Manifest, Stage, is_whole
+from routerset.etl.progress import say
+from routerset.etl.stages import embed as embedding
+from routerset.etl.stages import groups as stages
+from routerset.etl.stages import ingest
+from routerset.etl.stages import release as releasing
+from routerset.etl.stages import validate as validating
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.store import JsonObject, Output
+from routerset.schemas.tables import tables_of
 
 
 class StageName(StrEnum):
@@ -29,14 +35,6 @@ class StageName(StrEnum):
     VALIDATE = "validate"
     RELEASE = "release"
 
-
-TABLES_OF: dict[StageName, tuple[str, ...]] = {
-    StageName.INGEST: ("items", "scores"),
-    StageName.SPLITS: ("splits",),
-    StageName.GROUPS: ("groups",),
-    StageName.EMBED: ("embeddings",),
-}
-"""Stage -> the partitioned tables that it alone writes."""
 
 COPIES = "staging/remote"
 """Folder of a build that holds copies of remote dumps."""
@@ -115,7 +113,7 @@ def build(
                     raise StageMissing(f"{out}: --only {only} needs stage {name} first; build without --only")
                 report(name, "running")
                 stage = _run(name, context, report, gate)
-                _sweep(out, TABLES_OF.get(name, ()), stage.outputs)
+                _sweep(out, [table.name for table in tables_of(name) if table.keys], stage.outputs)
             current = replace(context.manifest, stages={**context.manifest.stages, name.value: stage})
             context = replace(context, manifest=current)
             if stage is not before:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.exits import DATA_FAILED, DONE, INTERRUPTED, exit_code, message
-from etl.progress import say
+from routerset.etl.progress import say
+from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, exit_code, message
 
 if TYPE_CHECKING:
-    from etl.build import StageName
+    from routerset.etl.build import StageName
 
 EVALUATE = "evaluate"
 
@@ -93,7 +93,7 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from etl.demo import demo
+    from routerset.etl.demo import demo
 
     return demo(args.out)
 
@@ -111,7 +111,7 @@ def _add_synth(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _synth(args: argparse.Namespace) -> int:
-    from etl.demo import synth
+    from routerset.etl.demo import synth
 
     return synth(args.dir, args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks)
 
@@ -129,10 +129,10 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _build(args: argparse.Namespace) -> int:
-    from etl import text
-    from etl.build import StageName, build, steps
-    from etl.config import Runner, RunnerName, load_config
-    from etl.validating import gate
+    from routerset.etl import console as text
+    from routerset.etl.build import StageName, build, steps
+    from routerset.etl.config import Runner, RunnerName, load_config
+    from routerset.etl.stages.validate import gate
 
     config = load_config(args.config)
     if args.dry_run:
@@ -160,11 +160,11 @@ def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from etl.sources.pickles import load_pickle
-    from etl.validating import FOLDER
-    from expectations.errors import Unreadable
-    from expectations.report import annotation, to_github, to_json, to_text
-    from expectations.validate import validate
+    from routerset.etl.sources.pickles.reader import load_pickle
+    from routerset.etl.stages.validate import FOLDER
+    from routerset.expectations.errors import Unreadable
+    from routerset.expectations.report import annotation, to_github, to_json, to_text
+    from routerset.expectations.validate import validate
 
     docs = args.path / FOLDER if (args.path / "manifest.json").exists() else None
     try:
@@ -186,10 +186,10 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from etl.checking import check_groups
-    from etl.splits import SPLIT_SCHEMES
-    from release.report import check_baselines
-    from release.verify import verify
+    from routerset.etl.groups.check import check_groups
+    from routerset.release.reporting.report import check_baselines
+    from routerset.release.verify import verify
+    from routerset.schemas.splits import SPLIT_SCHEMES
 
     problems = verify(args.release, SPLIT_SCHEMES, [check_groups, check_baselines])
     for problem in problems:
@@ -210,7 +210,7 @@ def _add_publish(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _publish(args: argparse.Namespace) -> int:
-    from release.publish import publish
+    from routerset.release.publish.hub import publish
 
     done = publish(args.dir / "release", args.to, version=args.version, dry_run=args.dry_run, progress=say)
     print(done.text())
@@ -227,10 +227,10 @@ def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _report(args: argparse.Namespace) -> int:
-    from etl import store
-    from etl.config import ConfigError
-    from release.build import seal
-    from release.report import write_report
+    from routerset.etl.config import ConfigError
+    from routerset.release.build import seal
+    from routerset.release.reporting.report import write_report
+    from routerset.schemas import store
 
     if not all(size.isdigit() for size in args.sizes.split(",")):
         raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
@@ -245,14 +245,14 @@ def _report(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> int:
     """The evaluator parses its own arguments, since it ships inside releases without this program."""
-    from release.evaluator.__main__ import main as evaluate
+    from routerset.release.evaluator.__main__ import main as evaluate
 
     return evaluate(args.words, prog="routerset evaluate")
 
 
 def _stage(name: str | None) -> StageName | None:
-    from etl.build import StageName
-    from etl.config import ConfigError
+    from routerset.etl.build import StageName
+    from routerset.etl.config import ConfigError
 
     if name is not None and name not in list(StageName):
         raise ConfigError(f'--only: unknown stage "{name}"; valid stages: {", ".join(StageName)}')

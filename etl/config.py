@@ -14,10 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar, cast
 
-from etl.sources.base import SourceSpec
-from etl.sources.files import is_remote
-from schemas.benchmarks import BENCHMARKS
-from schemas.ids import file_stem_is_safe
+from routerset.etl.sources.base import SourceSpec
+from routerset.etl.sources.files import is_remote
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.ids import file_stem_is_safe
 
 SCHEMES = ("paper", "family")
 METHODS = ("paper", "greedy")
@@ -226,7 +226,7 @@ def _absolute(path: str, folder: Path) -> str:
 
 def _check(config: Config) -> None:
     """Values that no type can check."""
-    from etl.sources.registry import SOURCES
+    from routerset.etl.sources.registry import SOURCES
 
     def one_of(values: tuple[str, ...], valid: tuple[str, ...], where: str) -> None:
         for value in values:

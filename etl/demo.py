@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from etl.config import ConfigError
-from etl.progress import say
-from etl.store import write_text
-from etl.synth import Fault, Layout, Plan, Scale, build_config, demo_config, write
+from routerset.etl.config import ConfigError
+from routerset.etl.progress import say
+from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, demo_config, write
+from routerset.schemas.store import write_text
 
 DUMPS = "dumps"
 CONFIG = "demo.toml"
@@ -55,7 +55,7 @@ def synth(
 
 def demo(out: Path) -> int:
     """Synthetic dumps of all benchmarks, built, checked and evaluated; returns the exit code."""
-    from etl.cli import main
+    from routerset.etl.cli import main
 
     out.mkdir(parents=True, exist_ok=True)
     write(out / DUMPS, Plan(), say)

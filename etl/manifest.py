@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from etl import store
-from etl.store import Output
-from schemas.tables import SCHEMA_VERSION
+from routerset.schemas import store
+from routerset.schemas.store import Output
+from routerset.schemas.tables import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 LIBRARIES = (
@@ -62,7 +62,7 @@ def code_fingerprint(*names: str) -> str:
     root = Path(__file__).resolve().parent.parent
     files: list[Path] = []
     for name in names:
-        path = root.joinpath(*name.split("."))
+        path = root.joinpath(*name.removeprefix("routerset.").split("."))
         files += sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
     return fingerprint([(f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")) for f in files])
 

@@ -22,8 +22,8 @@ from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402 -
 
 logging.disable(logging.NOTSET)
 
-from etl.config import Runner, RunnerName  # noqa: E402 - as above
-from etl.exits import AGAIN, TRY_LATER, exit_code, message  # noqa: E402 - as above
+from routerset.etl.config import Runner, RunnerName  # noqa: E402 - as above
+from routerset.schemas.exits import AGAIN, TRY_LATER, exit_code, message  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster

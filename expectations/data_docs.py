@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from expectations.findings import Outcome
-from expectations.report import show
+from routerset.expectations.findings import Outcome
+from routerset.expectations.report import show
 
 _REMOTE = (
     re.compile(r"<script\b[^>]*\bsrc=[\"']https?://[^>]*>\s*</script>", re.IGNORECASE),

@@ -7,14 +7,17 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from expectations import files, manifests, releases, scores, texts, views
-from expectations.dumps import FORMATS, LoadPickle, Views
-from expectations.dumps.routereval import read as read_pickles
-from expectations.errors import UnknownTable
-from expectations.findings import Expectation, Suite
-from expectations.session import Made, Session
-from expectations.suites import DUMPS, FOLDERS
-from expectations.target import Target, What
+from routerset.expectations.dumps import FORMATS, LoadPickle, Views
+from routerset.expectations.dumps.routereval import read as read_pickles
+from routerset.expectations.errors import UnknownTable
+from routerset.expectations.findings import Expectation, Suite
+from routerset.expectations.session import Made, Session
+from routerset.expectations.suites import DUMPS, FOLDERS
+from routerset.expectations.target import Target, What
+from routerset.expectations.views import item_texts as texts
+from routerset.expectations.views import manifests, releases, scores
+from routerset.expectations.views import table_files as files
+from routerset.expectations.views import tables as views
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
     **files.BUILDERS,

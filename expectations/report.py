@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import PurePath
 
-from expectations.findings import Finding, Outcome, Severity, Value
+from routerset.expectations.findings import Finding, Outcome, Severity, Value
 
 WIDTH = 80
 RELEASE = "release/"

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import duckdb
 import pyarrow as pa
 
-from expectations.errors import Unreadable
-from expectations.target import Target
+from routerset.expectations.errors import Unreadable
+from routerset.expectations.target import Target
 
 MEMORY = "1GB"
 ON_DISK = frozenset({"scores", "data", "dump_rows"})

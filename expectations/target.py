@@ -13,14 +13,14 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expectations.dumps import detect, dump_files, formats
-from expectations.errors import UnknownTable, Unreadable
-from schemas.benchmarks import BENCHMARKS
-from schemas.tables import SCHEMA_VERSION, TABLES
+from routerset.expectations.dumps import detect, dump_files, formats
+from routerset.expectations.errors import UnknownTable, Unreadable
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import SCHEMA_VERSION, TABLES
 
 JsonObject: TypeAlias = dict[str, Any]
 EMBEDDINGS, DATA, VECTORS = "embeddings", "data", "vectors"
-NAMES = (*TABLES, EMBEDDINGS)
+NAMES = tuple(TABLES)
 STAGES: dict[str, tuple[str, ...]] = {
     "ingest": ("models", "items", "scores", "runs", "quarantine"),
     "splits": ("splits",),
@@ -200,9 +200,7 @@ def _file(path: Path) -> Target:
         part = _part(path, path.parent, "")
         folders = [*path.parts[:-1], path.stem]
         by_place = [name for name in reversed(folders) if name in NAMES]
-        by_columns = [name for name, schema in TABLES.items() if part.schema.names == schema.names]
-        if part.schema.names == ["item", "vector"]:
-            by_columns.append(EMBEDDINGS)
+        by_columns = [name for name, table in TABLES.items() if part.schema.names == table.schema.names]
         for name in (*by_columns, *(n for n in by_place if "tables" in folders)):
             # the scores of a release are named after their benchmark
             keys = {"benchmark": path.stem} if name == path.parent.name and path.stem in BENCHMARKS else None

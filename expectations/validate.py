@@ -18,13 +18,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from expectations.data_docs import make_self_contained
-from expectations.dumps import LoadPickle
-from expectations.findings import EXAMPLES, Finding, Outcome, Severity, Value
-from expectations.plan import Batch, open_session, plan, suites_for
-from expectations.report import to_json
-from expectations.session import Session
-from expectations.target import What, locate
+from routerset.expectations.data_docs import make_self_contained
+from routerset.expectations.dumps import LoadPickle
+from routerset.expectations.findings import EXAMPLES, Finding, Outcome, Severity, Value
+from routerset.expectations.plan import Batch, open_session, plan, suites_for
+from routerset.expectations.report import to_json
+from routerset.expectations.session import Session
+from routerset.expectations.target import What, locate
 
 RESULTS, DOCS = "results.json", "data_docs"
 _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "warning"}

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from release import layout
-from release.card import figures, license_text, render_card
-from release.croissant import croissant
-from release.diff import Level, Side, compare
-from release.files import checksums, format_checksums, read_checksums, read_text
-from release.manifest import Manifest, Writer, read_manifest
-from release.options import AUTO, ReleaseOptions
-from release.tables import write_tables
-from release.version import changelog, changelog_entry, choose_version
+from routerset.release import layout
+from routerset.release.card import figures, license_text, render_card
+from routerset.release.croissant import croissant
+from routerset.release.diff import Level, Side, compare
+from routerset.release.files import checksums, format_checksums, read_checksums, read_text
+from routerset.release.manifest import Manifest, Writer, read_manifest
+from routerset.release.options import AUTO, ReleaseOptions
+from routerset.release.version import changelog, changelog_entry, choose_version
+from routerset.release.write import write_tables
 
 __all__ = ["ReleaseOptions", "ReleaseResult", "seal", "write_release"]
 
@@ -39,8 +39,8 @@ def write_release(
 ) -> ReleaseResult:
     """Write the release of a build; `out` changes in one step, when all is done.
 
-    build: folder with `tables/`. writer: `etl.store`. progress: told the benchmark at work. reports: called
-    with the folder of the unfinished release, to add pictures and tables in its `reports/`.
+    build: folder with `tables/`. writer: `schemas.store`. progress: told the benchmark at work. reports:
+    called with the folder of the unfinished release, to add pictures and tables in its `reports/`.
     The same tables and options give the same bytes. Raises ReleaseError, VersionError, ReleaseInputError.
     """
     draft = out.with_name(f".{out.name}.draft")

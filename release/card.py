@@ -8,11 +8,11 @@ from importlib.metadata import distributions
 from itertools import groupby
 from pathlib import Path
 
-from release.errors import ReleaseInputError
-from release.files import read_text
-from release.layout import REPORTS, Config
-from release.manifest import Json, Manifest
-from schemas.benchmarks import BENCHMARKS
+from routerset.release.errors import ReleaseInputError
+from routerset.release.files import read_text
+from routerset.release.layout import REPORTS, Config
+from routerset.release.manifest import Json, Manifest
+from routerset.schemas.benchmarks import BENCHMARKS
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 MAIN_TABLE = "summary.md"

@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
-from release.card import CITATION
-from release.layout import Config
-from release.manifest import Manifest
-from schemas.benchmarks import BENCHMARKS
+from routerset.release.card import CITATION
+from routerset.release.layout import Config
+from routerset.release.manifest import Manifest
+from routerset.schemas.benchmarks import BENCHMARKS
 
 _TERMS = (
     "arrayShape", "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty",

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from release import layout
-from release.files import read_table, reading
-from release.manifest import BenchmarkEntry, Manifest
-from release.scores import model_digests, model_records
-from schemas.tables import Split
+from routerset.release import layout
+from routerset.release.files import read_table, reading
+from routerset.release.manifest import BenchmarkEntry, Manifest
+from routerset.release.scores import model_digests, model_records
+from routerset.schemas.tables import Split
 
 SHOWN = 20
 """Names listed before a change only says how many more there are."""

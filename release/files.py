@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from release.errors import ReleaseInputError
-from release.layout import CHECKSUMS
+from routerset.release.errors import ReleaseInputError
+from routerset.release.layout import CHECKSUMS
 
 _IGNORED = frozenset({"__pycache__", ".git", ".cache", ".gitattributes"})
 

@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from release.errors import ReleaseError
-from schemas.tables import Kind, Split
+from routerset.release.errors import ReleaseError
+from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, CHANGELOG, LICENSE = "manifest.json", "README.md", "CHANGELOG.md", "LICENSE"
 CHECKSUMS, CROISSANT = "SHA256SUMS", "croissant.json"

@@ -11,8 +11,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from release.errors import ReleaseError, ReleaseInputError
-from release.layout import (
+from routerset.release.errors import ReleaseError, ReleaseInputError
+from routerset.release.layout import (
     GROUPS,
     GROUPS_SCHEMA,
     MANIFEST,
@@ -25,10 +25,10 @@ from release.layout import (
     vectors_path,
     vectors_schema,
 )
-from schemas.benchmarks import BENCHMARKS
-from schemas.ids import file_stem_is_safe
-from schemas.tables import MODELS as MODELS_SCHEMA
-from schemas.tables import SCHEMA_VERSION, SCORES, Split
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.ids import file_stem_is_safe
+from routerset.schemas.tables import MODELS as MODELS_SCHEMA
+from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
@@ -37,7 +37,7 @@ _LIBRARIES = ("numpy", "pyarrow", "routerset")
 
 
 class Writer(Protocol):
-    """What writes the files of a release: `etl.store`, handed in because `release` may not import it.
+    """What writes the files of a release: `schemas.store`, handed in because `release` may not import it.
 
     Every function writes atomically, and the same bytes for the same content.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from release.manifest import Row
+from routerset.release.manifest import Row
 
 AUTO = "auto"
 """The version that follows from what changed."""

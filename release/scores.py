@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from release.errors import ReleaseError
-from release.files import reading
-from release.layout import MISSING
+from routerset.release.errors import ReleaseError
+from routerset.release.files import reading
+from routerset.release.layout import MISSING
 
 FIXED_POINT = 1 << 24
 """Sums of scores are exact integers in these units, so that a mean is the same on every machine."""

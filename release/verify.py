@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from release import layout
-from release.errors import ReleaseError
-from release.files import files, read_checksums, read_table, reading, sha256
-from release.layout import Config, Group
-from release.manifest import Manifest, read_manifest
-from release.scores import read_scores
-from schemas.tables import Split
+from routerset.release import layout
+from routerset.release.errors import ReleaseError
+from routerset.release.files import files, read_checksums, read_table, reading, sha256
+from routerset.release.layout import Config, Group
+from routerset.release.manifest import Manifest, read_manifest
+from routerset.release.scores import read_scores
+from routerset.schemas.tables import Split
 
 SplitRule = Callable[[Sequence[str], Sequence[str], int], Mapping[Split, np.ndarray]]
 """Gives the items of every side, from family ids and subsets in canonical order, and the seed."""
@@ -46,8 +46,8 @@ def verify(release: Path, schemes: Mapping[str, SplitRule], more: Sequence[Check
 
     Recomputes checksums, counts, splits, columns of scores and selection vectors, and checks that data,
     vectors, groups and scores fit each other. Where a file is damaged, what depends on it is left alone.
-    schemes: rules to compute the splits again, such as `etl.splits.SPLIT_SCHEMES`. more: further checks, such
-    as of groups and baseline cells; they run where nothing else is wrong.
+    schemes: rules to compute the splits again, such as `schemas.splits.SPLIT_SCHEMES`. more: further checks,
+    such as of groups and baseline cells; they run where nothing else is wrong.
     """
     try:
         sums, manifest = read_checksums(release), read_manifest(release)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from release.diff import Change, Level
-from release.errors import VersionError
-from release.manifest import BenchmarkEntry, Manifest
-from release.options import AUTO
+from routerset.release.diff import Change, Level
+from routerset.release.errors import VersionError
+from routerset.release.manifest import BenchmarkEntry, Manifest
+from routerset.release.options import AUTO
 
 FIRST = "1.0.0"
 HEADER = """# Changelog

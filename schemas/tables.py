@@ -1,4 +1,4 @@
-"""Every table of a build as a `pa.Schema`: dtypes, nullability, and one line of documentation per column.
+"""Every table of a build as a row: its schema with one line per column, its writer, its place in a release.
 
 A schema's metadata key `routerset.sort` names the columns that rows are sorted by, and
 `routerset.key` the columns that are unique together.
@@ -6,6 +6,7 @@ A schema's metadata key `routerset.sort` names the columns that rows are sorted 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import pyarrow as pa
@@ -173,13 +174,51 @@ def embeddings_schema(dimension: int) -> pa.Schema:
     )
 
 
-TABLES: dict[str, pa.Schema] = {
-    "models": MODELS,
-    "items": ITEMS,
-    "scores": SCORES,
-    "runs": RUNS,
-    "splits": SPLITS,
-    "groups": GROUPS,
-    "quarantine": QUARANTINE,
+@dataclass(frozen=True)
+class Table:
+    """One table of a build: what it holds, who writes it, and where it stands.
+
+    stage: the stage that alone writes it. keys: its partition keys, in the order of its folders; none for a
+    single file. released: its path in a release, with `{key}` for partition keys; config: name of the dataset
+    config that loads it. Both are empty where a release holds its rows only inside other files.
+    """
+
+    name: str
+    schema: pa.Schema
+    stage: str
+    keys: tuple[str, ...] = ()
+    released: str = ""
+    config: str = ""
+
+    @property
+    def sort(self) -> tuple[str, ...]:
+        """Columns that rows are sorted by."""
+        return tuple(self.schema.metadata[b"routerset.sort"].decode().split(","))
+
+    def path(self, **keys: str) -> str:
+        """The file of one partition below the build folder, POSIX."""
+        if not self.keys:
+            return f"tables/{self.name}.parquet"
+        return "/".join(["tables", self.name, *(f"{k}={keys[k]}" for k in self.keys), "part-0.parquet"])
+
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table("models", MODELS, "ingest", released="models.parquet", config="models"),
+        Table("items", ITEMS, "ingest", ("benchmark",)),
+        Table("scores", SCORES, "ingest", ("benchmark",), "scores/{benchmark}.parquet", "scores-{benchmark}"),
+        Table("runs", RUNS, "ingest"),
+        Table("quarantine", QUARANTINE, "ingest"),
+        Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
+        Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),
+        Table("embeddings", embeddings_schema(1), "embed", ("encoder", "benchmark")),
+    )
 }
-"""Tables with a fixed schema; `embeddings` depends on the encoder's dimension."""
+"""Every table of a build, in the order in which they are written. The vectors of `embeddings` are as long as
+their encoder makes them (`embeddings_schema`)."""
+
+
+def tables_of(stage: str) -> tuple[Table, ...]:
+    """The tables that a stage writes."""
+    return tuple(table for table in TABLES.values() if table.stage == stage)

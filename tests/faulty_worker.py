@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from etl.sources.base import Dump, Reading, SourceSpec
-from etl.sources.registry import SOURCES
+from routerset.etl.sources.base import Dump, Reading, SourceSpec
+from routerset.etl.sources.registry import SOURCES
 
 FAULTS = json.loads(os.environ["FAULTS"])
 SOUND = SOURCES["wide"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from etl.build import StageName, build
-from etl.config import Runner, load_config
+from routerset.etl.build import StageName, build
+from routerset.etl.config import Runner, load_config
 from tests.dumps import truth, write_config, write_items, write_wide
 
 LM_EVAL = '[[source]]\nformat = "lm_eval"\npath = "dumps"\n'

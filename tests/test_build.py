@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from etl.build import BuildLocked, StageMissing, StageName, build, steps
-from etl.config import ConfigError, Runner, load_config
-from etl.ingest import EmptyBuild
-from etl.manifest import Manifest
-from etl.sources.base import DumpUnreadable
+from routerset.etl.build import BuildLocked, StageMissing, StageName, build, steps
+from routerset.etl.config import ConfigError, Runner, load_config
+from routerset.etl.manifest import Manifest
+from routerset.etl.sources.base import DumpUnreadable
+from routerset.etl.stages.ingest import EmptyBuild
 from tests.dumps import Truth, truth, write_config, write_items, write_wide
 
 ROOT = Path(__file__).resolve().parent.parent

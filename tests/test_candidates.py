@@ -12,9 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.groups import direct_paper_groups, simulated_scores
-from etl.candidates import SIZES, Group, Kind, Skipped, greedy_groups, oracle_mean, paper_groups
-from etl.sources.pickles import ArrayRef, load_pickle
-from etl.splits import Split, paper_split
+from routerset.etl.groups.candidates import (
+    SIZES,
+    Group,
+    Kind,
+    Skipped,
+    greedy_groups,
+    oracle_mean,
+    paper_groups,
+)
+from routerset.etl.sources.pickles.reader import ArrayRef, load_pickle
+from routerset.schemas.splits import Split, paper_split
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared"
 GOLDEN = SHARED / "golden" / "routereval_compat.json"

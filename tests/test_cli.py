@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.cli import main
+from routerset.etl.cli import main
 from tests.dumps import truth, write_config, write_items, write_wide
 
 VERBS = ("demo", "synth", "build", "validate", "verify", "evaluate", "report", "publish")
@@ -20,7 +20,10 @@ VERBS = ("demo", "synth", "build", "validate", "verify", "evaluate", "report", "
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "etl.cli", verb, "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "routerset.etl.cli", verb, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "example" in done.stdout or verb == "evaluate"
@@ -90,7 +93,15 @@ def test_wrong_usage_exits_with_two() -> None:
 
 
 def test_an_interrupted_build_goes_on(config: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "etl.cli", "build", str(config), "--out", str(tmp_path / "out")]
+    command = [
+        sys.executable,
+        "-m",
+        "routerset.etl.cli",
+        "build",
+        str(config),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("ingest")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.config import ConfigError, load_config
+from routerset.etl.config import ConfigError, load_config
 
 SOURCE = '[[source]]\nformat = "wide"\npath = "dump.csv"\nbenchmark = "gsm8k"\n'
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.cli import main
+from routerset.etl.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

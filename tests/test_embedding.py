@@ -13,13 +13,13 @@ import pytest
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
-from embed import shards
-from embed.encoders import ENCODERS, Encoder, Pooling
-from embed.model import Encoded, encode
-from etl.build import StageName, build
-from etl.config import Runner, load_config
-from etl.exits import exit_code
-from etl.manifest import Stage
+from routerset.embed import shards
+from routerset.embed.encoders import ENCODERS, Encoder, Pooling
+from routerset.embed.model import Encoded, encode
+from routerset.etl.build import StageName, build
+from routerset.etl.config import Runner, load_config
+from routerset.etl.manifest import Stage
+from routerset.schemas.exits import exit_code
 from tests.dumps import truth, write_config, write_items, write_wide
 from tests.embed.tiny import MAX_TOKENS, save_model, tiny_encoder
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from etl import store
-from etl.build import StageName, build
-from etl.config import Runner, load_config
-from etl.pipeline import WorkFailed, parallel_map
+from routerset.etl.build import StageName, build
+from routerset.etl.config import Runner, load_config
+from routerset.etl.pipeline import WorkFailed, parallel_map
+from routerset.schemas import store
 from tests.clusters import (
     Done,
     build_command,

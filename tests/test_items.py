@@ -8,8 +8,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.items import CONFLICT, UNKNOWN, DocsetUse, canonical_items
-from etl.sources.base import DOCS
+from routerset.etl.ingest.items import CONFLICT, UNKNOWN, DocsetUse, canonical_items
+from routerset.etl.sources.base import DOCS
 
 
 def use(

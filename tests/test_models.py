@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etl.config import ModelsSpec
-from etl.models import models_table
-from etl.sources.base import DumpUnreadable, SpecError
+from routerset.etl.config import ModelsSpec
+from routerset.etl.ingest.models import models_table
+from routerset.etl.sources.base import DumpUnreadable, SpecError
 
 SCORED = {"org/a": ["gsm8k", "bbh"], "b": ["arc"]}
 COLUMNS = {"model_id": "name", "params_b": "size", "is_moe": "moe"}

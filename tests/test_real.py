@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from etl.build import StageName, build
-from etl.config import Runner, load_config
-from etl.manifest import Manifest
-from schemas.tables import Split
+from routerset.etl.build import StageName, build
+from routerset.etl.config import Runner, load_config
+from routerset.etl.manifest import Manifest
+from routerset.schemas.tables import Split
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

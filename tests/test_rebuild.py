@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from etl import canonical, packs
-from etl.build import StageName, build
-from etl.config import Runner, load_config
-from etl.synth import Fault, Layout, Plan, build_config, write
+from routerset.etl.build import StageName, build
+from routerset.etl.config import Runner, load_config
+from routerset.etl.ingest import benchmark_items as canonical
+from routerset.etl.ingest import packs
+from routerset.etl.synth import Fault, Layout, Plan, build_config, write
 from tests.test_build import tree
 
 PLAN = Plan(models=9, layout=Layout.LM_EVAL, faults=frozenset(Fault), benchmarks=("arc", "musr", "gsm8k"))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from etl.build import build
-from etl.config import Runner, RunnerName, load_config
-from etl.pipeline import ClusterUnavailable, group_map, local_cluster, parallel_map
+from routerset.etl.build import build
+from routerset.etl.config import Runner, RunnerName, load_config
+from routerset.etl.pipeline import ClusterUnavailable, group_map, local_cluster, parallel_map
 from tests.dumps import truth, write_config, write_items, write_wide
 
 pytestmark = [

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import ids
-from schemas.benchmarks import BENCHMARKS, TASKS
-from schemas.conform import SchemaError, conform
-from schemas.tables import REASONS, SPLITS, TABLES, Reason, embeddings_schema
+from routerset.schemas import ids
+from routerset.schemas.benchmarks import BENCHMARKS, TASKS
+from routerset.schemas.conform import SchemaError, conform
+from routerset.schemas.tables import REASONS, SPLITS, TABLES, Reason, embeddings_schema
 
 
 def test_full_size_is_the_papers() -> None:
@@ -56,7 +56,7 @@ def test_task_names_of_every_layout(task: str, expected: tuple[str, str]) -> Non
 
 
 def test_every_column_is_documented() -> None:
-    for schema in (*TABLES.values(), embeddings_schema(3)):
+    for schema in (*(table.schema for table in TABLES.values()), embeddings_schema(3)):
         assert all(field.metadata[b"doc"] for field in schema)
 
 

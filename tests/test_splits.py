@@ -12,9 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.splits import SPLIT_SCHEMES, Split, family_split, paper_split, splits_table, subset_sizes
-from schemas.benchmarks import BENCHMARKS
-from schemas.tables import SPLITS
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.splits import (
+    SPLIT_SCHEMES,
+    Split,
+    family_split,
+    paper_split,
+    splits_table,
+    subset_sizes,
+)
+from routerset.schemas.tables import SPLITS
 
 GOLDEN = Path(__file__).resolve().parents[1] / ".." / "shared" / "golden" / "routereval_compat.json"
 TABLE_4 = {

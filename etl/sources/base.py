@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from schemas.tables import Reason
+from routerset.schemas.tables import Reason
 
 DOCS = pa.schema(
     [

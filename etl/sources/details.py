@@ -26,13 +26,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from etl.normalize import column_block, quarantine, resolve_key_space
-from etl.sources import files
-from etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from etl.sources.details_text import identify_documents, read_texts
-from etl.sources.jsonlines import score_of
-from etl.sources.task_files import TaskFile, identify, refuse
-from schemas.tables import Reason
+from routerset.etl.sources import files
+from routerset.etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
+from routerset.etl.sources.blocks import column_block, quarantine, resolve_key_space
+from routerset.etl.sources.parse.details_text import identify_documents, read_texts
+from routerset.etl.sources.parse.jsonlines import score_of
+from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
+from routerset.schemas.tables import Reason
 
 MAX_ROWS = 1 << 20  # the largest task has 14,042
 MAX_BYTES = 1 << 28  # of the columns read, in memory; 12,032 prompts of five shots take less than 100 MB

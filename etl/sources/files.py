@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from etl.sources.base import Dump, DumpUnreadable, SourceSpec
-from etl.sources.remote import list_remote
+from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
+from routerset.etl.sources.remote import list_remote
 
 _MAGIC = frozenset("*?[")
 
@@ -117,12 +116,3 @@ def open_binary(path: str) -> BinaryIO:
     import fsspec
 
     return cast(BinaryIO, fsspec.open(path, "rb").open())
-
-
-def sha256(path: str) -> str:
-    """SHA-256 of a local file, as hex digits. Raises DumpUnreadable."""
-    try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DumpUnreadable(f"{path}: cannot be read: {error.strerror}") from error

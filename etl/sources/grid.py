@@ -9,9 +9,9 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from etl.normalize import column_block, matrix_block
-from etl.sources.base import DOCS, Block, Dump
-from schemas import ids
+from routerset.etl.sources.base import DOCS, Block, Dump
+from routerset.etl.sources.blocks import column_block, matrix_block
+from routerset.schemas import ids
 
 CellTexts: TypeAlias = Mapping[int, Mapping[int, str]]
 """Row -> column -> what a file holds in a cell that is no number."""

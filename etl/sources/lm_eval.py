@@ -18,16 +18,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.normalize import BadRow, column_block, quarantine
-from etl.sources import files
-from etl.sources.answer_filters import NO_FILTER, choose_rows
-from etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from etl.sources.jsonlines import as_text, decode_line, numbered_chunks
-from etl.sources.lm_eval_lines import ROWS, parse_lines
-from etl.sources.questions import FIRST_REQUEST, choices_of, prompt_of, question_of
-from etl.sources.task_files import TaskFile, identify, refuse
-from schemas.benchmarks import BENCHMARKS
-from schemas.tables import QUARANTINE, Reason
+from routerset.etl.sources import files
+from routerset.etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
+from routerset.etl.sources.blocks import BadRow, column_block, quarantine
+from routerset.etl.sources.parse.answer_filters import NO_FILTER, choose_rows
+from routerset.etl.sources.parse.jsonlines import as_text, decode_line, numbered_chunks
+from routerset.etl.sources.parse.lm_eval_lines import ROWS, parse_lines
+from routerset.etl.sources.parse.questions import FIRST_REQUEST, choices_of, prompt_of, question_of
+from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import QUARANTINE, Reason
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
 _TASK_METRICS = {"truthfulqa_mc2": ("acc",)}  # the harness's name for mc2 in this one task

@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
-from etl.normalize import EXCERPT, BadRow, column_block, quarantine, resolve_key_space
-from etl.sources import files
-from etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from etl.sources.jsonlines import as_text, kind_of
-from etl.sources.task_files import TaskFile, identify, refuse
-from schemas import ids
-from schemas.tables import Reason
+from routerset.etl.sources import files
+from routerset.etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
+from routerset.etl.sources.blocks import EXCERPT, BadRow, column_block, quarantine, resolve_key_space
+from routerset.etl.sources.parse.jsonlines import as_text, kind_of
+from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
+from routerset.schemas import ids
+from routerset.schemas.tables import Reason
 
 TASK = "mmlu_pro"
 METRIC = "acc"

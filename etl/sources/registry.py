@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from etl.sources import details, lm_eval, mmlu_pro, routereval, wide
-from etl.sources.base import Source
+from routerset.etl.sources import details, lm_eval, mmlu_pro, routereval, wide
+from routerset.etl.sources.base import Source
 
 SOURCES: dict[str, Source] = {
     s.name: s for s in (wide.SOURCE, lm_eval.SOURCE, details.SOURCE, mmlu_pro.SOURCE, routereval.SOURCE)

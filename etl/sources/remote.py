@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from etl.sources.base import DumpUnreadable
+from routerset.etl.sources.base import DumpUnreadable
 
 WAITS = (1.0, 4.0, 15.0, 60.0)
 """Seconds between attempts; file systems that know their service try again by themselves as well."""

@@ -20,7 +20,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pyarrow as pa
 
-from etl.normalize import (
+from routerset.etl.sources import files
+from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, Source, SourceSpec, SpecError
+from routerset.etl.sources.blocks import (
     BadRow,
     metric_names,
     quarantine,
@@ -28,15 +30,13 @@ from etl.normalize import (
     resolve_model,
     resolve_task,
 )
-from etl.sources import files
-from etl.sources.arrays import Array, chunks_of, describe, load_plain, rows_of
-from etl.sources.base import Dump, DumpUnreadable, Reading, Source, SourceSpec, SpecError
-from etl.sources.grid import Columns, docs_table, grid_blocks, prints_of
-from etl.sources.leaderboard import Content, Task, load_scores, read_tasks
-from etl.sources.pickles import ArrayRef, PlainData
-from etl.sources.tabular import MAX_CELLS
-from schemas.ids import file_stem_is_safe
-from schemas.tables import Reason
+from routerset.etl.sources.grid import Columns, docs_table, grid_blocks, prints_of
+from routerset.etl.sources.parse.tabular import MAX_CELLS
+from routerset.etl.sources.pickles.arrays import Array, chunks_of, describe, load_plain, rows_of
+from routerset.etl.sources.pickles.leaderboard import Content, Task, load_scores, read_tasks
+from routerset.etl.sources.pickles.reader import ArrayRef, PlainData
+from routerset.schemas.ids import file_stem_is_safe
+from routerset.schemas.tables import Reason
 
 SCORES, PROMPTS, VECTORS = "leaderboard_score", "leaderboard_prompt", "leaderboard_embed"
 

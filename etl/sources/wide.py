@@ -21,7 +21,17 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from etl.normalize import (
+from routerset.etl.sources import files
+from routerset.etl.sources.base import (
+    Block,
+    Dump,
+    DumpUnreadable,
+    ItemsUnreadable,
+    Reading,
+    Source,
+    SourceSpec,
+)
+from routerset.etl.sources.blocks import (
     BadRow,
     iso_timestamp,
     metric_names,
@@ -29,13 +39,11 @@ from etl.normalize import (
     resolve_key_space,
     resolve_model,
 )
-from etl.sources import files
-from etl.sources.base import Block, Dump, DumpUnreadable, ItemsUnreadable, Reading, Source, SourceSpec
-from etl.sources.grid import CellTexts, Columns, docs_table, grid_blocks, prints_of
-from etl.sources.layout import Layout, read_layout
-from etl.sources.tabular import SUFFIXES, Rows, read_rows, score_matrix
-from etl.sources.texts import SUBSET, items_path, join_items, read_items
-from schemas.tables import Reason
+from routerset.etl.sources.grid import CellTexts, Columns, docs_table, grid_blocks, prints_of
+from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
+from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_matrix
+from routerset.etl.sources.parse.wide_layout import Layout, read_layout
+from routerset.schemas.tables import Reason
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 

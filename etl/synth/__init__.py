@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.synth.plan import Fault, Layout, Plan, Scale
+from routerset.etl.synth.plan import Fault, Layout, Plan, Scale
 
 if TYPE_CHECKING:
-    from etl.synth.truth import Truth
+    from routerset.etl.synth.truth import Truth
 
 __all__ = ["Fault", "Layout", "Plan", "Scale", "build_config", "demo_config", "write"]
 
@@ -21,7 +21,7 @@ def write(folder: Path, plan: Plan, progress: Callable[[str], None] | None = Non
     progress: told what is written. Raises FileExistsError where `folder` holds anything else, ValueError
     for faults that no file of the plan can show.
     """
-    from etl.synth.writing import write_dumps
+    from routerset.etl.synth.writing import write_dumps
 
     return write_dumps(folder, plan, progress or (lambda _: None))
 
@@ -31,7 +31,7 @@ def build_config(folder: Path, plan: Plan) -> str:
 
     folder: where the dumps lie, relative to the config file or absolute.
     """
-    from etl.synth.config import config_of
+    from routerset.etl.synth.config import config_of
 
     return config_of(folder, plan)
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from etl.synth.plan import Layout, Plan
-from etl.synth.wide import TITLES
-from etl.synth.writing import MODELS
-from schemas.benchmarks import BENCHMARKS
+from routerset.etl.synth.plan import Layout, Plan
+from routerset.etl.synth.wide import TITLES
+from routerset.etl.synth.writing import MODELS
+from routerset.schemas.benchmarks import BENCHMARKS
 
 _MODEL_COLUMNS = {
     "model_id": "name",

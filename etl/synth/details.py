@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl.synth import names
-from etl.synth.faults import Injury, Target
-from etl.synth.model import generator, uniforms
-from etl.synth.plan import Fault, Layout
-from etl.synth.records import Record, injury, mistaken, other_score, records
-from etl.synth.texts import Item
-from etl.synth.truth import Subset, Truth, subsets
-from schemas.tables import Reason
+from routerset.etl.synth import names
+from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.model import generator, uniforms
+from routerset.etl.synth.plan import Fault, Layout
+from routerset.etl.synth.records import Record, injury, mistaken, other_score, records
+from routerset.etl.synth.truth import Subset, Truth, subsets
+from routerset.etl.synth.wording import Item
+from routerset.schemas.tables import Reason
 
 _TOKENS = pa.list_(pa.list_(pa.int32()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl.synth.texts import LETTERS, Item, option_lines, target
+from routerset.etl.synth.wording import LETTERS, Item, option_lines, target
 
 
 def document(item: Item) -> dict[str, object]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from etl.synth.plan import Fault, Layout, Plan
-from schemas.benchmarks import BENCHMARKS
-from schemas.tables import Reason
+from routerset.etl.synth.plan import Fault, Layout, Plan
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import Reason
 
 _FILES = frozenset(Fault) - {Fault.STRAY_STRINGS}
 _APPLIES: dict[Layout, frozenset[Fault]] = {

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import msgspec
 
-from etl.synth import names
-from etl.synth.documents import document
-from etl.synth.faults import Injury, Target
-from etl.synth.plan import Fault
-from etl.synth.records import Record, injury, mistaken, other_score, records
-from etl.synth.texts import LETTERS, Item, target
-from etl.synth.truth import Subset, Truth, subsets
-from schemas.tables import Reason
+from routerset.etl.synth import names
+from routerset.etl.synth.documents import document
+from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.plan import Fault
+from routerset.etl.synth.records import Record, injury, mistaken, other_score, records
+from routerset.etl.synth.truth import Subset, Truth, subsets
+from routerset.etl.synth.wording import LETTERS, Item, target
+from routerset.schemas.tables import Reason
 
 _GPUS = 8
 

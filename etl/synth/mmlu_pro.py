@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from etl.synth import names
-from etl.synth.faults import Injury, Target
-from etl.synth.plan import Fault
-from etl.synth.records import Record, injury, mistaken, records
-from etl.synth.texts import LETTERS, Item
-from etl.synth.truth import Truth, subsets
-from schemas.tables import Reason
+from routerset.etl.synth import names
+from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.plan import Fault
+from routerset.etl.synth.records import Record, injury, mistaken, records
+from routerset.etl.synth.truth import Truth, subsets
+from routerset.etl.synth.wording import LETTERS, Item
+from routerset.schemas.tables import Reason
 
 _FIRST_QUESTION = 70
 _EPOCH = (2024, 6, 1, 0, 0, 0)

@@ -17,7 +17,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from schemas.benchmarks import Benchmark
+from routerset.schemas.benchmarks import Benchmark
 
 TOPICS = ("astronomy", "cooking", "finance", "law", "medicine", "music", "sailing", "software")
 UNIT = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from schemas.benchmarks import Benchmark
+from routerset.schemas.benchmarks import Benchmark
 
 UNKNOWN_TASK = "synthetic_riddles"
 """A task that no registry knows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.benchmarks import BENCHMARKS, Benchmark
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 
 SMALL_MODELS = 60
 """Models of the small scale, unless the plan says otherwise."""

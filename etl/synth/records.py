@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from etl.synth.faults import Injury, Target
-from etl.synth.plan import Fault
-from etl.synth.texts import Item
-from schemas.tables import Reason
+from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.plan import Fault
+from routerset.etl.synth.wording import Item
+from routerset.schemas.tables import Reason
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from etl.synth import names
-from etl.synth.faults import Injury, Target
-from etl.synth.pickles import PickleWriter
-from etl.synth.plan import Fault
-from etl.synth.truth import Subset, Truth, subsets
-from schemas.tables import Reason
+from routerset.etl.synth import names
+from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.pickles import PickleWriter
+from routerset.etl.synth.plan import Fault
+from routerset.etl.synth.truth import Subset, Truth, subsets
+from routerset.schemas.tables import Reason
 
 _CHUNK = 512
 

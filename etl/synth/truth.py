@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from etl.synth import texts
-from etl.synth.faults import Injury, Target
-from etl.synth.model import ItemBank, Population, draw_scores, item_bank, population
-from etl.synth.plan import Plan, Scale
-from schemas.benchmarks import BENCHMARKS, Benchmark
+from routerset.etl.synth import wording as texts
+from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.model import ItemBank, Population, draw_scores, item_bank, population
+from routerset.etl.synth.plan import Plan, Scale
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl.synth import names
-from etl.synth.faults import Injury, Target
-from etl.synth.plan import Fault
-from etl.synth.records import other_score
-from etl.synth.texts import option_lines, target
-from etl.synth.truth import Subset, Truth, subsets
-from schemas.benchmarks import BENCHMARKS
-from schemas.tables import Reason
+from routerset.etl.synth import names
+from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.plan import Fault
+from routerset.etl.synth.records import other_score
+from routerset.etl.synth.truth import Subset, Truth, subsets
+from routerset.etl.synth.wording import option_lines, target
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import Reason
 
 TITLES = {
     "bbh": "Big-Bench-Hard",

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from etl.synth import details, lm_eval, mmlu_pro, routereval, wide
-from etl.synth.faults import Injury, Target, targets
-from etl.synth.model import TOPICS, UNIT
-from etl.synth.plan import Layout, Plan
-from etl.synth.truth import Truth
+from routerset.etl.synth import details, lm_eval, mmlu_pro, routereval, wide
+from routerset.etl.synth.faults import Injury, Target, targets
+from routerset.etl.synth.model import TOPICS, UNIT
+from routerset.etl.synth.plan import Layout, Plan
+from routerset.etl.synth.truth import Truth
 
 VERSION = 1
 """Raised whenever the same plan gives other dumps."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
-from expectations.dumps import details, lm_eval, mmlu_pro, routereval, wide
+from routerset.expectations.dumps import details, lm_eval, mmlu_pro, routereval, wide
 
 Views: TypeAlias = Mapping[str, pa.Table]
 LoadPickle: TypeAlias = Callable[[Path], object]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.benchmarks import BENCHMARKS, TASKS
+from routerset.schemas.benchmarks import BENCHMARKS, TASKS
 
 FILES = pa.schema(
     [

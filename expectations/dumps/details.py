@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from expectations.dumps.base import file_row, metrics_of, number, views
+from routerset.expectations.dumps.base import file_row, metrics_of, number, views
 
 _NAME = re.compile(r"details_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.parquet", re.IGNORECASE)
 _STRUCTS = ("metrics", "metric", "__metric__")

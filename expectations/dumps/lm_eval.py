@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from expectations.dumps.base import file_row, metrics_of, number, views
+from routerset.expectations.dumps.base import file_row, metrics_of, number, views
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
 

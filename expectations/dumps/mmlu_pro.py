@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from expectations.dumps.base import file_row, views
-from schemas.ids import digest, normalise_text
+from routerset.expectations.dumps.base import file_row, views
+from routerset.schemas.ids import digest, normalise_text
 
 _NAME = re.compile(r"model_outputs_(?P<model>.+)_(?P<shots>\d+)shots?(?:\.json)?\.zip", re.IGNORECASE)
 MAX_BYTES = 256 << 20

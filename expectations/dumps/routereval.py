@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from expectations.dumps.base import file_row, views
+from routerset.expectations.dumps.base import file_row, views
 
 ADMITTED = frozenset(
     {

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from expectations.dumps.base import file_row, number, views
+from routerset.expectations.dumps.base import file_row, number, views
 
 MODEL_COLUMNS = ("model", "model_id", "model_name", "name")
 TIME_COLUMNS = ("timestamp", "time", "date")

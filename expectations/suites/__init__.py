@@ -5,11 +5,11 @@ A new expectation is one row in one of these modules; a new suite is one line he
 
 from __future__ import annotations
 
-from expectations.findings import Suite
-from expectations.suites.derived import EMBEDDINGS, GROUPS, SPLITS
-from expectations.suites.dumps import DETAILS, LM_EVAL, MMLU_PRO, ROUTEREVAL, WIDE
-from expectations.suites.tables import ITEMS, MODELS, QUARANTINE, RUNS, SCORES
-from expectations.suites.whole import DRIFT, LAYOUT, MANIFEST, RELEASE
+from routerset.expectations.findings import Suite
+from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, SPLITS
+from routerset.expectations.suites.dumps import DETAILS, LM_EVAL, MMLU_PRO, ROUTEREVAL, WIDE
+from routerset.expectations.suites.ingested import ITEMS, MODELS, QUARANTINE, RUNS, SCORES
+from routerset.expectations.suites.whole import DRIFT, LAYOUT, MANIFEST, RELEASE
 
 FOLDERS: dict[str, Suite] = {
     suite.name: suite

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from expectations.findings import Suite
-from expectations.suites.rules import TABLES, not_null, one_of, resolves, rows, unique, warn
-from schemas.tables import Kind, Split
+from routerset.expectations.findings import Suite
+from routerset.expectations.suites.rules import TABLES, not_null, one_of, resolves, rows, unique, warn
+from routerset.schemas.tables import Kind, Split
 
 _SPLITS = "RouterEval, appendix A, Table 4"
 _GROUPS = "RouterEval, section 4.2 and appendix C"

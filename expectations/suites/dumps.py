@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from expectations.findings import Expectation, Suite
-from expectations.suites.rules import rows, warn
+from routerset.expectations.findings import Expectation, Suite
+from routerset.expectations.suites.rules import rows, warn
 
 _QUARANTINE = "docs/validation.md: quarantine"
 _REFERENCE = "docs/validation.md: raw dumps"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from expectations.findings import Expectation, Severity
+from routerset.expectations.findings import Expectation, Severity
 
 TABLES = "schemas/tables.py"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from expectations.findings import Suite
-from expectations.suites.rules import TABLES, rows, warn
+from routerset.expectations.findings import Suite
+from routerset.expectations.suites.rules import TABLES, rows, warn
 
 _MANIFEST = "docs/validation.md: manifest"
 _RELEASE = "release/layout.py"

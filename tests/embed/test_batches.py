@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embed import packed
-from embed.batches import plan_batches
-from embed.encoders import Pooling
-from embed.errors import ModelUnusable
-from embed.model import Policy, encode
+from routerset.embed import packed
+from routerset.embed.batches import plan_batches
+from routerset.embed.encoders import Pooling
+from routerset.embed.errors import ModelUnusable
+from routerset.embed.model import Policy, encode
 from tests.embed.tiny import MAX_TOKENS, save_model, text_of, tiny_encoder
 
 

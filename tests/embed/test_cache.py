@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from embed.cache import DamagedFile, load_vectors, read_table, write_table, write_vectors
-from embed.texts import text_key
+from routerset.embed.cache import DamagedFile, load_vectors, read_table, write_table, write_vectors
+from routerset.embed.text import text_key
 
 KEYS = sorted(text_key(str(i)) for i in range(5))
 

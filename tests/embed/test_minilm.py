@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embed.encoders import ENCODERS
-from embed.model import Policy, encode, model_path
+from routerset.embed.encoders import ENCODERS
+from routerset.embed.model import Policy, encode, model_path
 
 PROMPTS = Path(__file__).resolve().parents[3] / "shared" / "dumps" / "openllm_v2_wide" / "prompts"
 MINILM = ENCODERS["minilm"]

@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from embed import packed
-from embed.encoders import Encoder, Pooling
-from embed.errors import BadVectors, ModelUnusable
-from embed.model import Encoded, Policy, encode, load, resolve_dtype
+from routerset.embed import packed
+from routerset.embed.encoders import Encoder, Pooling
+from routerset.embed.errors import BadVectors, ModelUnusable
+from routerset.embed.model import Encoded, Policy, encode, load, resolve_dtype
 from tests.embed.tiny import CONFIGS, MAX_TOKENS, reference, save_model, text_of, tiny_encoder
 
 FP32 = Policy(dtype="float32", device="cpu")

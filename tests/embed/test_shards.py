@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embed.encoders import ENCODERS, Pooling
-from embed.errors import ModelUnavailable
-from embed.model import Policy, encode
-from embed.shards import EmbedReport, RunShards, Shard, embed_texts, embeddings_table, plan_shards
-from embed.texts import text_key
-from schemas.tables import embeddings_schema
+from routerset.embed.encoders import ENCODERS, Pooling
+from routerset.embed.errors import ModelUnavailable
+from routerset.embed.model import Policy, encode
+from routerset.embed.shards import EmbedReport, RunShards, Shard, embed_texts, embeddings_table, plan_shards
+from routerset.embed.text import text_key
+from routerset.schemas.tables import embeddings_schema
 from tests.embed.tiny import save_model, text_of, tiny_encoder
 
 ROOT = Path(__file__).resolve().parents[2]

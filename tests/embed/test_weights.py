@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from embed.encoders import ENCODERS, Encoder, shared_passes
-from embed.errors import ModelUnavailable, ModelUnusable
-from embed.model import Policy, encode
-from embed.weights import model_path, weights_revision
+from routerset.embed.encoders import ENCODERS, Encoder, shared_passes
+from routerset.embed.errors import ModelUnavailable, ModelUnusable
+from routerset.embed.model import Policy, encode
+from routerset.embed.weights import model_path, weights_revision
 from tests.embed.tiny import save_model, tiny_encoder
 
 ROBERTA = ENCODERS["roberta"]

@@ -18,7 +18,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from embed.encoders import Encoder, Pooling
+from routerset.embed.encoders import Encoder, Pooling
 
 DIMENSION = 32
 MAX_TOKENS = 40

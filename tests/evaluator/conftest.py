@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from release.evaluator import Release, load_release
-from release.evaluator.routers import mlp
+from routerset.release.evaluator import Release, load_release
+from routerset.release.evaluator.routers import mlp
 from tests.evaluator.releases import random_fixture, write_release
 
 

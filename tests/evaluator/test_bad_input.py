@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from release.evaluator import (
+from routerset.release.evaluator import (
     TRAINING_FREE,
     Evaluation,
     InputError,

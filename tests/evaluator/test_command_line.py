@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from release.evaluator import Release
-from release.evaluator.__main__ import main
-from release.evaluator.items import load_items
+from routerset.release.evaluator import Release
+from routerset.release.evaluator.__main__ import main
+from routerset.release.evaluator.items import load_items
 from tests.evaluator.releases import random_fixture, write_release
 
 METRICS = ("mu_o", "v_r", "v_b", "e_p", "marginal_entropy", "v_b_train", "oracle_gap")
@@ -177,7 +177,7 @@ def test_a_reader_that_leaves_early_is_no_error(toy: Release) -> None:
     command = [
         sys.executable,
         "-m",
-        "release.evaluator",
+        "routerset.release.evaluator",
         str(toy.path),
         "--routers",
         "oracle",

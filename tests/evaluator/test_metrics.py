@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.evaluator import DataError, Task
-from release.evaluator.bootstrap import DETECTABLE, percentile_interval, resample_counts
-from release.evaluator.metrics import (
+from routerset.release.evaluator import DataError, Task
+from routerset.release.evaluator.bootstrap import DETECTABLE, percentile_interval, resample_counts
+from routerset.release.evaluator.metrics import (
     METRICS,
     CellScores,
     check_probabilities,

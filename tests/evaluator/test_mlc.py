@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from release.evaluator import InputError, Release, Task, evaluate
-from release.evaluator.routers import mlc
-from release.evaluator.routers.mlc import MultiLabelRoberta, warm_up_then_decay
+from routerset.release.evaluator import InputError, Release, Task, evaluate
+from routerset.release.evaluator.routers import mlc
+from routerset.release.evaluator.routers.mlc import MultiLabelRoberta, warm_up_then_decay
 from tests.evaluator.test_metrics import make_task
 
 WORDS = ("algebra", "poetry", "sum", "rhyme", "the", "of", "question", "filler")

@@ -74,8 +74,8 @@ def test_the_readme_scores_a_router_of_ones_own_in_15_lines(folder: Path) -> Non
 
 
 def test_the_readme_names_every_router_and_metric() -> None:
-    from release.evaluator import ROUTERS
-    from release.evaluator.metrics import METRICS
+    from routerset.release.evaluator import ROUTERS
+    from routerset.release.evaluator.metrics import METRICS
 
     text = (PACKAGE / "README.md").read_text()
     assert [name for name in (*ROUTERS, *METRICS) if f"`{name}`" not in text] == ["r_o_0.5"] * (

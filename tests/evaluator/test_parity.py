@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from release.evaluator import Evaluation, Release, evaluate, load_release
-from release.evaluator.items import load_items
-from schemas.benchmarks import BENCHMARKS
+from routerset.release.evaluator import Evaluation, Release, evaluate, load_release
+from routerset.release.evaluator.items import load_items
+from routerset.schemas.benchmarks import BENCHMARKS
 from tests.evaluator.releases import KINDS, Fixture, paper_sides, write_release
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
@@ -36,9 +36,9 @@ def golden() -> Mapping[str, dict]:
 @pytest.fixture(scope="module")
 def release(golden: Mapping[str, dict], tmp_path_factory: pytest.TempPathFactory) -> Release:
     """Both benchmarks of the shared pickles, with the reference's splits, groups and vectors."""
-    from etl.candidates import paper_groups
-    from etl.sources.pickles import ArrayRef, load_pickle
-    from etl.splits import paper_split
+    from routerset.etl.groups.candidates import paper_groups
+    from routerset.etl.sources.pickles.reader import ArrayRef, load_pickle
+    from routerset.schemas.splits import paper_split
 
     def array(value: object) -> np.ndarray:
         return value.load() if isinstance(value, ArrayRef) else np.asarray(value)
@@ -95,7 +95,7 @@ def test_every_printed_decimal_of_all_cells(
 
 
 def test_train_rows_come_in_the_order_of_the_reference(release: Release, golden: Mapping[str, dict]) -> None:
-    from release.evaluator.items import reference_order
+    from routerset.release.evaluator.items import reference_order
 
     for name in SUBSETS:
         parts = load_items(release, name, [], None, "paper").parts

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from release.evaluator import InputError, Release, UsageError, evaluate
-from release.evaluator.__main__ import main
-from release.evaluator.items import load_items
-from release.evaluator.predictions import PredictionError, read_predictions
-from release.evaluator.reader import Group
-from release.evaluator.routers.knn import NearestNeighbours
-from release.evaluator.tasks import make_tasks
+from routerset.release.evaluator import InputError, Release, UsageError, evaluate
+from routerset.release.evaluator.__main__ import main
+from routerset.release.evaluator.items import load_items
+from routerset.release.evaluator.predictions import PredictionError, read_predictions
+from routerset.release.evaluator.reader import Group
+from routerset.release.evaluator.routers.knn import NearestNeighbours
+from routerset.release.evaluator.tasks import make_tasks
 
 Rows = list[dict[str, object]]
 CELL = {"benchmark": "toy", "m": 3, "kind": "all_strong"}

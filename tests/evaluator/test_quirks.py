@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from release.evaluator import ROUTERS, DataError, Task, evaluate, load_release
-from release.evaluator.items import load_items
-from release.evaluator.metrics import choose, entropy
-from release.evaluator.routers.mlc import selection_probabilities
-from release.evaluator.tables import leakage, leaked_share
-from release.evaluator.tasks import make_tasks
+from routerset.release.evaluator import ROUTERS, DataError, Task, evaluate, load_release
+from routerset.release.evaluator.items import load_items
+from routerset.release.evaluator.metrics import choose, entropy
+from routerset.release.evaluator.paper_tables import leakage, leaked_share
+from routerset.release.evaluator.routers.mlc import selection_probabilities
+from routerset.release.evaluator.tasks import make_tasks
 from tests.evaluator.releases import SPLITS, Fixture, paper_sides, random_fixture, write_release
 from tests.evaluator.test_metrics import make_task
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.evaluator import DataError, InputError, Release, UsageError, evaluate, load_release
-from release.evaluator.items import load_items, reference_order
+from routerset.release.evaluator import DataError, InputError, Release, UsageError, evaluate, load_release
+from routerset.release.evaluator.items import load_items, reference_order
 from tests.evaluator.releases import SPLITS, paper_sides, random_fixture, write_release
 
 

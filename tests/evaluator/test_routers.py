@@ -7,12 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from release.evaluator import ROUTERS, TRAINING_FREE, InputError, Release, Router, Task, UsageError, evaluate
-from release.evaluator.items import load_items
-from release.evaluator.routers import find_router, linear, mlp
-from release.evaluator.routers.knn import nearest
-from release.evaluator.routers.linear import LinearRouter, schedule, train_linear
-from release.evaluator.tasks import make_tasks
+from routerset.release.evaluator import (
+    ROUTERS,
+    TRAINING_FREE,
+    InputError,
+    Release,
+    Router,
+    Task,
+    UsageError,
+    evaluate,
+)
+from routerset.release.evaluator.items import load_items
+from routerset.release.evaluator.routers import find_router, linear, mlp
+from routerset.release.evaluator.routers.knn import nearest
+from routerset.release.evaluator.routers.linear import LinearRouter, schedule, train_linear
+from routerset.release.evaluator.tasks import make_tasks
 from tests.evaluator.test_metrics import make_task
 
 TRAINED = ("linear", "mlp")

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from release.evaluator import DataError, Release, UsageError, load_release
-from release.evaluator.scaling import (
+from routerset.release.evaluator import DataError, Release, UsageError, load_release
+from routerset.release.evaluator.scaling import (
     PROBABILITIES,
     SUBSETS,
     random_subsets,

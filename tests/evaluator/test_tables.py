@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from release.evaluator import InputError, Release, evaluate, load_release
-from release.evaluator.baselines import BASELINES, check_baselines, compute_baselines
-from release.evaluator.results import Row
-from release.evaluator.tables import PaperTable, by_kind, paper_tables, to_csv, to_latex, to_markdown
+from routerset.release.evaluator import InputError, Release, evaluate, load_release
+from routerset.release.evaluator.baselines import BASELINES, check_baselines, compute_baselines
+from routerset.release.evaluator.paper_tables import (
+    PaperTable,
+    by_kind,
+    paper_tables,
+    to_csv,
+    to_latex,
+    to_markdown,
+)
+from routerset.release.evaluator.results import Row
 from tests.evaluator.releases import random_fixture, write_release
 
 NAMES = ("gsm8k", "arc", "mmlu", "bbh", "hellaswag", "gpqa", "own")

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl import store
-from etl.build import build
-from etl.config import Runner, load_config
-from etl.synth import Plan, build_config, write
-from release.build import ReleaseOptions, write_release
-from schemas.tables import embeddings_schema
+from routerset.etl.build import build
+from routerset.etl.config import Runner, load_config
+from routerset.etl.synth import Plan, build_config, write
+from routerset.release.build import ReleaseOptions, write_release
+from routerset.schemas import store
+from routerset.schemas.tables import embeddings_schema
 
 BENCHMARKS = ("arc", "mmlu", "truthfulqa", "gpqa")
 ENCODER, DIMENSION = "tiny", 8

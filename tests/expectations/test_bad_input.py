@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from expectations.errors import UnknownTable, Unreadable, ValidationError
-from expectations.validate import validate
+from routerset.expectations.errors import UnknownTable, Unreadable, ValidationError
+from routerset.expectations.validate import validate
 from tests.expectations.builds import ENCODER, Copy, part
 from tests.expectations.mutations.edits import cell
 

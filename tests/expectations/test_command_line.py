@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from etl.cli import main
+from routerset.etl.cli import main
 from tests.expectations.builds import Copy
 from tests.expectations.mutations.edits import MODELS, cast, cell
 

@@ -19,12 +19,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl.sources.pickles import load_pickle
-from etl.synth import Layout, Plan, write
-from expectations.dumps import FORMATS, detect
-from expectations.dumps.routereval import read as read_pickles
-from expectations.suites import DUMPS
-from expectations.validate import validate
+from routerset.etl.sources.pickles.reader import load_pickle
+from routerset.etl.synth import Layout, Plan, write
+from routerset.expectations.dumps import FORMATS, detect
+from routerset.expectations.dumps.routereval import read as read_pickles
+from routerset.expectations.suites import DUMPS
+from routerset.expectations.validate import validate
 
 DUMP_FOLDER = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps"
 NAMES = {

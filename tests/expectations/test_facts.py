@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import expectations.matrices as matrices
-from etl.candidates import paper_groups
-from expectations.findings import Suite
-from expectations.matrices import Matrix, Order, group_rows, read_matrix, read_order
-from expectations.plan import BUILDERS, open_session
-from expectations.releases import selection
-from expectations.suites import DUMPS, FOLDERS
-from expectations.target import locate
-from expectations.validate import validate
-from release.layout import selection_vectors
+import routerset.expectations.views.matrices as matrices
+from routerset.etl.groups.candidates import paper_groups
+from routerset.expectations.findings import Suite
+from routerset.expectations.plan import BUILDERS, open_session
+from routerset.expectations.suites import DUMPS, FOLDERS
+from routerset.expectations.target import locate
+from routerset.expectations.validate import validate
+from routerset.expectations.views.matrices import Matrix, Order, group_rows, read_matrix, read_order
+from routerset.expectations.views.releases import selection
+from routerset.release.layout import selection_vectors
 
 
 def facts(scores: np.ndarray, groups: dict[tuple[str, int, str], list[int]]) -> list[dict[str, object]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from etl.build import StageName, build
-from etl.config import Runner, load_config
-from etl.synth import Plan, build_config, write
-from etl.validating import ValidationFailed, gate
+from routerset.etl.build import StageName, build
+from routerset.etl.config import Runner, load_config
+from routerset.etl.stages.validate import ValidationFailed, gate
+from routerset.etl.synth import Plan, build_config, write
 from tests.expectations.builds import Copy
 from tests.expectations.mutations.edits import GROUPS, cell
 
@@ -56,7 +56,7 @@ def test_a_stage_whose_tables_fail_is_told_with_its_findings(good: Path, tmp_pat
 
 
 def test_the_gate_of_every_stage_that_writes_tables_has_suites() -> None:
-    from expectations.validate import SUITES_OF_STAGE
+    from routerset.expectations.validate import SUITES_OF_STAGE
 
     assert set(SUITES_OF_STAGE) == {s.value for s in StageName} - {"validate", "release"}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from expectations.suites import FOLDERS
-from expectations.validate import validate
+from routerset.expectations.suites import FOLDERS
+from routerset.expectations.validate import validate
 from tests.expectations.builds import Copy
 from tests.expectations.mutations import MUTATIONS
 from tests.expectations.mutations.edits import Mutation

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from expectations.data_docs import index_page, self_contained
-from expectations.findings import Finding, Outcome, Severity
-from expectations.report import to_github, to_json, to_text
+from routerset.expectations.data_docs import index_page, self_contained
+from routerset.expectations.findings import Finding, Outcome, Severity
+from routerset.expectations.report import to_github, to_json, to_text
 
 BAD = Finding(
     suite="scores",

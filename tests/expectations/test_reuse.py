@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etl.cli import _parser
+from routerset.etl.cli import _parser
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ".github/workflows/validate.yml"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl.sources.base import SourceSpec
+from routerset.etl.sources.base import SourceSpec
 from tests.fuzz.sandbox import Sandbox
 
 MIB = 1 << 20

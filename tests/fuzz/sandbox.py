@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from etl.sources.base import SourceSpec
-from etl.staging import BAD_ROWS, SHARDS, plan_batches, stage_batch
-from schemas.tables import QUARANTINE
+from routerset.etl.ingest.shards import BAD_ROWS, SHARDS, plan_batches, stage_batch
+from routerset.etl.sources.base import SourceSpec
+from routerset.schemas.tables import QUARANTINE
 
 RUNS_CODE = frozenset(
     (

@@ -6,10 +6,10 @@ import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from etl.config import parse_config
-from etl.sources.base import SourceSpec
-from etl.sources.registry import SOURCES
-from etl.synth import Layout, Plan, build_config, write
+from routerset.etl.config import parse_config
+from routerset.etl.sources.base import SourceSpec
+from routerset.etl.sources.registry import SOURCES
+from routerset.etl.synth import Layout, Plan, build_config, write
 from tests.sources import golden
 
 SYNTHETIC = {

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from etl.sources.base import DumpUnreadable, SourceSpec, SpecError
-from etl.sources.registry import SOURCES
+from routerset.etl.sources.base import DumpUnreadable, SourceSpec, SpecError
+from routerset.etl.sources.registry import SOURCES
 from tests.fuzz.damage import Damage, damage, damages, zipped
 from tests.fuzz.sandbox import Sandbox
 from tests.fuzz.seeds import SYNTHETIC, Seed, goldens, synthetic

@@ -20,12 +20,12 @@ from datasets import disable_progress_bars, load_dataset
 from huggingface_hub import file_download
 from huggingface_hub.utils import _http
 
-from etl.sources import remote
-from release import publish as publishing
-from release.errors import ReleaseError
-from release.patience import Patience
-from release.publish import publish
-from release.publish_plan import Published
+from routerset.etl.sources import remote
+from routerset.release.errors import ReleaseError
+from routerset.release.publish import hub as publishing
+from routerset.release.publish.hub import publish
+from routerset.release.publish.plan import Published
+from routerset.release.publish.retry import Patience
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from etl import store
-from release.build import write_release
+from routerset.release.build import write_release
+from routerset.schemas import store
 from tests.publish.clients import Order, Publisher
 from tests.publish.hub_server import serve
 from tests.publish.hub_store import WRITER, Hub, Repo

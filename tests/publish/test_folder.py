@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from etl import store
-from etl.splits import SPLIT_SCHEMES
-from release import publish_folder
-from release.build import seal
-from release.files import files
-from release.publish import publish
-from release.publish_errors import DiskFull, PublishError, PublishRefused, ServiceUnavailable
-from release.publish_plan import Outcome
-from release.verify import verify
+from routerset.release.build import seal
+from routerset.release.files import files
+from routerset.release.publish import folder as publish_folder
+from routerset.release.publish.errors import DiskFull, PublishError, PublishRefused, ServiceUnavailable
+from routerset.release.publish.hub import publish
+from routerset.release.publish.plan import Outcome
+from routerset.release.verify import verify
+from routerset.schemas import store
+from routerset.schemas.splits import SPLIT_SCHEMES
 from tests.publish.clients import Order, Publisher
 from tests.publish.conftest import Versions
 from tests.publish.test_hub import content

@@ -12,14 +12,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from etl import store
-from release.build import seal
-from release.files import files
-from release.layout import CHECKSUMS
-from release.manifest import read_manifest
-from release.publish import publish
-from release.publish_errors import PublishRefused
-from release.publish_plan import Outcome
+from routerset.release.build import seal
+from routerset.release.files import files
+from routerset.release.layout import CHECKSUMS
+from routerset.release.manifest import read_manifest
+from routerset.release.publish.errors import PublishRefused
+from routerset.release.publish.hub import publish
+from routerset.release.publish.plan import Outcome
+from routerset.schemas import store
 from tests.publish.clients import Order, Publisher, Told, in_process, load_rows
 from tests.publish.conftest import REPOSITORY, Versions
 from tests.publish.hub_store import READER, WRITER, Hub
@@ -217,7 +217,15 @@ def test_there_is_no_other_target(versions: Versions, to: str) -> None:
 
 
 def test_the_command_line_publishes(hub: Hub, versions: Versions) -> None:
-    command = [sys.executable, "-m", "etl.cli", "publish", str(versions.first.parent), "--to", REPOSITORY]
+    command = [
+        sys.executable,
+        "-m",
+        "routerset.etl.cli",
+        "publish",
+        str(versions.first.parent),
+        "--to",
+        REPOSITORY,
+    ]
     environment = os.environ | {"HF_TOKEN": WRITER}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"{REPOSITORY}: v1.0.0 published")

@@ -11,10 +11,15 @@ from huggingface_hub.errors import HfHubHTTPError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release import patience
-from release.patience import Patience
-from release.publish_errors import DiskFull, PublishError, PublishRefused, ServiceUnavailable, explain
-from release.publish_plan import (
+from routerset.release.publish import retry as patience
+from routerset.release.publish.errors import (
+    DiskFull,
+    PublishError,
+    PublishRefused,
+    ServiceUnavailable,
+    explain,
+)
+from routerset.release.publish.plan import (
     Head,
     Remote,
     RemoteFile,
@@ -26,6 +31,7 @@ from release.publish_plan import (
     read_sealed,
     versions_in,
 )
+from routerset.release.publish.retry import Patience
 from tests.publish.conftest import Versions
 from tests.publish.test_hub import content
 

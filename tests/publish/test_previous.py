@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from release.errors import ReleaseError, ReleaseInputError
-from release.previous import previous_release
-from release.publish_errors import ServiceUnavailable
+from routerset.release.errors import ReleaseError, ReleaseInputError
+from routerset.release.publish.errors import ServiceUnavailable
+from routerset.release.publish.fetch import previous_release
 from tests.publish.clients import QUICK, in_process, without_waiting
 from tests.publish.conftest import REPOSITORY, Versions
 from tests.publish.hub_store import Action, Fault, Hub

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import fsspec
 import pytest
 
-from etl.build import StageName, build, steps
-from etl.config import Runner, load_config
-from etl.mirroring import mirror, with_local_copies
-from etl.sources import files, remote
-from etl.sources.base import DumpUnreadable, SourceSpec
+from routerset.etl.build import StageName, build, steps
+from routerset.etl.config import Runner, load_config
+from routerset.etl.ingest.copies import mirror, with_local_copies
+from routerset.etl.sources import files, remote
+from routerset.etl.sources.base import DumpUnreadable, SourceSpec
 from tests.dumps import truth, write_config, write_items, write_wide
 from tests.publish.clients import in_process, without_waiting
 from tests.publish.hub_store import Action, Fault, Hub

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from etl import store
-from etl.candidates import paper_groups
-from etl.splits import SPLIT_SCHEMES, paper_split
-from etl.stages import groups_table
-from release.build import ReleaseOptions
-from schemas.benchmarks import BENCHMARKS
-from schemas.tables import GROUPS, ITEMS, MODELS, RUNS, SCORES, SPLITS, Split, embeddings_schema
+from routerset.etl.groups.candidates import paper_groups
+from routerset.etl.stages.groups import groups_table
+from routerset.release.build import ReleaseOptions
+from routerset.schemas import store
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.splits import SPLIT_SCHEMES, paper_split
+from routerset.schemas.tables import GROUPS, ITEMS, MODELS, RUNS, SCORES, SPLITS, Split, embeddings_schema
 
 SCHEMES = ("paper", "family")
 QUESTION = "What does {name} ask in item {item}?"

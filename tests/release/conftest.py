@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from etl import store
-from release.build import write_release
+from routerset.release.build import write_release
+from routerset.schemas import store
 from tests.release.builds import options, small_benches, write_build
 
 

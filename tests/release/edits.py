@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from etl import store
-from release.build import ReleaseResult, write_release
-from schemas.tables import MODELS, SCORES
+from routerset.release.build import ReleaseResult, write_release
+from routerset.schemas import store
+from routerset.schemas.tables import MODELS, SCORES
 from tests.release.builds import Bench, binary, model_names, options, write_build
 
 Edit = Callable[[pa.Table], pa.Table]

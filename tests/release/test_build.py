@@ -14,17 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etl import store
-from etl.splits import SPLIT_SCHEMES
-from release import layout, tables
-from release.build import seal, write_release
-from release.errors import ReleaseError, ReleaseInputError
-from release.evaluator import evaluate, load_release
-from release.layout import Group
-from release.manifest import read_manifest
-from release.verify import verify
-from schemas.benchmarks import BENCHMARKS
-from schemas.tables import GROUPS, SPLITS, Kind, Split
+from routerset.release import layout
+from routerset.release import write as tables
+from routerset.release.build import seal, write_release
+from routerset.release.errors import ReleaseError, ReleaseInputError
+from routerset.release.evaluator import evaluate, load_release
+from routerset.release.layout import Group
+from routerset.release.manifest import read_manifest
+from routerset.release.verify import verify
+from routerset.schemas import store
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.splits import SPLIT_SCHEMES
+from routerset.schemas.tables import GROUPS, SPLITS, Kind, Split
 from tests.release.builds import QUESTION, Bench, binary, options, small_benches, write_build
 
 

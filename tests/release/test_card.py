@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from release.card import MAIN_TABLE, Figure, figures, render_card
-from release.errors import ReleaseInputError
-from release.manifest import read_manifest
-from release.report import FILES
+from routerset.release.card import MAIN_TABLE, Figure, figures, render_card
+from routerset.release.errors import ReleaseInputError
+from routerset.release.manifest import read_manifest
+from routerset.release.reporting.report import FILES
 
 TABLE = "mu_o.\n\n| m | Router | ARC |\n|---:|---|---:|\n| 3 | PRknn | 0.63<br><sub>0.4..0.8</sub> |\n"
 

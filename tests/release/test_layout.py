@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from release.errors import ReleaseError
-from release.layout import MISSING, Group, group_columns, selection_vectors
-from schemas.tables import Kind
+from routerset.release.errors import ReleaseError
+from routerset.release.layout import MISSING, Group, group_columns, selection_vectors
+from routerset.schemas.tables import Kind
 
 shapes = st.tuples(st.integers(1, 6), st.integers(1, 6))
 scores = st.one_of(st.just(np.float32("nan")), st.floats(0, 1, width=32))

@@ -12,9 +12,9 @@ from datasets import load_dataset, load_dataset_builder
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
 
-from etl import store
-from release.build import write_release
-from release.manifest import read_manifest
+from routerset.release.build import write_release
+from routerset.release.manifest import read_manifest
+from routerset.schemas import store
 from tests.release.builds import Bench, binary, options, write_build
 
 # mlcroissant's use of rdflib and pandas, not ours

@@ -15,19 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl import store
-from etl.splits import SPLIT_SCHEMES
-from release import contents, grids
-from release.build import write_release
-from release.evaluator import UsageError, evaluate, load_release
-from release.evaluator.baselines import BASELINES
-from release.evaluator.results import Estimate
-from release.findings import Findings, average, difference, find
-from release.grids import Column, Grid
-from release.manifest import read_manifest
-from release.page import render_page
-from release.report import FILES, check_baselines, reports_hook, write_report
-from release.verify import verify
+from routerset.release.build import write_release
+from routerset.release.evaluator import UsageError, evaluate, load_release
+from routerset.release.evaluator.baselines import BASELINES
+from routerset.release.evaluator.results import Estimate
+from routerset.release.manifest import read_manifest
+from routerset.release.reporting import grid as grids
+from routerset.release.reporting import tables as contents
+from routerset.release.reporting.evaluation import Findings, average, difference, find
+from routerset.release.reporting.grid import Column, Grid
+from routerset.release.reporting.page import render_page
+from routerset.release.reporting.report import FILES, check_baselines, reports_hook, write_report
+from routerset.release.verify import verify
+from routerset.schemas import store
+from routerset.schemas.splits import SPLIT_SCHEMES
 from tests.release.builds import Bench, binary, options, small_benches, write_build
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from etl import store
-from etl.splits import SPLIT_SCHEMES
-from release import card
-from release.build import write_release
-from release.errors import ReleaseInputError, VersionError
-from release.verify import verify
-from schemas.tables import SCORES
+from routerset.release import card
+from routerset.release.build import write_release
+from routerset.release.errors import ReleaseInputError, VersionError
+from routerset.release.verify import verify
+from routerset.schemas import store
+from routerset.schemas.splits import SPLIT_SCHEMES
+from routerset.schemas.tables import SCORES
 from tests.release.builds import options
 from tests.release.edits import GSM8K, copy, edit, flip, release_after
 
@@ -30,7 +30,7 @@ def test_nothing_changed_is_the_same_release(built: Path, tmp_path: Path) -> Non
 def test_other_versions_of_libraries_alone_change_nothing(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("release.manifest.installed", lambda name: "99.0")
+    monkeypatch.setattr("routerset.release.manifest.installed", lambda name: "99.0")
     assert release_after(built, copy(built, tmp_path)).changed is False
 
 

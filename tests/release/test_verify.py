@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl import store
-from etl.splits import SPLIT_SCHEMES
-from release import layout
-from release.build import seal
-from release.files import files, sha256
-from release.manifest import TableEntry, read_manifest
-from release.verify import Problem, verify
+from routerset.release import layout
+from routerset.release.build import seal
+from routerset.release.files import files, sha256
+from routerset.release.manifest import TableEntry, read_manifest
+from routerset.release.verify import Problem, verify
+from routerset.schemas import store
+from routerset.schemas.splits import SPLIT_SCHEMES
 
 
 def test_a_release_as_built_has_no_problem(built: Path) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from etl import store
-from etl.splits import SPLIT_SCHEMES
-from release.build import write_release
-from release.diff import Level
-from release.errors import VersionError
-from release.manifest import read_manifest
-from release.verify import verify
-from release.version import choose_version, next_version
-from schemas.tables import GROUPS, ITEMS, MODELS, SCORES, SPLITS
+from routerset.release.build import write_release
+from routerset.release.diff import Level
+from routerset.release.errors import VersionError
+from routerset.release.manifest import read_manifest
+from routerset.release.verify import verify
+from routerset.release.version import choose_version, next_version
+from routerset.schemas import store
+from routerset.schemas.splits import SPLIT_SCHEMES
+from routerset.schemas.tables import GROUPS, ITEMS, MODELS, SCORES, SPLITS
 from tests.release.builds import Bench, binary, options, write_build
 from tests.release.edits import (
     GSM8K,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.sources.pickles import load_pickle
+from routerset.etl.sources.pickles.reader import load_pickle
 from tests.sources.pickle_data import Load, whole
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from etl.sources.base import Block, DumpUnreadable, Reading, SourceSpec
-from etl.sources.registry import SOURCES
+from routerset.etl.sources.base import Block, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.registry import SOURCES
 
 ROOT = Path(__file__).resolve().parents[1] / "golden" / "sources"
 WIDTH = 110

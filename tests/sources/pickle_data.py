@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from etl.sources.pickles import ArrayRef
+from routerset.etl.sources.pickles.reader import ArrayRef
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 Load = Callable[..., object]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.sources.answer_filters import choose_rows
+from routerset.etl.sources.parse.answer_filters import choose_rows
 
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
 

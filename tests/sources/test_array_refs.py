@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources.pickles import ArrayRef, PickleError, load_pickle
+from routerset.etl.sources.pickles.reader import ArrayRef, PickleError, load_pickle
 from tests.sources.hostile_pickles import array, dtype, text
 from tests.sources.pickle_data import Load, same
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources import details, details_text
-from etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources import details
+from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.parse import details_text
 
 TIME = "2023-07-19T13:48:53.093937"
 ARC = "harness|arc:challenge|25"

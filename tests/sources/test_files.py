@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from etl.build import StageName, build
-from etl.config import Runner, load_config
-from etl.sources.base import SourceSpec
-from etl.sources.files import discover
+from routerset.etl.build import StageName, build
+from routerset.etl.config import Runner, load_config
+from routerset.etl.sources.base import SourceSpec
+from routerset.etl.sources.files import discover
 from tests.dumps import truth, write_config, write_items, write_wide
 
 

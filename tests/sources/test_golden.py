@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etl.sources.base import DOCS
-from etl.sources.registry import SOURCES
-from schemas.tables import QUARANTINE, Reason
+from routerset.etl.sources.base import DOCS
+from routerset.etl.sources.registry import SOURCES
+from routerset.schemas.tables import QUARANTINE, Reason
 from tests.sources import golden
 
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources import jsonlines, lm_eval, lm_eval_lines
-from etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources import lm_eval
+from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.parse import jsonlines, lm_eval_lines
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps" / "lm_eval_samples"
 TASKS = {

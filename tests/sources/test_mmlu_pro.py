@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources import mmlu_pro
-from etl.sources.base import DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources import mmlu_pro
+from routerset.etl.sources.base import DumpUnreadable, Reading, SourceSpec
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps" / "mmlu_pro_results"
 NAME = "model_outputs_org__model_5shots.zip"

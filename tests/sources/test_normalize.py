@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.normalize import (
+from routerset.etl.sources.base import DOCS, Block, Dump, SourceSpec
+from routerset.etl.sources.blocks import (
     EXCERPT,
     BadRow,
     column_block,
@@ -24,8 +25,7 @@ from etl.normalize import (
     resolve_model,
     resolve_task,
 )
-from etl.sources.base import DOCS, Block, Dump, SourceSpec
-from schemas.tables import QUARANTINE, Reason
+from routerset.schemas.tables import QUARANTINE, Reason
 
 DUMP = Dump("wide", "/somewhere/file.csv", "file.csv", "file.csv", 1, "1")
 NAN = float("nan")

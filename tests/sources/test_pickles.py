@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources.pickles import load_pickle
+from routerset.etl.sources.pickles.reader import load_pickle
 from tests.sources.hostile_pickles import array, dtype
 from tests.sources.pickle_data import PROTOCOLS, PYTHON2, Load, same, whole
 

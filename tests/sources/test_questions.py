@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etl.sources.questions import choices_of, prompt_of, question_of
+from routerset.etl.sources.parse.questions import choices_of, prompt_of, question_of
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources import routereval
-from etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
-from etl.sources.routereval import companions, discover, embedding_files, read_embeddings
-from schemas.tables import Reason
+from routerset.etl.sources import routereval
+from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.routereval import companions, discover, embedding_files, read_embeddings
+from routerset.schemas.tables import Reason
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps"
 real_dumps = pytest.mark.skipif(

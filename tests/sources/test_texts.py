@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etl.sources.base import ItemsUnreadable
-from etl.sources.texts import read_items
+from routerset.etl.sources.base import ItemsUnreadable
+from routerset.etl.sources.parse.items_file import read_items
 
 
 def questions(path: Path, data: bytes, **columns: str) -> tuple[dict[str, str | None], Counter[str]]:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources.pickles import PickleError, UnsafePickle, load_pickle
+from routerset.etl.sources.pickles.reader import PickleError, UnsafePickle, load_pickle
 from tests.sources.hostile_pickles import Hostile, array, dtype, hostile_pickles, name, text
 from tests.sources.pickle_data import PROTOCOLS, PYTHON2, Load
 

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources import tabular, wide
-from etl.sources.base import DumpUnreadable, Reading, SourceSpec
-from etl.sources.tabular import read_rows, score_matrix
+from routerset.etl.sources import wide
+from routerset.etl.sources.base import DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.parse import tabular
+from routerset.etl.sources.parse.tabular import read_rows, score_matrix
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps"
 real_dumps = pytest.mark.skipif(

@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl.synth import Layout
-from etl.synth.truth import Truth
+from routerset.etl.synth import Layout
+from routerset.etl.synth.truth import Truth
 
 Key = tuple[str, str, int]
 """Model, subset, key of the document."""

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etl.synth import Fault, Layout, Plan, write
-from etl.synth.faults import Injury, applicable
-from etl.synth.plan import carried_by
-from etl.synth.truth import Truth
-from schemas.tables import Reason
+from routerset.etl.synth import Fault, Layout, Plan, write
+from routerset.etl.synth.faults import Injury, applicable
+from routerset.etl.synth.plan import carried_by
+from routerset.etl.synth.truth import Truth
+from routerset.schemas.tables import Reason
 from tests.synth.parsing import Key, read_scores, read_zip, true_scores
 
 SINGLE = [layout for layout in Layout if layout is not Layout.ALL]

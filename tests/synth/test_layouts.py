@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.synth import Fault, Layout, Plan, Scale, build_config, demo_config, write
-from etl.synth.pickles import PickleWriter
-from etl.synth.plan import HOME, carried_by
-from etl.synth.truth import Truth
+from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, demo_config, write
+from routerset.etl.synth.pickles import PickleWriter
+from routerset.etl.synth.plan import HOME, carried_by
+from routerset.etl.synth.truth import Truth
 from tests.synth.parsing import read_scores, read_zip, true_scores
 
 SINGLE = [layout for layout in Layout if layout is not Layout.ALL]
@@ -272,7 +272,8 @@ def test_pickle_writer_refuses_too_few_rows(tmp_path: Path) -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = "import sys, etl.synth; print([m for m in ('numpy', 'pyarrow', 'msgspec') if m in sys.modules])"
+    heavy = "('numpy', 'pyarrow', 'msgspec')"
+    code = f"import sys, routerset.etl.synth; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -8,11 +8,11 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from etl.synth import Plan, Scale
-from etl.synth.model import TOPICS, UNIT, draw_scores, generator, item_bank, normals, population
-from etl.synth.texts import WORDS, write_items
-from etl.synth.truth import Truth
-from schemas.benchmarks import BENCHMARKS
+from routerset.etl.synth import Plan, Scale
+from routerset.etl.synth.model import TOPICS, UNIT, draw_scores, generator, item_bank, normals, population
+from routerset.etl.synth.truth import Truth
+from routerset.etl.synth.wording import WORDS, write_items
+from routerset.schemas.benchmarks import BENCHMARKS
 
 FULL = Plan(scale=Scale.FULL, models=300)
 DIGESTS = {

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from etl.config import load_config
-from etl.sources.base import DumpUnreadable
-from etl.sources.registry import SOURCES
-from etl.synth import Fault, Layout, Plan, build_config, write
-from etl.synth.faults import applicable
-from etl.synth.plan import carried_by
-from etl.synth.truth import Truth
-from schemas.tables import Reason
+from routerset.etl.config import load_config
+from routerset.etl.sources.base import DumpUnreadable
+from routerset.etl.sources.registry import SOURCES
+from routerset.etl.synth import Fault, Layout, Plan, build_config, write
+from routerset.etl.synth.faults import applicable
+from routerset.etl.synth.plan import carried_by
+from routerset.etl.synth.truth import Truth
+from routerset.schemas.tables import Reason
 from tests.synth.parsing import Key, true_scores
 
 LATER = (Reason.CONFLICTING_GOLD, Reason.UNKNOWN_ITEM)

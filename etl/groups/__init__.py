@@ -1,0 +1,1 @@
+"""Groups of candidate LLMs, and how they are chosen."""

@@ -1,0 +1,1 @@
+"""From parsed dumps to one benchmark's tables."""

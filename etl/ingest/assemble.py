@@ -1,0 +1,293 @@
+"""One benchmark's tables from the shards of all batches.
+
+The newest run of each model counts, items are joined by key, and every record is accounted for. The
+result does not depend on the order of shards, nor on how dumps were cut into files and batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from routerset.etl.ingest.benchmark_items import Column, benchmark_items
+from routerset.etl.ingest.items import CONFLICT, UNKNOWN
+from routerset.etl.ingest.packs import load_fragments, shard_file
+from routerset.etl.ingest.shards import Shard, read_lines
+from routerset.etl.sources.base import SourceSpec
+from routerset.etl.sources.blocks import quarantine_columns
+from routerset.schemas import store
+from routerset.schemas.matrix import MISSING
+from routerset.schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
+
+CELLS = 1 << 20
+WINDOW = 512
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What one benchmark came to: totals of models and items, records per source, rows of its files."""
+
+    models: int
+    items: int
+    kept: Mapping[str, int]
+    superseded: Mapping[str, int]
+    files: Mapping[Path, int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the scores of every run fragment, by its row: int64 (fragments,)."""
+
+    kept: np.ndarray
+    lost: np.ndarray
+    quarantined: list[pa.Table]
+
+
+def assemble(
+    benchmark: str,
+    shards: Sequence[Shard],
+    specs: Sequence[SourceSpec],
+    staging: Path,
+    tables: Path,
+    part: Path,
+    code: str,
+) -> Assembled:
+    """Write items and scores of one benchmark below `tables`, its runs and quarantine below `part`.
+
+    code: fingerprint of the code that does so.
+    """
+    packed = load_fragments(benchmark, shards, staging)
+    fragments = choose_runs(_frame(benchmark, shards, packed, staging))
+    chosen = fragments[fragments["chosen"]]
+    items, columns = benchmark_items(benchmark, chosen, specs, staging, code)
+    models = sorted(chosen["model_id"].unique())
+    scores = packed["scores"].combine_chunks()
+    matrix, outcome = _score_matrix(benchmark, fragments, scores, models, len(items), columns)
+    fragments["n_kept"] = outcome.kept
+    taken = np.where(fragments["chosen"], outcome.kept + outcome.lost, 0)
+    fragments["superseded"] = fragments["n_superseded"] + fragments["n_scores"] - taken
+    quarantined = pa.concat_tables([QUARANTINE.empty_table(), *outcome.quarantined])
+    location = f"benchmark={benchmark}/part-0.parquet"
+    files = {
+        part / "quarantine.parquet": store.write_table(part / "quarantine.parquet", QUARANTINE, quarantined)
+    }
+    files[part / "runs.parquet"] = store.write_table(part / "runs.parquet", RUNS, _runs(benchmark, fragments))
+    if len(items):
+        path = tables / "items" / location
+        files[path] = store.write_table(path, ITEMS, items)
+        path = tables / "scores" / location
+        files[path] = store.write_batches(path, SCORES, score_batches(matrix, models))
+    sums = fragments.groupby("source")[["n_kept", "superseded"]].sum()
+    kept, superseded = ({str(k): int(v) for k, v in sums[name].items()} for name in ("n_kept", "superseded"))
+    return Assembled(len(models), len(items), kept, superseded, files)
+
+
+def _frame(benchmark: str, shards: Sequence[Shard], fragments: pa.Table, staging: Path) -> pd.DataFrame:
+    """Fragments without their scores, in an order of their own; `place` says where the scores stand.
+
+    source, order: of the config. shard: file that `row` counts in.
+    """
+    frame: pd.DataFrame = fragments.drop_columns(["scores"]).to_pandas()
+    of = {shard.folder: shard for shard in shards}
+    frame["source"] = frame["folder"].map({folder: shard.source for folder, shard in of.items()})
+    frame["order"] = frame["folder"].map({folder: shard.order for folder, shard in of.items()})
+    frame["shard"] = frame["folder"].map({f: str(shard_file(benchmark, f, staging)) for f in of})
+    frame["place"] = np.arange(len(frame))
+    return frame.sort_values(["order", "folder", "row"], ignore_index=True)
+
+
+def choose_runs(fragments: pd.DataFrame) -> pd.DataFrame:
+    """Mark the fragments of the newest run of every model and subset as `chosen`.
+
+    A run is all fragments of one model, subset, time and format, in whatever files they lie. A run
+    without any score is never chosen; of runs equally new, the one whose source comes first in the
+    config is.
+    """
+    moment = fragments["timestamp"].fillna("")
+    usable = fragments["n_scores"] > 0
+    ranked = (
+        fragments[usable]
+        .assign(moment=moment)
+        .sort_values(
+            ["subset", "model_id", "moment", "order"], ascending=[True, True, False, True], kind="stable"
+        )
+    )
+    best = ranked.drop_duplicates(["subset", "model_id"]).set_index(["subset", "model_id"])
+    keys = pd.MultiIndex.from_frame(fragments[["subset", "model_id"]])
+    same_moment = moment.to_numpy() == best["moment"].reindex(keys).to_numpy()
+    same_source = fragments["source"].to_numpy() == best["source"].reindex(keys).to_numpy()
+    return fragments.assign(chosen=usable & same_moment & same_source)
+
+
+def _score_matrix(
+    benchmark: str,
+    fragments: pd.DataFrame,
+    scores: pa.Array,
+    models: Sequence[str],
+    n_items: int,
+    columns: Mapping[str, Column],
+) -> tuple[np.ndarray, Outcome]:
+    """Scores of the chosen runs, (models, items): uint8 with 255 where missing, or float32 with NaN.
+
+    scores: binary values, of which `place` in `fragments` tells each run's.
+    """
+    chosen = fragments[fragments["chosen"]]
+    binary = bool((chosen["width"] == 1).all())
+    matrix = np.full(
+        (len(models), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32
+    )
+    row_of = dict(zip(models, range(len(models)), strict=True))
+    outcome = Outcome(np.zeros(len(fragments), np.int64), np.zeros(len(fragments), np.int64), [])
+    several = chosen.duplicated(["subset", "model_id"], keep=False)
+    for rows, codes in _scores(chosen[~several], scores, binary):
+        column = columns[rows["docset"].iloc[0]]
+        good = column.target >= 0
+        matrix[np.ix_(rows["model_id"].map(row_of).to_numpy(), column.target[good])] = codes[:, good]
+        outcome.kept[rows.index] = (~_is_missing(codes[:, good])).sum(axis=1)
+        _quarantine_unmatched(benchmark, rows, codes, column, outcome)
+    pieces: dict[tuple[str, str], list[tuple[pd.Series, np.ndarray]]] = {}
+    for rows, codes in _scores(chosen[several], scores, binary):
+        _quarantine_unmatched(benchmark, rows, codes, columns[rows["docset"].iloc[0]], outcome)
+        for (_, row), values in zip(rows.iterrows(), codes, strict=True):
+            pieces.setdefault((row["subset"], row["model_id"]), []).append((row, values))
+    for (_, model), parts in pieces.items():
+        _merge(benchmark, matrix[row_of[model]], parts, columns, outcome)
+    return matrix, outcome
+
+
+def _is_missing(codes: np.ndarray) -> np.ndarray:
+    missing: np.ndarray = codes == MISSING if codes.dtype == np.uint8 else np.isnan(codes)
+    return missing
+
+
+def _scores(rows: pd.DataFrame, scores: pa.Array, binary: bool) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Some hundred rows at a time that share a document list, with their scores (rows, documents)."""
+    for _, part in rows.groupby(["docset", "width"], sort=True):
+        for start in range(0, len(part), WINDOW):
+            some = part.iloc[start : start + WINDOW]
+            yield some, _codes(scores.take(pa.array(some["place"])), part["width"].iloc[0], binary)
+
+
+def _codes(blobs: pa.Array, width: int, binary: bool) -> np.ndarray:
+    """Matrix of the scores in equally long binary values, uint8 or float32 (NaN where missing)."""
+    offsets = np.frombuffer(blobs.buffers()[1], np.int64)[blobs.offset : blobs.offset + len(blobs) + 1]
+    data = np.frombuffer(blobs.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    codes = data.view(np.uint8 if width == 1 else np.float32).reshape(len(blobs), -1)
+    if width == 1 and not binary:
+        return np.where(codes == MISSING, np.float32(np.nan), codes.astype(np.float32))
+    return codes
+
+
+def _quarantine_unmatched(
+    benchmark: str, rows: pd.DataFrame, codes: np.ndarray, column: Column, outcome: Outcome
+) -> None:
+    """Send scores of documents that are no items to quarantine."""
+    bad = np.flatnonzero(column.target < 0)
+    run, at = np.nonzero(~_is_missing(codes[:, bad]))
+    if len(run) == 0:
+        return
+    np.add.at(outcome.lost, rows.index.to_numpy()[run], 1)
+    document = bad[at]
+    details = {int(d): _why(int(d), column) for d in bad}
+    conflict = column.target[document] == CONFLICT
+    distinct, starts = np.unique(run, return_index=True)
+    places = zip(rows["shard"].iloc[distinct], rows["row"].iloc[distinct], strict=True)
+    lines = read_lines(
+        (*place, part) for place, part in zip(places, np.split(document, starts[1:]), strict=True)
+    )
+    outcome.quarantined.append(
+        quarantine_columns(
+            len(run),
+            source=rows["source"].to_numpy()[run],
+            file=rows["file"].to_numpy()[run],
+            row=lines,
+            model_id=rows["model_id"].to_numpy()[run],
+            benchmark=benchmark,
+            reason=np.where(conflict, Reason.CONFLICTING_GOLD.value, Reason.UNKNOWN_ITEM.value),
+            detail=[details[d] for d in document.tolist()],
+        )
+    )
+
+
+def _why(document: int, column: Column) -> str:
+    key = column.keys[document].as_py()
+    if column.target[document] == UNKNOWN:
+        return (
+            f"document {key}: fewer than half of the models saw it, or it cannot be matched by key or content"
+        )
+    winner = column.winners[document]
+    expected = f"most models were scored against {winner!r}" if winner else "no answer has a majority"
+    return f"document {key}: found gold answer {column.golds[document].as_py()!r}, {expected}"
+
+
+def _merge(
+    benchmark: str,
+    scores: np.ndarray,
+    parts: Sequence[tuple[pd.Series, np.ndarray]],
+    columns: Mapping[str, Column],
+    outcome: Outcome,
+) -> None:
+    """Join the parts of one run that lies in several files: equal repeats count once, unequal ones never."""
+    parts = sorted(parts, key=lambda p: (p[0]["file"], p[0]["sha256"], p[0]["row"]))
+    targets, values, owners, documents = [], [], [], []
+    for row, codes in parts:
+        target = columns[row["docset"]].target
+        usable = (target >= 0) & ~_is_missing(codes)
+        targets.append(target[usable])
+        values.append(codes[usable])
+        owners.append(np.full(int(usable.sum()), row.name))
+        documents.append(np.flatnonzero(usable))
+    target, value, owner = np.concatenate(targets), np.concatenate(values), np.concatenate(owners)
+    items, first, inverse = np.unique(target, return_index=True, return_inverse=True)
+    differs = np.zeros(len(items), bool)
+    differs[inverse[value != value[first][inverse]]] = True
+    scores[items[~differs]] = value[first[~differs]]
+    np.add.at(outcome.kept, owner[first[~differs]], 1)
+    clash = np.flatnonzero(differs[inverse])
+    if len(clash) == 0:
+        return
+    np.add.at(outcome.lost, owner[clash], 1)
+    files = {row.name: row["file"] for row, _ in parts}
+    places = ((row["shard"], row["row"], at) for (row, _), at in zip(parts, documents, strict=True))
+    outcome.quarantined.append(
+        quarantine_columns(
+            len(clash),
+            source=parts[0][0]["source"],
+            file=[files[o] for o in owner[clash].tolist()],
+            row=read_lines(places)[clash],
+            model_id=parts[0][0]["model_id"],
+            benchmark=benchmark,
+            reason=Reason.DUPLICATE_KEY.value,
+            detail=[
+                f"item {item}: found {found:g} here and another score in another file of the same run"
+                for item, found in zip(target[clash].tolist(), value[clash].tolist(), strict=True)
+            ],
+        )
+    )
+
+
+def score_batches(matrix: np.ndarray, models: Sequence[str]) -> Iterator[pa.Table]:
+    """Rows of the scores table for a matrix (models, items), about a million at a time."""
+    step = max(1, CELLS // matrix.shape[1])
+    for start in range(0, len(models), step):
+        block = matrix[start : start + step]
+        run, item = np.nonzero(~_is_missing(block))
+        names = pa.array(models[start : start + step], pa.string())
+        yield pa.table(
+            {
+                "model_id": pa.DictionaryArray.from_arrays(pa.array(run.astype(np.int32)), names),
+                "item": pa.array(item.astype(np.int32)),
+                "score": pa.array(block[run, item].astype(np.float32)),
+            }
+        )
+
+
+def _runs(benchmark: str, fragments: pd.DataFrame) -> pa.Table:
+    """Rows of the runs table."""
+    columns = fragments.rename(columns={"n_read": "n_items"}).assign(benchmark=benchmark)[RUNS.names]
+    return store.sort_rows(pa.Table.from_pandas(columns, schema=RUNS, preserve_index=False))

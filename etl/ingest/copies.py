@@ -1,0 +1,109 @@
+"""Remote inputs of a build, copied once into its folder, so that all that reads them reads local files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+from routerset.etl.config import Config
+from routerset.etl.sources.base import DumpUnreadable
+from routerset.etl.sources.files import glob_matches, is_remote, split_glob
+from routerset.etl.sources.remote import RemoteFile, fetch, is_copy, list_remote, no_bars, without_revision
+
+TRANSFERS = 8
+"""Files at the same time."""
+_SUFFIXES = (".csv", ".csv.gz", ".json", ".jsonl", ".parquet", ".pkl", ".zip")
+_SUBSET = "{subset}"
+
+
+def with_local_copies(config: Config, cache: Path, report: Callable[[str], None]) -> Config:
+    """The config with local copies in place of remote dumps, items files and descriptions of models.
+
+    cache: folder of the copies. A file that did not change is not fetched again; one that went is removed.
+    report: told what is fetched. Raises DumpUnreadable, SourceUnavailable.
+    """
+    return _with_paths(config, lambda url: mirror(url, cache, report))
+
+
+def with_fresh_copies(config: Config, cache: Path) -> Config | None:
+    """As `with_local_copies`, but nothing is fetched: None where a copy is missing, old, or one too many."""
+    plans = {url: _plan(url, cache) for url in _remote_paths(config)}
+    if not all(plan.is_carried_out() for plan in plans.values()):
+        return None
+    return _with_paths(config, lambda url: plans[url].path)
+
+
+def _remote_paths(config: Config) -> list[str]:
+    """Every URL that the config names, once."""
+    paths = [path for s in config.sources for path in (s.path, s.items)] + [m.path for m in config.models]
+    return [path for path in dict.fromkeys(paths) if path and is_remote(path)]
+
+
+def _with_paths(config: Config, local: Callable[[str], str]) -> Config:
+    """The config with a path in place of every URL."""
+    paths = {url: local(url) for url in _remote_paths(config)}
+    sources = tuple(
+        replace(s, path=paths.get(s.path, s.path), items=s.items and paths.get(s.items, s.items))
+        for s in config.sources
+    )
+    models = tuple(replace(m, path=paths.get(m.path, m.path)) for m in config.models)
+    return replace(config, sources=sources, models=models)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the copy of a URL is made of. path: of the copy; wanted: its files below `folder`."""
+
+    path: str
+    folder: Path
+    wanted: Mapping[Path, RemoteFile]
+
+    def extra(self) -> list[Path]:
+        """Files of an earlier copy that are gone now."""
+        found = sorted(self.folder.rglob("*"), reverse=True)
+        return [path for path in found if path.is_file() and path not in self.wanted]
+
+    def is_carried_out(self) -> bool:
+        """Whether the copy is there, whole and with nothing else."""
+        return not self.extra() and all(is_copy(path, remote) for path, remote in self.wanted.items())
+
+
+def mirror(url: str, cache: Path, report: Callable[[str], None]) -> str:
+    """Path of a local copy of what a URL names: a file, a folder or a glob, which may hold `{subset}`.
+
+    The names of all folders are kept, since they may tell the model or the subset.
+    """
+    plan = _plan(url, cache)
+    for path in plan.extra():
+        path.unlink()
+    with no_bars(), ThreadPoolExecutor(TRANSFERS) as pool:
+        fetched = list(pool.map(lambda path: fetch(plan.wanted[path], path), plan.wanted))
+    if any(fetched):
+        size = sum(remote.size for remote, new in zip(plan.wanted.values(), fetched, strict=True) if new)
+        report(f"{without_revision(url)}: fetched {sum(fetched)} of {len(fetched)} files, {size:,} bytes")
+    return plan.path
+
+
+def _plan(url: str, cache: Path) -> _Plan:
+    """The files that a URL names now, and where their copies stand."""
+    root, pattern = split_glob(url.replace(_SUBSET, "*"))
+    folder = cache / blake2b(without_revision(url).encode(), digest_size=8).hexdigest()
+    base = folder / without_revision(root).split("://", 1)[1].strip("/")
+    wanted = {}
+    for remote in list_remote(root):
+        if remote.file.lower().endswith(_SUFFIXES) and (
+            pattern is None or glob_matches(remote.file, pattern)
+        ):
+            alone = without_revision(remote.url).endswith(f"://{base.relative_to(folder).as_posix()}")
+            wanted[base if alone else base / remote.file] = remote
+    if not wanted:
+        raise DumpUnreadable(f"{url}: found no data file, expected {', '.join(_SUFFIXES)}; check the config")
+    return _Plan(str(base) if pattern is None else f"{base}/{_tail(url, pattern)}", folder, wanted)
+
+
+def _tail(url: str, pattern: str) -> str:
+    """The part of a URL behind the folder that its glob starts from, with `{subset}` where it was."""
+    return "/".join(url.split("/")[-len(pattern.split("/")) :])

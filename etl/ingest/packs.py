@@ -1,0 +1,66 @@
+"""All runs of one benchmark in one file, so that thousands of small shards are opened only once.
+
+A pack is a cache: what it lacks is read from the shards, and one that is gone, damaged or of another form
+is made anew. What is read of it does not depend on how it came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from routerset.etl.ingest.shards import RUN_FRAGMENTS, RUNS_FILE, SHARDS, Shard
+from routerset.schemas import store
+
+PACKS = "packs"
+FEW = 64  # shards; so many are opened in no time
+_LEFT_OUT = "lines"  # five times as large as the scores, and read for few records only
+_WHOLE = [name for name in RUN_FRAGMENTS.names if name != _LEFT_OUT]
+_PLACE = (pa.field("folder", pa.string()), pa.field("row", pa.int64()))
+PACK = pa.schema([*(RUN_FRAGMENTS.field(name) for name in _WHOLE), *_PLACE])
+"""RUN_FRAGMENTS without `lines`. folder, row: the shard that a row comes from, and its place there."""
+
+
+def load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> pa.Table:
+    """Rows of some shards (schema PACK), in no order; what had to be read of many of them is packed."""
+    path = staging / PACKS / f"{benchmark}.arrow"
+    wanted = sorted({shard.folder for shard in shards})
+    known = _read_pack(path)
+    packed = known.filter(pc.is_in(known["folder"], pa.array(wanted)))
+    new = sorted(set(wanted) - set(pc.unique(packed["folder"]).to_pylist()))
+    table = pa.concat_tables([packed, *(_read_shard(benchmark, folder, staging) for folder in new)])
+    table = table.combine_chunks()
+    if len(new) > FEW or (len(packed) and (new or len(packed) < len(known))):
+        _write_pack(path, table)
+    return table
+
+
+def shard_file(benchmark: str, folder: str, staging: Path) -> Path:
+    """The file of a shard that holds a benchmark's runs."""
+    return staging / SHARDS / folder / f"{benchmark}{RUNS_FILE}"
+
+
+def _read_shard(benchmark: str, folder: str, staging: Path) -> pa.Table:
+    table = store.read_file(shard_file(benchmark, folder, staging), _WHOLE)
+    columns = [*table.columns, pa.repeat(pa.scalar(folder), len(table)), pa.array(np.arange(len(table)))]
+    return pa.table(columns, schema=PACK)
+
+
+def _read_pack(path: Path) -> pa.Table:
+    try:
+        with pa.ipc.open_file(path) as reader:
+            if reader.schema.equals(PACK):
+                return reader.read_all()
+    except (OSError, pa.ArrowInvalid):
+        pass
+    return PACK.empty_table()
+
+
+def _write_pack(path: Path, table: pa.Table) -> None:
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with store.atomic(path) as temporary, pa.ipc.new_file(temporary, PACK, options=options) as writer:
+        writer.write_table(table)

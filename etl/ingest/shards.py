@@ -1,0 +1,356 @@
+"""Parsed dumps on disk: batches of dump files in, one shard of runs per benchmark out.
+
+A shard holds one row per run and file, its scores as one binary value (a byte per document where all
+scores are 0 or 1, a float32 otherwise). Documents are stored once per distinct list, named by content,
+since thousands of models answer the same list. A batch is whole when its folder exists; the folder's
+name is the batch's fingerprint, so that unchanged dumps are never parsed twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from routerset.etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.blocks import BadRow, quarantine, quarantine_columns
+from routerset.etl.sources.registry import SOURCES
+from routerset.schemas import store
+from routerset.schemas.matrix import MISSING
+from routerset.schemas.store import sha256
+from routerset.schemas.tables import QUARANTINE, Reason
+
+BATCH_BYTES = 32 << 20
+BATCH_FILES = 512
+FLUSH_BYTES = 16 << 20
+RUNS_FILE = ".runs.parquet"
+BAD_ROWS = "quarantine.parquet"
+DOCSETS = "docsets"
+SHARDS = "shards"
+
+RUN_FRAGMENTS = pa.schema(
+    [
+        ("subset", pa.string()),
+        ("model_id", pa.string()),
+        ("timestamp", pa.string()),
+        ("metric", pa.string()),
+        ("file", pa.string()),
+        ("path", pa.binary()),
+        ("sha256", pa.string()),
+        ("prompt_fixed", pa.bool_()),
+        ("key_space", pa.string()),
+        ("docset", pa.string()),
+        ("n_read", pa.int64()),
+        ("n_superseded", pa.int64()),
+        ("n_scores", pa.int64()),
+        ("width", pa.int8()),
+        ("scores", pa.large_binary()),
+        ("lines", pa.large_binary()),
+    ]
+)
+"""One row per run and file. width: bytes per score, 1 (0, 1 or 255 for missing) or 4 (float32).
+lines: int32 row numbers in the file, one per document, or a single one for all of them."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Dumps that one worker reads together.
+
+    order: position of the source in the config, which decides between runs that are equally new.
+    fingerprint: of the reading code, the source's settings and the files, wherever in the config they stand.
+    """
+
+    order: int
+    spec: SourceSpec
+    dumps: tuple[Dump, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One benchmark's runs in one batch: `folder` is the batch's below the staging folder."""
+
+    benchmark: str
+    folder: str
+    order: int
+    source: str
+
+
+def plan_batches(specs: Sequence[SourceSpec], code: str) -> list[Batch]:
+    """Batches of all dumps of all sources: files of one group together, up to 32 MiB or 512 files each.
+
+    code: fingerprint of the reading code. Raises DumpUnreadable where a source holds no dump at all.
+    """
+    batches = []
+    for order, spec in enumerate(specs):
+        source = SOURCES[spec.format]
+        dumps = list(source.discover(spec))
+        if not dumps:
+            raise DumpUnreadable(
+                f"{spec.path}: found no {spec.format} dump, expected some; check [[source]] {order + 1}"
+            )
+        settings = json.dumps(asdict(replace(spec, path="", items=None)), sort_keys=True, default=dict)
+        for chunk in _chunks(dumps):
+            files = [(d.file, d.signature, *source.companions(d, spec)) for d in chunk]
+            mark = blake2b(json.dumps([code, settings, files]).encode(), digest_size=16).hexdigest()
+            batches.append(Batch(order, spec, tuple(chunk), mark))
+    return batches
+
+
+def _chunks(dumps: Iterable[Dump]) -> Iterator[list[Dump]]:
+    chunk: list[Dump] = []
+    size = 0
+    for dump in sorted(dumps, key=lambda d: (d.group, d.file)):
+        full = chunk and (
+            dump.group != chunk[0].group or len(chunk) >= BATCH_FILES or size + dump.size > BATCH_BYTES
+        )
+        if full:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(dump)
+        size += dump.size
+    if chunk:
+        yield chunk
+
+
+def stage_batch(batch: Batch, staging: str) -> list[Shard]:
+    """Parse one batch into shards below `staging`, unless that was done before; returns the shards."""
+    found = staged_shards(batch, staging)
+    if found is not None:
+        return found
+    root = Path(staging)
+    with store.atomic_folder(root / SHARDS / batch.fingerprint) as temporary:
+        _parse(batch, root, temporary)
+    return staged_shards(batch, staging) or []
+
+
+def staged_shards(batch: Batch, staging: str) -> list[Shard] | None:
+    """Shards of a batch that was parsed before; None where it was not."""
+    folder = Path(staging) / SHARDS / batch.fingerprint
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return None
+    return [
+        Shard(name.removesuffix(RUNS_FILE), batch.fingerprint, batch.order, batch.spec.format)
+        for name in names
+        if name.endswith(RUNS_FILE)
+    ]
+
+
+def _parse(batch: Batch, root: Path, folder: Path) -> None:
+    quarantined: list[pa.Table] = []
+    n_read: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
+    files = []
+    shards = _Shards(folder)
+    try:
+        for dump, readings, digest in _open_all(batch):
+            for reading in readings:
+                quarantined.append(reading.quarantined)
+                n_read.update({key or "": n for key, n in reading.n_read.items()})
+                notes.update({f"{benchmark}/{note}": n for (benchmark, note), n in reading.notes.items()})
+                for block in reading.blocks:
+                    try:
+                        shards.add(block.benchmark, _fragments(block, dump, digest(), root))
+                    except DumpUnreadable as error:  # its text cannot be read, which is found out only now
+                        quarantined.append(_without_text(block, dump, error))
+            files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
+    finally:
+        shards.close()
+    bad = pa.concat_tables([QUARANTINE.empty_table(), *quarantined])
+    if len(bad):  # few batches hold any, and a file costs as much to open as its table
+        store.write_table(folder / BAD_ROWS, QUARANTINE, bad)
+    store.write_json(
+        folder / "batch.json", {"files": files, "n_read": n_read, "notes": notes, "source": batch.spec.format}
+    )
+
+
+def _without_text(block: Block, dump: Dump, error: DumpUnreadable) -> pa.Table:
+    """Quarantine of every record of a block whose documents cannot be read, and so cannot be joined."""
+    scored, _ = np.nonzero(~np.isnan(block.scores))
+    run = np.concatenate([scored, np.repeat(np.arange(len(block.models)), block.n_superseded)])
+    return quarantine_columns(
+        len(run),
+        source=dump.source,
+        file=dump.file,
+        model_id=pa.array(block.models, pa.string()).take(pa.array(run)),
+        benchmark=block.benchmark,
+        reason=error.reason.value,
+        detail=str(error).replace(dump.path, dump.file),
+    )
+
+
+class _Shards:
+    """Shard files of one batch, written a few megabytes at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[str, store.Writer] = {}
+        self._waiting: dict[str, list[pa.Table]] = {}
+        self._bytes: Counter[str] = Counter()
+
+    def add(self, benchmark: str, table: pa.Table) -> None:
+        self._waiting.setdefault(benchmark, []).append(table)
+        self._bytes[benchmark] += table.nbytes
+        if self._bytes[benchmark] > FLUSH_BYTES:
+            self._flush(benchmark)
+
+    def close(self) -> None:
+        for benchmark in list(self._waiting):
+            self._flush(benchmark)
+        for writer in self._writers.values():
+            writer.close()
+
+    def _flush(self, benchmark: str) -> None:
+        waiting = self._waiting.pop(benchmark, [])
+        del self._bytes[benchmark]
+        if waiting:
+            if benchmark not in self._writers:
+                path = self._folder / f"{benchmark}{RUNS_FILE}"
+                self._writers[benchmark] = store.open_writer(path, RUN_FRAGMENTS)
+            self._writers[benchmark].write_table(pa.concat_tables(waiting))
+
+
+def _open_all(batch: Batch) -> Iterator[tuple[Dump, Iterator[Reading], Callable[[], str]]]:
+    """Every dump with its readings and its checksum, which is computed while the dump is read."""
+    with ThreadPoolExecutor(1) as hashing:
+        for dump in batch.dumps:
+            digest = hashing.submit(_digest, dump)
+            yield dump, _readings(dump, batch.spec), digest.result
+
+
+def _digest(dump: Dump) -> str:
+    """Checksum of a file; empty where it cannot be read, which its readings say, too."""
+    try:
+        return sha256(dump.path)
+    except OSError:
+        return ""
+
+
+def _readings(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+    """Readings of one file; a file that cannot be read, or its rest, becomes one quarantined record."""
+    try:
+        yield from SOURCES[spec.format].read(dump, spec)
+    except OSError as error:
+        reason = error.reason if isinstance(error, DumpUnreadable) else Reason.UNREADABLE_FILE
+        row = BadRow(None, reason, str(error).replace(dump.path, dump.file), None, spec.benchmark)
+        yield Reading((), quarantine(dump, [row]), {spec.benchmark: 1})
+
+
+def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
+    """Rows of RUN_FRAGMENTS for one block, with its documents stored if they are new."""
+    order = pc.sort_indices(block.doc_keys).to_numpy()
+    docset = _store_docset(block, order, root)
+    # indexing columns of a matrix gives column-major memory, and the bytes below are taken row by row
+    scores = np.ascontiguousarray(block.scores[:, order], np.float32)
+    missing = np.isnan(scores)
+    binary = bool(np.all(missing | (scores == 0.0) | (scores == 1.0)))
+    data = np.where(missing, np.float32(MISSING), scores).astype(np.uint8) if binary else scores
+    n_runs = len(scores)
+
+    def same(value: str) -> pa.Array:
+        return pa.repeat(pa.scalar(value, pa.string()), n_runs)
+
+    return pa.table(
+        {
+            "subset": same(block.subset),
+            "model_id": pa.array(block.models, pa.string()),
+            "timestamp": pa.array(block.timestamps, pa.string()),
+            "metric": same(block.metric),
+            "file": same(dump.file),
+            "path": pa.repeat(pa.scalar(os.fsencode(dump.path)), n_runs),
+            "sha256": same(digest),
+            "prompt_fixed": pa.array([block.prompt_fixed] * n_runs, pa.bool_()),
+            "key_space": same(block.key_space),
+            "docset": same(docset),
+            "n_read": pa.array(block.n_read, pa.int64()),
+            "n_superseded": pa.array(block.n_superseded, pa.int64()),
+            "n_scores": pa.array((~missing).sum(axis=1), pa.int64()),
+            "width": pa.array(np.full(n_runs, data.itemsize, np.int8)),
+            "scores": _blobs(data),
+            "lines": _line_blobs(block.lines, order),
+        },
+        schema=RUN_FRAGMENTS,
+    )
+
+
+def _blobs(matrix: np.ndarray) -> pa.Array:
+    """Every row of a contiguous matrix as one binary value."""
+    offsets = np.arange(len(matrix) + 1, dtype=np.int64) * matrix.shape[1] * matrix.itemsize
+    return pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), len(matrix), [None, pa.py_buffer(offsets), pa.py_buffer(matrix)]
+    )
+
+
+def _line_blobs(lines: np.ndarray, order: np.ndarray) -> pa.Array:
+    """Row numbers of every run as one binary value, documents in this order."""
+    if lines.ndim == 1:
+        return _blobs(lines[:, None].astype(np.int32))
+    if lines.strides[0] == 0:  # a broadcast: all runs have theirs in the same rows
+        return pa.repeat(pa.scalar(lines[0, order].astype(np.int32).tobytes(), pa.large_binary()), len(lines))
+    return _blobs(np.ascontiguousarray(lines[:, order], np.int32))
+
+
+def _store_docset(block: Block, order: np.ndarray, root: Path) -> str:
+    """Name of the block's document list, which is written unless it is there; rows sorted by key."""
+    keys, prints = block.doc_keys.take(order), block.prints.take(order)
+    hasher = blake2b(digest_size=16)
+    for part in (block.benchmark, block.subset, block.key_space):
+        hasher.update(part.encode() + b"\0")
+    for array in (keys, prints):
+        hasher.update(pc.binary_length(array).to_numpy())
+        hasher.update("".join(array.to_pylist()).encode())
+    name = hasher.hexdigest()
+    path = root / DOCSETS / f"{name}.parquet"
+    if not path.exists():
+        docs = block.docs().take(order)
+        if not block.prompt_fixed:
+            docs = docs.set_column(
+                docs.column_names.index("prompt"), "prompt", pa.nulls(len(docs), pa.string())
+            )
+        store.write_table(
+            path, DOCS.append(pa.field("print", pa.string())), docs.append_column("print", prints)
+        )
+    return name
+
+
+def read_docset(staging: Path, name: str) -> pa.Table:
+    """Documents of a stored list: schema DOCS and a column `print`, sorted by key."""
+    return pq.read_table(staging / DOCSETS / f"{name}.parquet")
+
+
+def read_lines(wanted: Iterable[tuple[str, int, np.ndarray]]) -> np.ndarray:
+    """Row numbers in dumps, int64. wanted: (file of a shard, row there, documents) per run fragment."""
+    found = [np.empty(0, np.int64)]
+    opened, blobs = "", pa.array([], pa.large_binary())
+    for shard, row, documents in wanted:
+        if shard != opened:
+            opened, blobs = shard, store.read_file(Path(shard), ["lines"])["lines"].combine_chunks()
+        lines = np.frombuffer(blobs[row].as_buffer(), np.int32)
+        found.append(lines[documents] if len(lines) > 1 else np.repeat(lines, len(documents)))
+    return np.concatenate(found)
+
+
+def read_prompts(
+    spec: SourceSpec, path: bytes, file: str, benchmark: str, subset: str
+) -> dict[str, str | None]:
+    """Prompts of one subset by document key, read from a dump again."""
+    dump = Dump(spec.format, os.fsdecode(path), file, "", 0, "")
+    found: dict[str, str | None] = {}
+    for reading in SOURCES[spec.format].read(dump, spec):
+        for block in reading.blocks:
+            if (block.benchmark, block.subset) == (benchmark, subset):
+                docs = block.docs()
+                found |= dict(zip(docs["doc_key"].to_pylist(), docs["prompt"].to_pylist(), strict=True))
+    return found

@@ -1,0 +1,127 @@
+"""Documents of details files: their text, their content keys, and whether a list of them was met before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from routerset.etl.sources.parse.jsonlines import as_text
+from routerset.schemas import ids
+from routerset.schemas.tables import Reason
+
+REMEMBERED = 128  # lists of documents whose keys are kept; a leaderboard has 63
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Keys and prints of a list of documents, null where a document has no key: `bad` says why."""
+
+    keys: pa.Array
+    prints: pa.Array
+    bad: Mapping[int, tuple[Reason, str]]
+
+
+_RECENT: dict[bytes, Documents] = {}
+
+
+def identify_documents(table: pa.Table) -> Documents:
+    """Keys and prints of a table of documents, as `read_texts` takes it.
+
+    A key is the hash of the question and its options, with `#k` for the k-th exact repeat. Files of
+    thousands of models hold the same columns: these are compared by hash, and worked out once.
+    """
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, table.schema.remove_metadata()) as writer:
+        writer.write_table(table)
+    name = blake2b(stream.getvalue()).digest()
+    found = _RECENT.get(name)
+    if found is None:
+        if len(_RECENT) >= REMEMBERED:
+            _RECENT.clear()
+        found = _RECENT[name] = _identify(table)
+    return found
+
+
+def _identify(table: pa.Table) -> Documents:
+    keys: list[str | None] = []
+    prints: list[str | None] = []
+    bad: dict[int, tuple[Reason, str]] = {}
+    repeats: Counter[str] = Counter()
+    for row, text in enumerate(read_texts(table)):
+        if text.broken or text.question is None:
+            bad[row] = (
+                (Reason.MALFORMED_ROW, "expected UTF-8 in the question and its options")
+                if text.broken
+                else (Reason.MISSING_KEY, "expected a question, found null")
+            )
+            keys.append(None)
+            prints.append(None)
+            continue
+        content = ids.content_digest(text.question, text.choices, None) or ""
+        keys.append(content + (f"#{repeats[content]}" if repeats[content] else ""))
+        repeats[content] += 1
+        prints.append(ids.digest(text.question, *(text.choices or ()), "gold", text.gold or ""))
+    return Documents(pa.array(keys, pa.string()), pa.array(prints, pa.string()), bad)
+
+
+class Text(NamedTuple):
+    """One document. broken: it is not UTF-8."""
+
+    question: str | None = None
+    choices: list[str] | None = None
+    gold: str | None = None
+    prompt: str | None = None
+    broken: bool = False
+
+
+def read_texts(table: pa.Table) -> Iterator[Text]:
+    """Documents in columns `question`, `choices`, `gold_index`, `gold` and `prompt`, any of them absent."""
+    columns = {name: _values(table[name]) for name in table.column_names}
+    for row in range(len(table)):
+        values = {name: column[row] for name, column in columns.items()}
+        prompt = values.pop("prompt", None)
+        if _BROKEN in values.values():
+            yield Text(broken=True)
+            continue
+        question, choices = values.get("question"), values.get("choices")
+        options = [as_text(choice) or "" for choice in choices] if isinstance(choices, list) else None
+        gold = _gold(values.get("gold_index"), values.get("gold"), options or [])
+        yield Text(as_text(question), options or None, gold, prompt if isinstance(prompt, str) else None)
+
+
+_BROKEN = object()
+
+
+def _values(column: pa.ChunkedArray) -> list[object]:
+    """Values of a column; `_BROKEN` where text is not UTF-8, which Parquet does not check."""
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: pa.Scalar) -> object:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        return _BROKEN
+
+
+def _gold(index: object, gold: object, choices: Sequence[str]) -> str | None:
+    """The gold answer as text, whether a layout tells it as it stands or by position; several as JSON."""
+    golds = _listed(gold)
+    if not golds or not all(isinstance(each, str) for each in golds):
+        golds = _listed(index) or golds
+        named: list[object] = [choices[i] for i in golds if isinstance(i, int) and 0 <= i < len(choices)]
+        golds = named if len(named) == len(golds) else golds
+    texts = [(as_text(each) or "").strip() for each in golds]
+    return None if not texts else texts[0] if len(texts) == 1 else as_text(texts)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [] if value is None else [value]

@@ -1,0 +1,283 @@
+"""CSV and Parquet files as batches of rows in bounded memory, and their cells as scores."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from routerset.etl.sources.base import DumpUnreadable
+from routerset.etl.sources.blocks import BadRow
+from routerset.etl.sources.files import open_binary
+from routerset.etl.sources.parse.jsonlines import is_utf8
+from routerset.schemas.tables import Reason
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+MAX_CELLS = 1 << 22  # of one batch: 32 MiB as float64
+MAX_BYTES = 1 << 26  # of one line, and of the lines of one batch; 14,042 scores take less than 300 kB
+MAX_COLUMNS = 1 << 17
+NULLS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "none", "<NA>")
+_MISSING = frozenset({*(text.lower() for text in NULLS), "+nan"})
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
+_QUOTED = re.compile(rb'"[^"]*"')
+_TRUTH = {"true": 1.0, "false": 0.0}
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, pa.ArrowException)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a file.
+
+    numbers: int64, of the rows in the file, from 0. texts, scores: the columns asked for, in that order.
+    bad: records met on the way that are no rows.
+    """
+
+    numbers: np.ndarray
+    texts: tuple[pa.Array, ...]
+    scores: tuple[pa.Array, ...]
+    bad: tuple[BadRow, ...] = ()
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a file's name says Parquet; otherwise it is CSV, compressed or not."""
+    return path.lower().endswith(".parquet")
+
+
+def read_header(path: str) -> list[str]:
+    """Names of a file's columns, in order. Raises DumpUnreadable where there is no header to read."""
+    try:
+        with open_binary(path) as stream:
+            if is_parquet(path):
+                names = list(pq.ParquetFile(stream).schema_arrow.names)
+            else:
+                names = _csv_header(decompressed(stream, path))
+        if len(names) > MAX_COLUMNS:
+            raise DumpUnreadable(f"found {len(names)} columns, expected {MAX_COLUMNS} at most")
+        return names
+    except (csv.Error, *UNREADABLE) as error:
+        expected = "Parquet" if is_parquet(path) else "CSV in UTF-8 that starts with a header"
+        found = str(error).replace(path, PurePosixPath(path).name)
+        raise DumpUnreadable(f"expected {expected}: {found}") from error
+
+
+def read_rows(
+    path: str, texts: Sequence[int], scores: Sequence[int], max_cells: int = MAX_CELLS
+) -> Iterator[Rows]:
+    """Rows of a file in order, `max_cells` cells at a time.
+
+    texts, scores: columns wanted, as positions in the header. Parquet's keep their types. A CSV's texts
+    are binary; its scores are float64, or binary in batches where a cell is no number. A row that cannot
+    be told apart into columns is one bad record, and so is a part of a file that cannot be decoded.
+    """
+    batches = _parquet_rows if is_parquet(path) else _csv_rows
+    with open_binary(path) as stream:
+        yield from batches(stream, path, texts, scores, max_cells)
+
+
+def score_matrix(columns: Sequence[pa.Array], n_rows: int) -> tuple[np.ndarray, dict[int, dict[int, str]]]:
+    """Scores of some columns: float64 (rows, columns), NaN where a cell is missing.
+
+    Numbers, truth values, text that spells either and lists of one of them are scores. Of any other
+    cell, infinite in the matrix, the text is returned under its row and column.
+    """
+    texts: dict[int, dict[int, str]] = {}
+    if not columns:
+        return np.empty((n_rows, 0)), texts
+    if all(column.type == pa.float64() for column in columns):
+        flat = pa.concat_arrays(columns)
+    else:
+        flat = pa.concat_arrays([_as_scores(column, at, texts) for at, column in enumerate(columns)])
+    matrix = flat.to_numpy(zero_copy_only=False).reshape(len(columns), n_rows)
+    return np.ascontiguousarray(matrix.T), texts
+
+
+def _as_scores(column: pa.Array, at: int, texts: dict[int, dict[int, str]]) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        return column.cast(pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        values = []
+        for row, cell in enumerate(column.to_pylist()):
+            score = _score(cell)
+            if score is None:
+                texts.setdefault(row, {})[at] = _text(cell)
+            values.append(np.inf if score is None else score)
+        return pa.array(values, pa.float64())
+
+
+def _score(cell: object) -> float | None:
+    """A cell's score: NaN where it is missing, None where it is none."""
+    if isinstance(cell, list) and len(cell) == 1:
+        cell = cell[0]
+    if cell is None:
+        return np.nan
+    if isinstance(cell, bool | int | float):
+        return float(cell)
+    if not isinstance(cell, str | bytes):
+        return None
+    text = _text(cell).strip().removeprefix("[").removesuffix("]").strip()
+    if text.lower() in _MISSING:
+        return np.nan
+    if text.lower() in _TRUTH:
+        return _TRUTH[text.lower()]
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _text(cell: object) -> str:
+    return cell.decode("utf-8", "backslashreplace") if isinstance(cell, bytes) else str(cell)
+
+
+def _parquet_rows(
+    stream: BinaryIO, path: str, texts: Sequence[int], scores: Sequence[int], max_cells: int
+) -> Iterator[Rows]:
+    file = pq.ParquetFile(stream)
+    names = file.schema_arrow.names
+    # pyarrow selects by name, and a name selects every column that starts with it and a dot
+    selected = None if scores else [names[i] for i in texts]
+    stop = 0
+    for group in range(file.num_row_groups):
+        start, stop = stop, stop + file.metadata.row_group(group).num_rows
+        try:
+            for batch in file.iter_batches(max(1, max_cells // len(names)), [group], selected):
+                columns = [batch.column(i if selected is None else names[i]) for i in (*texts, *scores)]
+                numbers = np.arange(start, start + len(batch))
+                yield Rows(numbers, tuple(columns[: len(texts)]), tuple(columns[len(texts) :]))
+                start += len(batch)
+        except UNREADABLE as error:
+            detail = f"{stop - start} rows from this one on cannot be read: {error}"
+            yield _lost(start, detail, texts, scores)
+
+
+def _lost(row: int, detail: str, texts: Sequence[int], scores: Sequence[int]) -> Rows:
+    """No rows, and one record in place of those that cannot be read."""
+    nothing = pa.array([], pa.binary())
+    bad = BadRow(row, Reason.UNREADABLE_FILE, f"{detail}: they count as one record")
+    return Rows(np.arange(0), (nothing,) * len(texts), (nothing,) * len(scores), (bad,))
+
+
+def decompressed(stream: BinaryIO, path: str) -> BinaryIO:
+    """The stream of a file whose name may end with `.gz`."""
+    return cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if path.lower().endswith(".gz") else stream
+
+
+def _csv_header(stream: BinaryIO) -> list[str]:
+    line = stream.readline(MAX_BYTES)
+    names = next(csv.reader(io.StringIO(line.decode("utf-8-sig"), newline=""), strict=True), [])
+    if not names:
+        raise DumpUnreadable("found an empty line")
+    return names
+
+
+def _csv_rows(
+    stream: BinaryIO, path: str, texts: Sequence[int], scores: Sequence[int], max_cells: int
+) -> Iterator[Rows]:
+    stream = decompressed(stream, path)
+    width = len(_csv_header(stream))
+    height = max(1, max_cells // width)
+    lines: list[bytes] = []
+    start = size = 0
+    line = b"header"
+    while line:
+        try:
+            line = stream.readline(MAX_BYTES)
+            if len(line) == MAX_BYTES:
+                raise OSError(f"found a line of {MAX_BYTES} bytes or more")
+        except UNREADABLE as error:
+            yield _parse(lines, start, width, texts, scores)
+            detail = f"the file cannot be read from this row on: {error}"
+            yield _lost(start + len(lines), detail, texts, scores)
+            return
+        if line.strip():
+            lines.append(line)
+            size += len(line)
+        if lines and (not line or len(lines) == height or size >= MAX_BYTES):
+            yield _parse(lines, start, width, texts, scores)
+            start += len(lines)
+            lines, size = [], 0
+
+
+def _parse(
+    lines: Sequence[bytes], start: int, width: int, texts: Sequence[int], scores: Sequence[int]
+) -> Rows:
+    """Rows of some lines. A line is a row, whatever quotes are left open in the one before it."""
+    bad = {}
+    for at, line in enumerate(lines):
+        if line.count(b'"') % 2:
+            bad[at] = "a quote that is not closed"
+        elif b"\r" in line.rstrip(b"\r\n"):
+            bad[at] = "a carriage return inside the row"
+        elif not (line.isascii() or is_utf8(line)):
+            found = _QUOTED.sub(b"", line).count(b",") + 1
+            if found != width:  # Arrow cannot hand such a line to `refuse`, and would stop there
+                bad[at] = f"{found} cells"
+    good = [at for at in range(len(lines)) if at not in bad]
+    columns, refused = _cells([lines[at] for at in good], width, texts, scores)
+    bad |= {good[i]: f"{n} cells" for i, n in refused.items()}
+    return Rows(
+        np.array([start + at for at in range(len(lines)) if at not in bad], np.int64),
+        tuple(columns[: len(texts)]),
+        tuple(columns[len(texts) :]),
+        tuple(
+            BadRow(
+                start + at,
+                Reason.MALFORMED_ROW,
+                f"found {bad[at]}, expected {width} cells: the row counts as one record",
+                excerpt=_text(lines[at][:500].rstrip()),
+            )
+            for at in sorted(bad)
+        ),
+    )
+
+
+def _cells(
+    lines: Sequence[bytes], width: int, texts: Sequence[int], scores: Sequence[int], as_text: bool = False
+) -> tuple[list[pa.Array], dict[int, int]]:
+    """Columns of the lines that have `width` cells, and the number of cells of those that have not."""
+    refused: dict[int, int] = {}
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        refused[row.number - 1] = row.actual_columns
+        return "skip"
+
+    data = b"".join(lines)
+    if not data:
+        return [pa.array([], pa.binary()) for _ in (*texts, *scores)], refused
+    kinds = {str(i): pa.binary() for i in texts}
+    kinds |= {str(i): pa.binary() if as_text else pa.float64() for i in scores}
+    table = None
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(data),
+            pacsv.ReadOptions(
+                use_threads=False, block_size=len(data) + 1, column_names=[str(i) for i in range(width)]
+            ),
+            pacsv.ParseOptions(invalid_row_handler=refuse),
+            pacsv.ConvertOptions(
+                column_types=kinds, include_columns=list(kinds), null_values=list(NULLS), check_utf8=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        if not as_text:
+            return _cells(lines, width, texts, scores, as_text=True)
+    if table is not None and len(table) + len(refused) == len(lines):
+        return [column.combine_chunks() for column in table.columns], refused
+    if len(lines) == 1:
+        return [pa.array([], pa.binary()) for _ in kinds], {0: 0}
+    # a quote in the middle of a cell made one row of several lines: find them by halves
+    half = len(lines) // 2
+    first, refused_first = _cells(lines[:half], width, texts, scores, as_text=True)
+    second, refused_second = _cells(lines[half:], width, texts, scores, as_text=True)
+    refused = refused_first | {half + at: n for at, n in refused_second.items()}
+    return [pa.concat_arrays(pair) for pair in zip(first, second, strict=True)], refused

@@ -1,0 +1,81 @@
+"""Files that hold one run of one model on one task: what their names say, by the config and the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from routerset.etl.sources.base import Dump, Reading, SourceSpec
+from routerset.etl.sources.blocks import (
+    BadRow,
+    iso_timestamp,
+    metric_names,
+    quarantine_columns,
+    resolve_model,
+    resolve_task,
+)
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import Reason
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """A dump of one task.
+
+    subset: may hold `{field}`, a field of each document. metrics: names of the metric, the best first.
+    """
+
+    dump: Dump
+    spec: SourceSpec
+    task: str
+    model: str
+    timestamp: str | None
+    benchmark: str
+    subset: str
+    metrics: tuple[str, ...]
+
+    def bad(self, row: int | None, reason: Reason, detail: str, excerpt: str | None = None) -> BadRow:
+        """A record of this file that cannot count."""
+        return BadRow(row, reason, detail, self.model, self.benchmark, excerpt)
+
+
+def identify(dump: Dump, spec: SourceSpec, task: str, model_name: str, time: str | None) -> TaskFile | BadRow:
+    """What the names of a file stand for, or why none of its records can count."""
+    model = resolve_model(model_name, spec)
+    target = resolve_task(task, spec)
+    if spec.benchmark is not None and (spec.subset or target is None or target[0] != spec.benchmark):
+        target = _fixed_target(spec.benchmark, spec.subset)
+    if target is None:
+        detail = f"found task {task!r}, expected one of the registry or of `tasks` in the config"
+        return BadRow(None, Reason.UNKNOWN_TASK, detail, model)
+    benchmark, subset = target
+    if model is None:
+        detail = f"found model {model_name!r}, expected ORG__MODEL or ORG/MODEL"
+        return BadRow(None, Reason.INVALID_MODEL, detail, None, benchmark)
+    subset = spec.subsets.get(subset, subset)
+    names = metric_names(benchmark, spec)
+    return TaskFile(dump, spec, task, model, iso_timestamp(time), benchmark, subset, names)
+
+
+def _fixed_target(benchmark: str, subset: str | None) -> tuple[str, str] | None:
+    """What the config names; None where it names no subset of a benchmark that has several."""
+    subsets = BENCHMARKS[benchmark].subsets
+    subset = subset or (next(iter(subsets)) if len(subsets) == 1 else None)
+    return None if subset is None else (benchmark, subset)
+
+
+def refuse(dump: Dump, why: BadRow, rows: np.ndarray) -> Reading:
+    """All records of a file to quarantine, for one reason. rows: int64, their row numbers."""
+    quarantined = quarantine_columns(
+        len(rows),
+        source=dump.source,
+        file=dump.file,
+        row=pa.array(rows, pa.int64()),
+        model_id=why.model_id,
+        benchmark=why.benchmark,
+        reason=why.reason.value,
+        detail=why.detail,
+    )
+    return Reading((), quarantined, {why.benchmark: len(rows)})

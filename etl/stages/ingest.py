@@ -1,0 +1,287 @@
+"""Stage `ingest`: dumps in; models, items, scores, runs and quarantine out, every record accounted for."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from routerset.etl.config import Config, Runner
+from routerset.etl.ingest.assemble import assemble
+from routerset.etl.ingest.models import models_table
+from routerset.etl.ingest.shards import (
+    BAD_ROWS,
+    SHARDS,
+    Batch,
+    Shard,
+    plan_batches,
+    stage_batch,
+    staged_shards,
+)
+from routerset.etl.manifest import Stage, code_fingerprint, done, fingerprint, once
+from routerset.etl.progress import watch
+from routerset.etl.sources.base import SourceSpec
+from routerset.schemas import store
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.store import sha256
+from routerset.schemas.tables import MODELS, QUARANTINE, RUNS
+
+STAGING = "staging"
+PLAN = f"{STAGING}/plan.json"
+_PLACES = {name: place for place, name in enumerate(BENCHMARKS)}
+READERS = (
+    "routerset.etl.sources",
+    "routerset.etl.sources.blocks",
+    "routerset.etl.ingest.shards",
+    "routerset.schemas.store",
+    "schemas",
+)
+ASSEMBLERS = (
+    *(
+        "routerset.etl.ingest.assemble",
+        "routerset.etl.ingest.benchmark_items",
+        "routerset.etl.stages.ingest",
+        "routerset.etl.ingest.items",
+        "routerset.etl.ingest.models",
+        "routerset.etl.ingest.packs",
+    ),
+    *READERS,
+)
+
+
+class AccountingError(RuntimeError):
+    """Records read are not records kept, superseded and quarantined: a fault of ours, never of the data."""
+
+
+class EmptyBuild(ValueError):
+    """No dump gave a single score."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build will read.
+
+    code: fingerprint of the code that reads it. mark: hash of that, the settings, and the sizes and
+    times of the files.
+    """
+
+    batches: tuple[Batch, ...]
+    benchmarks: tuple[str, ...]
+    code: str
+    mark: str
+
+    def waiting(self, build: Path) -> list[Batch]:
+        """Batches that are not parsed yet."""
+        return [b for b in self.batches if not (build / STAGING / SHARDS / b.fingerprint).exists()]
+
+    def shards(self, build: Path) -> dict[str, list[Shard]]:
+        """Shards of all batches that are parsed, by benchmark."""
+        found = [staged_shards(batch, str(build / STAGING)) or [] for batch in self.batches]
+        return _by_benchmark(chain.from_iterable(found), self.benchmarks)
+
+
+def plan(config: Config) -> Plan:
+    """Batches of all dumps, found but not opened. Raises DumpUnreadable where a source holds none."""
+    batches = tuple(plan_batches(config.sources, code_fingerprint(*READERS)))
+    code = code_fingerprint(*ASSEMBLERS)
+    mark = fingerprint(code, [b.fingerprint for b in batches], _settings(config))
+    return Plan(batches, config.dataset.benchmarks or tuple(BENCHMARKS), code, mark)
+
+
+def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
+    """Run the pipeline, merge what its partitions say, and check the accounting identity.
+
+    Raises AccountingError, and EmptyBuild where nothing was kept.
+    """
+    from routerset.etl.pipeline import group_map
+
+    specs = tuple(config.sources)
+    ready, waiting = plan.shards(build), plan.waiting(build)
+    with watch("ingest", len(waiting), lambda: len(waiting) - len(plan.waiting(build))):
+        group_map(
+            [*waiting, ready],
+            functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
+            functools.partial(_assemble, specs=specs, build=str(build), code=plan.code),
+            runner,
+        )
+    parts: dict[str, Stage] = {}
+    for benchmark, shards in sorted(plan.shards(build).items(), key=lambda item: _PLACES[item[0]]):
+        part = done(build, _mark(benchmark, shards, plan.code))
+        if part is None:
+            raise RuntimeError(
+                f"{benchmark}: the pipeline ended without this partition; run the same command again"
+            )
+        parts[benchmark] = part
+    return _merge(config, plan, build, parts)
+
+
+def _stage(
+    work: Batch | dict[str, list[Shard]], build: str, benchmarks: Sequence[str]
+) -> Iterable[tuple[str, list[Shard]]]:
+    """Parse a batch, or pass on what earlier builds parsed; benchmarks with their shards."""
+    if isinstance(work, Batch):
+        work = _by_benchmark(stage_batch(work, str(Path(build) / STAGING)), benchmarks)
+    return work.items()
+
+
+def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, list[Shard]]:
+    found: dict[str, list[Shard]] = {}
+    for shard in shards:
+        if shard.benchmark in wanted:
+            found.setdefault(shard.benchmark, []).append(shard)
+    return found
+
+
+def _mark(benchmark: str, shards: Sequence[Shard], code: str) -> str:
+    folders = sorted((s.order, s.folder) for s in shards)
+    return fingerprint("assemble", code, benchmark, folders)
+
+
+def _assemble(
+    benchmark: str, found: Iterable[Sequence[Shard]], specs: Sequence[SourceSpec], build: str, code: str
+) -> str:
+    """Assemble one benchmark from the shards of all batches, unless the same ones were assembled before."""
+    shards = list(chain.from_iterable(found))
+    root = Path(build)
+    part = root / STAGING / "parts" / benchmark
+
+    def make() -> tuple[Mapping[Path, int], store.JsonObject]:
+        result = assemble(benchmark, shards, specs, root / STAGING, root / "tables", part, code)
+        return result.files, asdict(replace(result, files={}))
+
+    once(root, _mark(benchmark, shards, code), make)
+    return benchmark
+
+
+def _why_empty(quarantine: pa.Table) -> str:
+    """Reasons of quarantine with their numbers, and where the first of each stands."""
+    if not len(quarantine):
+        return "they hold none of the benchmarks that the config asks for"
+    counts = Counter(quarantine["reason"].to_pylist())
+    first = {row["reason"]: row for row in reversed(quarantine.to_pylist())}
+    return "quarantined: " + "; ".join(
+        f"{n} {reason} (such as {first[reason]['file']}: {first[reason]['detail']})"
+        for reason, n in counts.most_common()
+    )
+
+
+def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) -> Stage:
+    """Write models, runs and quarantine of all benchmarks, and account for every record."""
+    read: Counter[tuple[str, str]] = Counter()
+    notes: Counter[tuple[str, str, str]] = Counter()
+    inputs = []
+    quarantines = [QUARANTINE.empty_table()]
+    for batch in plan.batches:
+        folder = build / STAGING / SHARDS / batch.fingerprint
+        facts = store.read_json(folder / "batch.json")
+        wanted = {"", *plan.benchmarks}
+        read.update({(batch.spec.format, b): n for b, n in facts["n_read"].items() if b in wanted})
+        for key, n in facts["notes"].items():
+            benchmark, _, note = key.partition("/")
+            if benchmark in wanted:
+                notes[batch.spec.format, benchmark, note] += n
+        inputs += [file["sha256"] for file in facts["files"]]
+        if (folder / BAD_ROWS).exists():
+            table = store.read_file(folder / BAD_ROWS)
+            known = pc.is_in(pc.fill_null(table["benchmark"], ""), pa.array(sorted(wanted)))
+            quarantines.append(table.filter(known))
+    runs = [RUNS.empty_table()]
+    for name in parts:
+        part = build / STAGING / "parts" / name
+        quarantines.append(store.read_file(part / "quarantine.parquet"))
+        runs.append(store.read_file(part / "runs.parquet"))
+    quarantine = store.sort_rows(pa.concat_tables(quarantines).cast(QUARANTINE))
+    all_runs = store.sort_rows(pa.concat_tables(runs).cast(RUNS))
+    accounting = account(read, parts, quarantine, notes)
+    kept = all_runs.filter(pc.and_(all_runs["chosen"], pc.greater(all_runs["n_kept"], 0)))
+    pairs = kept.select(["model_id", "benchmark"]).group_by(["model_id", "benchmark"]).aggregate([])
+    benchmarks_of: defaultdict[str, list[str]] = defaultdict(list)
+    for model, benchmark in zip(pairs["model_id"].to_pylist(), pairs["benchmark"].to_pylist(), strict=True):
+        benchmarks_of[model].append(benchmark)
+    if not benchmarks_of:
+        raise EmptyBuild(f"{config.file}: no dump gave a score; {_why_empty(quarantine)}")
+    models = models_table(benchmarks_of, config.models)
+    outputs = [
+        output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
+    ]
+    for name, schema, table in (
+        ("models", MODELS, models),
+        ("runs", RUNS, all_runs),
+        ("quarantine", QUARANTINE, quarantine),
+    ):
+        path = build / "tables" / f"{name}.parquet"
+        rows = store.write_table(path, schema, table)
+        outputs.append(store.describe(build, path, rows))
+    totals = {
+        name: {"models": part.info["models"], "items": part.info["items"]} for name, part in parts.items()
+    }
+    mark = fingerprint(plan.code, _settings(config), sorted(inputs))
+    store.write_json(build / PLAN, {"plan": plan.mark, "fingerprint": mark})
+    return Stage(
+        mark, tuple(sorted(outputs, key=lambda o: o.path)), {"benchmarks": totals, "accounting": accounting}
+    )
+
+
+def known_fingerprint(plan: Plan, build: Path) -> str | None:
+    """Fingerprint of the stage if the same plan was carried out before, without reading a dump again."""
+    try:
+        last = store.read_json(build / PLAN)
+    except (FileNotFoundError, ValueError):
+        return None
+    return last["fingerprint"] if last["plan"] == plan.mark else None
+
+
+def _settings(config: Config) -> store.JsonObject:
+    """What the config says about ingest, without paths."""
+    return {
+        "sources": [asdict(replace(spec, path="", items=None)) for spec in config.sources],
+        "models": [{"columns": dict(m.columns), "sha256": sha256(m.path)} for m in config.models],
+        "dataset": asdict(config.dataset),
+    }
+
+
+def account(
+    read: Mapping[tuple[str, str], int],
+    parts: Mapping[str, Stage],
+    quarantine: pa.Table,
+    notes: Mapping[tuple[str, str, str], int],
+) -> list[store.JsonObject]:
+    """Accounting rows per source and benchmark (empty where a record's benchmark is unknown).
+
+    Raises AccountingError unless read = kept + superseded + quarantined in every row.
+    """
+    reasons: Counter[tuple[str, str, str]] = Counter(
+        zip(
+            quarantine["source"].to_pylist(),
+            pc.fill_null(quarantine["benchmark"], "").to_pylist(),
+            quarantine["reason"].to_pylist(),
+            strict=True,
+        )
+    )
+    keys = sorted({*read, *((source, benchmark) for source, benchmark, _ in reasons)})
+    rows = []
+    for source, benchmark in keys:
+        part = parts[benchmark].info if benchmark in parts else {"kept": {}, "superseded": {}}
+        why = {r: n for (s, b, r), n in sorted(reasons.items()) if (s, b) == (source, benchmark)}
+        row = {
+            "source": source,
+            "benchmark": benchmark,
+            "read": read.get((source, benchmark), 0),
+            "kept": part["kept"].get(source, 0),
+            "superseded": part["superseded"].get(source, 0),
+            "quarantined": sum(why.values()),
+            "reasons": why,
+            "notes": {k: n for (s, b, k), n in sorted(notes.items()) if (s, b) == (source, benchmark)},
+        }
+        if row["read"] != row["kept"] + row["superseded"] + row["quarantined"]:
+            raise AccountingError(f"records of {source}, {benchmark or 'no benchmark'} do not add up: {row}")
+        rows.append(row)
+    return rows

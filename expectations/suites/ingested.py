@@ -1,0 +1,355 @@
+"""Suites of what `ingest` writes: models, items, scores, runs and quarantine."""
+
+from __future__ import annotations
+
+from routerset.expectations.findings import Suite
+from routerset.expectations.suites.rules import TABLES, not_null, one_of, rows, unique, warn
+from routerset.schemas.tables import Reason
+
+MODELS = Suite(
+    "models",
+    "models",
+    ("model_id",),
+    (
+        not_null("model_id"),
+        not_null("leaderboards"),
+        unique("model_id_unique", "model_id", "two rows for one model make every join with models double"),
+        rows(
+            "model_id_canonical",
+            "a second spelling of a name splits one model in two",
+            "schemas/ids.py: model_id",
+            r"""select model_id from {batch} where model_id like '%..%' or length(model_id) > 256
+            or not regexp_full_match(model_id, '[^\s/\\]+(/[^\s/\\]+)?')""",
+        ),
+        rows(
+            "org_matches",
+            "the organisation is the part of the name before the slash",
+            TABLES,
+            """select model_id, org from {batch} where org is distinct from
+            case when model_id like '%/%' then split_part(model_id, '/', 1) end""",
+        ),
+        rows(
+            "params_positive",
+            "a size of zero, below zero or NaN is a parsing fault",
+            TABLES,
+            "select model_id, params_b from {batch} where not (params_b > 0 and isfinite(params_b))",
+        ),
+        rows(
+            "leaderboards_known",
+            "a leaderboard that the registry does not know cannot be cited",
+            "schemas/benchmarks.py: leaderboard",
+            """select model_id, board from (select model_id, unnest(leaderboards) as board from {batch})
+            where board is null or board not in (select leaderboard from registry)""",
+        ),
+        rows(
+            "leaderboards_match_scores",
+            "a model stands on the leaderboards that it has scores from, and on no other",
+            TABLES,
+            """select model_id, leaderboards, found from {batch} join
+            (select model_id, list_sort(list(distinct leaderboard)) as found
+            from score_facts join registry using (benchmark) group by model_id) using (model_id)
+            where list_sort(leaderboards) <> found""",
+        ),
+        rows(
+            "models_scored",
+            "a model without a single score is of no use to anyone",
+            TABLES,
+            "select model_id from {batch} anti join score_facts using (model_id)",
+        ),
+    ),
+)
+
+ITEMS = Suite(
+    "items",
+    "items",
+    ("benchmark", "item"),
+    (
+        not_null("item"),
+        not_null("item_id"),
+        not_null("subset"),
+        not_null("doc_key"),
+        not_null("family_id"),
+        rows(
+            "items_dense",
+            "items are row numbers 0 to n-1; a gap or a repeat shifts every score behind it",
+            f"{TABLES}: ITEMS",
+            """select benchmark, count(*) as n_items, count(distinct item) as different, min(item) as least,
+            max(item) as most from {batch} group by benchmark
+            having different <> n_items or least <> 0 or most <> n_items - 1""",
+        ),
+        unique("item_id_unique", "benchmark, item_id", "one id for two questions mixes their scores"),
+        rows(
+            "item_id_stable",
+            "an id that is not made of the content changes with the dump, and old results join the "
+            "wrong item",
+            "schemas/ids.py: item_id",
+            """select benchmark, item, item_id, expected_id from {batch}
+            where expected_id is not null and item_id <> expected_id
+            and not regexp_full_match(item_id, expected_id || '-[1-9][0-9]*')""",
+            "text_facts",
+        ),
+        rows(
+            "item_id_prefix",
+            "the readable part of an id names its benchmark and subset",
+            "schemas/ids.py: item_id",
+            """select benchmark, item, item_id from {batch} where not starts_with(item_id,
+            case when subset = benchmark then benchmark else benchmark || '/' || subset end || '/')""",
+        ),
+        rows(
+            "family_id_matches",
+            "a family that is not the question's lets a question leak from train to test",
+            "schemas/ids.py: family_id",
+            """select benchmark, item, family_id, expected_family from {batch}
+            where expected_family is not null and family_id <> expected_family""",
+            "text_facts",
+        ),
+        rows(
+            "subsets_in_canonical_order",
+            "the paper's splits depend on the order of subsets and items",
+            "schemas/benchmarks.py: subset_order",
+            """with placed as (select benchmark, item, subset, coalesce(s.position, 1000000) as position
+            from {batch} left join registry_subsets s using (benchmark, subset)),
+            ordered as (select *, lag(position) over w as before, lag(subset) over w as subset_before
+            from placed window w as (partition by benchmark order by item))
+            select benchmark, item, subset_before, subset from ordered
+            where before > position or (before = position and subset_before > subset)""",
+        ),
+        rows(
+            "doc_key_unique",
+            "a key of the dump that names two items lets a score go to either",
+            f"{TABLES}: ITEMS",
+            """select benchmark, subset, doc_key, count(*) as times from {batch} where doc_key is not null
+            group by all having count(*) > 1""",
+            "doc_keys",
+        ),
+        rows(
+            "table_4_counts",
+            "a benchmark at full size has exactly the items of the paper in every subset",
+            "RouterEval, Table 4",
+            """with found as (select benchmark, subset, count(*) as n from {batch} group by all),
+            full_size as (select benchmark from found join registry r using (benchmark)
+            group by benchmark, r.n_items having sum(n) >= 0.95 * r.n_items)
+            select benchmark, subset, coalesce(f.n, 0) as found, coalesce(s.n_items, 0) as expected
+            from found f full join registry_subsets s using (benchmark, subset)
+            where benchmark in (from full_size) and coalesce(f.n, 0) <> coalesce(s.n_items, 0)""",
+        ),
+        warn(
+            "nearly_full_size",
+            "between half and all of a benchmark's items: whole subsets or files may be lost",
+            "RouterEval, Table 4",
+            """select benchmark, count(*) as found, any_value(r.n_items) as expected, list_sort(
+            list(distinct subset)).len() as subsets, (select count(*) from registry_subsets s
+            where s.benchmark = i.benchmark) as expected_subsets from {batch} i join registry r using
+            (benchmark)
+            group by benchmark having found between 0.5 * expected and 0.95 * expected""",
+        ),
+        rows(
+            "benchmark_known",
+            "without a row in the registry nobody knows the metric, the shots or the licence",
+            "schemas/benchmarks.py",
+            "select distinct benchmark from {batch} anti join registry using (benchmark)",
+        ),
+        warn(
+            "text_present",
+            "an item without question and prompt cannot be embedded",
+            f"{TABLES}: ITEMS",
+            """select benchmark, count(*) as items from {batch} join registry using (benchmark)
+            where characters is null and has_text group by all""",
+            "text_facts",
+        ),
+        warn(
+            "text_not_empty",
+            "an empty question is a field that the reader did not find",
+            f"{TABLES}: ITEMS",
+            "select benchmark, item, item_id from {batch} where characters = 0",
+            "text_facts",
+        ),
+    ),
+)
+
+SCORES = Suite(
+    "scores",
+    "scores",
+    ("benchmark", "model_id", "item"),
+    (
+        not_null("model_id"),
+        not_null("item"),
+        not_null("score"),
+        # NaN is asked for by name: comparisons are settled by Parquet statistics, which do not know it
+        rows(
+            "score_in_range",
+            "a score is a share; anything else, NaN too, is another metric or a fault",
+            f"{TABLES}: SCORES",
+            """select benchmark, model_id, n_outside as scores, first_outside as item from {batch}
+            where n_outside > 0""",
+            "score_facts",
+        ),
+        rows(
+            "score_binary",
+            "the metric of this benchmark is right or wrong: a share between says that another was read",
+            "schemas/benchmarks.py: binary",
+            """select benchmark, model_id, n_not_binary as scores, first_not_binary as item
+            from {batch} join registry using (benchmark) where is_binary and n_not_binary > 0""",
+            "score_facts",
+        ),
+        rows(
+            "model_item_unique",
+            "two scores for one model and item: which one counts would be chance",
+            f"{TABLES}: routerset.key",
+            "select benchmark, model_id, n - n_distinct as repeats from {batch} where n > n_distinct",
+            "score_facts",
+        ),
+        rows(
+            "models_resolve",
+            "a score of a model that the models table does not hold",
+            TABLES,
+            "select benchmark, model_id, n as scores from {batch} anti join models using (model_id)",
+            "score_facts",
+        ),
+        rows(
+            "items_resolve",
+            "a score of an item that does not exist belongs to another question",
+            TABLES,
+            """select benchmark, model_id, least, most, coalesce(n_items, 0) as n_items from {batch}
+            left join item_counts using (benchmark) where least < 0 or most >= coalesce(n_items, 0)""",
+            "score_facts",
+        ),
+        rows(
+            "items_scored",
+            "an item that nobody was scored on cannot be routed",
+            TABLES,
+            "select benchmark, item from {batch} where models = 0",
+            "item_facts",
+        ),
+        warn(
+            "models_complete",
+            "models that miss items take part in no group; missing is never counted as wrong",
+            "docs/validation.md: coverage",
+            """select benchmark, count(*) as models, sum(n_items - n_distinct) as missing_scores,
+            arg_max(model_id, n_items - n_distinct) as most_in
+            from {batch} join item_counts using (benchmark) where n_distinct < n_items group by benchmark""",
+            "score_facts",
+        ),
+    ),
+)
+
+RUNS = Suite(
+    "runs",
+    "runs",
+    ("model_id", "benchmark", "subset", "file"),
+    (
+        *(not_null(c) for c in ("model_id", "benchmark", "subset", "source", "file", "sha256", "metric")),
+        *(not_null(c) for c in ("n_items", "n_kept", "chosen")),
+        rows(
+            "sha256_well_formed",
+            "without its checksum nobody can tell which file a score came from",
+            f"{TABLES}: RUNS",
+            "select model_id, benchmark, file, sha256 from {batch} where not "
+            "regexp_full_match(sha256, '[0-9a-f]{{64}}')",
+        ),
+        rows(
+            "timestamp_iso",
+            "the newest run wins by comparing these as text",
+            "etl/sources/blocks.py: iso_timestamp",
+            r"""select model_id, benchmark, file, "timestamp" from {batch} where not
+            regexp_full_match("timestamp",
+            '\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}')""",
+        ),
+        rows(
+            "models_resolve",
+            "a chosen run that gave scores belongs to a model of the models table",
+            TABLES,
+            """select distinct model_id from {batch} anti join models using (model_id)
+            where chosen and n_kept > 0""",
+        ),
+        rows(
+            "benchmark_known",
+            "a run of a benchmark that the registry does not hold",
+            "schemas/benchmarks.py",
+            "select distinct benchmark from {batch} anti join registry using (benchmark)",
+        ),
+        rows(
+            "kept_within_read",
+            "no run can give more scores than it has records",
+            "docs/validation.md: accounting",
+            """select model_id, benchmark, subset, file, n_items, n_kept from {batch}
+            where n_kept < 0 or n_kept > n_items or (n_kept > 0 and not chosen)""",
+        ),
+        rows(
+            "one_run_chosen",
+            "scores of one model and subset come from one run, the newest that has any",
+            "docs/validation.md: reruns",
+            """select model_id, benchmark, subset, count(distinct coalesce("timestamp", '') || source) as
+            chosen_runs
+            from {batch} where chosen group by all having chosen_runs > 1""",
+        ),
+        rows(
+            "scores_accounted_for",
+            "every score is a record that its run says it kept",
+            "docs/validation.md: accounting",
+            """select benchmark, model_id, coalesce(kept, 0) as kept, coalesce(n, 0) as scores from
+            (select benchmark, model_id, sum(n_kept) as kept from {batch} group by all)
+            full join score_facts using (benchmark, model_id) where coalesce(kept, 0) <> coalesce(n, 0)""",
+        ),
+        warn(
+            "official_metric",
+            "scores under another metric than the leaderboard's cannot be compared with the paper's",
+            "RouterEval, Table 4",
+            """select benchmark, b.metric as found, r.metric as expected, count(*) as runs from {batch} b
+            join registry r using (benchmark) where chosen and not list_contains(metrics, b.metric) group
+            by all""",
+        ),
+        warn(
+            "superseded",
+            "reruns: older runs of the same model and subset do not count",
+            "docs/validation.md: reruns",
+            """select source, benchmark, count(*) as runs, count(distinct model_id) as models,
+            sum(n_items) as records from {batch} where not chosen group by all""",
+        ),
+    ),
+)
+
+QUARANTINE = Suite(
+    "quarantine",
+    "quarantine",
+    ("source", "file", "row"),
+    (
+        *(not_null(c) for c in ("source", "file", "reason", "detail")),
+        one_of("reason", [*Reason], "the list of reasons is closed, so that counts can be compared"),
+        rows(
+            "row_not_negative",
+            "rows are counted from 0",
+            f"{TABLES}: QUARANTINE",
+            'select source, file, "row" from {batch} where "row" < 0',
+        ),
+        rows(
+            "excerpt_short",
+            "an excerpt shows what is wrong; more than 500 characters is a copy of the dump",
+            f"{TABLES}: QUARANTINE",
+            """select source, file, "row", length(excerpt) as characters from {batch}
+            where length(excerpt) > 500""",
+        ),
+        rows(
+            "benchmark_known",
+            "a benchmark that the registry does not hold",
+            "schemas/benchmarks.py",
+            "select distinct benchmark from {batch} anti join registry using (benchmark) where "
+            "benchmark is not null",
+        ),
+        rows(
+            "reasons_counted",
+            "the manifest counts every quarantined record, by source, benchmark and reason",
+            "docs/validation.md: accounting",
+            """select * from (select source, coalesce(benchmark, '') as benchmark, reason, count(*) as rows
+            from {batch} group by all) full join accounting_reasons using (source, benchmark, reason)
+            where coalesce(rows, 0) <> coalesce(listed, 0)""",
+        ),
+        warn(
+            "quarantined",
+            "records that do not count, and why",
+            "docs/validation.md: quarantine",
+            """select source, benchmark, reason, count(*) as records, any_value(detail) as detail
+            from {batch} group by all order by records desc""",
+        ),
+    ),
+)

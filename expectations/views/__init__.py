@@ -1,0 +1,1 @@
+"""What the suites look at, as SQL views."""

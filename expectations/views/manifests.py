@@ -1,0 +1,269 @@
+"""What manifests claim, as rows to compare with what is there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from routerset.expectations.errors import Unreadable
+from routerset.expectations.session import Made, Session
+from routerset.expectations.target import STAGES, JsonObject, What
+from routerset.schemas.tables import Kind
+
+VALIDATION = "validation"
+_IGNORED = frozenset({"__pycache__", ".git", ".cache", ".gitattributes", VALIDATION})
+_S, _I, _F = pa.string(), pa.int64(), pa.float64()
+_FILES = pa.schema(
+    [
+        ("path", _S),
+        ("listed_in", _S),
+        ("listed_sha256", _S),
+        ("found_sha256", _S),
+        ("listed_bytes", _I),
+        ("found_bytes", _I),
+        ("listed_rows", _I),
+        ("found_rows", _I),
+    ]
+)
+_ACCOUNTING = pa.schema(
+    [
+        ("source", _S),
+        ("benchmark", _S),
+        ("read", _I),
+        ("kept", _I),
+        ("superseded", _I),
+        ("quarantined", _I),
+    ]
+)
+_REASONS = pa.schema([("source", _S), ("benchmark", _S), ("reason", _S), ("listed", _I)])
+_TOTALS = pa.schema([("benchmark", _S), ("name", _S), ("listed", _F)])
+_SIDES = pa.schema([("scheme", _S), ("benchmark", _S), ("split", _S), ("listed", _I)])
+_CLAIMS = pa.schema(
+    [("method", _S), ("benchmark", _S), ("m", pa.int32()), ("kind", _S), ("listed", pa.bool_())]
+)
+
+
+def listed_files(session: Session) -> Made:
+    """Files that a manifest lists, and files that are there."""
+    target = session.target
+    if not target.manifest:
+        return None
+    listed = list(_listed(session))
+    known = {str(row["path"]) for row in listed}
+    on_disk = [] if target.stage else list(_on_disk(target.root, target.what))
+    listed += [{"path": path} for path in on_disk if path not in known]
+    rows = {part.name: part.rows for part in target.parts}
+    digests: dict[str, tuple[str | None, int | None]] = {}
+    for row in listed:
+        path = str(row["path"])
+        if path not in digests:
+            digests[path] = _digest(target.root / path)
+        row["found_sha256"], row["found_bytes"] = digests[path]
+        row["found_rows"] = rows.get(path)
+    return pa.Table.from_pylist(listed, schema=_FILES)
+
+
+def _listed(session: Session) -> Iterator[dict[str, object]]:
+    target = session.target
+    if target.what is What.BUILD:
+        upto = list(STAGES)[: list(STAGES).index(target.stage) + 1] if target.stage else list(STAGES)
+        for name in upto:
+            for output in _dict(target.manifest["stages"], name).get("outputs", ()):
+                yield {
+                    "path": output["path"],
+                    "listed_in": "manifest.json",
+                    "listed_sha256": output["sha256"],
+                    "listed_bytes": output["bytes"],
+                    "listed_rows": output["rows"] if str(output["path"]).startswith("tables/") else None,
+                }
+        return
+    for path, digest in checksums(target.root).items():
+        yield {"path": path, "listed_in": "SHA256SUMS", "listed_sha256": digest}
+    for path, table in _dict(target.manifest, "tables").items():
+        yield {
+            "path": path,
+            "listed_in": "manifest.json",
+            "listed_sha256": table["sha256"],
+            "listed_bytes": table["bytes"],
+            "listed_rows": table["rows"],
+        }
+
+
+def checksums(release: Path) -> dict[str, str]:
+    """Path -> SHA-256 of a release's `SHA256SUMS`. Raises Unreadable where it is missing or malformed."""
+    path = release / "SHA256SUMS"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unreadable(f"{path}: unreadable ({error}); fetch the release again") from error
+    pairs = [line.partition("  ") for line in lines]
+    for number, (digest, gap, name) in enumerate(pairs, 1):
+        if len(digest) != 64 or not gap or not name:
+            raise Unreadable(
+                f"{path}[line {number}]: found {lines[number - 1][:80]!r}, expected `sha256  path`; "
+                "fetch the release again"
+            )
+    return {name: digest for digest, _, name in pairs}
+
+
+def _on_disk(root: Path, what: What) -> Iterator[str]:
+    top = root / "tables" if what is What.BUILD else root
+    for path in sorted(top.rglob("*")):
+        inside = path.relative_to(root)
+        if path.is_file() and not _IGNORED.intersection(inside.parts) and inside.as_posix() != "SHA256SUMS":
+            yield inside.as_posix()
+
+
+def _digest(path: Path) -> tuple[str | None, int | None]:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size
+    except OSError:
+        return None, None
+
+
+def accounting(session: Session) -> Made:
+    """Records read, kept, superseded and quarantined, by source and benchmark."""
+    rows = _accounting(session)
+    return None if rows is None else pa.Table.from_pylist(rows, schema=_ACCOUNTING)
+
+
+def accounting_reasons(session: Session) -> Made:
+    """Quarantined records by reason."""
+    rows = _accounting(session)
+    if rows is None:
+        return None
+    reasons = [
+        {"source": row["source"], "benchmark": row["benchmark"], "reason": reason, "listed": n}
+        for row in rows
+        for reason, n in row["reasons"].items()
+    ]
+    return pa.Table.from_pylist(reasons, schema=_REASONS)
+
+
+def _accounting(session: Session) -> list[JsonObject] | None:
+    manifest = session.target.manifest
+    found = (
+        manifest.get("accounting") if "release" in manifest else _info(session, "ingest").get("accounting")
+    )
+    return None if found is None else list(found)
+
+
+def _info(session: Session, stage: str) -> JsonObject:
+    return _dict(_dict(_dict(session.target.manifest, "stages"), stage), "info")
+
+
+def _dict(value: JsonObject, key: str) -> JsonObject:
+    return dict(value.get(key) or {})
+
+
+def totals_listed(session: Session) -> Made:
+    """Counts and means that the manifest gives for every benchmark."""
+    rows: list[dict[str, object]] = []
+    if session.target.what is What.BUILD:
+        for benchmark, totals in _dict(_info(session, "ingest"), "benchmarks").items():
+            if totals["items"]:
+                rows += [
+                    {"benchmark": benchmark, "name": f"n_{name}", "listed": totals[name]}
+                    for name in ("items", "models")
+                ]
+    elif session.target.what is What.RELEASE:
+        names = (
+            "n_items",
+            "n_models",
+            "n_models_complete",
+            "n_scores",
+            "mean_score",
+            "binary",
+            "text_published",
+        )
+        for benchmark, entry in _dict(session.target.manifest, "benchmarks").items():
+            values = {name: entry[name] for name in names}
+            values |= {f"subset {name}": n for name, n in entry["subsets"].items()}
+            values |= {f"leaked {name}": n for name, n in entry["test_items_in_train"].items()}
+            rows += [{"benchmark": benchmark, "name": k, "listed": float(v)} for k, v in values.items()]
+        rows.append({"benchmark": "", "name": "n_models", "listed": session.target.manifest["n_models"]})
+    return pa.Table.from_pylist(rows, schema=_TOTALS) if rows else None
+
+
+def totals_found(session: Session) -> Made:
+    """The same numbers from the tables."""
+    if any(view not in session for view in ("score_facts", "item_counts", "items", "models", "registry")):
+        return None
+    parts = [
+        "select benchmark, 'n_items' as name, n_items::double as found from item_counts",
+        "select benchmark, 'n_models', count(*) from score_facts group by all",
+        "select benchmark, 'n_models_complete', count(*) filter (n_distinct = n_items) from score_facts "
+        "join item_counts using (benchmark) group by all",
+        "select benchmark, 'n_scores', sum(n) from score_facts group by all",
+        "select benchmark, 'mean_score', round(sum(total) / sum(n), 6) from score_facts group by all",
+        "select benchmark, 'binary', (sum(n_not_binary) = 0)::int from score_facts group by all",
+        "select benchmark, 'subset ' || subset, count(*) from items group by all",
+        "select benchmark, 'text_published', publish_text::int from registry",
+        "select '', 'n_models', count(*) from models",
+    ]
+    if session.target.what is What.RELEASE and "splits" in session:
+        parts.append(
+            """select benchmark, 'leaked ' || scheme, count(*) filter (split = 'test' and leaks) from
+            (select scheme, benchmark, split, bool_or(split = 'train')
+            over (partition by scheme, benchmark, family_id) as leaks
+            from splits join items using (benchmark, item)) group by all"""
+        )
+    return " union all ".join(parts)
+
+
+def split_counts(session: Session) -> Made:
+    """Items on every side of every split, as the manifest gives them."""
+    if session.target.what is What.RELEASE:
+        entries = _dict(session.target.manifest, "benchmarks")
+        counts = {
+            (scheme, benchmark): sides
+            for benchmark, entry in entries.items()
+            for scheme, sides in entry["splits"].items()
+        }
+    else:
+        found = _dict(_info(session, "splits"), "counts")
+        counts = {(s, b): sides for s, of_scheme in found.items() for b, sides in of_scheme.items()}
+    rows = [
+        {"scheme": scheme, "benchmark": benchmark, "split": split, "listed": n}
+        for (scheme, benchmark), sides in counts.items()
+        for split, n in sides.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=_SIDES) if rows else None
+
+
+def group_claims(session: Session) -> Made:
+    """Groups that the manifest lists."""
+    rows = []
+    if session.target.what is What.RELEASE:
+        names = [
+            (benchmark, *column.split("_m", 1))
+            for benchmark, entry in _dict(session.target.manifest, "benchmarks").items()
+            for column in entry["groups"]
+        ]
+    else:
+        names = [
+            (benchmark, method, group.removeprefix("m"))
+            for method, of_method in _dict(_info(session, "groups"), "groups").items()
+            for benchmark, info in of_method.items()
+            for group in info["groups"]
+        ]
+    for benchmark, method, label in names:
+        m, _, kind = label.partition("_")
+        if kind in list(Kind):
+            rows.append({"method": method, "benchmark": benchmark, "m": int(m), "kind": kind, "listed": True})
+    return pa.Table.from_pylist(rows, schema=_CLAIMS) if rows else None
+
+
+BUILDERS: dict[str, Callable[[Session], Made]] = {
+    "listed_files": listed_files,
+    "accounting": accounting,
+    "accounting_reasons": accounting_reasons,
+    "totals_listed": totals_listed,
+    "totals_found": totals_found,
+    "split_counts_listed": split_counts,
+    "group_claims": group_claims,
+}

@@ -1,0 +1,217 @@
+"""Facts about a release: its columns of groups, its vector files, its card, and the release before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from routerset.expectations.session import Made, Session, quoted, readable
+from routerset.expectations.target import DATA, VECTORS, Part, What
+from routerset.expectations.views.matrices import MISSING, GroupKey, Matrix
+from routerset.schemas.tables import Kind
+
+LABEL_SHARE = 0.95
+"""A candidate is a good choice for an item from this share of the best score in the group on."""
+_COLUMN = re.compile(rf"(.+)_m([1-9]\d*)_({'|'.join(Kind)})(_label)?")
+_CARD_PATH = re.compile(r'^\s+path: "?([^"\n]+?)"?\s*$', re.MULTILINE)
+_S, _I = pa.string(), pa.int64()
+GROUP_COLUMNS = pa.schema(
+    [
+        ("path", _S),
+        ("column", _S),
+        ("listed", pa.bool_()),
+        ("found", pa.bool_()),
+        ("wrong_scores", _I),
+        ("wrong_labels", _I),
+        ("first_wrong", _S),
+    ]
+)
+
+
+def benchmark_columns(
+    session: Session, benchmark: str, members: Mapping[GroupKey, Sequence[str]], matrix: Matrix
+) -> Iterator[dict[str, object]]:
+    """Columns of scores and labels of a benchmark's data and vectors files, against its scores and groups.
+
+    members: candidates of every group, by rank.
+    """
+    row_of = {model: row for row, model in enumerate(matrix.models)}
+    groups = {key: np.array([row_of.get(model, -1) for model in models]) for key, models in members.items()}
+    found = session.query(f"select item_id, item from data where benchmark = {quoted(benchmark)}")
+    item_of = dict(zip(found["item_id"].to_pylist(), found["item"].to_pylist(), strict=True))
+    for part in session.target.parts:
+        if part.table in (DATA, VECTORS) and part.keys["benchmark"] == benchmark:
+            yield from _file_columns(part, groups, item_of, matrix)
+
+
+def _file_columns(
+    part: Part, groups: Mapping[GroupKey, np.ndarray], item_of: Mapping[str, int], matrix: Matrix
+) -> Iterator[dict[str, object]]:
+    listed = {f"{method}_m{m}_{kind}{end}" for method, m, kind in groups for end in ("", "_label")}
+    present = {name for name in part.schema.names if _COLUMN.fullmatch(name)}
+    for name in sorted(listed ^ present):
+        yield {"path": part.name, "column": name, "listed": name in listed, "found": name in present}
+    with readable(part.path):
+        file = pq.ParquetFile(part.path)
+        if "item_id" not in part.schema.names:
+            return
+        numbers = range(file.num_row_groups)
+        keys = [file.read_row_group(number, columns=["item_id"])["item_id"].to_pylist() for number in numbers]
+        items = [np.array([item_of.get(key, -1) for key in some], np.int64) for some in keys]
+        for (method, m, kind), rows in groups.items():
+            name = f"{method}_m{m}_{kind}"
+            if not {name, f"{name}_label"} <= present:
+                continue
+            yield {"path": part.name, "column": name, "listed": True, "found": True} | _compare(
+                file, name, keys, (_expected(matrix, rows, some) for some in items)
+            )
+
+
+def _compare(
+    file: pq.ParquetFile, name: str, item_ids: Sequence[Sequence[str]], wanted: Iterable[np.ndarray]
+) -> dict[str, object]:
+    """Items of a file whose scores or labels in one pair of columns are not what they should be.
+
+    item_ids, wanted: of every row group, its items and their scores (items, candidates).
+    """
+    wrong_scores, wrong_labels = 0, 0
+    first: str | None = None
+    for number, (keys, expected) in enumerate(zip(item_ids, wanted, strict=True)):
+        table = file.read_row_group(number, columns=[name, f"{name}_label"]).combine_chunks()
+        scores, labels = _lists(table[name]), _lists(table[f"{name}_label"])
+        if scores.shape != expected.shape or labels.shape != expected.shape:
+            return {"wrong_scores": len(file.schema_arrow), "wrong_labels": 0, "first_wrong": keys[0]}
+        differs = ~((scores == expected) | (np.isnan(scores) & np.isnan(expected))).all(axis=1)
+        mislabelled = (labels != selection(scores)).any(axis=1)
+        wrong_scores += int(differs.sum())
+        wrong_labels += int(mislabelled.sum())
+        bad = np.flatnonzero(differs | mislabelled)
+        if first is None and len(bad):
+            first = keys[int(bad[0])]
+    return {"wrong_scores": wrong_scores, "wrong_labels": wrong_labels, "first_wrong": first}
+
+
+def _expected(matrix: Matrix, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Scores of candidates on items, (items, candidates) float32, NaN where there is none."""
+    n_items = matrix.scores.shape[1]
+    if not matrix.scores.size:
+        return np.full((len(items), len(rows)), np.nan, np.float32)
+    block = matrix.scores[rows][:, np.clip(items, 0, n_items - 1)].T
+    missing = block == MISSING if block.dtype == np.uint8 else np.isnan(block)
+    missing = missing | (rows < 0)[np.newaxis] | (items < 0)[:, np.newaxis]
+    expected: np.ndarray = np.where(missing, np.float32(np.nan), block.astype(np.float32))
+    return expected
+
+
+def _lists(column: pa.ChunkedArray) -> np.ndarray:
+    """(rows, length) float64 of a column of lists, NaN for null; (0, 0) where the lists differ in length."""
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if not pa.types.is_fixed_size_list(array.type) or array.null_count:
+        return np.empty((0, 0))
+    size = array.type.list_size
+    flat = array.values.slice(array.offset * size, len(array) * size).cast(pa.float64())
+    numbers: np.ndarray = flat.fill_null(np.nan).to_numpy(zero_copy_only=False).reshape(len(array), size)
+    return numbers
+
+
+def selection(scores: np.ndarray) -> np.ndarray:
+    """Good choices among (items, candidates): from 0.95 of the best on, none where it is 0 (section 2)."""
+    best = np.fmax.reduce(scores, axis=1, keepdims=True, initial=0.0)
+    with np.errstate(invalid="ignore"):
+        good: np.ndarray = ((scores >= LABEL_SHARE * best) & (best > 0)).astype(np.float64)
+    return good
+
+
+def vector_files(session: Session) -> Made:
+    """Vector files whose items are not those of the data file beside them, in its order."""
+    if session.target.what is not What.RELEASE or DATA not in session:
+        return None
+    data = {(p.keys["benchmark"], p.keys["file_split"]): p for p in session.target.of(DATA)}
+    rows = []
+    for part in session.target.of(VECTORS):
+        beside = data.get((part.keys["benchmark"], part.keys["file_split"]))
+        if "item_id" not in part.schema.names:
+            continue
+        own = _ids(part)
+        wanted = [] if beside is None else _ids(beside)
+        wrong = (
+            [b for a, b in zip(own, wanted, strict=False) if a != b] + wanted[len(own) :] + own[len(wanted) :]
+        )
+        rows.append({"path": part.name, "missing": len(wrong), "first_item_id": wrong[0] if wrong else None})
+    schema = pa.schema([("path", _S), ("missing", _I), ("first_item_id", _S)])
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _ids(part: Part) -> list[str]:
+    with readable(part.path):
+        column = pq.ParquetFile(part.path).read(columns=["item_id"])["item_id"]
+    return [str(value) for value in column.to_pylist()]
+
+
+def card_files(session: Session) -> Made:
+    """Table files that the card names, and those that hold rows, which are all that `datasets` can load."""
+    if session.target.what is not What.RELEASE:
+        return None
+    card = session.target.root / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.exists() else ""
+    named = set(_CARD_PATH.findall(text.partition("\n---")[0]))
+    present = {part.name for part in session.target.parts if part.rows}
+    rows = [{"path": p, "on_card": p in named, "on_disk": p in present} for p in sorted(named | present)]
+    schema = pa.schema([("path", _S), ("on_card", pa.bool_()), ("on_disk", pa.bool_())])
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def release_facts(session: Session) -> Made:
+    """The version of a release."""
+    if session.target.what is not What.RELEASE:
+        return None
+    return pa.table({"version": [str(session.target.manifest["release"].get("version"))]})
+
+
+def paper_sides(session: Session) -> Made:
+    """The side of every item under the paper's shuffle, where the manifest tells the seed (Table 4)."""
+    manifest = session.target.manifest
+    splits = manifest.get("stages", {}).get("splits", {}).get("info", {})
+    seed = manifest.get("seed", splits.get("seed"))
+    if not isinstance(seed, int) or "items" not in session:
+        return None
+    found = session.query(
+        "select benchmark, subset, count(*) as n, min(item) as first from items group by all order "
+        "by benchmark, first"
+    )
+    rows: list[dict[str, object]] = []
+    sizes: dict[str, list[int]] = {}
+    for benchmark, n in zip(found["benchmark"].to_pylist(), found["n"].to_pylist(), strict=True):
+        sizes.setdefault(benchmark, []).append(n)
+    for benchmark, counts in sizes.items():
+        rng, start = np.random.RandomState(seed), 0
+        for n in counts:
+            shuffled = np.arange(n)
+            rng.shuffle(shuffled)
+            for place, item in enumerate(shuffled.tolist()):
+                side = "train" if place < int(0.8 * n) else "validation" if place < int(0.9 * n) else "test"
+                rows.append({"benchmark": benchmark, "item": start + item, "expected": side})
+            start += n
+    schema = pa.schema([("benchmark", _S), ("item", pa.int32()), ("expected", _S)])
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _previous(view: str) -> Callable[[Session], Made]:
+    def build(session: Session) -> Made:
+        before = session.previous
+        return before.query(f"select * from {view}") if before is not None and view in before else None
+
+    return build
+
+
+BUILDERS: dict[str, Callable[[Session], Made]] = {
+    "vector_files": vector_files,
+    "card_files": card_files,
+    "release_facts": release_facts,
+    "paper_sides": paper_sides,
+    **{f"previous_{view}": _previous(view) for view in ("score_facts", "items", "splits", "groups")},
+}

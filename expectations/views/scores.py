@@ -1,0 +1,102 @@
+"""What needs all scores of a benchmark at hand: their order, what groups come to, columns made of them.
+
+Scores are by far the largest table, so one pass over them gives all three views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pyarrow as pa
+
+from routerset.expectations.session import Made, Session, quoted
+from routerset.expectations.target import DATA, Part, What
+from routerset.expectations.views.matrices import GroupKey, Matrix, Order, group_rows, read_matrix, read_order
+from routerset.expectations.views.releases import GROUP_COLUMNS, benchmark_columns
+
+_ORDERS = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
+
+
+def scan(session: Session) -> dict[str, pa.Table]:
+    """Views by name: `score_orders`, `group_facts` where there are groups, `group_columns` of a release."""
+    if "scores" not in session or "item_counts" not in session:
+        return {}
+    counts = session.query("select benchmark, n_items from item_counts")
+    n_items = dict(zip(counts["benchmark"].to_pylist(), counts["n_items"].to_pylist(), strict=True))
+    facts: list[dict[str, object]] = []
+    columns: list[dict[str, object]] = []
+    grouped = "groups" in session
+    released = grouped and session.target.what is What.RELEASE and DATA in session
+    parts = session.target.of("scores")
+    orders = [] if grouped else [_order(part, read_order(part.path)) for part in parts]
+    for part, matrix in _matrices(parts if grouped else (), n_items):
+        benchmark = part.keys.get("benchmark", "")
+        orders.append(_order(part, matrix.order))
+        groups = _members(session, benchmark)
+        if n_items.get(benchmark):
+            found = group_rows(matrix, groups, _train(session, benchmark))
+            facts += [{"benchmark": benchmark, **row} for row in found]
+        if released:
+            columns += benchmark_columns(session, benchmark, groups, matrix)
+    views = {"score_orders": pa.Table.from_pylist(orders, schema=_ORDERS)}
+    if facts:
+        views["group_facts"] = pa.Table.from_pylist(facts)
+    if released:
+        views["group_columns"] = pa.Table.from_pylist(columns, schema=GROUP_COLUMNS)
+    return views
+
+
+def _order(part: Part, order: Order) -> dict[str, object]:
+    return {"path": part.name, "unsorted": order.unsorted, "first_row": order.first_row}
+
+
+def _matrices(parts: Sequence[Part], n_items: Mapping[str, int]) -> Iterator[tuple[Part, Matrix]]:
+    """Scores of every file, each read while the one before is looked at."""
+    with ThreadPoolExecutor(1) as reading:
+
+        def start(part: Part) -> Future[Matrix]:
+            return reading.submit(read_matrix, part.path, n_items.get(part.keys.get("benchmark", ""), 0))
+
+        ahead = [start(part) for part in parts[:1]]
+        for place, part in enumerate(parts):
+            matrix = ahead.pop().result()
+            ahead += [start(later) for later in parts[place + 1 : place + 2]]
+            yield part, matrix
+
+
+def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
+    """Candidates of every group of a benchmark, by rank."""
+    found = session.query(
+        f"""select method, m, kind, list(model_id order by rank) as models from groups
+        where benchmark = {quoted(benchmark)} and m > 0 and model_id is not null and rank is not null
+        group by all order by all"""
+    )
+    columns = (found[name].to_pylist() for name in ("method", "m", "kind", "models"))
+    return {(method, m, kind): models for method, m, kind, models in zip(*columns, strict=True)}
+
+
+def _train(session: Session, benchmark: str) -> list[np.ndarray]:
+    if "splits" not in session:
+        return []
+    found = session.query(
+        f"""select scheme, list(item order by item) as items from splits
+        where benchmark = {quoted(benchmark)} and split = 'train' and item >= 0
+        group by scheme order by scheme"""
+    )
+    return [np.array(items, np.int64) for items in found["items"].to_pylist()]
+
+
+def _view(name: str) -> Callable[[Session], Made]:
+    def build(session: Session) -> Made:
+        if session.scanned is None:
+            session.scanned = scan(session)
+        return session.scanned.get(name)
+
+    return build
+
+
+BUILDERS: dict[str, Callable[[Session], Made]] = {
+    name: _view(name) for name in ("score_orders", "group_facts", "group_columns")
+}

@@ -1,0 +1,198 @@
+"""Tables of a build or a release as SQL views, and what follows from them by SQL alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from routerset.expectations.session import Made, Session, quoted
+from routerset.expectations.target import DATA, Part, What
+from routerset.schemas.benchmarks import BENCHMARKS
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "items": ("benchmark",),
+    "scores": ("benchmark",),
+    "splits": ("scheme", "benchmark"),
+    "groups": ("method", "benchmark"),
+    DATA: ("benchmark", "file_split"),
+}
+"""Partition keys that become columns."""
+MAX_ITEMS = 1 << 20
+"""Items of a benchmark at most, when looking for repeats."""
+
+
+def union(parts: tuple[Part, ...], keys: tuple[str, ...], columns: str = "*") -> str:
+    """A query for all rows of some files, with the values of their partition keys."""
+    selects = []
+    for part in parts:
+        literals = "".join(f", {quoted(part.keys.get(key, ''))} as {key}" for key in keys)
+        selects.append(
+            f"select {columns}{literals} from read_parquet({quoted(part.path)}, hive_partitioning = false)"
+        )
+    return " union all by name ".join(selects)
+
+
+def table(name: str) -> Callable[[Session], Made]:
+    """Builder of the view of one table."""
+
+    def build(session: Session) -> Made:
+        target = session.target
+        if "columns" in session:
+            wrong = session.query(
+                f"select path from columns where table_name = {quoted(name)} and not same limit 1"
+            )
+            if len(wrong):
+                session.broken[name] = f"columns of {wrong['path'][0].as_py()} are wrong"
+                return None
+        parts = target.of(name)
+        if not parts:
+            return None
+        own = tuple(key for key in KEYS.get(name, ()) if key not in parts[0].schema.names)
+        return union(parts, own)
+
+    return build
+
+
+def items(session: Session) -> Made:
+    """Items without their texts; those of a release come from its data files."""
+    if session.target.what is not What.RELEASE:
+        found = table("items")(session)
+        return None if found is None else f"select * exclude (question, prompt, choices) from ({found})"
+    if DATA not in session:
+        return None
+    return "select benchmark, item, item_id, subset, family_id from data"
+
+
+def item_texts(session: Session) -> str:
+    """A query for items with their texts."""
+    if session.target.what is What.RELEASE:
+        return "select * from data"
+    return union(session.target.of("items"), KEYS["items"])
+
+
+def splits(session: Session) -> Made:
+    """Splits; those of a release come from the columns of its data files."""
+    if session.target.what is not What.RELEASE:
+        return table("splits")(session)
+    if DATA not in session:
+        return None
+    schemes = [c for c in session.columns(DATA) if c.startswith("split_")]
+    return " union all ".join(
+        f"select {quoted(c.removeprefix('split_'))} as scheme, benchmark, item, {c} as split from data"
+        for c in schemes
+    )
+
+
+def data(session: Session) -> Made:
+    """Items of a release with their texts and sides, without the columns of groups."""
+    if session.target.what is not What.RELEASE or "columns" not in session:
+        return None
+    wrong = session.query(f"select path from columns where table_name = '{DATA}' and not same limit 1")
+    if len(wrong):
+        session.broken[DATA] = f"columns of {wrong['path'][0].as_py()} are wrong"
+        return None
+    parts = session.target.of(DATA)
+    if not parts:
+        return None
+    names = ["item", "item_id", "subset", "question", "prompt", "family_id"]
+    names += [name for name in parts[0].schema.names if name.startswith("split_")]
+    return union(parts, KEYS[DATA], ", ".join(names))
+
+
+def doc_keys(session: Session) -> Made:
+    """Keys of the documents in the dump; a release does not carry them."""
+    if "items" not in session or "doc_key" not in session.columns("items"):
+        return None
+    return "select benchmark, subset, doc_key from items"
+
+
+def registry(session: Session) -> Made:
+    """The registry of benchmarks. has_text: whether its items should have text here."""
+    release = session.target.what is What.RELEASE
+    rows = [
+        {
+            "benchmark": b.name,
+            "leaderboard": b.leaderboard,
+            "n_items": b.n_items,
+            "n_models": b.models,
+            "metric": b.metric,
+            "metrics": [b.metric, *b.metric_aliases],
+            "is_binary": b.binary,
+            "publish_text": b.publish_text,
+            "has_text": b.publish_text or not release,
+        }
+        for b in BENCHMARKS.values()
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def registry_subsets(_: Session) -> Made:
+    """Subsets of every benchmark at full size, in canonical order."""
+    rows = [
+        {"benchmark": b.name, "subset": subset, "position": position, "n_items": n}
+        for b in BENCHMARKS.values()
+        for position, (subset, n) in enumerate(b.subsets.items())
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def item_counts(session: Session) -> Made:
+    """Items of every benchmark."""
+    if "items" not in session:
+        return None
+    return "select benchmark, count(*) as n_items from items group by benchmark"
+
+
+def score_facts(session: Session) -> Made:
+    """Scores of every model on every benchmark, in one scan.
+
+    Distinct items are counted in a bitstring of each model, which takes a twentieth of the time and next
+    to none of the memory of a `count(distinct)`.
+    """
+    if "scores" not in session:
+        return None
+    most = session.query(f"select max(item) as most from scores where item between 0 and {MAX_ITEMS}")
+    last = most["most"][0].as_py() or 0
+    inside = f"item between 0 and {last}"
+    return f"""select benchmark, model_id, count(*) as n,
+        count(item) filter (not ({inside}))
+        + coalesce(bit_count(bitstring_agg(item, 0, {last}) filter ({inside})), 0)
+        + count(*) filter (item is null) as n_distinct,
+        min(item) as least, max(item) as most, sum(score::double) as total, avg(score) as mean,
+        count(*) filter (not (score between 0 and 1) or not isfinite(score)) as n_outside,
+        min(item) filter (not (score between 0 and 1) or not isfinite(score)) as first_outside,
+        count(*) filter (score <> 0 and score <> 1) as n_not_binary,
+        min(item) filter (score <> 0 and score <> 1) as first_not_binary
+        from scores where model_id is not null group by benchmark, model_id"""
+
+
+def item_facts(session: Session) -> Made:
+    """Models with a score on every item."""
+    if "items" not in session or "scores" not in session:
+        return None
+    return """select benchmark, item, coalesce(n, 0) as models from items left join
+        (select benchmark, item, count(*) as n from scores group by all) using (benchmark, item)"""
+
+
+def file_sides(session: Session) -> Made:
+    """The file that an item of a release stands in, and its side under the first scheme."""
+    schemes = session.target.manifest.get("schemes")
+    if DATA not in session or not schemes or f"split_{schemes[0]}" not in session.columns(DATA):
+        return None
+    return f"select benchmark, item, file_split, split_{schemes[0]} as side from data"
+
+
+BUILDERS: dict[str, Callable[[Session], Made]] = {
+    **{name: table(name) for name in ("models", "scores", "runs", "groups", "quarantine")},
+    "items": items,
+    "splits": splits,
+    "data": data,
+    "doc_keys": doc_keys,
+    "registry": registry,
+    "registry_subsets": registry_subsets,
+    "item_counts": item_counts,
+    "score_facts": score_facts,
+    "item_facts": item_facts,
+    "file_sides": file_sides,
+}

@@ -1,0 +1,1 @@
+"""Publishes releases to folders and to the Hub."""

@@ -1,0 +1,149 @@
+"""Reads a published release the way its users do, in a process of its own with empty caches.
+
+    python -m release.arrival RELEASE FOLDER
+    python -m release.arrival RELEASE ORG/NAME COMMIT
+
+Compares every checksum with those of RELEASE, the folder that was published, and loads every config. Prints
+JSON, a line for every config that loaded and every problem.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from routerset.release import layout
+from routerset.release.errors import ReleaseError
+from routerset.release.files import read_checksums, sha256
+from routerset.release.layout import Config
+from routerset.release.manifest import Manifest, read_manifest
+from routerset.release.publish.errors import (
+    DiskFull,
+    PublishError,
+    ServiceUnavailable,
+    explain,
+    without_token,
+)
+from routerset.release.verify import verify_checksums
+
+_FAILURES: tuple[type[PublishError], ...] = (ServiceUnavailable, DiskFull, PublishError)
+
+
+def check_arrival(
+    release: Path, source: str, commit: str | None, work: Path, progress: Callable[[str], None]
+) -> list[str]:
+    """Problems of what stands at `source`: a folder, or a dataset repository of the Hub at a commit.
+
+    work: folder for what is downloaded; a second call goes on with it. progress: told every config that
+    loaded. Raises ServiceUnavailable, DiskFull, and PublishError where the check itself broke down.
+    """
+    folders = {"HF_HOME": work, "HF_HUB_CACHE": work / "hub", "HF_XET_CACHE": work / "xet"}
+    environment = {
+        **os.environ,
+        **{name: str(folder.absolute()) for name, folder in folders.items()},
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+    command = [sys.executable, "-m", __name__, str(release.absolute()), source, *([commit] if commit else [])]
+    problems = []
+    finished = False
+    with (
+        (work / "errors.txt").open("w+", encoding="utf-8") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as child,
+    ):
+        for line in child.stdout or ():
+            (kind, text), *_ = json.loads(line).items()
+            if kind == "loaded":
+                progress(f"loaded config {text}")
+            elif kind == "problem":
+                problems.append(text)
+            elif kind == "finished":
+                finished = True
+            else:
+                raise next(failure for failure in _FAILURES if failure.__name__ == kind)(text)
+        child.wait()
+        if not finished:
+            errors.seek(0)
+            told = without_token(errors.read().strip()[-2000:], os.environ.get("HF_TOKEN"))
+            raise PublishError(f"{source}: the check of what arrived ended with {child.returncode}: {told}")
+    return problems
+
+
+def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterator[tuple[str, str]]:
+    from datasets import disable_progress_bars, load_dataset
+
+    disable_progress_bars()
+    manifest = read_manifest(release)
+    for problem in _checksums(release, _fetch(source, commit) if commit else Path(source)):
+        yield "problem", problem
+    cache = work / "datasets"
+    for config in manifest.configs():
+        try:
+            loaded = load_dataset(source, config.name, revision=commit, cache_dir=str(cache))
+            found = {split: len(rows) for split, rows in loaded.items()}
+            if found == _rows(manifest, config):
+                yield "loaded", config.name
+            else:
+                yield (
+                    "problem",
+                    f"config {config.name}: found rows {found}, expected {_rows(manifest, config)}",
+                )
+        except Exception as error:
+            if isinstance(failure := _explain(error, source), ServiceUnavailable | DiskFull):
+                raise failure from error
+            # load_dataset raises whatever its readers raise; to those who use the release it is all the same
+            yield "problem", f"config {config.name}: does not load ({type(error).__name__}: {error})"
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+def _fetch(source: str, commit: str) -> Path:
+    """A copy of a repository at a commit, in the cache where `load_dataset` finds it again."""
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(source, repo_type="dataset", revision=commit))
+
+
+def _checksums(release: Path, arrived: Path) -> Iterator[str]:
+    yield from map(str, verify_checksums(arrived, read_checksums(release)))
+    sums = arrived / layout.CHECKSUMS
+    if not sums.exists() or sha256(sums) != sha256(release / layout.CHECKSUMS):
+        yield f"{layout.CHECKSUMS}: found another one, expected that of {release.name}"
+
+
+def _rows(manifest: Manifest, config: Config) -> dict[str, int]:
+    """Rows of every split that has any; `load_dataset` knows no other."""
+    rows = {split.value: manifest.tables[path].rows for split, path in config.files.items()}
+    return {split: n for split, n in rows.items() if n}
+
+
+def _explain(error: Exception, source: str) -> ReleaseError | None:
+    return error if isinstance(error, ReleaseError) else explain(error, source, os.environ.get("HF_TOKEN"))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the check and print what it finds."""
+    release, source, commit = Path(arguments[0]), arguments[1], (*arguments[2:], None)[0]
+
+    def say(kind: str, text: str) -> None:
+        print(json.dumps({kind: without_token(text, os.environ.get("HF_TOKEN"))}), flush=True)
+
+    try:
+        for kind, text in _check(release, source, commit, Path(os.environ["HF_HOME"])):
+            say(kind, text)
+    except Exception as error:
+        failure = _explain(error, source)
+        if failure is None:
+            raise
+        kinds = (kind.__name__ for kind in _FAILURES if isinstance(failure, kind))
+        say(next(kinds, PublishError.__name__), str(failure))
+        return failure.exit_code
+    say("finished", source)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+"""What can go wrong while publishing, and what it means to the one who publishes."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from routerset.release.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
+
+_TRY_AGAIN = frozenset({408, 409, 412, 425, 429})
+"""409 and 412: somebody else changed the repository, or an answer was lost; reading it again tells."""
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class PublishError(ReleaseError):
+    """What arrived is not what was sent, or cannot be used; readers still see the version before."""
+
+    exit_code = 1
+
+
+class PublishRefused(PublishError):
+    """Publishing would change what is published, or is not allowed; nothing was changed."""
+
+    exit_code = 2
+
+
+class DiskFull(PublishError):
+    """No space left."""
+
+    exit_code = 3
+
+
+class ServiceUnavailable(PublishError):
+    """A remote service does not answer; the same command goes on later. after: seconds it asks to wait."""
+
+    exit_code = 75
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+def without_token(text: str, token: str | None) -> str:
+    """A message that does not repeat the token."""
+    return text.replace(token, "<HF_TOKEN>") if token else text
+
+
+def explain(error: Exception, where: str, token: str | None) -> PublishError | None:
+    """What an error of the Hub's clients at `where` means to the one who publishes; None for a bug."""
+    from httpx2 import TransportError
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    for cause in _causes(error):
+        if isinstance(cause, PublishError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
+            return explain_disk(cause, "temporary folder")
+        if isinstance(cause, OfflineModeIsEnabled):
+            return ServiceUnavailable(f"{where}: HF_HUB_OFFLINE is set; unset it")
+        if isinstance(cause, HfHubHTTPError):
+            return _answered(cause, where, token, sending=isinstance(error, RuntimeError))
+        if isinstance(cause, TransportError | ConnectionError | TimeoutError):
+            return ServiceUnavailable(without_token(f"{where}: no connection ({cause})", token))
+    if type(error) is RuntimeError:  # all that hf_xet raises when a transfer fails
+        return ServiceUnavailable(without_token(f"{where}: the transfer failed ({error})", token))
+    return None
+
+
+def explain_disk(error: OSError, where: str) -> PublishError:
+    """What it means that a file below `where` cannot be written."""
+    path = error.filename2 or error.filename or where
+    if error.errno in _NO_SPACE:
+        return DiskFull(
+            f"{path}: {error.strerror}; free some space, or set TMPDIR, and run the same command again"
+        )
+    return PublishRefused(f"{path}: {error.strerror}; publish to a folder that can be written")
+
+
+def _answered(error: HfHubHTTPError, where: str, token: str | None, sending: bool) -> PublishError:
+    """What an answer of the Hub means. sending: it answered to the content of a file."""
+    status = error.response.status_code
+    said = without_token(error.server_message or f"status {status}", token)
+    missing = error.response.headers.get("X-Error-Code") in ("EntryNotFound", "RevisionNotFound")
+    if status >= 500 or status in _TRY_AGAIN or missing or (sending and status == 400):
+        asked = error.response.headers.get("Retry-After", "")
+        after = float(asked) if asked.isdigit() else 0.0
+        return ServiceUnavailable(f"{where}: the Hub answered {status} ({said})", after)
+    if status == 401:
+        return PublishRefused(
+            f"{where}: the Hub does not accept the token in HF_TOKEN ({said}); make a new one at "
+            "https://huggingface.co/settings/tokens"
+        )
+    if status in (403, 404):
+        return PublishRefused(
+            f"{where}: the token in HF_TOKEN may not do this ({said}); use one with write access to the "
+            "repository"
+        )
+    return PublishError(f"{where}: the Hub answered {status} ({said}); expected it to take the release")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those it was raised from, the first one first."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return reversed(chain)

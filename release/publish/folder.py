@@ -1,0 +1,167 @@
+"""Publishes a release into a folder: one subfolder per version, and a link `latest`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from routerset.release import layout
+from routerset.release.files import read_checksums, sha256
+from routerset.release.manifest import read_manifest
+from routerset.release.publish.check import check_arrival
+from routerset.release.publish.errors import (
+    DiskFull,
+    PublishError,
+    PublishRefused,
+    ServiceUnavailable,
+    explain_disk,
+)
+from routerset.release.publish.plan import (
+    Outcome,
+    Published,
+    RemoteFile,
+    Sealed,
+    changes,
+    check_name,
+    check_order,
+    is_published,
+    latest_of,
+    located,
+    news,
+    some,
+    taken,
+    versions_in,
+)
+
+LATEST, LOCK = "latest", ".lock"
+
+
+def publish_to_folder(
+    release: Sealed, target: Path, dry_run: bool, progress: Callable[[str], None]
+) -> Published:
+    """Put a release into `target/vX.Y.Z`, and point `target/latest` at it.
+
+    The version appears whole or not at all; what equals the latest version is hard links to it. Raises
+    PublishRefused where the version is taken or the folder holds something else, DiskFull, PublishError.
+    """
+    target = target.absolute()
+    try:
+        with located(str(target)):
+            if dry_run:
+                return _plan(release, target)
+            target.mkdir(parents=True, exist_ok=True)
+            with _lock(target):
+                planned = _plan(release, target)
+                if planned.outcome is Outcome.PLANNED:
+                    _publish(release, target, planned, progress)
+                    planned = replace(planned, outcome=Outcome.PUBLISHED)
+                _point(target, latest_of(versions(target)) or release.version)
+                return planned
+    except OSError as error:
+        raise explain_disk(error, str(target)) from error
+
+
+def versions(target: Path) -> frozenset[str]:
+    """Versions that stand in a folder."""
+    return versions_in(path.parent.name for path in target.glob(f"v*/{layout.CHECKSUMS}"))
+
+
+def _plan(release: Sealed, target: Path) -> Published:
+    known = versions(target)
+    latest = latest_of(known)
+    before: Mapping[str, RemoteFile] = {}
+    if release.version in known:
+        if not is_published(release, _files(target / f"v{release.version}")):
+            raise taken(release.version)
+        return Published(str(target), release.version, Outcome.UNCHANGED)
+    if latest is not None:
+        check_name(release, read_manifest(target / f"v{latest}"))
+        check_order(release, known)
+        before = _files(target / f"v{latest}")
+    elif target.exists() and (foreign := sorted(p.name for p in target.iterdir() if not _hidden(p))):
+        raise PublishRefused(
+            f"found {some(foreign)}, expected versions of this dataset or nothing; publish to an empty folder"
+        )
+    change = changes(release, before)
+    sent = {path: release.size(path) for path in change.send}
+    kept = len(release.sums) - len(sent)
+    return Published(str(target), release.version, Outcome.PLANNED, sent, change.remove, kept, news(release))
+
+
+def _files(folder: Path) -> Mapping[str, RemoteFile]:
+    return {path: RemoteFile(0, digest, "") for path, digest in read_checksums(folder).items()}
+
+
+def _hidden(path: Path) -> bool:
+    return path.name.startswith(".")
+
+
+def _publish(release: Sealed, target: Path, planned: Published, progress: Callable[[str], None]) -> None:
+    free = shutil.disk_usage(target).free
+    if free < planned.bytes_sent:
+        raise DiskFull(
+            f"{target}: found {free:,} bytes free, expected {planned.bytes_sent:,}; free some space and run "
+            "the same command again"
+        )
+    draft = target / f".v{release.version}.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        progress("copy")
+        latest = latest_of(versions(target))
+        for path in sorted(release.sums):
+            old = target / f"v{latest}" / path if latest and path not in planned.sent else None
+            _place(release.folder / path, draft / path, old, release.sums[path])
+        progress("verify what arrived")
+        with tempfile.TemporaryDirectory(prefix="routerset-") as work:
+            problems = check_arrival(release.folder, str(draft), None, Path(work), progress)
+        if problems:
+            raise PublishError(
+                f"{target}: not published, since what arrived is wrong: {some(problems, '; ')}"
+            )
+        progress("move")
+        draft.replace(target / f"v{release.version}")
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _place(source: Path, path: Path, old: Path | None, digest: str) -> None:
+    """Put a file on disk for good: a link to the version before where that holds the same, or a copy."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if old is not None and old.is_file() and sha256(old) == digest:
+        try:
+            os.link(old, path)
+            return
+        except OSError:
+            pass  # some file systems have no hard links
+    with source.open("rb") as reader, path.open("wb") as writer:
+        shutil.copyfileobj(reader, writer, 1 << 20)
+        writer.flush()
+        os.fsync(writer.fileno())
+
+
+def _point(target: Path, version: str) -> None:
+    """Make `latest` a link to a version, in one step."""
+    link, draft = target / LATEST, target / f".{LATEST}.draft"
+    if link.is_symlink() and link.readlink() == Path(f"v{version}"):
+        return
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(f"v{version}")
+    draft.replace(link)
+
+
+@contextmanager
+def _lock(target: Path) -> Iterator[None]:
+    with (target / LOCK).open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ServiceUnavailable(
+                f"{target}: somebody else is publishing here; try again later"
+            ) from error
+        yield

@@ -1,0 +1,302 @@
+"""Publishes a release to a folder or to a dataset repository of the Hub; the only upload to the Hub."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from routerset.release import layout
+from routerset.release.errors import ReleaseError, ReleaseInputError
+from routerset.release.files import read_checksums
+from routerset.release.manifest import read_manifest
+from routerset.release.publish.check import check_arrival
+from routerset.release.publish.client import quiet
+from routerset.release.publish.errors import PublishError, PublishRefused, ServiceUnavailable, explain
+from routerset.release.publish.folder import publish_to_folder
+from routerset.release.publish.plan import (
+    ATTRIBUTES,
+    Head,
+    Outcome,
+    Published,
+    Remote,
+    RemoteFile,
+    Revision,
+    Sealed,
+    Step,
+    changes,
+    located,
+    news,
+    next_step,
+    read_sealed,
+    some,
+    versions_in,
+)
+from routerset.release.publish.retry import PATIENT, Patience
+
+HUB = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+)/?")
+"""Where a dataset repository lies."""
+TOKEN = "HF_TOKEN"
+MAIN = "main"
+_AT_ONCE = 32
+"""Files per transfer; progress is told after each."""
+_REPEATS = 3
+"""How often one step may be necessary, before something is wrong with what is sent or with the Hub."""
+
+
+def publish(
+    release: Path,
+    to: str,
+    *,
+    version: str | None = None,
+    dry_run: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+    patience: Patience = PATIENT,
+) -> Published:
+    """Publish a release folder; readers see the old version or the new one, whole.
+
+    to: a folder, or `hf://datasets/ORG/NAME`. version: what the release must be, if given. dry_run: change
+    nothing. progress: told every step. The same call finishes what an interrupted one began, and leaves alone
+    what is published already. The token for the Hub comes from HF_TOKEN.
+
+    Raises PublishRefused (version taken, other content there, token), ServiceUnavailable, DiskFull,
+    PublishError (release or arrival damaged), ReleaseInputError (no release, or one of an unknown schema).
+    """
+    sealed = read_sealed(release, version)
+    match = HUB.fullmatch(to)
+    if match is None and "://" in to:
+        raise PublishRefused(f"{to}: expected a folder or hf://datasets/ORG/NAME")
+    if match is None:
+        return publish_to_folder(sealed, Path(to), dry_run, progress)
+    token = os.environ.get(TOKEN)
+    if not token and not dry_run:
+        raise PublishRefused(
+            f"{to}: {TOKEN} is not set; set it to a token with write access to the repository"
+        )
+    with quiet(), tempfile.TemporaryDirectory(prefix="routerset-") as work:
+        return _to_hub(_Repository(match[1], sealed, token), dry_run, progress, patience, Path(work))
+
+
+def _to_hub(
+    repository: _Repository, dry_run: bool, progress: Callable[[str], None], patience: Patience, work: Path
+) -> Published:
+    """Do one step after the other; each is decided by what the repository holds, so that any may fail."""
+    planned: Published | None = None
+    verified: str | None = None
+    done: Counter[Step] = Counter()
+    failures = 0
+    while True:
+        try:
+            with repository.talking():
+                remote = repository.read()
+                step = next_step(repository.release, remote, verified)
+                planned = planned or repository.plan(remote, step)
+                if dry_run or step is Step.DONE:
+                    finished = planned.outcome is not Outcome.PLANNED or dry_run
+                    return planned if finished else replace(planned, outcome=Outcome.PUBLISHED)
+                if done[step] == _REPEATS:
+                    raise PublishError(
+                        f"{repository.url}: {step}: done {_REPEATS} times, and what is there still differs; "
+                        f"{MAIN} holds a whole version; look at branch {repository.branch}"
+                    )
+                progress(step.value)
+                if step is not Step.VERIFY:
+                    repository.do(step, remote, progress)
+                elif repository.verify(remote, work, progress, last=done[step] > 0):
+                    verified = remote.branch.commit if remote.branch else None
+        except ServiceUnavailable as problem:
+            failures += 1
+            patience.wait(failures, problem, progress)
+        else:
+            done[step] += 1
+            failures = 0
+
+
+class _Repository:
+    """A dataset repository, as the publisher of one release sees it."""
+
+    def __init__(self, name: str, release: Sealed, token: str | None) -> None:
+        from huggingface_hub import HfApi
+
+        self.name, self.release, self.token = name, release, token
+        self.url = f"hf://datasets/{name}"
+        self.branch = f"publish-v{release.version}"
+        # False, since None means a token that some login left on this machine
+        self._api = HfApi(token=token or False, library_name="routerset")
+        self._trees: dict[str, Revision] = {}
+        self._heads: dict[str, Head] = {}
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """What the clients of the Hub raise in the block becomes a PublishError."""
+        try:
+            with located(self.url):
+                yield
+        except ReleaseError:
+            raise
+        except Exception as error:
+            failure = explain(error, self.url, self.token)
+            if failure is None:
+                raise
+            # not from the error, whose text may repeat the token
+            raise failure from None
+
+    def read(self) -> Remote:
+        """What the repository holds now."""
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        try:
+            refs = self._api.list_repo_refs(self.name, repo_type="dataset")
+        except RepositoryNotFoundError:
+            return Remote()
+        branches = {ref.name: ref.target_commit for ref in refs.branches}
+        tags = {ref.name: ref.target_commit for ref in refs.tags}
+        if MAIN not in branches:
+            raise PublishRefused(f"found branches {some(branches) or 'none'}, expected {MAIN}; create it")
+        branch, tag = branches.get(self.branch), tags.get(f"v{self.release.version}")
+        return Remote(
+            main=self._head(branches[MAIN]),
+            branch=self._tree(branch) if branch else None,
+            tagged=self._tree(tag) if tag else None,
+            versions=versions_in(tags),
+        )
+
+    def plan(self, remote: Remote, step: Step) -> Published:
+        """What is to be done, from the step that comes first."""
+        if step in (Step.DONE, Step.CLEAN):
+            return Published(self.url, self.release.version, Outcome.UNCHANGED)
+        main = remote.main.revision.files if remote.main else {}
+        to_send = changes(self.release, remote.branch.files if remote.branch else main).send
+        whole = changes(self.release, main)
+        return Published(
+            self.url,
+            self.release.version,
+            Outcome.PLANNED,
+            {path: self.release.size(path) for path in to_send},
+            whole.remove,
+            len(self.release.sums) - len(whole.send),
+            news(self.release),
+        )
+
+    def do(self, step: Step, remote: Remote, progress: Callable[[str], None]) -> None:
+        """Carry out one step that changes the repository."""
+        if remote.main is None:
+            self._api.create_repo(self.name, repo_type="dataset", exist_ok=True)
+            return
+        main = remote.main.revision
+        if step is Step.BRANCH:
+            self._api.create_branch(self.name, branch=self.branch, revision=main.commit, repo_type="dataset")
+        elif step is Step.TAG:
+            self._api.create_tag(
+                self.name, tag=f"v{remote.untagged}", revision=main.commit, repo_type="dataset"
+            )
+        elif step is Step.CLEAN:
+            self._api.delete_branch(self.name, branch=self.branch, repo_type="dataset")
+        elif step is Step.UPLOAD and remote.branch is not None:
+            self._upload(remote.branch, progress)
+        elif step is Step.MOVE and remote.branch is not None:
+            self._move(main, remote.branch)
+
+    def verify(self, remote: Remote, work: Path, progress: Callable[[str], None], last: bool) -> bool:
+        """Whether the branch reads as it should. Raises PublishError where it does not and `last` is true."""
+        if remote.branch is None:
+            return False
+        problems = check_arrival(self.release.folder, self.name, remote.branch.commit, work, progress)
+        if problems and last:
+            raise PublishError(
+                f"{self.url}: what arrived is wrong: {some(problems, '; ')}; {MAIN} is as before; delete "
+                f"branch {self.branch} and run the same command again"
+            )
+        if problems:
+            progress(f"{some(problems, '; ')}; reading it once more")
+            shutil.rmtree(work)  # what was downloaded may have been damaged on the way
+            work.mkdir()
+        return not problems
+
+    def _upload(self, branch: Revision, progress: Callable[[str], None]) -> None:
+        """Send what the branch lacks: large files first, which no later run sends again; then one commit."""
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        change = changes(self.release, branch.files)
+        adds = [CommitOperationAdd(path, self.release.folder / path) for path in change.send]
+        for start in range(0, len(adds), _AT_ONCE):
+            self._api.preupload_lfs_files(
+                self.name,
+                adds[start : start + _AT_ONCE],
+                repo_type="dataset",
+                revision=self.branch,
+                free_memory=False,
+            )
+            progress(f"sent {min(start + _AT_ONCE, len(adds))} of {len(adds)} files")
+        self._api.create_commit(
+            self.name,
+            [*adds, *(CommitOperationDelete(path) for path in change.remove)],
+            commit_message=f"Upload v{self.release.version}",
+            repo_type="dataset",
+            revision=self.branch,
+            parent_commit=branch.commit,
+        )
+
+    def _move(self, main: Revision, branch: Revision) -> None:
+        """Make main what the branch is, in one commit; the Hub copies large files by itself."""
+        from huggingface_hub import CommitOperationCopy, CommitOperationDelete
+
+        change = changes(self.release, main.files)
+        copies = [CommitOperationCopy(path, path, src_revision=branch.commit) for path in change.send]
+        self._api.create_commit(
+            self.name,
+            [*copies, *(CommitOperationDelete(path) for path in change.remove)],
+            commit_message=f"Release v{self.release.version}",
+            repo_type="dataset",
+            revision=MAIN,
+            parent_commit=main.commit,
+        )
+
+    def _tree(self, commit: str) -> Revision:
+        if commit not in self._trees:
+            from huggingface_hub.hf_api import RepoFile
+
+            entries = self._api.list_repo_tree(
+                self.name, recursive=True, revision=commit, repo_type="dataset"
+            )
+            files = {
+                entry.path: RemoteFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+                for entry in entries
+                if isinstance(entry, RepoFile)
+            }
+            self._trees[commit] = Revision(commit, files)
+        return self._trees[commit]
+
+    def _head(self, commit: str) -> Head:
+        if commit not in self._heads:
+            self._heads[commit] = self._read_head(self._tree(commit))
+        return self._heads[commit]
+
+    def _read_head(self, revision: Revision) -> Head:
+        """The release on a commit, or why it holds none."""
+        wanted = (layout.MANIFEST, layout.CHECKSUMS)
+        content = sorted(revision.files.keys() - {ATTRIBUTES})
+        if not content:
+            return Head(revision)
+        if not revision.files.keys() >= {*wanted}:
+            return Head(
+                revision,
+                problem=PublishRefused(
+                    f"found {some(content)}, expected a release or nothing; publish to an empty repository"
+                ),
+            )
+        with tempfile.TemporaryDirectory(prefix="routerset-") as folder:
+            for path in wanted:
+                self._api.hf_hub_download(
+                    self.name, path, repo_type="dataset", revision=revision.commit, local_dir=folder
+                )
+            try:
+                return Head(revision, read_manifest(Path(folder)), read_checksums(Path(folder)))
+            except ReleaseInputError as error:
+                return Head(revision, problem=ReleaseInputError(str(error).replace(folder, self.url)))

@@ -1,0 +1,325 @@
+"""What publishing has to do, as pure functions of a release and of what is published already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from routerset.release import layout
+from routerset.release.errors import ReleaseError, VersionError
+from routerset.release.files import read_checksums, sha256
+from routerset.release.manifest import Manifest, read_manifest
+from routerset.release.publish.errors import PublishError, PublishRefused
+from routerset.release.verify import verify_checksums
+from routerset.release.version import parse_version
+
+ATTRIBUTES = ".gitattributes"
+"""The Hub puts it into every repository."""
+_SHOWN = 5
+NOT_LISTED = frozenset({layout.CHECKSUMS, ATTRIBUTES})
+_REBUILD = "build it again with `previous` of [release] set to what is published there"
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A release that is whole. sums: path -> SHA-256 of all its files, `SHA256SUMS` included."""
+
+    folder: Path
+    manifest: Manifest
+    sums: Mapping[str, str]
+    _blobs: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return self.manifest.version
+
+    def size(self, path: str) -> int:
+        """Bytes of a file."""
+        return (self.folder / path).stat().st_size
+
+    def blob(self, path: str) -> str:
+        """Git's name of a file's content."""
+        if path not in self._blobs:
+            data = (self.folder / path).read_bytes()
+            self._blobs[path] = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+        return self._blobs[path]
+
+
+def read_sealed(folder: Path, version: str | None = None) -> Sealed:
+    """A release from its folder, every checksum recomputed.
+
+    version: what it must be, if given. Raises PublishError where a file is damaged, PublishRefused where it
+    is another version, ReleaseInputError where there is no release.
+    """
+    manifest, sums = read_manifest(folder), read_checksums(folder)
+    parse_version(manifest.version)
+    if version not in (None, manifest.version):
+        raise PublishRefused(
+            f"{folder}: found version {manifest.version}, expected {version}; set `version` of [release] in "
+            "the config and build again"
+        )
+    problems = [str(problem) for problem in verify_checksums(folder, sums)]
+    if problems:
+        raise PublishError(f"{folder}: not published: {some(problems, '; ')}")
+    return Sealed(folder, manifest, {**sums, layout.CHECKSUMS: sha256(folder / layout.CHECKSUMS)})
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Refusals in the block say where."""
+    try:
+        yield
+    except PublishRefused as refused:
+        raise PublishRefused(f"{where}: {refused}") from None
+
+
+def some(things: Iterable[str], separator: str = ", ") -> str:
+    """The first few, and how many there are beyond."""
+    found = list(things)
+    more = f"{separator}and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return separator.join(found[:_SHOWN]) + more
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file in a repository. sha256: of a large file only. blob: Git's name of a small file's content."""
+
+    size: int
+    sha256: str | None
+    blob: str
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit and its files."""
+
+    commit: str
+    files: Mapping[str, RemoteFile]
+
+
+@dataclass(frozen=True)
+class Head:
+    """The default branch. manifest, sums: of the release on it; problem: why there is none."""
+
+    revision: Revision
+    manifest: Manifest | None = None
+    sums: Mapping[str, str] = field(default_factory=dict)
+    problem: ReleaseError | None = None
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What a repository holds. main: None where there is no repository.
+
+    branch: where the release is prepared; tagged: what the tag of its version holds; None where there is
+    no such thing. versions: all that have a tag.
+    """
+
+    main: Head | None = None
+    branch: Revision | None = None
+    tagged: Revision | None = None
+    versions: frozenset[str] = frozenset()
+
+    @property
+    def untagged(self) -> str | None:
+        """The version on main, while its tag is missing."""
+        version = self.main.manifest.version if self.main and self.main.manifest else None
+        return None if version in self.versions else version
+
+
+class Step(StrEnum):
+    """One change of a repository, or one check; each can be repeated."""
+
+    CREATE = "create the repository"
+    BRANCH = "create a branch"
+    UPLOAD = "upload"
+    VERIFY = "verify what arrived"
+    MOVE = "move main"
+    TAG = "create the tag"
+    CLEAN = "remove the branch"
+    DONE = "published"
+
+
+def next_step(release: Sealed, remote: Remote, verified: str | None) -> Step:
+    """What is to be done now; who does it and asks again gets to DONE, from wherever an earlier run stopped.
+
+    verified: the commit that was found whole. Readers of main and of tags see the old version up to MOVE,
+    and the new one from there on. Raises PublishRefused where the version may not be published there.
+    """
+    if remote.main is None:
+        return Step.CREATE
+    if remote.tagged is not None:
+        if not is_published(release, remote.tagged.files):
+            raise taken(release.version)
+        return Step.CLEAN if remote.branch else Step.DONE
+    if not changes(release, remote.main.revision.files):
+        return Step.TAG
+    prepared = remote.branch is not None and not changes(release, remote.branch.files)
+    # where the Hub damaged the commit that moved main, a part of the release stands there, and moves again
+    _check_main(release, remote.main, begun=prepared and remote.untagged in (None, release.version))
+    if remote.untagged is not None and not (prepared and remote.untagged == release.version):
+        return _tag_first(remote.main)
+    check_order(release, remote.versions)
+    if remote.branch is None:
+        return Step.BRANCH
+    if not prepared:
+        return Step.UPLOAD
+    return Step.MOVE if verified == remote.branch.commit else Step.VERIFY
+
+
+def _check_main(release: Sealed, main: Head, begun: bool) -> None:
+    """Refuse a repository that belongs to something else. begun: main may hold a part of this release."""
+    if main.problem is not None and not begun:
+        raise main.problem
+    if main.manifest is not None:
+        check_name(release, main.manifest)
+    known = {*main.sums, *NOT_LISTED, *(release.sums if begun else ())}
+    foreign = sorted(main.revision.files.keys() - known)
+    if foreign:
+        raise PublishRefused(
+            f"found files that no release put there: {some(foreign)}; move them elsewhere, or publish to a "
+            "repository of its own"
+        )
+
+
+def _tag_first(main: Head) -> Step:
+    """Finish the version before, whose run was killed between its last two steps."""
+    files = main.revision.files
+    known = {path: files[path].sha256 or digest for path, digest in main.sums.items() if path in files}
+    damaged = sorted(path for path, digest in main.sums.items() if known.get(path) != digest)
+    if damaged:
+        raise PublishRefused(
+            f"main holds an untagged version that is not whole: {some(damaged)}; publish that version again"
+        )
+    return Step.TAG
+
+
+def taken(version: str) -> PublishRefused:
+    """Somebody has published that version before, with other content."""
+    return PublishRefused(
+        f"v{version} is published, with other content; a version once published never changes: {_REBUILD}, "
+        "so that it gets the next version"
+    )
+
+
+def check_name(release: Sealed, published: Manifest) -> None:
+    """Refuse to go on with the versions of another dataset."""
+    if published.name != release.manifest.name:
+        raise PublishRefused(
+            f"found dataset {published.name!r}, expected {release.manifest.name!r}; publish it elsewhere"
+        )
+
+
+def check_order(release: Sealed, versions: Iterable[str]) -> None:
+    """Refuse a release that was not built after the latest of the published versions."""
+    latest = latest_of(versions)
+    if latest is None:
+        return
+    if latest == release.version:
+        raise taken(release.version)
+    if release.manifest.previous != latest:
+        raise PublishRefused(
+            f"v{release.version} was built after {release.manifest.previous or 'nothing'}, but v{latest} is "
+            f"the latest version there, so that version and changelog do not hold: {_REBUILD}"
+        )
+
+
+def versions_in(names: Iterable[str]) -> frozenset[str]:
+    """Versions among the names of tags or folders, such as `v1.0.0`."""
+    return frozenset(name[1:] for name in names if name.startswith("v") and _is_version(name[1:]))
+
+
+def _is_version(text: str) -> bool:
+    try:
+        parse_version(text)
+    except VersionError:
+        return False
+    return True
+
+
+def latest_of(versions: Iterable[str]) -> str | None:
+    """The highest of some versions."""
+    return max(versions, key=parse_version, default=None)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Files to send and files to remove; false where there are none."""
+
+    send: tuple[str, ...]
+    remove: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.send or self.remove)
+
+
+def changes(release: Sealed, files: Mapping[str, RemoteFile]) -> Changes:
+    """What makes the files of a repository those of the release; `.gitattributes` stays."""
+    send = tuple(path for path in sorted(release.sums) if not _same(release, path, files.get(path)))
+    return Changes(send, tuple(sorted(files.keys() - release.sums.keys() - {ATTRIBUTES})))
+
+
+def is_published(release: Sealed, files: Mapping[str, RemoteFile]) -> bool:
+    """Whether some files are those of the release; reports, which are made from the rest, do not count."""
+    change = changes(release, files)
+    derived = (f"{layout.REPORTS}/", layout.CHECKSUMS)
+    return all(path.startswith(derived) for path in (*change.send, *change.remove))
+
+
+def _same(release: Sealed, path: str, file: RemoteFile | None) -> bool:
+    if file is None:
+        return False
+    return release.sums[path] == file.sha256 if file.sha256 else release.blob(path) == file.blob
+
+
+class Outcome(StrEnum):
+    """How publishing ended."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "nothing to do, published already"
+    PLANNED = "would be published"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was done, or would be.
+
+    sent: path -> bytes of the files that had to be sent; removed: files that the version before had and this
+    one has not; kept: how many files are those of the version before. news: the changelog of this version.
+    """
+
+    target: str
+    version: str
+    outcome: Outcome
+    sent: Mapping[str, int] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    kept: int = 0
+    news: str = ""
+
+    @property
+    def bytes_sent(self) -> int:
+        """Size of the files that had to be sent; what the target held of them already counts too."""
+        return sum(self.sent.values())
+
+    def text(self) -> str:
+        """Files, bytes and what changed, to be printed."""
+        lines = [f"{self.target}: v{self.version} {self.outcome}"]
+        if self.outcome is not Outcome.UNCHANGED:
+            lines += [f"{size:>15,}  {path}" for path, size in self.sent.items()]
+            lines += [f"{'removed':>15}  {path}" for path in self.removed]
+            lines.append(
+                f"{self.bytes_sent:>15,}  bytes in {len(self.sent)} files; {self.kept} files unchanged"
+            )
+            lines += ["", self.news]
+        return "\n".join(lines).rstrip()
+
+
+def news(release: Sealed) -> str:
+    """What the changelog says of the newest version."""
+    text = (release.folder / layout.CHANGELOG).read_text(encoding="utf-8")
+    return "## " + text.split("\n## ", 2)[1].strip() if "\n## " in text else ""

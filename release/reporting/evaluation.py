@@ -1,0 +1,230 @@
+"""What a report says, computed once from a release folder, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from math import hypot
+from pathlib import Path
+
+from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
+from routerset.release.evaluator.paper_tables import TITLES, Leak, leakage
+from routerset.release.evaluator.results import Estimate, Row
+from routerset.release.evaluator.routers import find_router
+from routerset.release.evaluator.scaling import Curve, scaling_up
+from routerset.release.manifest import Manifest, read_manifest
+from routerset.schemas.benchmarks import BENCHMARKS
+
+Progress = Callable[[int, int, str], None]
+PAPER, FAMILY = "paper", "family"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Results of one release.
+
+    method, scheme: how groups were chosen and items split in `rows` (a cell each) and `means` (over kinds).
+    family: rows under the split without repeated questions. leaks: the two splits side by side.
+    curves: the scaling-up study. notes: what was left out, and of which benchmarks. Benchmarks come in the
+    paper's order.
+    """
+
+    manifest: Manifest
+    benchmarks: tuple[str, ...]
+    method: str
+    scheme: str
+    rows: tuple[Row, ...]
+    means: tuple[Row, ...]
+    family: tuple[Row, ...]
+    leaks: tuple[Leak, ...]
+    curves: tuple[Curve, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Group sizes that were evaluated, ascending."""
+        return sorted({row.m for row in self.means})
+
+    @property
+    def routers(self) -> list[str]:
+        """Routers that were evaluated, in the order in which they were named."""
+        return list(dict.fromkeys(row.router for row in self.means))
+
+
+def find(
+    path: Path,
+    *,
+    benchmarks: Sequence[str] | None = None,
+    sizes: Sequence[int] = (3, 5),
+    encoder: str | None = None,
+    routers: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """Evaluate a release for its report.
+
+    routers: by default those that need no training. encoder: by default `minilm`, or else the first. A
+    benchmark that cannot be evaluated (no groups of these sizes, no test items, missing scores) is left out
+    with a note. progress: called with (done, total, next benchmark).
+
+    Raises UsageError for names that this release does not have, InputError for missing files or libraries.
+    """
+    release, wanted = load_release(path), list(routers or TRAINING_FREE)
+    with one_thread(release):
+        return _find(release, benchmarks, sizes, encoder, wanted, progress or (lambda *_: None))
+
+
+def one_thread(release: Release) -> AbstractContextManager[object]:
+    """Keep numeric libraries to one thread: matrices this small gain nothing from more (on a busy machine
+    they lose a factor of three), and sums come out the same on any number of cores.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if any(release.encoders(name) for name in release.benchmarks):  # else no router asks for scikit-learn
+        import sklearn.cluster  # noqa: F401  its OpenMP can be limited only once it is loaded
+
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
+
+
+def _find(
+    release: Release,
+    benchmarks: Sequence[str] | None,
+    sizes: Sequence[int],
+    encoder: str | None,
+    wanted: Sequence[str],
+    progress: Progress,
+) -> Findings:
+    manifest = read_manifest(release.path)
+    names = _benchmarks(release, benchmarks)
+    needs_vectors = {name for name in wanted if getattr(find_router(name)(), "uses_vectors", True)}
+    if encoder is not None and not any(encoder in release.encoders(name) for name in names):
+        raise UsageError(f"no vectors by encoder {encoder!r}; this release has {_listed(manifest.encoders)}")
+    methods = sorted({group.method for group in release.groups}, key=lambda m: (m != PAPER, m))
+    method = methods[0] if methods else PAPER
+    scheme = PAPER if PAPER in manifest.schemes else manifest.schemes[0]
+    schemes = (PAPER, FAMILY) if scheme == PAPER and FAMILY in manifest.schemes else (scheme,)
+
+    notes: dict[str, list[str]] = {}
+
+    def note(name: str, words: str) -> None:
+        notes.setdefault(words, []).append(name)
+
+    rows: dict[str, list[Row]] = {name: [] for name in schemes}
+    means: dict[str, list[Row]] = {name: [] for name in schemes}
+    curves: list[Curve] = []
+    for done, (name, curve) in enumerate(_curves(release, names)):
+        progress(done, len(names), name)
+        expected = BENCHMARKS[name].metric if name in BENCHMARKS else None
+        if expected and manifest.benchmarks[name].metric != expected:
+            note(
+                name, f"scored by {manifest.benchmarks[name].metric}, the reference LLM of V_R by {expected}"
+            )
+        found = {group.m for group in release.groups_of(name, method)}
+        if absent := sorted(set(sizes) - found):
+            note(name, f"no {method} groups of {' or '.join(f'm = {m}' for m in absent)}")
+        vectors = encoder in release.encoders(name) if encoder else bool(release.encoders(name))
+        usable = [r for r in wanted if vectors or r not in needs_vectors]
+        if usable != wanted:
+            note(name, f"no vectors, so without {_listed(r for r in wanted if r not in usable)}")
+        for side in schemes:
+            if usable and found.intersection(sizes):
+                try:
+                    result = evaluate(
+                        release,
+                        usable,
+                        benchmarks=[name],
+                        sizes=[m for m in sizes if m in found],
+                        encoder=encoder if vectors else None,
+                        method=method,
+                        scheme=side,
+                    )
+                except DataError as error:
+                    note(name, f"split {side}: {_relative(error, release.path)}")
+                else:
+                    rows[side] += result.rows
+                    means[side] += result.means
+        try:
+            curves += curve.result()
+        except DataError as error:
+            note(name, f"scaling up: {_relative(error, release.path)}")
+    progress(len(names), len(names), "")
+    family = (rows[FAMILY], means[FAMILY]) if len(schemes) == 2 else ([], [])
+    shares = {name: leaked_share(manifest, name, scheme) for name in names}
+    return Findings(
+        manifest,
+        tuple(names),
+        method,
+        scheme,
+        tuple(rows[scheme]),
+        tuple(means[scheme]),
+        tuple(family[0]),
+        tuple(leakage(means[scheme], family[1], shares)),
+        tuple(curves),
+        tuple(f"{_listed(of)}: {words}" for words, of in notes.items()),
+    )
+
+
+def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Future[list[Curve]]]]:
+    """Every benchmark with its scaling-up study, which is worked out beside all else that it needs."""
+    with ThreadPoolExecutor(1) as beside:
+        for name in names:
+            yield name, beside.submit(scaling_up, release, [name])
+
+
+def leaked_share(manifest: Manifest, benchmark: str, scheme: str) -> float:
+    """Share of test items whose question is also in train; 0 where there are no test items."""
+    entry = manifest.benchmarks[benchmark]
+    return entry.test_items_in_train[scheme] / max(entry.splits[scheme]["test"], 1)
+
+
+def difference(a: Estimate, b: Estimate) -> Estimate:
+    """a - b with its 95% interval, for values from different items.
+
+    Each limit combines the distances of a and b to theirs as independent errors (the method of variance
+    estimates recovery: Zou and Donner, Statistics in Medicine 27, 2008).
+    """
+    if a.value is None or b.value is None:
+        return Estimate(None, None, None)
+    value = a.value - b.value
+    if a.lo is None or a.hi is None or b.lo is None or b.hi is None:
+        return Estimate(value, None, None)
+    below = hypot(a.value - a.lo, b.hi - b.value)
+    above = hypot(a.hi - a.value, b.value - b.lo)
+    return Estimate.of(value, value - below, value + above)
+
+
+def average(estimates: Sequence[Estimate]) -> Estimate:
+    """Unweighted mean of values from different items, with an interval as in `difference`.
+
+    Undefined where there is no value, or one is undefined.
+    """
+    triples = [(e.value, e.lo, e.hi) for e in estimates]
+    values = [v for v, _, _ in triples if v is not None]
+    if not values or len(values) != len(triples):
+        return Estimate(None, None, None)
+    mean = sum(values) / len(values)
+    spans = [(v - lo, hi - v) for v, lo, hi in triples if v is not None and lo is not None and hi is not None]
+    if len(spans) != len(values):
+        return Estimate(mean, None, None)
+    below, above = (hypot(*side) / len(values) for side in zip(*spans, strict=True))
+    return Estimate.of(mean, mean - below, mean + above)
+
+
+def _benchmarks(release: Release, wanted: Sequence[str] | None) -> list[str]:
+    for name in wanted or ():
+        if name not in release.benchmarks:
+            raise UsageError(f"no benchmark {name!r}; this release has {_listed(release.benchmarks)}")
+    known = list(TITLES)
+    names = dict.fromkeys(wanted or release.benchmarks)
+    return sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))
+
+
+def _relative(error: DataError, path: Path) -> str:
+    """The message without the folder of the release: a report says the same wherever it was made."""
+    return str(error).replace(f"{path}/", "")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

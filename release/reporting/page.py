@@ -1,0 +1,181 @@
+"""The page of a report: one HTML file without a link to any other host."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from routerset.release.evaluator.bootstrap import RESAMPLES
+from routerset.release.evaluator.paper_tables import NOT_COMPARED, ROUTER_TITLES, paper_tables
+from routerset.release.evaluator.results import Estimate
+from routerset.release.evaluator.scaling import PROBABILITIES
+from routerset.release.reporting import tables as contents
+from routerset.release.reporting.colours import OTHER, RAMP, ROUTERS, css, of_router, variable
+from routerset.release.reporting.evaluation import Findings
+from routerset.release.reporting.grid import Cell, Column, label, number, text
+from routerset.release.reporting.plots_html import key, kinds_panel, scaling_panel
+
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+STYLE, SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("page.js")
+
+_SYMBOL = re.compile(r"\b(mu|V|E|r)_(\w)(?!\w)")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One benchmark at one m, as a row of marks between 0 and 1: yardsticks on the axis, routers below it."""
+
+    benchmark: str
+    yardsticks: dict[str, Estimate]
+    routers: dict[str, Estimate]
+
+    @property
+    def names(self) -> list[str]:
+        """Everything that has a mark."""
+        return [*self.yardsticks, *self.routers]
+
+    @property
+    def room(self) -> tuple[float, float] | None:
+        """From the best single LLM to the oracle; None where either is missing or there is no room."""
+        low, high = (self.yardsticks.get(name) for name in ("best_single", "oracle"))
+        if low is None or high is None or low.value is None or high.value is None or high.value <= low.value:
+            return None
+        return low.value, high.value
+
+    @property
+    def summary(self) -> str:
+        """All values, for those who cannot see the marks."""
+        marks = self.yardsticks | self.routers
+        return "; ".join(f"{label(name)} {tell(estimate)}" for name, estimate in marks.items())
+
+
+def render_page(found: Findings) -> str:
+    """The page. The same findings give the same text."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        autoescape=True,
+    )
+    environment.filters |= {
+        "pretty": pretty,
+        "label": label,
+        "tell": tell,
+        "number": number,
+        "thousands": "{:,}".format,
+        "shown": _shown,
+        "cell": _cell,
+    }
+    environment.tests["estimate"] = lambda cell: isinstance(cell, Estimate)
+    manifest = found.manifest
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    figure_rows = contents.kinds_of_figure(found)
+    overall = {m: contents.overall(found, m) for m in found.sizes}
+    return template.render(
+        style=Markup(_colours() + STYLE.read_text(encoding="utf-8")),
+        script=Markup(SCRIPT.read_text(encoding="utf-8")),
+        found=found,
+        manifest=manifest,
+        n_scores=sum(manifest.benchmarks[name].n_scores for name in found.benchmarks),
+        n_items=sum(manifest.benchmarks[name].n_items for name in found.benchmarks),
+        encoders=list(dict.fromkeys(row.encoder for row in found.means if row.encoder)),
+        overall=overall,
+        best={m: _best(values) for m, values in overall.items()},
+        verdicts=contents.verdicts(found),
+        standings={m: _standings(found, m) for m in found.sizes},
+        results=contents.results(found),
+        leading=contents.leading(found),
+        paper_tables=paper_tables(found.means, found.sizes),
+        scaling_panels=[(curve, scaling_panel(curve)) for curve in found.curves],
+        scaling=contents.scaling(found),
+        kinds_panels=[
+            (name, kinds_panel([row for row in figure_rows if row.benchmark == name]))
+            for name in dict.fromkeys(row.benchmark for row in figure_rows)
+        ],
+        kinds_routers=list(dict.fromkeys(row.router for row in figure_rows)),
+        kinds_m=figure_rows[0].m if figure_rows else None,
+        kinds=contents.kinds(found),
+        entropy=contents.entropy(found),
+        leaks=contents.leaks(found),
+        repeated=_repeated(found),
+        power=contents.power(found),
+        key=key,
+        css=css,
+        probabilities=PROBABILITIES,
+        resamples=RESAMPLES,
+    )
+
+
+def pretty(words: str) -> Markup:
+    """Words with their symbols set as such: V_B with a subscript, mu_o with a Greek letter."""
+    letters = {"mu": "μ"}
+    return Markup(
+        _SYMBOL.sub(
+            lambda m: f"<i>{letters.get(m[1], m[1])}</i><sub>{m[2]}</sub>",
+            str(escape(words)),
+        )
+    )
+
+
+def tell(estimate: Estimate, digits: int = 3) -> str:
+    """A value with its interval, on one line."""
+    return text(estimate, Column("", "", digits=digits))
+
+
+def _shown(value: float | None, digits: int) -> str:
+    """A number as typeset: a real minus sign, and a dash where it is undefined."""
+    return "\u2013" if value is None else number(value, digits).replace("-", "\u2212")
+
+
+def _cell(cell: Cell, column: Column) -> str:
+    """A cell without interval."""
+    if cell is None or isinstance(cell, float):
+        return _shown(cell, column.digits)
+    return f"{cell:,}" if isinstance(cell, int) else text(cell, column)
+
+
+def _colours() -> str:
+    """CSS variables of routers and of r_o(p), for light and for dark."""
+    pairs = {variable(name): of_router(name) for name in ROUTER_TITLES | ROUTERS}
+    pairs |= {variable(p): colours for p, colours in RAMP.items()} | {"--other": OTHER}
+    light, dark = ("".join(f"{name}:{colours[side]};" for name, colours in pairs.items()) for side in (0, 1))
+    return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+
+
+def _best(overall: dict[str, Estimate]) -> str | None:
+    """The existing router with the highest mean over benchmarks; of equal ones the first."""
+    rivals = {
+        name: e.value for name, e in overall.items() if name not in NOT_COMPARED and e.value is not None
+    }
+    return max(rivals, key=lambda name: rivals[name], default=None)
+
+
+def _standings(found: Findings, m: int) -> list[Standing]:
+    rows = [row for row in found.means if row.m == m]
+    standings = []
+    for name in dict.fromkeys(row.benchmark for row in rows):
+        marks = {row.router: row.metrics["mu_o"] for row in rows if row.benchmark == name}
+        standings.append(
+            Standing(
+                name,
+                {r: marks[r] for r in ("random", "best_single", "oracle") if r in marks},
+                {r: e for r, e in marks.items() if r not in NOT_COMPARED},
+            )
+        )
+    return standings
+
+
+def _repeated(found: Findings) -> dict[str, tuple[int, int]]:
+    """Benchmark -> test items whose question is also in train, and all test items; those that have any."""
+    entries = {name: found.manifest.benchmarks[name] for name in found.benchmarks}
+    counts = {
+        name: (e.test_items_in_train[found.scheme], e.splits[found.scheme]["test"])
+        for name, e in entries.items()
+    }
+    return {name: count for name, count in counts.items() if count[0]}

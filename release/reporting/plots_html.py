@@ -1,0 +1,142 @@
+"""Figures of the page: inline SVG with the colours of the page, legible on light and on dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import log10
+
+from markupsafe import Markup, escape
+
+from routerset.release.evaluator.paper_tables import KindRow
+from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
+from routerset.release.reporting.colours import css
+from routerset.release.reporting.grid import KINDS, label, number
+from routerset.release.reporting.plots_png import BANDS
+
+WIDTH, HEIGHT = 320, 216
+_LEFT, _RIGHT, _TOP, _BOTTOM = 30, 8, 8, 28
+_RADIUS = 3.4
+
+
+def scaling_panel(curve: Curve) -> Markup:
+    """One benchmark of Figure 2: r_o(p) over m, with bands that hold 95% of the subsets."""
+    sizes = spread_sizes(curve.pool)
+    span = max(log10(curve.pool), 1e-9)
+    xs = [_x(log10(int(m)) / span) for m in sizes]
+    marks = []
+    for p in PROBABILITIES:
+        mean, low, high = (values.tolist() for values in curve.mean_and_band(p, sizes))
+        band = [*zip(xs, map(_y, high), strict=True), *reversed([*zip(xs, map(_y, low), strict=True)])]
+        style = css(p)
+        tip = f"r_o({p:g}): {number(mean[0], 3)} with 1 candidate, {number(mean[-1], 3)} with {curve.pool}"
+        if p in BANDS:
+            marks.append(f'<polygon points="{_points(band)}" fill="{style}" class="band"/>')
+        line = _points(zip(xs, map(_y, mean), strict=True))
+        marks.append(
+            f'<polyline points="{line}" stroke="{style}" class="line"><title>{tip}</title></polyline>'
+        )
+    if curve.reference_score is not None:
+        marks.append(_reference(curve.reference_model or "reference LLM", curve.reference_score))
+    ticks = [(_x(k / span), f"{10**k:,}") for k in range(5) if k <= span + 1e-9]
+    ends_of = {p: curve.accuracy(p).mean(axis=0) for p in (0.0, 0.5, 1.0)}
+    summary = f"{label(curve.benchmark)}, {curve.pool} models: " + "; ".join(
+        f"r_o({p:g}) goes from {number(float(v[0]), 2)} to {number(float(v[-1]), 2)}"
+        for p, v in ends_of.items()
+    )
+    return _svg(summary, ticks, marks)
+
+
+def _reference(name: str, score: float) -> str:
+    """A dashed line, explained in the corner below all curves."""
+    y, right = _y(score), WIDTH - _RIGHT
+    words = f"- - {escape(name)} {number(score, 2)}"
+    return (
+        f'<line x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" class="ref"/>'
+        f'<text x="{right - 3}" y="{_y(0.05):.1f}" text-anchor="end">{words}</text>'
+    )
+
+
+def kinds_panel(rows: Sequence[KindRow]) -> Markup:
+    """One benchmark of Figure 3: mu_o of each router in the three kinds of groups. rows: of one m."""
+    step = 0.76 / max(len(rows), 1)
+    marks = []
+    for i, row in enumerate(rows):
+        for k, kind in enumerate(KINDS):
+            e = row.kinds.get(kind)
+            if e is None or e.value is None:
+                continue
+            x = _x((k + 0.5 + (i - (len(rows) - 1) / 2) * step) / len(KINDS))
+            y = _y(e.value)
+            tip = f"{label(row.router)}, {KINDS[kind]}: {number(e.value, 3)}"
+            shape = _shape(row.router, x, y)
+            if e.lo is not None and e.hi is not None:
+                tip += f" [{number(e.lo, 3)}, {number(e.hi, 3)}]"
+                ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{_y(e.lo):.1f}" y2="{_y(e.hi):.1f}"'
+                shape = f'<line {ends} class="whisker"/>{shape}'
+            colour = f"color:{css(row.router)}"
+            marks.append(f'<g style="{colour}" class="mark"><title>{escape(tip)}</title>{shape}</g>')
+    ticks = [(_x((k + 0.5) / len(KINDS)), words) for k, words in enumerate(KINDS.values())]
+    summary = f"{label(rows[0].benchmark)}, m = {rows[0].m}: " + "; ".join(
+        f"{label(row.router)} "
+        + ", ".join(f"{KINDS[k]} {number(row.kinds[k].value, 2)}" for k in KINDS if k in row.kinds)
+        for row in rows
+    )
+    return _svg(summary, ticks, marks)
+
+
+def key(router: str) -> Markup:
+    """The marker of a router, for a legend."""
+    shape = _shape(router, 7, 7)
+    style = f'style="color:{css(router)}"'
+    return Markup(f'<svg class="key" viewBox="0 0 14 14" aria-hidden="true" {style}>{shape}</svg>')
+
+
+def _shape(router: str, x: float, y: float) -> str:
+    """A marker; routers differ in shape as well as colour."""
+    r = _RADIUS
+    match router:
+        case "oracle" | "r_o_0.5":
+            hollow = ' class="hollow"' if router == "r_o_0.5" else ""
+            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}"{hollow}/>'
+        case "c_roberta":
+            return f'<rect x="{x - r:.1f}" y="{y - r:.1f}" width="{2 * r}" height="{2 * r}"/>'
+        case "knn":
+            corners = [(x, y - r - 0.8), (x + r + 0.6, y + r - 0.4), (x - r - 0.6, y + r - 0.4)]
+        case "best_single":
+            corners = [(x, y - r - 1), (x + r + 1, y), (x, y + r + 1), (x - r - 1, y)]
+        case "random":
+            cross = f"M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0 -{2 * r}l-{2 * r} {2 * r}"
+            return f'<path d="{cross}" class="cross"/>'
+        case _:
+            corners = [(x, y + r + 0.8), (x + r + 0.6, y - r + 0.4), (x - r - 0.6, y - r + 0.4)]
+    return f'<polygon points="{_points(corners)}"/>'
+
+
+def _svg(summary: str, ticks: Sequence[tuple[float, str]], marks: Sequence[str]) -> Markup:
+    return Markup(
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
+        + "".join(_axes(ticks))
+        + "".join(marks)
+        + "</svg>"
+    )
+
+
+def _axes(ticks: Sequence[tuple[float, str]]) -> Iterator[str]:
+    for v in (0, 0.2, 0.4, 0.6, 0.8, 1):
+        y = _y(v)
+        yield f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
+        yield f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{v:g}</text>'
+    for x, words in ticks:
+        yield f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>'
+
+
+def _x(share: float) -> float:
+    return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
+
+
+def _y(score: float) -> float:
+    return HEIGHT - _BOTTOM - score * (HEIGHT - _TOP - _BOTTOM)
+
+
+def _points(pairs: Iterable[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)

@@ -1,0 +1,131 @@
+"""Figures 2 and 3 of the paper as PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from routerset.release.evaluator.paper_tables import KindRow
+from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
+from routerset.release.reporting.colours import HOLLOW, MARKS, RAMP, of_router
+from routerset.release.reporting.grid import KINDS, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BANDS = (0.0, 1.0)
+"""The p whose bands Figure 2 shows: those of all six would hide each other."""
+_DPI = 150
+_STYLE: dict[Any, object] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9aa3af",
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e8eaee",
+    "xtick.color": "#4b5563",
+    "ytick.color": "#4b5563",
+    "legend.frameon": False,
+}
+
+
+def scaling_png(curves: Sequence[Curve]) -> bytes:
+    """Figure 2: accuracy of r_o(p) over the number of candidates, a panel per benchmark."""
+    with _panels(len(curves)) as (figure, axes):
+        for curve, ax in zip(curves, axes, strict=True):
+            _scaling_panel(ax, curve)
+        figure.supxlabel("number of candidates m (log scale)", fontsize=9)
+        figure.supylabel("mean score", fontsize=9)
+        return _png(figure, axes[0])
+
+
+def _scaling_panel(ax: Axes, curve: Curve) -> None:
+    sizes = spread_sizes(curve.pool)
+    for p in reversed(PROBABILITIES):
+        mean, low, high = curve.mean_and_band(p, sizes)
+        title = "random, p = 0" if p == 0 else "oracle, p = 1" if p == 1 else f"p = {p:g}"
+        ax.plot(sizes, mean, color=RAMP[p][0], linewidth=1.6, label=title)
+        if p in BANDS:
+            ax.fill_between(sizes, low, high, color=RAMP[p][0], alpha=0.14, linewidth=0)
+    _reference(ax, curve.reference_score)
+    ax.set_xscale("log")
+    ax.set_xlim(1, max(curve.pool, 2))
+    decades = [10**k for k in range(5) if 10**k <= curve.pool]
+    ax.set_xticks(decades, [str(d) for d in decades])
+    ax.minorticks_off()
+    ax.set_title(f"{label(curve.benchmark)}  (pool of {curve.pool:,})")
+
+
+def kinds_png(rows: Sequence[KindRow]) -> bytes:
+    """Figure 3: mu_o by kind of group with 95% intervals, a panel per benchmark. rows: of one m."""
+    benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
+    with _panels(len(benchmarks)) as (figure, axes):
+        for name, ax in zip(benchmarks, axes, strict=True):
+            _kinds_panel(ax, [row for row in rows if row.benchmark == name])
+            ax.set_title(label(name))
+        figure.supylabel(f"mean score of the chosen LLMs (m = {rows[0].m})", fontsize=9)
+        return _png(figure, axes[0])
+
+
+def _kinds_panel(ax: Axes, rows: Sequence[KindRow]) -> None:
+    step = 0.72 / max(len(rows), 1)
+    for i, row in enumerate(rows):
+        for x, kind in enumerate(KINDS):
+            estimate = row.kinds.get(kind)
+            if estimate is None or estimate.value is None:
+                continue
+            at = x + (i - (len(rows) - 1) / 2) * step
+            colour = of_router(row.router)[0]
+            if estimate.lo is not None and estimate.hi is not None:
+                ax.plot([at, at], [estimate.lo, estimate.hi], color=colour, linewidth=1.2)
+            ax.plot(
+                [at], [estimate.value], MARKS.get(row.router, "v"), color=colour, markersize=4,
+                fillstyle="none" if row.router == HOLLOW else "full",
+                label=label(row.router) if x == 0 else None,
+            )  # fmt: skip
+    ax.set_xticks(range(len(KINDS)), list(KINDS.values()))
+    ax.set_xlim(-0.5, len(KINDS) - 0.5)
+    ax.grid(axis="x", visible=False)
+
+
+def _reference(ax: Axes, score: float | None) -> None:
+    if score is not None:
+        ax.axhline(score, color="#374151", linewidth=1, linestyle=(0, (4, 3)), label="reference LLM")
+
+
+@contextmanager
+def _panels(n: int) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of n panels, at most four side by side, styled whatever the user's own style is."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    across = min(4, n) if n > 4 else min(2, n)
+    down = -(-n // across)
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        figure = Figure(figsize=(2.9 * across + 0.4, 2.25 * down + 0.7), layout="constrained")
+        axes = [figure.add_subplot(down, across, i + 1) for i in range(n)]
+        for ax in axes:
+            ax.set_ylim(-0.02, 1.03)
+            ax.set_yticks(np.linspace(0, 1, 6))
+        yield figure, axes
+
+
+def _png(figure: Figure, first: Axes) -> bytes:
+    """The picture, without the date and the name of the program that drew it."""
+    handles, labels = first.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=7)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
+    return out.getvalue()

@@ -1,0 +1,222 @@
+"""The tables of a report, from its findings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from routerset.release.evaluator.paper_tables import NOT_COMPARED, KindRow, by_kind
+from routerset.release.evaluator.results import Estimate, Row
+from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS
+from routerset.release.reporting.evaluation import Findings, average, difference
+from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
+
+BENCHMARK = Column("benchmark", "Benchmark", choose=True)
+SIZE = Column("m", "m", choose=True)
+ROUTER = Column("router", "Router", choose=True)
+METRICS = {
+    "mu_o": Column("mu_o", "mu_o", bar=True),
+    "v_r": Column("v_r", "V_R"),
+    "v_b": Column("v_b", "V_B"),
+    "v_b_train": Column("v_b_train", "V_B train"),
+    "oracle_gap": Column("oracle_gap", "oracle gap"),
+    "e_p": Column("e_p", "E_p"),
+    "marginal_entropy": Column("marginal_entropy", "H"),
+}
+MEAN = "mean"
+_STEPS = (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000)
+
+
+def summary(findings: Findings) -> Grid:
+    """The main table: mu_o of every router on every benchmark, and the mean over benchmarks."""
+    names = list(dict.fromkeys(row.benchmark for row in findings.means))
+    cells = {(row.m, row.router, row.benchmark): row.metrics["mu_o"] for row in findings.means}
+    rows: list[tuple[Cell, ...]] = []
+    for m in findings.sizes:
+        for router in findings.routers:
+            of_router = [cells.get((m, router, name)) for name in names]
+            known = [e for e in of_router if e is not None]
+            mean = average(known) if len(known) == len(names) else None
+            rows.append((m, router, *of_router, mean))
+    return Grid(
+        "mu_o, the mean test score of the chosen LLMs: means over the three kinds of groups, with paired "
+        f"bootstrap 95% intervals. {_setting(findings)}",
+        (
+            Column("m", "m"),
+            Column("router", "Router"),
+            *(Column(n, label(n), digits=2) for n in names),
+            Column(MEAN, "Mean", digits=2),
+        ),
+        tuple(rows),
+    )
+
+
+def results(findings: Findings) -> Grid:
+    """Every metric of every router, as means over the kinds."""
+    rows = sorted(findings.means, key=lambda row: _order(findings, row))
+    return Grid(
+        f"Means over the three kinds of groups, with paired bootstrap 95% intervals. {_setting(findings)}",
+        (BENCHMARK, SIZE, ROUTER, *METRICS.values()),
+        tuple((r.benchmark, r.m, r.router, *(r.metrics[name] for name in METRICS)) for r in rows),
+    )
+
+
+def leading(findings: Findings) -> frozenset[tuple[str, int, str]]:
+    """(benchmark, m, router) of the existing routers that no other one surpasses in mu_o."""
+    best: dict[tuple[str, int], float] = {}
+    rivals = [row for row in findings.means if row.router not in NOT_COMPARED]
+    values = {(r.benchmark, r.m, r.router): r.metrics["mu_o"].value or 0.0 for r in rivals}
+    for (name, m, _), value in values.items():
+        best[name, m] = max(value, best.get((name, m), 0.0))
+    return frozenset(cell for cell, value in values.items() if value == best[cell[:2]])
+
+
+def entropy(findings: Findings) -> Grid:
+    """Table 3: how varied the choices are, by kind of group."""
+    rows: list[tuple[Cell, ...]] = []
+    pairs = zip(by_kind(findings.rows, "e_p"), by_kind(findings.rows, "marginal_entropy"), strict=True)
+    for e_p, marginal in pairs:
+        values = [side.kinds.get(kind) for side in (e_p, marginal) for kind in KINDS]
+        rows.append((e_p.benchmark, e_p.m, e_p.router, *values))
+    columns = [
+        Column(f"{key}_{kind}", f"{title} {words}", digits=2)
+        for key, title in (("e_p", "E_p"), ("marginal_entropy", "H"))
+        for kind, words in KINDS.items()
+    ]
+    return Grid(
+        "Entropy of the selection probabilities (E_p) and of the choices made (H), in bits, by kind of "
+        f"group, with bootstrap 95% intervals. {_setting(findings)}",
+        (BENCHMARK, SIZE, ROUTER, *columns),
+        tuple(sorted(rows, key=lambda row: findings.benchmarks.index(str(row[0])))),
+    )
+
+
+def leaks(findings: Findings) -> Grid:
+    """What repeated questions are worth: mu_o under the splits `paper` and `family`, most repeated first."""
+    rows = [
+        (k.benchmark, k.m, k.router, k.leaked, k.paper, k.family, difference(k.paper, k.family))
+        for k in sorted(findings.leaks, key=lambda k: -k.leaked)
+    ]
+    return Grid(
+        "mu_o under the split paper and under family, which keeps all copies of a question on one side. "
+        "Repeated: share of the test items of paper whose question is also in train. The two splits test on "
+        "different items, so the 95% interval of the difference combines two independent ones.",
+        (
+            BENCHMARK,
+            SIZE,
+            ROUTER,
+            Column("leaked", "Repeated"),
+            Column("paper", "mu_o paper"),
+            Column("family", "mu_o family"),
+            Column("difference", "Difference"),
+        ),
+        tuple(rows),
+    )
+
+
+def kinds(findings: Findings) -> Grid:
+    """The values of Figure 3, for every m."""
+    rows = by_kind(findings.rows, "mu_o")
+    return Grid(
+        f"mu_o by kind of group, with bootstrap 95% intervals. {_setting(findings)}",
+        (BENCHMARK, SIZE, ROUTER, *(Column(kind, words) for kind, words in KINDS.items())),
+        tuple((r.benchmark, r.m, r.router, *(r.kinds.get(kind) for kind in KINDS)) for r in rows),
+    )
+
+
+def kinds_of_figure(findings: Findings) -> list[KindRow]:
+    """What Figure 3 shows: the strong routers, the existing ones and the best single LLM, at m = 5.
+
+    At the largest size where there is no 5; nothing where nothing was evaluated.
+    """
+    if not findings.sizes:
+        return []
+    m = 5 if 5 in findings.sizes else findings.sizes[-1]
+    hidden = {"mean", "random"}
+    return [r for r in by_kind(findings.rows, "mu_o") if r.m == m and r.router not in hidden]
+
+
+def scaling(findings: Findings) -> Grid:
+    """The values of Figure 2: mean over random subsets, with the range that holds 95% of them."""
+    rows: list[tuple[Cell, ...]] = []
+    for curve in findings.curves:
+        sizes = [*(m for m in _STEPS if m < curve.pool), curve.pool]
+        bands = [curve.mean_and_band(p, np.array(sizes)) for p in PROBABILITIES]
+        rows += [
+            (curve.benchmark, m, *(Estimate.of(*(values[i] for values in band)) for band in bands))
+            for i, m in enumerate(sizes)
+        ]
+    return Grid(
+        f"Mean score of r_o(p) over {SUBSETS} random subsets of m LLMs, and the range of 95% of them.",
+        (BENCHMARK, SIZE, *(Column(f"p{p:g}", f"p = {p:g}") for p in PROBABILITIES)),
+        tuple(rows),
+    )
+
+
+def power(findings: Findings) -> Grid:
+    """What is in each benchmark, and the smallest difference that its test items can show."""
+    mdd = {(row.benchmark, row.m): row.mdd for row in findings.means}
+    rows: list[tuple[Cell, ...]] = []
+    for name in findings.benchmarks:
+        entry = findings.manifest.benchmarks[name]
+        reference = number(entry.reference_score, 3)
+        rows.append(
+            (
+                name,
+                entry.n_items,
+                *(entry.splits[findings.scheme][side] for side in ("train", "test")),
+                entry.n_models_complete,
+                entry.mean_score,
+                f"{entry.reference_model or 'none'} {reference}",
+                entry.metric,
+                *(mdd.get((name, m)) for m in findings.sizes),
+            )
+        )
+    return Grid(
+        "MDD, minimum detectable difference: the smallest true difference in mu_o between two routers that "
+        "choose independently that these test items show with 80% power, at the 5% level.",
+        (
+            Column("benchmark", "Benchmark"),
+            Column("items", "Items"),
+            Column("train", "Train"),
+            Column("test", "Test"),
+            Column("models", "LLMs"),
+            Column("mean_score", "Mean score"),
+            Column("reference", "Reference LLM"),
+            Column("metric", "Metric"),
+            *(Column(f"mdd_m{m}", f"MDD, m = {m}") for m in findings.sizes),
+        ),
+        tuple(rows),
+    )
+
+
+def verdicts(findings: Findings) -> tuple[int, int, int]:
+    """Cells (benchmark, m, existing router) clearly better, clearly worse than the LLM that is best on train,
+    and undecided: by whether the interval of V_B on train lies above, below or around 1.
+    """
+    better = worse = undecided = 0
+    for row in findings.means:
+        ratio = row.metrics["v_b_train"]
+        if row.router in NOT_COMPARED or ratio.lo is None or ratio.hi is None:
+            continue
+        better += ratio.lo > 1
+        worse += ratio.hi < 1
+        undecided += ratio.lo <= 1 <= ratio.hi
+    return better, worse, undecided
+
+
+def overall(findings: Findings, m: int) -> dict[str, Estimate]:
+    """mu_o of each router at one m, averaged over the benchmarks; only routers that have run on all."""
+    of_m = [row for row in findings.means if row.m == m]
+    n = len({row.benchmark for row in of_m})
+    by_router: dict[str, list[Estimate]] = {}
+    for row in of_m:
+        by_router.setdefault(row.router, []).append(row.metrics["mu_o"])
+    return {router: average(values) for router, values in by_router.items() if len(values) == n}
+
+
+def _order(findings: Findings, row: Row) -> tuple[int, int]:
+    return findings.benchmarks.index(row.benchmark), row.m
+
+
+def _setting(findings: Findings) -> str:
+    return f"Groups: {findings.method}; split: {findings.scheme}."

@@ -1,0 +1,239 @@
+"""Writes the Parquet files of a release from the tables of a build."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from routerset.release import layout
+from routerset.release.errors import ReleaseError, ReleaseInputError
+from routerset.release.files import read_table, sha256
+from routerset.release.layout import Group
+from routerset.release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, Writer, registry_order
+from routerset.release.options import ReleaseOptions
+from routerset.release.scores import ScoreSummary, read_scores
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
+from routerset.schemas.tables import Split
+
+CELLS = 1 << 22
+"""Scores of candidates in one row group at most: 20 MB with their labels."""
+ROWS = 1 << 14
+"""Items in one row group at most: their prompts are long."""
+WORKERS = 2
+"""Files written at a time."""
+
+
+def write_tables(
+    build: Path, release: Path, options: ReleaseOptions, writer: Writer, progress: Callable[[str], None]
+) -> Manifest:
+    """Write every table of a release, benchmark by benchmark; returns its manifest, still without a version.
+
+    Raises ReleaseInputError for a missing table, ReleaseError for tables that do not fit each other.
+    """
+    source = build / "tables"
+    names = sorted(_partitions(source / "items", "benchmark"), key=registry_order)
+    if not names:
+        raise ReleaseInputError(f"{source / 'items'}: no benchmark found; run `routerset build` first")
+    runs = read_table(source / "runs.parquet")
+    entries: dict[str, BenchmarkEntry] = {}
+    tables: dict[str, TableEntry] = {}
+    members: dict[str, layout.Members] = {}
+    dimensions: dict[str, int] = {}
+    for name in names:
+        progress(name)
+        benchmark = _load(source, name, options.schemes)
+        for encoder, vectors in benchmark.vectors.items():
+            size = vectors["vector"].type.list_size
+            if dimensions.setdefault(encoder, size) != size:
+                raise ReleaseError(
+                    f"embeddings, encoder {encoder}: found {size} numbers a vector for {name}, expected "
+                    f"{dimensions[encoder]} as before; embed again"
+                )
+        tables |= _write_benchmark(benchmark, release, writer)
+        path = layout.scores_path(name)
+        tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
+        members[name] = benchmark.members
+        entries[name] = _entry(benchmark, runs, options.skipped_groups)
+    tables[layout.MODELS] = _copy(source / "models.parquet", release, layout.MODELS)
+    groups = layout.groups_table(members)
+    tables[layout.GROUPS] = _write(release, layout.GROUPS, layout.GROUPS_SCHEMA, iter([groups]), writer)
+    return Manifest(
+        name=options.name,
+        version="",
+        previous=None,
+        schemes=options.schemes,
+        seed=options.seed,
+        benchmarks=entries,
+        encoders={e: {**_describe(e, options), "dimension": d} for e, d in sorted(dimensions.items())},
+        n_models=tables[layout.MODELS].rows,
+        tables=tables,
+        accounting=tuple(options.accounting),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Benchmark:
+    """One benchmark in memory. matrix: (models, items); rows: group -> rows of the matrix, by rank."""
+
+    name: str
+    columns: pa.Table
+    schemes: Sequence[str]
+    members: Mapping[Group, list[str]]
+    rows: Mapping[Group, np.ndarray]
+    matrix: np.ndarray
+    summary: ScoreSummary
+    scores: Path
+    vectors: Mapping[str, pa.Table]
+
+
+def _load(source: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
+    if name not in BENCHMARKS:
+        raise ReleaseError(f"{name}: not in the registry; add a row to schemas/benchmarks.py")
+    part = f"benchmark={name}/part-0.parquet"
+    items = read_table(source / "items" / part)
+    splits = {s: read_table(source / "splits" / f"scheme={s}" / part) for s in schemes}
+    columns = layout.item_columns(name, items, splits, BENCHMARKS[name].publish_text)
+    members: dict[Group, list[str]] = {}
+    for method in sorted(_partitions(source / "groups", "method")):
+        path = source / "groups" / f"method={method}" / part
+        if path.exists():
+            table = read_table(path)
+            table = table.append_column("method", pa.repeat(method, table.num_rows))
+            members |= layout.members_of(table, f"{path}")
+    models = sorted({model for candidates in members.values() for model in candidates})
+    row_of = {model: row for row, model in enumerate(models)}
+    scores = source / "scores" / part
+    matrix, summary = read_scores(scores, models, items.num_rows)
+    vectors = {}
+    for encoder in sorted(_partitions(source / "embeddings", "encoder")):
+        path = source / "embeddings" / f"encoder={encoder}" / part
+        if path.exists():
+            vectors[encoder] = read_table(path)
+            if not vectors[encoder]["item"].equals(items["item"]):
+                raise ReleaseError(
+                    f"{path}: found {vectors[encoder].num_rows} items, expected the {items.num_rows} of "
+                    "table items in canonical order; embed again"
+                )
+    rows = {g: np.array([row_of[m] for m in candidates]) for g, candidates in members.items()}
+    return _Benchmark(name, columns, schemes, members, rows, matrix, summary, scores, vectors)
+
+
+def _write_benchmark(benchmark: _Benchmark, release: Path, writer: Writer) -> dict[str, TableEntry]:
+    """Write data and vectors of every split; returns an entry per file."""
+    jobs: list[tuple[str, pa.Schema, pa.Table, np.ndarray]] = []
+    groups = list(benchmark.members)
+    for split in Split:
+        rows = layout.rows_of(benchmark.columns, benchmark.schemes[0], split)
+        path = layout.data_path(benchmark.name, split)
+        jobs.append((path, layout.data_schema(benchmark.schemes, groups), benchmark.columns, rows))
+        for encoder, table in benchmark.vectors.items():
+            own = benchmark.columns.select(["item_id", "subset"]).append_column("embedding", table["vector"])
+            path = layout.vectors_path(encoder, benchmark.name, split)
+            jobs.append((path, layout.vectors_schema(table["vector"].type.list_size, groups), own, rows))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        entries = pool.map(
+            lambda job: _write(release, job[0], job[1], _row_groups(benchmark, job[2], job[3]), writer), jobs
+        )
+        return {job[0]: entry for job, entry in zip(jobs, entries, strict=True)}
+
+
+def _row_groups(benchmark: _Benchmark, own: pa.Table, rows: np.ndarray) -> Iterator[pa.Table]:
+    """Rows of one file, so many at a time that they fit the memory: their own columns, then every group's."""
+    step = max(1, min(ROWS, CELLS // max(1, sum(group.m for group in benchmark.rows))))
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        block = np.ascontiguousarray(benchmark.matrix[:, part].T)
+        table = own.take(pa.array(part))
+        for name, column in layout.group_columns(block, benchmark.rows).items():
+            table = table.append_column(name, column)
+        yield table
+
+
+def _write(
+    release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Table], writer: Writer
+) -> TableEntry:
+    size = 0
+
+    def measured() -> Iterator[pa.Table]:
+        nonlocal size
+        for table in tables:
+            size += table.nbytes
+            yield table
+
+    rows = writer.write_batches(release / path, schema, measured())
+    return TableEntry(sha256(release / path), rows, (release / path).stat().st_size, size)
+
+
+def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None = None) -> TableEntry:
+    """Take over a table as it is: it is in its final form already."""
+    rows, size = (summary.records, summary.arrow_bytes) if summary else _measure(source)
+    (release / path).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, release / path)
+    return TableEntry(sha256(release / path), rows, (release / path).stat().st_size, size)
+
+
+def _measure(path: Path) -> tuple[int, int]:
+    table = read_table(path)
+    return table.num_rows, table.nbytes
+
+
+def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> BenchmarkEntry:
+    known = BENCHMARKS[benchmark.name]
+    columns, summary = benchmark.columns, benchmark.summary
+    mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
+    subsets = columns["subset"].to_pylist()
+    return BenchmarkEntry(
+        metric=_metric(known, mine),
+        reference_model=known.reference_model,
+        reference_score=known.reference_score,
+        binary=summary.binary,
+        n_items=columns.num_rows,
+        n_models=summary.models,
+        n_models_complete=summary.complete,
+        n_scores=summary.records,
+        mean_score=summary.mean,
+        n_runs=mine.num_rows,
+        runs_superseded=mine.num_rows - int(pc.sum(mine["chosen"]).as_py() or 0),
+        text_published=known.publish_text,
+        subsets={s: subsets.count(s) for s in dict.fromkeys(subsets)},
+        splits={
+            scheme: {split.value: len(layout.rows_of(columns, scheme, split)) for split in Split}
+            for scheme in benchmark.schemes
+        },
+        test_items_in_train={scheme: layout.leaked(columns, scheme) for scheme in benchmark.schemes},
+        groups=tuple(group.column for group in benchmark.members),
+        skipped_groups=tuple(
+            {key: value for key, value in row.items() if key != "benchmark"}
+            for row in skipped
+            if row["benchmark"] == benchmark.name
+        ),
+        encoders=tuple(benchmark.vectors),
+    )
+
+
+def _metric(known: Benchmark, runs: pa.Table) -> str:
+    """Metric of the scores: the official one under its own name, else what the runs were read from."""
+    found = set(runs.filter(runs["chosen"])["metric"].to_pylist())
+    others = sorted(found - {known.metric, *known.metric_aliases})
+    return "/".join(others) if others else known.metric
+
+
+def _describe(encoder: str, options: ReleaseOptions) -> Row:
+    if encoder in options.encoders:
+        return options.encoders[encoder]
+    from routerset.embed.encoders import ENCODERS
+
+    known = asdict(ENCODERS[encoder]) if encoder in ENCODERS else {}
+    return {key: value for key, value in known.items() if key not in ("name", "package")}
+
+
+def _partitions(folder: Path, key: str) -> list[str]:
+    """Values of a partition key below a table's folder."""
+    return [p.name.removeprefix(f"{key}=") for p in folder.glob(f"{key}=*") if p.is_dir()]

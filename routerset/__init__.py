@@ -1,0 +1,5 @@
+"""routerset: the data behind LLM routing."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

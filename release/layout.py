@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release.errors import ReleaseError
+from routerset.schemas.matrix import missing
 from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, CHANGELOG, LICENSE = "manifest.json", "README.md", "CHANGELOG.md", "LICENSE"
@@ -29,8 +30,6 @@ EVALUATOR, REPORTS = "evaluator", "reports"
 
 LABEL_SHARE = 0.95
 """A candidate is a good choice for an item from this share of the best score in the group on."""
-MISSING = 255
-"""No score, in a matrix of uint8; in a matrix of floats it is NaN."""
 
 _GROUP = re.compile(rf"(.+)_m([1-9]\d*)_({'|'.join(Kind)})")
 _TEXT = ("question", "prompt")
@@ -183,7 +182,7 @@ def group_columns(scores: np.ndarray, members: Mapping[Group, np.ndarray]) -> di
     columns = {}
     for group, models in members.items():
         block = scores[:, models]
-        lost = block == MISSING if block.dtype == np.uint8 else np.isnan(block)
+        lost = missing(block)
         values = pa.array(block.astype(np.float32).ravel(), mask=lost.ravel() if lost.any() else None)
         columns[group.column] = pa.FixedSizeListArray.from_arrays(
             values, type=_list(pa.float32(), group.m, nullable=True)

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from routerset.expectations.session import Made, Session, quoted, readable
 from routerset.expectations.target import DATA, VECTORS, Part, What
-from routerset.expectations.views.matrices import MISSING, GroupKey, Matrix
+from routerset.expectations.views.matrices import GroupKey
+from routerset.schemas.matrix import ScoreMatrix, as_floats
 from routerset.schemas.tables import Kind
 
 LABEL_SHARE = 0.95
@@ -33,7 +34,7 @@ GROUP_COLUMNS = pa.schema(
 
 
 def benchmark_columns(
-    session: Session, benchmark: str, members: Mapping[GroupKey, Sequence[str]], matrix: Matrix
+    session: Session, benchmark: str, members: Mapping[GroupKey, Sequence[str]], matrix: ScoreMatrix
 ) -> Iterator[dict[str, object]]:
     """Columns of scores and labels of a benchmark's data and vectors files, against its scores and groups.
 
@@ -49,7 +50,7 @@ def benchmark_columns(
 
 
 def _file_columns(
-    part: Part, groups: Mapping[GroupKey, np.ndarray], item_of: Mapping[str, int], matrix: Matrix
+    part: Part, groups: Mapping[GroupKey, np.ndarray], item_of: Mapping[str, int], matrix: ScoreMatrix
 ) -> Iterator[dict[str, object]]:
     listed = {f"{method}_m{m}_{kind}{end}" for method, m, kind in groups for end in ("", "_label")}
     present = {name for name in part.schema.names if _COLUMN.fullmatch(name)}
@@ -95,15 +96,14 @@ def _compare(
     return {"wrong_scores": wrong_scores, "wrong_labels": wrong_labels, "first_wrong": first}
 
 
-def _expected(matrix: Matrix, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+def _expected(matrix: ScoreMatrix, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Scores of candidates on items, (items, candidates) float32, NaN where there is none."""
     n_items = matrix.scores.shape[1]
     if not matrix.scores.size:
         return np.full((len(items), len(rows)), np.nan, np.float32)
-    block = matrix.scores[rows][:, np.clip(items, 0, n_items - 1)].T
-    missing = block == MISSING if block.dtype == np.uint8 else np.isnan(block)
-    missing = missing | (rows < 0)[np.newaxis] | (items < 0)[:, np.newaxis]
-    expected: np.ndarray = np.where(missing, np.float32(np.nan), block.astype(np.float32))
+    expected = as_floats(matrix.scores[rows][:, np.clip(items, 0, n_items - 1)].T)
+    expected[:, rows < 0] = np.nan
+    expected[items < 0] = np.nan
     return expected
 
 

@@ -20,15 +20,16 @@ from routerset.expectations.plan import BUILDERS, open_session
 from routerset.expectations.suites import DUMPS, FOLDERS
 from routerset.expectations.target import locate
 from routerset.expectations.validate import validate
-from routerset.expectations.views.matrices import Matrix, Order, group_rows, read_matrix, read_order
+from routerset.expectations.views.matrices import Order, group_rows, read_order, read_scores
 from routerset.expectations.views.releases import selection
 from routerset.release.layout import selection_vectors
+from routerset.schemas.matrix import ScoreMatrix
 
 
 def facts(scores: np.ndarray, groups: dict[tuple[str, int, str], list[int]]) -> list[dict[str, object]]:
     models = tuple(f"m{row:03}" for row in range(len(scores)))
     named = {key: [models[row] for row in rows] for key, rows in groups.items()}
-    return list(group_rows(Matrix(models, scores), named, []))
+    return list(group_rows(ScoreMatrix(models, scores), named, []))
 
 
 def test_groups_of_the_reference_keep_every_promise() -> None:
@@ -76,11 +77,11 @@ def scores_file(path: Path, rows: list[tuple[str | None, int | None, float | Non
 
 def test_a_matrix_leaves_out_what_has_no_place(tmp_path: Path) -> None:
     rows = [("b", 0, 1.0), ("b", 1, 0.0), (None, 0, 1.0), ("a", 0, 0.5), ("a", 9, 1.0), ("a", 1, math.nan)]
-    matrix = read_matrix(scores_file(tmp_path / "s.parquet", rows), 2)
+    matrix, order = read_scores(scores_file(tmp_path / "s.parquet", rows), 2)
     assert matrix.models == ("a", "b")
     np.testing.assert_array_equal(matrix.scores, np.array([[0.5, np.nan], [1, 0]], np.float32))
-    assert matrix.complete.tolist() == [False, True]
-    assert (matrix.order.unsorted, matrix.order.first_row) == (2, 2)
+    assert matrix.coverage.tolist() == [1, 2]
+    assert (order.unsorted, order.first_row) == (2, 2)
 
 
 def test_rows_in_order_across_row_groups(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_rows_in_order_across_row_groups(tmp_path: Path) -> None:
     rows[4], rows[5] = rows[5], rows[4]
     path = scores_file(tmp_path / "t.parquet", rows)
     assert read_order(path).first_row == 5
-    assert read_order(path) == read_matrix(path, 5).order
+    assert read_order(path) == read_scores(path, 5)[1]
 
 
 def test_an_oracle_below_the_best_candidate_is_caught(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from routerset.release.errors import ReleaseError
-from routerset.release.layout import MISSING, Group, group_columns, selection_vectors
+from routerset.release.layout import Group, group_columns, selection_vectors
+from routerset.schemas.matrix import MISSING
 from routerset.schemas.tables import Kind
 
 shapes = st.tuples(st.integers(1, 6), st.integers(1, 6))

@@ -189,9 +189,8 @@ def _verify(args: argparse.Namespace) -> int:
     from routerset.etl.groups.check import check_groups
     from routerset.release.reporting.report import check_baselines
     from routerset.release.verify import verify
-    from routerset.schemas.splits import SPLIT_SCHEMES
 
-    problems = verify(args.release, SPLIT_SCHEMES, [check_groups, check_baselines])
+    problems = verify(args.release, [check_groups, check_baselines])
     for problem in problems:
         print(problem)
     print(
@@ -230,7 +229,6 @@ def _report(args: argparse.Namespace) -> int:
     from routerset.etl.config import ConfigError
     from routerset.release.build import seal
     from routerset.release.reporting.report import write_report
-    from routerset.schemas import store
 
     if not all(size.isdigit() for size in args.sizes.split(",")):
         raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
@@ -239,7 +237,7 @@ def _report(args: argparse.Namespace) -> int:
     for path in write_report(args.release, args.out, sizes=sizes, routers=routers):
         print(path)
     if args.out is None:
-        seal(args.release, store)
+        seal(args.release)
     return DONE
 
 

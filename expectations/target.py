@@ -16,19 +16,14 @@ import pyarrow.parquet as pq
 from routerset.expectations.dumps import detect, dump_files, formats
 from routerset.expectations.errors import UnknownTable, Unreadable
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.tables import SCHEMA_VERSION, TABLES
+from routerset.schemas.released import RELEASED
+from routerset.schemas.tables import SCHEMA_VERSION, TABLES, tables_of
 
 JsonObject: TypeAlias = dict[str, Any]
 EMBEDDINGS, DATA, VECTORS = "embeddings", "data", "vectors"
 NAMES = tuple(TABLES)
-STAGES: dict[str, tuple[str, ...]] = {
-    "ingest": ("models", "items", "scores", "runs", "quarantine"),
-    "splits": ("splits",),
-    "groups": ("groups",),
-    "embed": (EMBEDDINGS,),
-    "release": (),
-}
-"""Stage of a build -> the tables that it writes, in the order of the stages."""
+STAGES = (*dict.fromkeys(table.stage for table in TABLES.values()), "release")
+"""Stages of a build that write something to look at, in order."""
 
 
 class What(StrEnum):
@@ -154,29 +149,18 @@ def _home(path: Path) -> Path | None:
 
 def _build_parts(root: Path, stage: str | None) -> Iterator[Part]:
     """Parquet files of a build; of a stage and those before it, where a stage is named."""
-    upto = list(STAGES).index(stage) + 1 if stage else len(STAGES)
-    tables = [table for names in list(STAGES.values())[:upto] for table in names]
-    for table in tables:
-        single = root / "tables" / f"{table}.parquet"
-        for path in [single] if single.exists() else sorted((root / "tables" / table).rglob("*.parquet")):
-            yield _part(path, root, table)
+    for name in STAGES[: STAGES.index(stage or STAGES[-1]) + 1]:
+        for table in tables_of(name):
+            pattern = f"{table.name}/**/*.parquet" if table.keys else f"{table.name}.parquet"
+            for path in sorted((root / "tables").glob(pattern)):
+                yield _part(path, root, table.name)
 
 
 def _release_parts(root: Path) -> Iterator[Part]:
-    for table in ("models", "groups"):
-        if (root / f"{table}.parquet").exists():
-            yield _part(root / f"{table}.parquet", root, table)
-    for path in sorted((root / "scores").glob("*.parquet")):
-        yield _part(path, root, "scores", {"benchmark": path.stem})
-    for path in sorted((root / DATA).glob("*/*.parquet")):
-        yield _part(path, root, DATA, {"benchmark": path.parent.name, "file_split": path.stem})
-    for path in sorted((root / VECTORS).glob("*/*/*.parquet")):
-        keys = {
-            "encoder": path.parent.parent.name,
-            "benchmark": path.parent.name,
-            "file_split": path.stem,
-        }
-        yield _part(path, root, VECTORS, keys)
+    """Parquet files of a release."""
+    for table in RELEASED.values():
+        for path in sorted(root.glob(table.pattern)):
+            yield _part(path, root, table.name, table.keys_of(path.relative_to(root).as_posix()))
 
 
 def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = None) -> Part:

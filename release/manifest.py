@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Protocol
-
-import pyarrow as pa
 
 from routerset.release.errors import ReleaseError, ReleaseInputError
-from routerset.release.layout import (
-    GROUPS,
-    GROUPS_SCHEMA,
-    MANIFEST,
-    MODELS,
-    Config,
-    Group,
-    data_path,
-    data_schema,
-    scores_path,
-    vectors_path,
-    vectors_schema,
-)
+from routerset.release.layout import GROUPS, MANIFEST, MODELS, Config, data_path, scores_path, vectors_path
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.groups import Group
 from routerset.schemas.ids import file_stem_is_safe
+from routerset.schemas.released import GROUPS_SCHEMA, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 
@@ -34,22 +21,6 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
 _LIBRARIES = ("numpy", "pyarrow", "routerset")
-
-
-class Writer(Protocol):
-    """What writes the files of a release: `schemas.store`, handed in because `release` may not import it.
-
-    Every function writes atomically, and the same bytes for the same content.
-    """
-
-    def write_batches(self, path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
-        """Write tables one after the other into one Parquet file; returns the number of rows."""
-
-    def write_text(self, path: Path, text: str) -> None:
-        """Write a text file, as UTF-8."""
-
-    def write_json(self, path: Path, value: object) -> None:
-        """Write JSON with sorted keys."""
 
 
 @dataclass(frozen=True)

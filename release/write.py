@@ -14,12 +14,14 @@ import pyarrow.compute as pc
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseError, ReleaseInputError
-from routerset.release.files import read_table, sha256
-from routerset.release.layout import Group
-from routerset.release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, Writer, registry_order
+from routerset.release.files import read_table
+from routerset.release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, registry_order
 from routerset.release.options import ReleaseOptions
 from routerset.release.scores import ScoreSummary, read_scores
+from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
+from routerset.schemas.groups import Group, Members
+from routerset.schemas.released import GROUPS_SCHEMA, data_schema, vectors_schema
 from routerset.schemas.tables import Split
 
 CELLS = 1 << 22
@@ -31,7 +33,7 @@ WORKERS = 2
 
 
 def write_tables(
-    build: Path, release: Path, options: ReleaseOptions, writer: Writer, progress: Callable[[str], None]
+    build: Path, release: Path, options: ReleaseOptions, progress: Callable[[str], None]
 ) -> Manifest:
     """Write every table of a release, benchmark by benchmark; returns its manifest, still without a version.
 
@@ -44,7 +46,7 @@ def write_tables(
     runs = read_table(source / "runs.parquet")
     entries: dict[str, BenchmarkEntry] = {}
     tables: dict[str, TableEntry] = {}
-    members: dict[str, layout.Members] = {}
+    members: dict[str, Members] = {}
     dimensions: dict[str, int] = {}
     for name in names:
         progress(name)
@@ -56,14 +58,14 @@ def write_tables(
                     f"embeddings, encoder {encoder}: found {size} numbers a vector for {name}, expected "
                     f"{dimensions[encoder]} as before; embed again"
                 )
-        tables |= _write_benchmark(benchmark, release, writer)
+        tables |= _write_benchmark(benchmark, release)
         path = layout.scores_path(name)
         tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
         members[name] = benchmark.members
         entries[name] = _entry(benchmark, runs, options.skipped_groups)
     tables[layout.MODELS] = _copy(source / "models.parquet", release, layout.MODELS)
     groups = layout.groups_table(members)
-    tables[layout.GROUPS] = _write(release, layout.GROUPS, layout.GROUPS_SCHEMA, iter([groups]), writer)
+    tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
     return Manifest(
         name=options.name,
         version="",
@@ -125,21 +127,21 @@ def _load(source: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
     return _Benchmark(name, columns, schemes, members, rows, matrix, summary, scores, vectors)
 
 
-def _write_benchmark(benchmark: _Benchmark, release: Path, writer: Writer) -> dict[str, TableEntry]:
+def _write_benchmark(benchmark: _Benchmark, release: Path) -> dict[str, TableEntry]:
     """Write data and vectors of every split; returns an entry per file."""
     jobs: list[tuple[str, pa.Schema, pa.Table, np.ndarray]] = []
     groups = list(benchmark.members)
     for split in Split:
         rows = layout.rows_of(benchmark.columns, benchmark.schemes[0], split)
         path = layout.data_path(benchmark.name, split)
-        jobs.append((path, layout.data_schema(benchmark.schemes, groups), benchmark.columns, rows))
+        jobs.append((path, data_schema(benchmark.schemes, groups), benchmark.columns, rows))
         for encoder, table in benchmark.vectors.items():
             own = benchmark.columns.select(["item_id", "subset"]).append_column("embedding", table["vector"])
             path = layout.vectors_path(encoder, benchmark.name, split)
-            jobs.append((path, layout.vectors_schema(table["vector"].type.list_size, groups), own, rows))
+            jobs.append((path, vectors_schema(table["vector"].type.list_size, groups), own, rows))
     with ThreadPoolExecutor(WORKERS) as pool:
         entries = pool.map(
-            lambda job: _write(release, job[0], job[1], _row_groups(benchmark, job[2], job[3]), writer), jobs
+            lambda job: _write(release, job[0], job[1], _row_groups(benchmark, job[2], job[3])), jobs
         )
         return {job[0]: entry for job, entry in zip(jobs, entries, strict=True)}
 
@@ -156,9 +158,7 @@ def _row_groups(benchmark: _Benchmark, own: pa.Table, rows: np.ndarray) -> Itera
         yield table
 
 
-def _write(
-    release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Table], writer: Writer
-) -> TableEntry:
+def _write(release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Table]) -> TableEntry:
     size = 0
 
     def measured() -> Iterator[pa.Table]:
@@ -167,8 +167,8 @@ def _write(
             size += table.nbytes
             yield table
 
-    rows = writer.write_batches(release / path, schema, measured())
-    return TableEntry(sha256(release / path), rows, (release / path).stat().st_size, size)
+    rows = store.write_batches(release / path, schema, measured())
+    return TableEntry(store.sha256(release / path), rows, (release / path).stat().st_size, size)
 
 
 def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None = None) -> TableEntry:
@@ -176,7 +176,7 @@ def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None =
     rows, size = (summary.records, summary.arrow_bytes) if summary else _measure(source)
     (release / path).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, release / path)
-    return TableEntry(sha256(release / path), rows, (release / path).stat().st_size, size)
+    return TableEntry(store.sha256(release / path), rows, (release / path).stat().st_size, size)
 
 
 def _measure(path: Path) -> tuple[int, int]:

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.etl.stages.groups import choose_groups, groups_table
-from routerset.release.layout import GROUPS, data_path, scores_path, split_column
+from routerset.release.layout import GROUPS, data_path, scores_path
 from routerset.release.manifest import BenchmarkEntry, Manifest, read_manifest
 from routerset.release.verify import Problem
 from routerset.schemas.matrix import read_matrix
+from routerset.schemas.released import split_column
 from routerset.schemas.tables import Split
 
 

@@ -48,7 +48,7 @@ def release(config: Config, build: Path, manifest: Manifest, progress: Callable[
     )
     vectors = manifest.stages["embed"].info["embeddings"]
     options = replace(options, encoders={name: row for name, row in map(_ready_made, vectors.items()) if row})
-    result = write_release(build, build / FOLDER, options, store, progress, reports_hook)
+    result = write_release(build, build / FOLDER, options, progress, reports_hook)
     outputs = [store.describe(build, build / FOLDER / name) for name in result.files]
     return Stage("", tuple(outputs), {"version": result.version, "changed": result.changed})
 

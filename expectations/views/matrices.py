@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from routerset.expectations.session import readable
+from routerset.schemas.groups import Group
 from routerset.schemas.matrix import Chunk, ScoreMatrix, chunks
 from routerset.schemas.tables import Kind
 
@@ -17,8 +18,6 @@ WEAKEST, STRONGEST = 0.1, 0.9
 """Mean scores between which candidates are looked for (RouterEval, appendix C)."""
 TOLERANCE = 1e-6
 _BLOCK = 1 << 21
-GroupKey = tuple[str, int, str]
-"""Method, m, kind."""
 
 
 @dataclass
@@ -99,7 +98,7 @@ def row_means(scores: np.ndarray) -> np.ndarray:
 
 
 def group_rows(
-    matrix: ScoreMatrix, groups: Mapping[GroupKey, Sequence[str]], train: Sequence[np.ndarray]
+    matrix: ScoreMatrix, groups: Mapping[Group, Sequence[str]], train: Sequence[np.ndarray]
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
@@ -114,30 +113,28 @@ def group_rows(
     first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
-    for (method, m, kind), candidates in groups.items():
+    for group, candidates in groups.items():
         rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
         known = rows[rows >= 0]
         places = position[known]
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
         lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
-        span = max(len(order) // 5, m)
+        span = max(len(order) // 5, group.m)
         start, stop = {
             Kind.ALL_STRONG.value: (max(last - span, 0), last),
             Kind.ALL_WEAK.value: (first, min(first + span, len(order))),
-        }.get(kind, (first, last))
+        }.get(group.kind, (first, last))
         outside = np.flatnonzero((places < start) | (places >= stop))
-        orders = [places] if method == "paper" else [means[known], *_train_means(scores, known, train)]
+        orders = [places] if group.method == "paper" else [means[known], *_train_means(scores, known, train)]
         misplaced = min((_descents(values) for values in orders), key=len)
         worth = _worth(scores[known])
         yield {
-            "method": method,
-            "m": m,
-            "kind": kind,
+            **asdict(group),
             "incomplete": len(lost),
             "first_incomplete": lost[0] if lost else None,
             "outside_pool": len(outside),
             "first_outside": models[int(outside[0])] if len(outside) else None,
-            "empty_bins": m - _bins_hit(places, start, stop, m),
+            "empty_bins": group.m - _bins_hit(places, start, stop, group.m),
             "gaps": int(np.ptp(places)) + 1 - len(set(places.tolist())) if len(places) else 0,
             "misplaced": len(misplaced),
             "first_misplaced": models[int(misplaced[0])] if len(misplaced) else None,

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
-from routerset.expectations.views.matrices import GroupKey, Order, group_rows, read_order, read_scores
+from routerset.expectations.views.matrices import Order, group_rows, read_order, read_scores
 from routerset.expectations.views.releases import GROUP_COLUMNS, benchmark_columns
+from routerset.schemas.groups import Group
 from routerset.schemas.matrix import ScoreMatrix
 
 _ORDERS = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
@@ -67,7 +68,7 @@ def _matrices(parts: Sequence[Part], n_items: Mapping[str, int]) -> Iterator[tup
             yield part, matrix, order
 
 
-def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
+def _members(session: Session, benchmark: str) -> dict[Group, list[str]]:
     """Candidates of every group of a benchmark, by rank."""
     found = session.query(
         f"""select method, m, kind, list(model_id order by rank) as models from groups
@@ -75,7 +76,7 @@ def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
         group by all order by all"""
     )
     columns = (found[name].to_pylist() for name in ("method", "m", "kind", "models"))
-    return {(method, m, kind): models for method, m, kind, models in zip(*columns, strict=True)}
+    return {Group(method, m, kind): models for method, m, kind, models in zip(*columns, strict=True)}
 
 
 def _train(session: Session, benchmark: str) -> list[np.ndarray]:

@@ -9,15 +9,9 @@ import pyarrow as pa
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.released import RELEASED
+from routerset.schemas.tables import TABLES
 
-KEYS: dict[str, tuple[str, ...]] = {
-    "items": ("benchmark",),
-    "scores": ("benchmark",),
-    "splits": ("scheme", "benchmark"),
-    "groups": ("method", "benchmark"),
-    DATA: ("benchmark", "file_split"),
-}
-"""Partition keys that become columns."""
 MAX_ITEMS = 1 << 20
 """Items of a benchmark at most, when looking for repeats."""
 
@@ -48,7 +42,7 @@ def table(name: str) -> Callable[[Session], Made]:
         parts = target.of(name)
         if not parts:
             return None
-        own = tuple(key for key in KEYS.get(name, ()) if key not in parts[0].schema.names)
+        own = tuple(key for key in TABLES[name].keys if key not in parts[0].schema.names)
         return union(parts, own)
 
     return build
@@ -68,7 +62,7 @@ def item_texts(session: Session) -> str:
     """A query for items with their texts."""
     if session.target.what is What.RELEASE:
         return "select * from data"
-    return union(session.target.of("items"), KEYS["items"])
+    return union(session.target.of("items"), TABLES["items"].keys)
 
 
 def splits(session: Session) -> Made:
@@ -97,7 +91,7 @@ def data(session: Session) -> Made:
         return None
     names = ["item", "item_id", "subset", "question", "prompt", "family_id"]
     names += [name for name in parts[0].schema.names if name.startswith("split_")]
-    return union(parts, KEYS[DATA], ", ".join(names))
+    return union(parts, RELEASED[DATA].keys, ", ".join(names))
 
 
 def doc_keys(session: Session) -> Made:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from routerset.release import layout
-from routerset.release.files import read_checksums, sha256
+from routerset.release.files import read_checksums
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.check import check_arrival
 from routerset.release.publish.errors import (
@@ -38,6 +38,7 @@ from routerset.release.publish.plan import (
     taken,
     versions_in,
 )
+from routerset.schemas.store import sha256
 
 LATEST, LOCK = "latest", ".lock"
 

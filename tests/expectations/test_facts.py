@@ -22,13 +22,14 @@ from routerset.expectations.target import locate
 from routerset.expectations.validate import validate
 from routerset.expectations.views.matrices import Order, group_rows, read_order, read_scores
 from routerset.expectations.views.releases import selection
-from routerset.release.layout import selection_vectors
+from routerset.schemas.groups import Group
+from routerset.schemas.labels import selection_vectors
 from routerset.schemas.matrix import ScoreMatrix
 
 
 def facts(scores: np.ndarray, groups: dict[tuple[str, int, str], list[int]]) -> list[dict[str, object]]:
     models = tuple(f"m{row:03}" for row in range(len(scores)))
-    named = {key: [models[row] for row in rows] for key, rows in groups.items()}
+    named = {Group(*key): [models[row] for row in rows] for key, rows in groups.items()}
     return list(group_rows(ScoreMatrix(models, scores), named, []))
 
 

@@ -27,8 +27,6 @@ from routerset.release.reporting.grid import Column, Grid
 from routerset.release.reporting.page import render_page
 from routerset.release.reporting.report import FILES, check_baselines, reports_hook, write_report
 from routerset.release.verify import verify
-from routerset.schemas import store
-from routerset.schemas.splits import SPLIT_SCHEMES
 from tests.release.builds import Bench, binary, options, small_benches, write_build
 
 
@@ -109,7 +107,7 @@ def test_what_cannot_be_evaluated_is_noted(found: Findings) -> None:
 
 def test_a_release_without_groups_and_vectors_has_a_report(tmp_path: Path) -> None:
     build = write_build(tmp_path, [Bench("arc", binary(6, 20, 1), sizes=(), encoders={})])
-    write_release(build, build / "release", options(), store, reports=reports_hook)
+    write_release(build, build / "release", options(), reports=reports_hook)
     assert names(build / "release/reports") == {
         "baselines.json",
         "figure2_scaling.csv",
@@ -173,13 +171,13 @@ def test_unreadable_baselines_are_a_problem_and_none_are_not(reported: Path, tmp
 
 def test_a_release_ships_its_report_and_verifies(tmp_path: Path) -> None:
     build = write_build(tmp_path, small_benches()[:1])
-    result = write_release(build, build / "release", options(), store, reports=reports_hook)
+    result = write_release(build, build / "release", options(), reports=reports_hook)
     assert "reports/report.html" in result.files
     card = (build / "release/README.md").read_text("utf-8")
     assert (build / "release/reports/summary.md").read_text("utf-8") in card
     assert "(reports/figure2_scaling.png)" in card
     assert "(reports/figure3_kinds.png)" in card
-    assert verify(build / "release", SPLIT_SCHEMES, [check_baselines]) == []
+    assert verify(build / "release", [check_baselines]) == []
 
 
 # Statistics

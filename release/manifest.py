@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import Any
 
 from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.layout import GROUPS, MANIFEST, MODELS, Config, data_path, scores_path, vectors_path
@@ -38,8 +39,8 @@ class BenchmarkEntry:
     """What is in one benchmark.
 
     subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
-    test items whose question is also in train; groups: columns of scores; skipped_groups: rows of the
-    group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
+    test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
+    of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
     runs of which another one of the same model and subset was taken.
     """
 
@@ -58,7 +59,7 @@ class BenchmarkEntry:
     subsets: Mapping[str, int]
     splits: Mapping[str, Mapping[str, int]]
     test_items_in_train: Mapping[str, int]
-    groups: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
 
@@ -87,20 +88,15 @@ class Manifest:
     )
     schema_version: int = SCHEMA_VERSION
 
-    def groups(self, benchmark: str) -> list[Group]:
-        """Groups of one benchmark, in the order of their columns."""
-        return [Group.parse(column) for column in self.benchmarks[benchmark].groups]
-
     def configs(self) -> list[Config]:
         """Every argument of `load_dataset`: per benchmark data, vectors and scores; then the rest."""
         found = []
         for name, benchmark in self.benchmarks.items():
-            groups = self.groups(name)
             files = {split: data_path(name, split) for split in Split}
-            found.append(Config(name, files, data_schema(self.schemes, groups), name))
+            found.append(Config(name, files, data_schema(self.schemes, benchmark.groups), name))
             for encoder in benchmark.encoders:
                 files = {split: vectors_path(encoder, name, split) for split in Split}
-                schema = vectors_schema(self.dimension(encoder), groups)
+                schema = vectors_schema(self.dimension(encoder), benchmark.groups)
                 found.append(Config(f"{name}-{encoder}", files, schema, name))
             found.append(Config(f"scores-{name}", {Split.TRAIN: scores_path(name)}, SCORES, name))
         found.append(Config("models", {Split.TRAIN: MODELS}, MODELS_SCHEMA))
@@ -121,7 +117,10 @@ class Manifest:
             "release": {"name": self.name, "version": self.version, "previous": self.previous},
             "schemes": list(self.schemes),
             "seed": self.seed,
-            "benchmarks": {name: asdict(b) for name, b in self.benchmarks.items()},
+            "benchmarks": {
+                name: {**asdict(b), "groups": [group.row for group in b.groups]}
+                for name, b in self.benchmarks.items()
+            },
             "encoders": dict(self.encoders),
             "n_models": self.n_models,
             "tables": {path: asdict(t) for path, t in self.tables.items()},
@@ -187,6 +186,9 @@ def registry_order(benchmark: str) -> tuple[int, str]:
     return (names.index(benchmark) if benchmark in BENCHMARKS else len(names), benchmark)
 
 
-def _benchmark(entry: dict[str, object]) -> BenchmarkEntry:
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    return BenchmarkEntry(**fields)  # type: ignore[arg-type]
+def _benchmark(entry: dict[str, Any]) -> BenchmarkEntry:
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
+    fields["groups"] = tuple(map(Group.of_row, entry["groups"]))
+    return BenchmarkEntry(**fields)

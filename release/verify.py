@@ -136,7 +136,9 @@ def _benchmark(benchmark: _Benchmark, configs: Sequence[Config]) -> Iterator[Pro
     members = layout.members_of(groups.filter(pc.equal(groups["benchmark"], name)), layout.GROUPS)
     models = sorted({model for candidates in members.values() for model in candidates})
     matrix, summary = read_scores(release / path, models, entry.n_items)
-    yield from _same(layout.GROUPS, f"groups of {name}", [g.column for g in members], [*entry.groups])
+    yield from _same(
+        layout.GROUPS, f"groups of {name}", [g.column for g in members], [g.column for g in entry.groups]
+    )
     yield from _same(path, "models", summary.models, entry.n_models)
     yield from _same(path, "records", summary.records, entry.n_scores)
     yield from _same(path, "complete models", summary.complete, entry.n_models_complete)

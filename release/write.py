@@ -208,7 +208,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
             for scheme in benchmark.schemes
         },
         test_items_in_train={scheme: layout.leaked(columns, scheme) for scheme in benchmark.schemes},
-        groups=tuple(group.column for group in benchmark.members),
+        groups=tuple(benchmark.members),
         skipped_groups=tuple(
             {key: value for key, value in row.items() if key != "benchmark"}
             for row in skipped

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from routerset.schemas.tables import Kind
 
@@ -29,6 +29,19 @@ class Group:
         """Column of selection vectors."""
         return f"{self.column}_label"
 
+    @property
+    def row(self) -> dict[str, str | int]:
+        """What a manifest says of the group, so that a reader of a release needs no grammar."""
+        return {"column": self.column, "label_column": self.label_column, **asdict(self)}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, str | int]) -> Group:
+        """Group of a manifest's row. Raises ValueError where the columns are not those of the group."""
+        group = cls.parse(str(row["column"]))
+        if group.row != row:
+            raise ValueError(f"found group {dict(row)}; expected {group.row}")
+        return group
+
     @classmethod
     def parse(cls, column: str) -> Group:
         """Group of a column of scores. Raises ValueError for any other name."""
@@ -40,3 +53,8 @@ class Group:
 
 Members = Mapping[Group, Sequence[str]]
 """Candidates of each group, by rank."""
+
+
+def columns_of(groups: Iterable[Group]) -> set[str]:
+    """Columns of some groups."""
+    return {name for group in groups for name in (group.column, group.label_column)}

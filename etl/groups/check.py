@@ -25,7 +25,7 @@ def check_groups(release: Path) -> Iterator[Problem]:
     published = pq.read_table(release / GROUPS)
     for benchmark, entry in manifest.benchmarks.items():
         matrix = read_matrix(release / scores_path(benchmark), entry.n_items)
-        for method in sorted({group.method for group in manifest.groups(benchmark)}):
+        for method in sorted({group.method for group in entry.groups}):
             here = pc.and_(pc.equal(published["benchmark"], benchmark), pc.equal(published["method"], method))
             found = published.filter(here)
             sizes = tuple(sorted(set(found["m"].to_pylist())))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -228,18 +229,18 @@ def listed_groups(session: Session) -> dict[str, list[Group]]:
     found: dict[str, list[Group]] = {}
     if session.target.what is What.RELEASE:
         for benchmark, entry in _dict(session.target.manifest, "benchmarks").items():
-            found[benchmark] = [group for column in entry["groups"] for group in _parsed(column)]
+            found[benchmark] = [group for row in entry["groups"] for group in _known(Group.of_row, row)]
     for method, of_method in _dict(_info(session, "groups"), "groups").items():
         for benchmark, info in of_method.items():
             for name in info["groups"]:
-                found.setdefault(benchmark, []).extend(_parsed(f"{method}_{name}"))
+                found.setdefault(benchmark, []).extend(_known(Group.parse, f"{method}_{name}"))
     return found
 
 
-def _parsed(column: str) -> Iterator[Group]:
-    """The group of a column, or none where it is no group's."""
-    with suppress(ValueError):
-        yield Group.parse(column)
+def _known(read: Callable[[Any], Group], claim: object) -> Iterator[Group]:
+    """The group that a manifest claims, or none where its columns would be no group's."""
+    with suppress(KeyError, TypeError, ValueError):
+        yield read(claim)
 
 
 def group_claims(session: Session) -> Made:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from routerset.expectations.session import Made, Session, quoted, readable
 from routerset.expectations.target import DATA, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
-from routerset.schemas.groups import Group
+from routerset.schemas.groups import Group, columns_of
 from routerset.schemas.matrix import ScoreMatrix, as_floats
 
 LABEL_SHARE = 0.95
@@ -47,11 +47,6 @@ def benchmark_columns(
     for part in session.target.parts:
         if part.table in (DATA, VECTORS) and part.keys["benchmark"] == benchmark:
             yield from _file_columns(part, groups, claimed, item_of, matrix)
-
-
-def columns_of(groups: Iterable[Group]) -> set[str]:
-    """Columns of some groups."""
-    return {name for group in groups for name in (group.column, group.label_column)}
 
 
 def _file_columns(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from routerset.expectations.session import Made, Session, readable
 from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
-from routerset.expectations.views.releases import columns_of
+from routerset.schemas.groups import columns_of
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import TABLES, Split, embeddings_schema
 

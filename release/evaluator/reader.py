@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from .errors import DataError, InputError, UsageError
 from .task import KINDS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REFERENCE_SEED = 42
 
 

@@ -85,8 +85,8 @@ def test_compat_needs_files_that_follow_the_paper_split(tmp_path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    write_release(tmp_path, [random_fixture()], schema_version=2)
-    with pytest.raises(InputError, match="schema_version 2, but this evaluator reads up to 1"):
+    write_release(tmp_path, [random_fixture()], schema_version=3)
+    with pytest.raises(InputError, match="schema_version 3, but this evaluator reads up to 2"):
         load_release(tmp_path)
 
 

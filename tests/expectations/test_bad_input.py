@@ -112,7 +112,7 @@ def test_a_parquet_file_that_is_no_table_of_ours(tmp_path: Path) -> None:
         validate(path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 99}', '{"schema_version": 1}', "\x00"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 99}', '{"schema_version": 2}', "\x00"])
 def test_a_manifest_that_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(Unreadable, match=r"manifest\.json: .*"):

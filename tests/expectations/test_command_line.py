@@ -119,7 +119,7 @@ def empty_folder(copy: Copy) -> Path:
 
 
 def newer(copy: Copy) -> Path:
-    copy.json("release/manifest.json", lambda d: d.update(schema_version=2))
+    copy.json("release/manifest.json", lambda d: d.update(schema_version=3))
     return copy.root / "release"
 
 
@@ -137,7 +137,7 @@ def newer(copy: Copy) -> Path:
         ),
         (
             newer,
-            r"manifest\.json: schema_version: found 2, expected 1; use the version of routerset that wrote",
+            r"manifest\.json: schema_version: found 3, expected 2; use the version of routerset that wrote",
         ),
         (lambda copy: copy.root / "none", r"none: not found; expected a build, a release, a table or a dump"),
     ],

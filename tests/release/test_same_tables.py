@@ -122,7 +122,7 @@ def remove_all(release: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (break_schema, "manifest.json: schema_version: found 99, expected 1"),
+        (break_schema, "manifest.json: schema_version: found 99, expected 2"),
         (break_json, "manifest.json: unreadable"),
         (break_entry, "manifest.json: an entry is missing or malformed"),
         (remove_all, "manifest.json: not found"),

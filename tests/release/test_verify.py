@@ -261,7 +261,7 @@ def test_claims_of_the_manifest_are_checked(
 @pytest.mark.parametrize(
     "facts",
     [
-        {"groups": ["paper_m5"]},
+        {"groups": [{"column": "paper_m5"}]},
         {"splits": {"paper": {"train": 40}}},
         {"test_items_in_train": {}},
         {"encoders": ["unknown"]},

@@ -9,12 +9,14 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from routerset.release.errors import ReleaseError, ReleaseInputError
-from routerset.release.layout import GROUPS, MANIFEST, MODELS, Config, data_path, scores_path, vectors_path
+from routerset.release.layout import MANIFEST, Config
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import Group
 from routerset.schemas.ids import file_stem_is_safe
-from routerset.schemas.released import GROUPS_SCHEMA, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 
@@ -92,16 +94,12 @@ class Manifest:
         """Every argument of `load_dataset`: per benchmark data, vectors and scores; then the rest."""
         found = []
         for name, benchmark in self.benchmarks.items():
-            files = {split: data_path(name, split) for split in Split}
-            found.append(Config(name, files, data_schema(self.schemes, benchmark.groups), name))
+            found.append(_config("data", data_schema(self.schemes, benchmark.groups), benchmark=name))
             for encoder in benchmark.encoders:
-                files = {split: vectors_path(encoder, name, split) for split in Split}
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
-                found.append(Config(f"{name}-{encoder}", files, schema, name))
-            found.append(Config(f"scores-{name}", {Split.TRAIN: scores_path(name)}, SCORES, name))
-        found.append(Config("models", {Split.TRAIN: MODELS}, MODELS_SCHEMA))
-        found.append(Config("groups", {Split.TRAIN: GROUPS}, GROUPS_SCHEMA))
-        return found
+                found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
+            found.append(_config("scores", SCORES, benchmark=name))
+        return [*found, _config("models", MODELS_SCHEMA), _config("groups", GROUPS_SCHEMA)]
 
     def dimension(self, encoder: str) -> int:
         """Length of an encoder's vectors."""
@@ -178,6 +176,14 @@ def _check(manifest: Manifest) -> None:
     for benchmark in manifest.benchmarks.values():
         for scheme in manifest.schemes:
             _ = benchmark.splits[scheme], benchmark.test_items_in_train[scheme]
+
+
+def _config(table: str, schema: pa.Schema, **keys: str) -> Config:
+    """The config of one partition of a table, all sides of it."""
+    row = RELEASED[table]
+    sides = Split if "file_split" in row.keys else (Split.TRAIN,)
+    files = {side: row.at(**keys, file_split=side) for side in sides}
+    return Config(row.config.format(**keys), files, schema, keys.get("benchmark"))
 
 
 def registry_order(benchmark: str) -> tuple[int, str]:

@@ -22,7 +22,7 @@ from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.groups import Group, Members
 from routerset.schemas.released import GROUPS_SCHEMA, data_schema, vectors_schema
-from routerset.schemas.tables import Split
+from routerset.schemas.tables import TABLES, Split
 
 CELLS = 1 << 22
 """Scores of candidates in one row group at most: 20 MB with their labels."""
@@ -39,18 +39,17 @@ def write_tables(
 
     Raises ReleaseInputError for a missing table, ReleaseError for tables that do not fit each other.
     """
-    source = build / "tables"
-    names = sorted(_partitions(source / "items", "benchmark"), key=registry_order)
+    names = sorted(_values(build, "items"), key=registry_order)
     if not names:
-        raise ReleaseInputError(f"{source / 'items'}: no benchmark found; run `routerset build` first")
-    runs = read_table(source / "runs.parquet")
+        raise ReleaseInputError(f"{build / 'tables/items'}: no benchmark found; run `routerset build` first")
+    runs = read_table(build / TABLES["runs"].path())
     entries: dict[str, BenchmarkEntry] = {}
     tables: dict[str, TableEntry] = {}
     members: dict[str, Members] = {}
     dimensions: dict[str, int] = {}
     for name in names:
         progress(name)
-        benchmark = _load(source, name, options.schemes)
+        benchmark = _load(build, name, options.schemes)
         for encoder, vectors in benchmark.vectors.items():
             size = vectors["vector"].type.list_size
             if dimensions.setdefault(encoder, size) != size:
@@ -63,7 +62,7 @@ def write_tables(
         tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
         members[name] = benchmark.members
         entries[name] = _entry(benchmark, runs, options.skipped_groups)
-    tables[layout.MODELS] = _copy(source / "models.parquet", release, layout.MODELS)
+    tables[layout.MODELS] = _copy(build / TABLES["models"].path(), release, layout.MODELS)
     groups = layout.groups_table(members)
     tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
     return Manifest(
@@ -95,27 +94,26 @@ class _Benchmark:
     vectors: Mapping[str, pa.Table]
 
 
-def _load(source: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
+def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
     if name not in BENCHMARKS:
         raise ReleaseError(f"{name}: not in the registry; add a row to schemas/benchmarks.py")
-    part = f"benchmark={name}/part-0.parquet"
-    items = read_table(source / "items" / part)
-    splits = {s: read_table(source / "splits" / f"scheme={s}" / part) for s in schemes}
+    items = read_table(build / TABLES["items"].path(benchmark=name))
+    splits = {s: read_table(build / TABLES["splits"].path(scheme=s, benchmark=name)) for s in schemes}
     columns = layout.item_columns(name, items, splits, BENCHMARKS[name].publish_text)
     members: dict[Group, list[str]] = {}
-    for method in sorted(_partitions(source / "groups", "method")):
-        path = source / "groups" / f"method={method}" / part
+    for method in sorted(_values(build, "groups")):
+        path = build / TABLES["groups"].path(method=method, benchmark=name)
         if path.exists():
             table = read_table(path)
             table = table.append_column("method", pa.repeat(method, table.num_rows))
             members |= layout.members_of(table, f"{path}")
     models = sorted({model for candidates in members.values() for model in candidates})
     row_of = {model: row for row, model in enumerate(models)}
-    scores = source / "scores" / part
+    scores = build / TABLES["scores"].path(benchmark=name)
     matrix, summary = read_scores(scores, models, items.num_rows)
     vectors = {}
-    for encoder in sorted(_partitions(source / "embeddings", "encoder")):
-        path = source / "embeddings" / f"encoder={encoder}" / part
+    for encoder in sorted(_values(build, "embeddings")):
+        path = build / TABLES["embeddings"].path(encoder=encoder, benchmark=name)
         if path.exists():
             vectors[encoder] = read_table(path)
             if not vectors[encoder]["item"].equals(items["item"]):
@@ -234,6 +232,8 @@ def _describe(encoder: str, options: ReleaseOptions) -> Row:
     return {key: value for key, value in known.items() if key not in ("name", "package")}
 
 
-def _partitions(folder: Path, key: str) -> list[str]:
-    """Values of a partition key below a table's folder."""
-    return [p.name.removeprefix(f"{key}=") for p in folder.glob(f"{key}=*") if p.is_dir()]
+def _values(build: Path, table: str) -> list[str]:
+    """Values that the first partition key of a table takes in a build."""
+    key = TABLES[table].keys[0]
+    folders = (build / "tables" / table).glob(f"{key}=*")
+    return [folder.name.removeprefix(f"{key}=") for folder in folders if folder.is_dir()]

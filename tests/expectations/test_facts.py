@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +19,14 @@ from routerset.etl.groups.candidates import paper_groups
 from routerset.expectations.findings import Suite
 from routerset.expectations.plan import BUILDERS, open_session
 from routerset.expectations.suites import DUMPS, FOLDERS
-from routerset.expectations.target import locate
+from routerset.expectations.target import STAGES, locate
 from routerset.expectations.validate import validate
 from routerset.expectations.views.matrices import Order, group_rows, read_order, read_scores
 from routerset.expectations.views.releases import selection
 from routerset.schemas.groups import Group
 from routerset.schemas.labels import selection_vectors
 from routerset.schemas.matrix import ScoreMatrix
+from routerset.schemas.tables import tables_of
 
 
 def facts(scores: np.ndarray, groups: dict[tuple[str, int, str], list[int]]) -> list[dict[str, object]]:
@@ -136,3 +138,14 @@ def test_a_view_is_made_once(good: Path) -> None:
     before = session.query("select count(*) as n from score_facts")["n"][0].as_py()
     assert before == 24 * 4
     session.close()
+
+
+def test_every_stage_writes_the_tables_that_name_it(good: Path) -> None:
+    stages = json.loads((good / "manifest.json").read_text(encoding="utf-8"))["stages"]
+    written = {
+        stage: {PurePosixPath(o["path"]).parts[1].removesuffix(".parquet") for o in entry["outputs"]}
+        for stage, entry in stages.items()
+        if stage != "release"
+    }
+    assert written == {stage: {table.name for table in tables_of(stage)} for stage in written}
+    assert [*written, "release"] == list(STAGES)

@@ -148,4 +148,4 @@ def test_every_stage_writes_the_tables_that_name_it(good: Path) -> None:
         if stage != "release"
     }
     assert written == {stage: {table.name for table in tables_of(stage)} for stage in written}
-    assert [*written, "release"] == list(STAGES)
+    assert {*written, "release"} == set(STAGES)

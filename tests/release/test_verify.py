@@ -90,7 +90,21 @@ def test_caches_and_git_are_no_part_of_a_release(release: Path) -> None:
     for path in ("evaluator/__pycache__/x.pyc", ".git/config", ".cache/huggingface/x", ".gitattributes"):
         (release / path).parent.mkdir(parents=True, exist_ok=True)
         (release / path).write_text("x", "utf-8")
-    assert verify(release) == []
+    for _ in range(2):
+        assert "nothing_unlisted" not in {
+            f.expectation for f in validate(release, suites=["manifest"]).errors
+        }
+        assert verify(release) == []
+
+
+def test_gate_and_verify_agree_on_a_file_that_nobody_listed(release: Path) -> None:
+    (release / "validation").mkdir()
+    (release / "validation/results.json").write_text("{}", "utf-8")
+    (told,) = (
+        f for f in validate(release, suites=["manifest"]).errors if f.expectation == "nothing_unlisted"
+    )
+    assert [example["path"] for example in told.examples] == ["validation/results.json"]
+    assert [problem.path for problem in verify(release)] == ["validation/results.json"]
 
 
 @pytest.mark.parametrize("name", ["SHA256SUMS", "manifest.json"])

@@ -166,7 +166,7 @@ def _validate(args: argparse.Namespace) -> int:
     from routerset.expectations.report import annotation, to_github, to_json, to_text
     from routerset.expectations.validate import validate
 
-    docs = args.path / FOLDER if (args.path / "manifest.json").exists() else None
+    docs = args.path / FOLDER if (args.path / "tables").is_dir() else None
     try:
         outcome = validate(
             args.path, table=args.table, previous=args.previous, docs=docs, load_pickle=load_pickle

@@ -11,7 +11,8 @@ from pathlib import Path
 from routerset.etl.config import Config
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.etl.sources.files import glob_matches, is_remote, split_glob
-from routerset.etl.sources.remote import RemoteFile, fetch, is_copy, list_remote, no_bars, without_revision
+from routerset.etl.sources.remote import RemoteFile, fetch, is_copy, list_remote, without_revision
+from routerset.release.publish.client import quiet
 
 TRANSFERS = 8
 """Files at the same time."""
@@ -79,7 +80,7 @@ def mirror(url: str, cache: Path, report: Callable[[str], None]) -> str:
     plan = _plan(url, cache)
     for path in plan.extra():
         path.unlink()
-    with no_bars(), ThreadPoolExecutor(TRANSFERS) as pool:
+    with quiet(bars=False), ThreadPoolExecutor(TRANSFERS) as pool:
         fetched = list(pool.map(lambda path: fetch(plan.wanted[path], path), plan.wanted))
     if any(fetched):
         size = sum(remote.size for remote, new in zip(plan.wanted.values(), fetched, strict=True) if new)

@@ -11,13 +11,13 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from routerset.etl.sources.base import DumpUnreadable
+from routerset.release.publish.client import git_blob
 
 WAITS = (1.0, 4.0, 15.0, 60.0)
 """Seconds between attempts; file systems that know their service try again by themselves as well."""
@@ -57,25 +57,6 @@ class RemoteFile:
     def signature(self) -> str:
         """Signature as `files.discover` gives it to a copy."""
         return f"{self.size}-{self.time * 10**9}"
-
-
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """None of the bars that the Hub's client draws, one per file."""
-    from huggingface_hub.utils.tqdm import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
-
-    if are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        enable_progress_bars()
 
 
 def without_revision(url: str) -> str:
@@ -155,8 +136,7 @@ def _transfer(remote: RemoteFile, path: Path) -> None:
         if arrived != remote.sha256:
             raise ConnectionError(f"found SHA-256 {arrived}, expected {remote.sha256}")
     elif remote.blob is not None:
-        data = path.read_bytes()
-        arrived = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+        arrived = git_blob(path.read_bytes())
         if arrived != remote.blob:
             raise ConnectionError(f"found Git blob {arrived}, expected {remote.blob}")
 

@@ -1,7 +1,7 @@
 """Reads a published release the way its users do, in a process of its own with empty caches.
 
-    python -m release.arrival RELEASE FOLDER
-    python -m release.arrival RELEASE ORG/NAME COMMIT
+    python -P -m routerset.release.publish.check RELEASE FOLDER
+    python -P -m routerset.release.publish.check RELEASE ORG/NAME COMMIT
 
 Compares every checksum with those of RELEASE, the folder that was published, and loads every config. Prints
 JSON, a line for every config that loaded and every problem.
@@ -31,7 +31,8 @@ from routerset.release.publish.errors import (
 )
 from routerset.release.verify import verify_checksums
 
-_FAILURES: tuple[type[PublishError], ...] = (ServiceUnavailable, DiskFull, PublishError)
+_FAILURES: dict[str, type[PublishError]] = {kind.__name__: kind for kind in (ServiceUnavailable, DiskFull)}
+"""What the check may end with, besides PublishError."""
 
 
 def check_arrival(
@@ -48,7 +49,9 @@ def check_arrival(
         **{name: str(folder.absolute()) for name, folder in folders.items()},
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
-    command = [sys.executable, "-m", __name__, str(release.absolute()), source, *([commit] if commit else [])]
+    # -P: a json.py in the folder where one publishes is no part of the check
+    command = [sys.executable, "-P", "-m", __name__, str(release.absolute()), source]
+    command += [commit] if commit else []
     problems = []
     finished = False
     with (
@@ -64,7 +67,7 @@ def check_arrival(
             elif kind == "finished":
                 finished = True
             else:
-                raise next(failure for failure in _FAILURES if failure.__name__ == kind)(text)
+                raise _FAILURES.get(kind, PublishError)(text)
         child.wait()
         if not finished:
             errors.seek(0)
@@ -138,8 +141,7 @@ def main(arguments: Sequence[str]) -> int:
         failure = _explain(error, source)
         if failure is None:
             raise
-        kinds = (kind.__name__ for kind in _FAILURES if isinstance(failure, kind))
-        say(next(kinds, PublishError.__name__), str(failure))
+        say(type(failure).__name__, str(failure))
         return failure.exit_code
     say("finished", source)
     return 0

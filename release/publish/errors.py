@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from routerset.release.errors import ReleaseError
@@ -47,6 +48,21 @@ class ServiceUnavailable(PublishError):
 def without_token(text: str, token: str | None) -> str:
     """A message that does not repeat the token."""
     return text.replace(token, "<HF_TOKEN>") if token else text
+
+
+@contextmanager
+def explained(where: str, token: str | None) -> Iterator[None]:
+    """What the Hub's clients raise in the block becomes a PublishError."""
+    try:
+        yield
+    except ReleaseError:
+        raise
+    except Exception as error:
+        failure = explain(error, where, token)
+        if failure is None:
+            raise
+        # not from the error, whose text may repeat the token
+        raise failure from None
 
 
 def explain(error: Exception, where: str, token: str | None) -> PublishError | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from routerset.release import layout
 from routerset.release.errors import ReleaseError, VersionError
 from routerset.release.files import read_checksums, sha256
 from routerset.release.manifest import Manifest, read_manifest
+from routerset.release.publish.client import git_blob
 from routerset.release.publish.errors import PublishError, PublishRefused
 from routerset.release.verify import verify_checksums
 from routerset.release.version import parse_version
@@ -45,8 +45,7 @@ class Sealed:
     def blob(self, path: str) -> str:
         """Git's name of a file's content."""
         if path not in self._blobs:
-            data = (self.folder / path).read_bytes()
-            self._blobs[path] = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+            self._blobs[path] = git_blob((self.folder / path).read_bytes())
         return self._blobs[path]
 
 
@@ -242,6 +241,11 @@ def _is_version(text: str) -> bool:
     return True
 
 
+def versions_below(folder: Path) -> frozenset[str]:
+    """Versions that stand in a folder that releases are published to."""
+    return versions_in(path.parent.name for path in folder.glob(f"v*/{layout.CHECKSUMS}"))
+
+
 def latest_of(versions: Iterable[str]) -> str | None:
     """The highest of some versions."""
     return max(versions, key=parse_version, default=None)
@@ -277,7 +281,7 @@ def _same(release: Sealed, path: str, file: RemoteFile | None) -> bool:
     return release.sums[path] == file.sha256 if file.sha256 else release.blob(path) == file.blob
 
 
-class Outcome(StrEnum):
+class Ending(StrEnum):
     """How publishing ended."""
 
     PUBLISHED = "published"
@@ -295,7 +299,7 @@ class Published:
 
     target: str
     version: str
-    outcome: Outcome
+    ending: Ending
     sent: Mapping[str, int] = field(default_factory=dict)
     removed: tuple[str, ...] = ()
     kept: int = 0
@@ -308,8 +312,8 @@ class Published:
 
     def text(self) -> str:
         """Files, bytes and what changed, to be printed."""
-        lines = [f"{self.target}: v{self.version} {self.outcome}"]
-        if self.outcome is not Outcome.UNCHANGED:
+        lines = [f"{self.target}: v{self.version} {self.ending}"]
+        if self.ending is not Ending.UNCHANGED:
             lines += [f"{size:>15,}  {path}" for path, size in self.sent.items()]
             lines += [f"{'removed':>15}  {path}" for path in self.removed]
             lines.append(
@@ -319,7 +323,27 @@ class Published:
         return "\n".join(lines).rstrip()
 
 
-def news(release: Sealed) -> str:
+def planned(
+    release: Sealed,
+    target: str,
+    before: Mapping[str, RemoteFile],
+    begun: Mapping[str, RemoteFile] | None = None,
+) -> Published:
+    """What is to be done at a target. before: files of the version before; begun: those sent meanwhile."""
+    whole = changes(release, before)
+    left = whole if begun is None else changes(release, begun)
+    return Published(
+        target,
+        release.version,
+        Ending.PLANNED,
+        {path: release.size(path) for path in left.send},
+        whole.remove,
+        len(release.sums) - len(whole.send),
+        _news(release),
+    )
+
+
+def _news(release: Sealed) -> str:
     """What the changelog says of the newest version."""
     text = (release.folder / layout.CHANGELOG).read_text(encoding="utf-8")
     return "## " + text.split("\n## ", 2)[1].strip() if "\n## " in text else ""

@@ -11,7 +11,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routerset.release.publish import retry as patience
+from routerset.release.publish import client
+from routerset.release.publish.client import Patience
 from routerset.release.publish.errors import (
     DiskFull,
     PublishError,
@@ -31,7 +32,6 @@ from routerset.release.publish.plan import (
     read_sealed,
     versions_in,
 )
-from routerset.release.publish.retry import Patience
 from tests.publish.conftest import Versions
 from tests.publish.test_hub import content
 
@@ -100,7 +100,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 def test_waits_double_up_to_a_limit_and_follow_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(patience.time, "sleep", waited.append)
+    monkeypatch.setattr(client.time, "sleep", waited.append)
     told: list[str] = []
     for failures, asked in ((1, 0), (2, 0), (3, 0), (4, 0), (1, 7), (1, 10**9)):
         Patience(5, 2.0, 10.0).wait(failures, ServiceUnavailable("down", asked), told.append)

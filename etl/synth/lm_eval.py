@@ -222,11 +222,9 @@ def _metrics(benchmark: str, row: Record, age: Age) -> dict[str, object]:
         case "arc" | "hellaswag":
             # without length normalisation another option often wins
             return {"acc": score if row.key % 3 else 0.0, "acc_norm": score}
-        case "gsm8k":
-            return {"exact_match": score}
         case "math_lvl5" if age is Age.FILTERS:
             return {"exact_match": score, "exact_match_original": 0}
-        case "math_lvl5":
+        case "gsm8k" | "math_lvl5":
             return {"exact_match": score}
         case "ifeval":
             inst = {"inst_level_strict_acc": [score], "inst_level_loose_acc": [score]}

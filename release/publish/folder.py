@@ -22,8 +22,6 @@ from routerset.release.publish.errors import (
     explain_disk,
 )
 from routerset.release.publish.plan import (
-    Ending,
-    Published,
     RemoteFile,
     Sealed,
     check_name,
@@ -31,11 +29,11 @@ from routerset.release.publish.plan import (
     is_published,
     latest_of,
     located,
-    planned,
     some,
     taken,
     versions_below,
 )
+from routerset.release.publish.published import Ending, Published, planned
 
 LATEST, LOCK = "latest", ".lock"
 

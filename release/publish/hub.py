@@ -20,9 +20,7 @@ from routerset.release.publish.errors import PublishError, PublishRefused, Servi
 from routerset.release.publish.folder import publish_to_folder
 from routerset.release.publish.plan import (
     ATTRIBUTES,
-    Ending,
     Head,
-    Published,
     Remote,
     RemoteFile,
     Revision,
@@ -31,11 +29,11 @@ from routerset.release.publish.plan import (
     changes,
     located,
     next_step,
-    planned,
     read_sealed,
     some,
     versions_in,
 )
+from routerset.release.publish.published import Ending, Published, planned
 
 TOKEN = "HF_TOKEN"
 MAIN = "main"

@@ -15,7 +15,7 @@ from routerset.release.files import files
 from routerset.release.publish import folder as publish_folder
 from routerset.release.publish.errors import DiskFull, PublishError, PublishRefused, ServiceUnavailable
 from routerset.release.publish.hub import publish
-from routerset.release.publish.plan import Ending
+from routerset.release.publish.published import Ending
 from routerset.release.verify import verify
 from routerset.schemas import store
 from routerset.schemas.splits import SPLIT_SCHEMES

@@ -18,7 +18,7 @@ from routerset.release.layout import CHECKSUMS
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.errors import PublishRefused
 from routerset.release.publish.hub import publish
-from routerset.release.publish.plan import Ending
+from routerset.release.publish.published import Ending
 from routerset.schemas import store
 from tests.publish.clients import Order, Publisher, Told, in_process, load_rows
 from tests.publish.conftest import REPOSITORY, Versions

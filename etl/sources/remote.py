@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.release.publish.client import git_blob
+from routerset.schemas.store import atomic, sha256
 
 WAITS = (1.0, 4.0, 15.0, 60.0)
 """Seconds between attempts; file systems that know their service try again by themselves as well."""
@@ -111,14 +112,9 @@ def fetch(remote: RemoteFile, path: Path) -> bool:
     """
     if is_copy(path, remote):
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic(path) as draft:
         _patiently(remote.url, lambda: _transfer(remote, draft))
         os.utime(draft, (remote.time, remote.time))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     return True
 
 
@@ -131,8 +127,7 @@ def _transfer(remote: RemoteFile, path: Path) -> None:
     if found != expected:
         raise ConnectionError(f"found {found} bytes, expected {expected}")
     if remote.sha256 is not None:
-        with path.open("rb") as stream:
-            arrived = hashlib.file_digest(stream, "sha256").hexdigest()
+        arrived = sha256(path)
         if arrived != remote.sha256:
             raise ConnectionError(f"found SHA-256 {arrived}, expected {remote.sha256}")
     elif remote.blob is not None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseError
-from routerset.release.files import read_checksums, sha256
+from routerset.release.files import read_checksums
 from routerset.release.layout import Config
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.publish.errors import (
@@ -30,6 +30,7 @@ from routerset.release.publish.errors import (
     without_token,
 )
 from routerset.release.verify import verify_checksums
+from routerset.schemas.store import sha256
 
 _FAILURES: dict[str, type[PublishError]] = {kind.__name__: kind for kind in (ServiceUnavailable, DiskFull)}
 """What the check may end with, besides PublishError."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from routerset.release.files import read_checksums, sha256
+from routerset.release.files import read_checksums
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.check import check_arrival
 from routerset.release.publish.errors import (
@@ -34,6 +34,7 @@ from routerset.release.publish.plan import (
     versions_below,
 )
 from routerset.release.publish.published import Ending, Published, planned
+from routerset.schemas.store import sha256
 
 LATEST, LOCK = "latest", ".lock"
 

@@ -116,8 +116,8 @@ def test_two_workers_in_any_order_leave_the_same_bytes(folder: str, tmp_path: Pa
 
 KILLED = """
 import os, sys
-from embed.encoders import ENCODERS, Pooling
-from embed.shards import embed_texts
+from routerset.embed.encoders import ENCODERS, Pooling
+from routerset.embed.shards import embed_texts
 from tests.embed.test_shards import NAMES, POLICY, TEXTS
 from tests.embed.tiny import tiny_encoder
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, write
 from routerset.etl.synth.pickles import PickleWriter
-from routerset.etl.synth.plan import HOME, carried_by
+from routerset.etl.synth.plan import RECIPES, carried_by
 from routerset.etl.synth.truth import Truth
 from tests.synth.parsing import read_scores, read_zip, true_scores
 
@@ -44,10 +44,11 @@ def assert_holds_truth(folder: Path, layout: Layout, truth: Truth, benchmark: st
 def test_all_layouts_hold_every_benchmark_once(tmp_path: Path) -> None:
     told: list[str] = []
     truth = write(tmp_path / "dumps", Plan(models=8), told.append)
-    assert len(HOME) == 12
-    assert set(HOME.values()) == set(SINGLE)
-    assert sorted(" ".join(told).replace(",", "").replace(":", "").split()) == sorted([*HOME, *HOME.values()])
-    for name, layout in HOME.items():
+    home = {name: recipe.home for name, recipe in RECIPES.items()}
+    assert len(home) == 12
+    assert set(home.values()) == set(SINGLE)
+    assert sorted(" ".join(told).replace(",", "").replace(":", "").split()) == sorted([*home, *home.values()])
+    for name, layout in home.items():
         assert_holds_truth(tmp_path / "dumps", layout, truth, name)
     assert {path.name for path in (tmp_path / "dumps").iterdir()} == {*SINGLE, "models.csv", "truth.json"}
 
@@ -151,7 +152,7 @@ def test_faults_that_a_layout_cannot_show_are_refused(tmp_path: Path) -> None:
 def test_the_config_names_what_was_written(tmp_path: Path) -> None:
     write(tmp_path / "dumps", Plan(models=2))
     config = tomllib.loads(build_config(Path("dumps"), Plan()))
-    assert config["dataset"]["benchmarks"] == list(HOME)
+    assert config["dataset"]["benchmarks"] == list(RECIPES)
     assert [s["format"] for s in config["source"]].count("wide") == 3
     assert {s["format"] for s in config["source"]} == {"wide", "details", "lm_eval", "mmlu_pro", "routereval"}
     for source in [*config["source"], *config["models"]]:

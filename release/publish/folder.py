@@ -22,8 +22,8 @@ from routerset.release.publish.errors import (
     explain_disk,
 )
 from routerset.release.publish.plan import (
-    RemoteFile,
     Sealed,
+    TargetFile,
     check_name,
     check_order,
     is_published,
@@ -67,7 +67,7 @@ def publish_to_folder(
 def _plan(release: Sealed, target: Path) -> Published:
     known = versions_below(target)
     latest = latest_of(known)
-    before: Mapping[str, RemoteFile] = {}
+    before: Mapping[str, TargetFile] = {}
     if release.version in known:
         if not is_published(release, _files(target / f"v{release.version}")):
             raise taken(release.version)
@@ -83,8 +83,8 @@ def _plan(release: Sealed, target: Path) -> Published:
     return planned(release, str(target), before)
 
 
-def _files(folder: Path) -> Mapping[str, RemoteFile]:
-    return {path: RemoteFile(0, digest, "") for path, digest in read_checksums(folder).items()}
+def _files(folder: Path) -> Mapping[str, TargetFile]:
+    return {path: TargetFile(0, digest, "") for path, digest in read_checksums(folder).items()}
 
 
 def _hidden(path: Path) -> bool:

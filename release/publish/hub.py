@@ -22,10 +22,10 @@ from routerset.release.publish.plan import (
     ATTRIBUTES,
     Head,
     Remote,
-    RemoteFile,
     Revision,
     Sealed,
     Step,
+    TargetFile,
     changes,
     located,
     next_step,
@@ -227,7 +227,7 @@ class _Repository:
                 self.name, recursive=True, revision=commit, repo_type="dataset"
             )
             files = {
-                entry.path: RemoteFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+                entry.path: TargetFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
                 for entry in entries
                 if isinstance(entry, RepoFile)
             }

@@ -86,7 +86,7 @@ def some(things: Iterable[str], separator: str = ", ") -> str:
 
 
 @dataclass(frozen=True)
-class RemoteFile:
+class TargetFile:
     """A file in a repository. sha256: of a large file only. blob: Git's name of a small file's content."""
 
     size: int
@@ -99,7 +99,7 @@ class Revision:
     """A commit and its files."""
 
     commit: str
-    files: Mapping[str, RemoteFile]
+    files: Mapping[str, TargetFile]
 
 
 @dataclass(frozen=True)
@@ -263,20 +263,20 @@ class Changes:
         return bool(self.send or self.remove)
 
 
-def changes(release: Sealed, files: Mapping[str, RemoteFile]) -> Changes:
+def changes(release: Sealed, files: Mapping[str, TargetFile]) -> Changes:
     """What makes the files of a repository those of the release; `.gitattributes` stays."""
     send = tuple(path for path in sorted(release.sums) if not _same(release, path, files.get(path)))
     return Changes(send, tuple(sorted(files.keys() - release.sums.keys() - {ATTRIBUTES})))
 
 
-def is_published(release: Sealed, files: Mapping[str, RemoteFile]) -> bool:
+def is_published(release: Sealed, files: Mapping[str, TargetFile]) -> bool:
     """Whether some files are those of the release; reports, which are made from the rest, do not count."""
     change = changes(release, files)
     derived = (f"{layout.REPORTS}/", layout.CHECKSUMS)
     return all(path.startswith(derived) for path in (*change.send, *change.remove))
 
 
-def _same(release: Sealed, path: str, file: RemoteFile | None) -> bool:
+def _same(release: Sealed, path: str, file: TargetFile | None) -> bool:
     if file is None:
         return False
     return release.sums[path] == file.sha256 if file.sha256 else release.blob(path) == file.blob

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from routerset.release import layout
-from routerset.release.publish.plan import RemoteFile, Sealed, changes
+from routerset.release.publish.plan import Sealed, TargetFile, changes
 
 
 class Ending(StrEnum):
@@ -55,8 +55,8 @@ class Published:
 def planned(
     release: Sealed,
     target: str,
-    before: Mapping[str, RemoteFile],
-    begun: Mapping[str, RemoteFile] | None = None,
+    before: Mapping[str, TargetFile],
+    begun: Mapping[str, TargetFile] | None = None,
 ) -> Published:
     """What is to be done at a target. before: files of the version before; begun: those sent meanwhile."""
     whole = changes(release, before)

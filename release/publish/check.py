@@ -27,6 +27,7 @@ from routerset.release.publish.errors import (
     PublishError,
     ServiceUnavailable,
     explain,
+    explained,
     without_token,
 )
 from routerset.release.verify import verify_checksums
@@ -97,7 +98,8 @@ def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterat
                     f"config {config.name}: found rows {found}, expected {_rows(manifest, config)}",
                 )
         except Exception as error:
-            if isinstance(failure := _explain(error, source), ServiceUnavailable | DiskFull):
+            failure = explain(error, source, os.environ.get("HF_TOKEN"))
+            if isinstance(failure, ServiceUnavailable | DiskFull):
                 raise failure from error
             # load_dataset raises whatever its readers raise; to those who use the release it is all the same
             yield "problem", f"config {config.name}: does not load ({type(error).__name__}: {error})"
@@ -124,24 +126,19 @@ def _rows(manifest: Manifest, config: Config) -> dict[str, int]:
     return {split: n for split, n in rows.items() if n}
 
 
-def _explain(error: Exception, source: str) -> ReleaseError | None:
-    return error if isinstance(error, ReleaseError) else explain(error, source, os.environ.get("HF_TOKEN"))
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the check and print what it finds."""
     release, source, commit = Path(arguments[0]), arguments[1], (*arguments[2:], None)[0]
+    token = os.environ.get("HF_TOKEN")
 
     def say(kind: str, text: str) -> None:
-        print(json.dumps({kind: without_token(text, os.environ.get("HF_TOKEN"))}), flush=True)
+        print(json.dumps({kind: without_token(text, token)}), flush=True)
 
     try:
-        for kind, text in _check(release, source, commit, Path(os.environ["HF_HOME"])):
-            say(kind, text)
-    except Exception as error:
-        failure = _explain(error, source)
-        if failure is None:
-            raise
+        with explained(source, token):
+            for kind, text in _check(release, source, commit, Path(os.environ["HF_HOME"])):
+                say(kind, text)
+    except ReleaseError as failure:
         say(type(failure).__name__, str(failure))
         return failure.exit_code
     say("finished", source)

@@ -31,6 +31,7 @@ from routerset.release.publish.errors import (
     without_token,
 )
 from routerset.release.verify import verify_checksums
+from routerset.schemas.exits import DONE
 from routerset.schemas.store import sha256
 
 _FAILURES: dict[str, type[PublishError]] = {kind.__name__: kind for kind in (ServiceUnavailable, DiskFull)}
@@ -142,7 +143,7 @@ def main(arguments: Sequence[str]) -> int:
         say(type(failure).__name__, str(failure))
         return failure.exit_code
     say("finished", source)
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

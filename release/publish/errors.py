@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from routerset.release.errors import ReleaseError
+from routerset.schemas import exits
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -20,25 +21,25 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class PublishError(ReleaseError):
     """What arrived is not what was sent, or cannot be used; readers still see the version before."""
 
-    exit_code = 1
+    exit_code = exits.DATA_FAILED
 
 
 class PublishRefused(PublishError):
     """Publishing would change what is published, or is not allowed; nothing was changed."""
 
-    exit_code = 2
+    exit_code = exits.USAGE
 
 
 class DiskFull(PublishError):
     """No space left."""
 
-    exit_code = 3
+    exit_code = exits.UNREADABLE
 
 
 class ServiceUnavailable(PublishError):
     """A remote service does not answer; the same command goes on later. after: seconds it asks to wait."""
 
-    exit_code = 75
+    exit_code = exits.TRY_LATER
 
     def __init__(self, message: str, after: float = 0.0) -> None:
         super().__init__(message)

@@ -140,7 +140,7 @@ def test_no_hostile_subset_becomes_a_path(tmp_path: Path) -> None:
     write(tmp_path / "secret.csv", "id,question\n0,secret\n")
     path = write(tmp_path / "dump" / "r.csv", "model,../secret:0\norg/a,1\n")
     spec = with_keys(SourceSpec("wide", path, "mmlu"), column_pattern="(?P<subset>.+):(?P<doc_key>.+)")
-    (reading,) = read_all(replace(spec, items=str(tmp_path / "dump" / "{subset}.csv")))
+    (reading,) = read_all(with_keys(spec, items=str(tmp_path / "dump" / "{subset}.csv")))
     assert reading.blocks[0].columns.subset == "../secret"
     assert reading.blocks[0].columns.docs()["question"].to_pylist() == [None]
     assert reading.notes == {("mmlu", "subsets_without_items_file"): 1}

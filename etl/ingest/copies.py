@@ -39,17 +39,14 @@ def with_fresh_copies(config: Config, cache: Path) -> Config | None:
 
 def _remote_paths(config: Config) -> list[str]:
     """Every URL that the config names, once."""
-    paths = [path for s in config.sources for path in (s.path, s.items)] + [m.path for m in config.models]
-    return [path for path in dict.fromkeys(paths) if path and is_remote(path)]
+    paths = [path for s in config.sources for path in s.paths()] + [m.path for m in config.models]
+    return [path for path in dict.fromkeys(paths) if is_remote(path)]
 
 
 def _with_paths(config: Config, local: Callable[[str], str]) -> Config:
     """The config with a path in place of every URL."""
     paths = {url: local(url) for url in _remote_paths(config)}
-    sources = tuple(
-        replace(s, path=paths.get(s.path, s.path), items=s.items and paths.get(s.items, s.items))
-        for s in config.sources
-    )
+    sources = tuple(s.with_paths(lambda path: paths.get(path, path)) for s in config.sources)
     models = tuple(replace(m, path=paths.get(m.path, m.path)) for m in config.models)
     return replace(config, sources=sources, models=models)
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from routerset.schemas import exits
+
 
 class ModelUnavailable(RuntimeError):
     """The weights are not here and cannot be fetched now."""
 
-    exit_code = 75
+    exit_code = exits.TRY_LATER
 
 
 class ModelUnusable(RuntimeError):
     """The model folder is damaged, or holds another kind of model than the encoder needs."""
 
-    exit_code = 3
+    exit_code = exits.UNREADABLE
 
 
 class BadVectors(ValueError):
     """The model answered with something that is not an embedding."""
 
-    exit_code = 1
+    exit_code = exits.DATA_FAILED

@@ -242,7 +242,7 @@ def known_fingerprint(plan: Plan, build: Path) -> str | None:
 def _settings(config: Config) -> store.JsonObject:
     """What the config says about ingest, without paths."""
     return {
-        "sources": [asdict(replace(spec, path="", items=None)) for spec in config.sources],
+        "sources": [spec.settings() for spec in config.sources],
         "models": [{"columns": dict(m.columns), "sha256": sha256(m.path)} for m in config.models],
         "dataset": asdict(config.dataset),
     }

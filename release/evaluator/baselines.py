@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import InputError
@@ -19,25 +19,6 @@ CELL = ("benchmark", "m", "kind", "method", "scheme", "compat", "encoder", "rout
 TOLERANCE = 5e-5  # half of the fourth decimal
 
 Progress = Callable[[int, int, str], None]
-
-
-def compute_baselines(
-    release: Release,
-    *,
-    methods: Sequence[str] | None = None,
-    schemes: Sequence[str] = ("paper",),
-    progress: Progress = lambda done, total, label: None,
-) -> list[dict[str, Value]]:
-    """Rows of every router that needs no training, for all groups; what `reports/baselines.json` holds."""
-    routers: tuple[str, ...] = TRAINING_FREE
-    if not all(release.encoders(name) for name in release.benchmarks):
-        routers = tuple(r for r in routers if r not in ("knn", "c_roberta"))
-    rows: list[dict[str, Value]] = []
-    for method in methods or sorted({g.method for g in release.groups}):
-        for scheme in schemes:
-            result = evaluate(release, routers, method=method, scheme=scheme, progress=progress)
-            rows += [row.to_dict() for row in result.rows]
-    return rows
 
 
 def check_baselines(release: Release, progress: Progress = lambda done, total, label: None) -> list[str]:

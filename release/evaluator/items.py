@@ -25,7 +25,6 @@ class Part:
     rows: npt.NDArray[np.intp]
     item_ids: list[str]
     subsets: list[str]
-    families: list[str]
     vectors: Scores
     scores: dict[Group, Scores]
     labels: dict[Group, Labels]
@@ -62,7 +61,7 @@ def load_items(
     folder = release.path / "data" / benchmark
     split_column = f"split_{scheme}"
     _require_scheme(folder, scheme)
-    columns = ["item_id", "subset", "family_id", split_column]
+    columns = ["item_id", "subset", split_column]
     for group in groups:
         columns += [group.column, f"{group.column}_label"]
     table = _concatenate(folder, columns)
@@ -81,7 +80,7 @@ def load_items(
                 f"{folder}: {group.column}, item {item_ids[item]}, model {group.candidates[rank]}: "
                 f"score {values[item, rank]}, expected a number in [0, 1]"
             )
-    subsets, families = table["subset"].to_pylist(), table["family_id"].to_pylist()
+    subsets = table["subset"].to_pylist()
     parts = {}
     for split in SPLITS:
         rows = np.flatnonzero(splits == split)
@@ -94,7 +93,6 @@ def load_items(
             rows,
             [str(item_ids[r]) for r in rows],
             [str(subsets[r]) for r in rows],
-            [str(families[r]) for r in rows],
             vectors[rows],
             {g: v[rows] for g, v in scores.items()},
             {g: v[rows] for g, v in labels.items()},

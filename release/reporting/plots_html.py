@@ -7,10 +7,11 @@ from math import log10
 
 from markupsafe import Markup, escape
 
-from routerset.release.evaluator.paper_tables import KindRow
+from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from routerset.release.reporting.colours import css
 from routerset.release.reporting.grid import KINDS, label, number
+from routerset.release.reporting.paper_tables import KindRow
 from routerset.release.reporting.plots_png import BANDS
 
 WIDTH, HEIGHT = 320, 216
@@ -94,17 +95,18 @@ def key(router: str) -> Markup:
 def _shape(router: str, x: float, y: float) -> str:
     """A marker; routers differ in shape as well as colour."""
     r = _RADIUS
-    match router:
-        case "oracle" | "r_o_0.5":
-            hollow = ' class="hollow"' if router == "r_o_0.5" else ""
+    row = row_for(router)
+    hollow = ' class="hollow"' if row.hollow else ""
+    match row.marker:
+        case "o":
             return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}"{hollow}/>'
-        case "c_roberta":
+        case "s":
             return f'<rect x="{x - r:.1f}" y="{y - r:.1f}" width="{2 * r}" height="{2 * r}"/>'
-        case "knn":
+        case "^":
             corners = [(x, y - r - 0.8), (x + r + 0.6, y + r - 0.4), (x - r - 0.6, y + r - 0.4)]
-        case "best_single":
+        case "D":
             corners = [(x, y - r - 1), (x + r + 1, y), (x, y + r + 1), (x - r - 1, y)]
-        case "random":
+        case "x":
             cross = f"M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0 -{2 * r}l-{2 * r} {2 * r}"
             return f'<path d="{cross}" class="cross"/>'
         case _:

@@ -18,7 +18,7 @@ from routerset.release.evaluator import (
     evaluate,
 )
 from routerset.release.evaluator.items import load_items
-from routerset.release.evaluator.routers import find_router, linear, mlp
+from routerset.release.evaluator.routers import RouterRow, find_router, linear, mlp
 from routerset.release.evaluator.routers.knn import nearest
 from routerset.release.evaluator.routers.linear import LinearRouter, schedule, train_linear
 from routerset.release.evaluator.tasks import make_tasks
@@ -58,10 +58,10 @@ def test_sharing_work_gives_what_each_cell_gives_alone(
     toy: Release, quick: None, name: str, compat: bool
 ) -> None:
     tasks, _ = toy_tasks(toy, compat=compat)
-    together = ROUTERS[name]()
+    together = ROUTERS[name].make()
     together.fit_all(tasks)  # type: ignore[attr-defined]
     for task in tasks:
-        alone = ROUTERS[name]()
+        alone = ROUTERS[name].make()
         alone.fit(task)
         expected, got = alone.predict_proba(task), together.predict_proba(task)
         if name == "mlp":  # batched matrix products may round differently
@@ -145,7 +145,7 @@ def test_fewer_training_items_than_neighbours_or_clusters(toy: Release) -> None:
     few = replace(tasks[0], X_train=tasks[0].X_train[:2], Y_train=tasks[0].Y_train[:2])
     for name in ("knn", "c_roberta"):
         for compat in (False, True):
-            router = ROUTERS[name]()
+            router = ROUTERS[name].make()
             task = replace(few, compat=compat)
             router.fit(task)
             assert router.predict_proba(task).shape == (task.n_test, 3)
@@ -260,7 +260,10 @@ def test_seeds_change_what_is_random_and_nothing_else(toy: Release) -> None:
 
 
 def test_a_mapping_names_the_routers(toy: Release) -> None:
-    routers: Mapping[str, Callable[[], Router]] = {"mine": ROUTERS["knn"], "knn": ROUTERS["knn"]}
+    routers: Mapping[str, Callable[[], Router] | RouterRow] = {
+        "mine": ROUTERS["knn"].make,
+        "knn": ROUTERS["knn"],
+    }
     result = evaluate(toy, routers, sizes=[3], pairs=True, resamples=20)
     assert {row.router for row in result.rows} == {"mine", "knn"}
     for difference in result.differences:

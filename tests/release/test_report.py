@@ -22,10 +22,11 @@ from routerset.release.evaluator.results import Estimate
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
+from routerset.release.reporting.baselines import check_baselines
 from routerset.release.reporting.evaluation import Findings, average, difference, find
 from routerset.release.reporting.grid import Column, Grid
 from routerset.release.reporting.page import render_page
-from routerset.release.reporting.report import FILES, check_baselines, reports_hook, write_report
+from routerset.release.reporting.report import FILES, reports_hook, write_report
 from routerset.release.verify import verify
 from routerset.schemas import store
 from routerset.schemas.splits import SPLIT_SCHEMES

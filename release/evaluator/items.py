@@ -63,7 +63,7 @@ def load_items(
     _require_scheme(folder, scheme)
     columns = ["item_id", "subset", split_column]
     for group in groups:
-        columns += [group.column, f"{group.column}_label"]
+        columns += [group.column, group.label_column]
     table = _concatenate(folder, columns)
     splits = table[split_column].to_numpy(zero_copy_only=False)
     item_ids = table["item_id"].to_numpy(zero_copy_only=False)
@@ -71,7 +71,7 @@ def load_items(
     if encoder is not None:
         vectors = _read_vectors(release.path / "vectors" / encoder / benchmark, item_ids)
     scores = {g: _matrix(table[g.column], g, folder).astype(np.float32) for g in groups}
-    labels = {g: _matrix(table[f"{g.column}_label"], g, folder).astype(np.uint8) for g in groups}
+    labels = {g: _matrix(table[g.label_column], g, folder).astype(np.uint8) for g in groups}
     for group, values in scores.items():
         bad = np.argwhere(~((values >= 0) & (values <= 1)))
         if len(bad):

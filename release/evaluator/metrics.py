@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +94,13 @@ class CellScores:
 
         An undefined ratio (zero denominator, no reference) is NaN; the caller turns it into None.
         """
-        weighted = Weighted(self, weights)
+        n, routers = self.value.shape
+        best_on_test = int(self.Y_test.mean(axis=0, dtype=np.float64).argmax())
+        yardsticks = [self.Y_test[:, best_on_test], self.Y_test[:, self.best_on_train]]
+        # one product of all columns, for the weights are far larger than these
+        columns = np.column_stack([*yardsticks, self.Y_test.max(axis=1), self.value, self.entropy])
+        sums = weights.astype(np.float64) @ columns / n
+        weighted = Weighted(self, weights, *np.split(sums, [1, 2, 3, 3 + routers], axis=1))
         return np.stack([metric.of(weighted) for metric in METRICS.values()], axis=2)
 
     def selection_variance(self) -> float:
@@ -107,58 +113,19 @@ class CellScores:
 class Weighted:
     """A cell under item weights (B, n): what a metric is computed from.
 
-    The best single candidate is that of the test set as it is, also under other weights: picked anew, its
-    mean would be too high in every resample, the more so the larger m.
+    best, best_on_train: (B, 1) mean score of the single candidate that is best on test and on train. The best
+    on test is that of the test set as it is, also under other weights: picked anew, its mean would be too
+    high in every resample, the more so the larger m. oracle: (B, 1) mean score of the best candidate of each
+    item. value, entropy: (B, R) means of those of `CellScores`.
     """
 
     cell: CellScores
     weights: Floats
-
-    @cached_property
-    def _means(self) -> list[Array]:
-        n, routers = self.cell.value.shape
-        Y = self.cell.Y_test
-        best_on_test = int(Y.mean(axis=0, dtype=np.float64).argmax())
-        yardsticks = [Y[:, best_on_test], Y[:, self.cell.best_on_train], Y.max(axis=1)]
-        # one product of all columns, for the weights are far larger than these
-        columns = np.column_stack([*yardsticks, self.cell.value, self.cell.entropy])
-        sums = self.weights.astype(np.float64) @ columns / n
-        return np.split(sums, [1, 2, 3, 3 + routers], axis=1)
-
-    @property
-    def best(self) -> Array:
-        """(B, 1) mean score of the single candidate that is best on test."""
-        return self._means[0]
-
-    @property
-    def best_on_train(self) -> Array:
-        """(B, 1) mean score of the single candidate that is best on train."""
-        return self._means[1]
-
-    @property
-    def oracle(self) -> Array:
-        """(B, 1) mean score of the best candidate of each item."""
-        return self._means[2]
-
-    @property
-    def value(self) -> Array:
-        """(B, R) mean of `CellScores.value`."""
-        return self._means[3]
-
-    @property
-    def entropy(self) -> Array:
-        """(B, R) mean of `CellScores.entropy`."""
-        return self._means[4]
-
-
-def mean_score(cell: Weighted) -> Array:
-    """mu_o: mean score of what was chosen."""
-    return cell.value
-
-
-def mean_entropy(cell: Weighted) -> Array:
-    """E_p: mean entropy of the selection probabilities."""
-    return cell.entropy
+    best: Array
+    best_on_train: Array
+    oracle: Array
+    value: Array
+    entropy: Array
 
 
 def over_reference(cell: Weighted) -> Array:
@@ -218,11 +185,12 @@ class Metric:
     in_paper: bool = False
 
 
+_value, _entropy = attrgetter("value"), attrgetter("entropy")
 _ROWS = (
-    Metric("mu_o", "mu_o", "mean score of the chosen LLMs", mean_score, True, width=6, in_paper=True),
+    Metric("mu_o", "mu_o", "mean score of the chosen LLMs", _value, True, "", 6, in_paper=True),
     Metric("v_r", "V_R", "mu_o over the reference LLM", over_reference, True, in_paper=True),
     Metric("v_b", "V_B", "mu_o over the best single candidate on test", over_best, True, in_paper=True),
-    Metric("e_p", "E_p", "entropy of the selection probabilities, bits", mean_entropy, in_paper=True),
+    Metric("e_p", "E_p", "entropy of the selection probabilities, bits", _entropy, in_paper=True),
     Metric("marginal_entropy", "H", "entropy of the choices made, bits", marginal_entropy),
     Metric("v_b_train", "V_B train", "mu_o over the one picked on train", over_best_on_train, True, "V_B tr"),
     Metric("oracle_gap", "oracle gap", "0 = best single on test, 1 = oracle", oracle_gap, True, "gap", 8),

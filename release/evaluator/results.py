@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
 from textwrap import fill
 
@@ -54,12 +54,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Value]:
         """Flat: each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
-        flat: dict[str, Value] = {
-            k: getattr(self, k)
-            for k in ("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test")
-        }
-        flat |= _flatten(self.metrics)
-        return flat | {k: getattr(self, k) for k in ("mdd", "best_single_score", "reference_score")}
+        return _flat(self)
 
 
 @dataclass(frozen=True)
@@ -82,16 +77,19 @@ class Difference:
 
     def to_dict(self) -> dict[str, Value]:
         """Flat, as `Row.to_dict`."""
-        keys = ("benchmark", "m", "kind", "method", "scheme", "router_a", "router_b")
-        return {k: getattr(self, k) for k in keys} | _flatten(self.metrics) | {"mdd": self.mdd}
+        return _flat(self)
 
 
-def _flatten(metrics: dict[str, Estimate]) -> dict[str, Value]:
-    return {
-        name + suffix: getattr(metrics[name], part)
-        for name in METRICS
-        for suffix, part in (("", "value"), ("_lo", "lo"), ("_hi", "hi"))
-    }
+def _flat(record: Row | Difference) -> dict[str, Value]:
+    flat: dict[str, Value] = {}
+    for field in fields(record):
+        if field.name == "metrics":
+            for name in METRICS:
+                e = record.metrics[name]
+                flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
+        else:
+            flat[field.name] = getattr(record, field.name)
+    return flat
 
 
 @dataclass(frozen=True)

@@ -81,20 +81,14 @@ def evaluate(
 
 
 def _rows(routers: Routers) -> list[RouterRow]:
-    named: dict[str, RouterFactory | RouterRow] = {}
-    if isinstance(routers, Mapping):
-        named |= routers
-    else:
-        for router in routers:
-            if isinstance(router, str):
-                named[router] = find_router(router)
-            else:
-                named[router.__name__] = router
-    if not named:
+    if not isinstance(routers, Mapping):
+        named = [(r, find_router(r)) if isinstance(r, str) else (r.__name__, r) for r in routers]
+        routers = dict(named)
+    if not routers:
         raise UsageError("no routers were named")
     return [
         replace(of, name=name) if isinstance(of, RouterRow) else RouterRow(name, of, name)
-        for name, of in named.items()
+        for name, of in routers.items()
     ]
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from routerset.release.evaluator.baselines import BASELINES
 from routerset.release.layout import REPORTS
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
-from routerset.release.reporting.baselines import baselines_text
+from routerset.release.reporting.baselines import BASELINES, baselines_text
 from routerset.release.reporting.evaluation import Findings, Progress, find
-from routerset.release.reporting.page import render_page
 from routerset.release.reporting.paper_tables import paper_tables, to_csv, to_latex, to_markdown
 from routerset.release.reporting.plots_png import kinds_png, scaling_png
 
@@ -64,6 +62,8 @@ def reports_hook(draft: Path) -> None:
 
 def report_files(found: Findings) -> dict[str, bytes]:
     """Name -> content of every file of a report; tables and figures without content are left out."""
+    from routerset.release.reporting.page import render_page  # jinja2, which comes with `publish` alone
+
     texts = {}
     for table in paper_tables(found.means, found.sizes):
         for ending, write in zip(_TEXTS, (to_markdown, to_latex, to_csv), strict=True):

@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,12 +19,11 @@ from hypothesis import strategies as st
 
 from routerset.release.build import write_release
 from routerset.release.evaluator import UsageError, evaluate, load_release
-from routerset.release.evaluator.baselines import BASELINES
 from routerset.release.evaluator.results import Estimate
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
-from routerset.release.reporting.baselines import check_baselines
+from routerset.release.reporting.baselines import BASELINES, check_baselines
 from routerset.release.reporting.evaluation import Findings, average, difference, find
 from routerset.release.reporting.grid import Column, Grid
 from routerset.release.reporting.page import render_page
@@ -170,6 +171,20 @@ def test_unreadable_baselines_are_a_problem_and_none_are_not(reported: Path, tmp
     assert "baselines.json" in problem.found
     (release / BASELINES).unlink()
     assert list(check_baselines(release)) == []
+
+
+def test_baselines_are_checked_without_the_libraries_of_a_report(reported: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\n"
+        "for name in ('jinja2', 'markupsafe', 'matplotlib', 'duckdb', 'torch', 'pandas'):\n"
+        "    sys.modules[name] = None\n"
+        "from routerset.release.reporting.baselines import check_baselines\n"
+        "print(list(check_baselines(Path(sys.argv[1]))))\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script, reported], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "[]\n"
 
 
 def test_a_release_ships_its_report_and_verifies(tmp_path: Path) -> None:

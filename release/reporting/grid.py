@@ -89,6 +89,11 @@ def text(cell: Cell, column: Column, interval: str = "{value} [{lo}, {hi}]") -> 
     return "-" if cell is None else label(str(cell))
 
 
+def tell(estimate: Estimate, digits: int = 3) -> str:
+    """A value with its interval, on one line."""
+    return text(estimate, Column("", "", digits=digits))
+
+
 def to_markdown(grid: Grid) -> str:
     """Caption and table; 95% intervals below each value."""
     heads = [column.title.replace("|", "\\|") for column in grid.columns]

@@ -16,7 +16,7 @@ from routerset.release.evaluator.scaling import PROBABILITIES
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.colours import RAMP, css, variable
 from routerset.release.reporting.evaluation import Findings
-from routerset.release.reporting.grid import SYMBOL, Cell, Column, label, number, text
+from routerset.release.reporting.grid import SYMBOL, Cell, Column, label, number, tell, text
 from routerset.release.reporting.paper_tables import COLUMNS, paper_tables
 from routerset.release.reporting.plots_html import key, kinds_panel, scaling_panel
 
@@ -120,11 +120,6 @@ def pretty(words: str) -> Markup:
     return Markup(
         SYMBOL.sub(lambda m: f"<i>{greek.get(m[1], m[1])}</i><sub>{m[2]}</sub>", str(escape(words)))
     )
-
-
-def tell(estimate: Estimate, digits: int = 3) -> str:
-    """A value with its interval, on one line."""
-    return text(estimate, Column("", "", digits=digits))
 
 
 def _shown(value: float | None, digits: int) -> str:

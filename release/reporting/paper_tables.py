@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from routerset.release.evaluator.metrics import METRICS
@@ -123,6 +123,20 @@ class KindRow:
     m: int
     router: str
     kinds: dict[str, Estimate]
+
+
+def placed(rows: Sequence[KindRow], width: float) -> Iterator[tuple[KindRow, int, float, float, Estimate]]:
+    """The values of one panel of Figure 3: router, place of the kind, offset from its middle, value, and
+    the value with its interval.
+
+    width: what all routers of a kind take, where kinds are 1 apart.
+    """
+    middle, step = (len(rows) - 1) / 2, width / max(len(rows), 1)
+    for i, row in enumerate(rows):
+        for place, kind in enumerate(KINDS):
+            e = row.kinds.get(kind)
+            if e is not None and e.value is not None:
+                yield row, place, (i - middle) * step, e.value, e
 
 
 def by_kind(rows: Sequence[Row], metric: str) -> list[KindRow]:

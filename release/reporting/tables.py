@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from routerset.release.evaluator.metrics import METRICS, TABLE_ORDER
-from routerset.release.evaluator.results import Estimate, Row
+from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS, table_sizes
 from routerset.release.reporting.evaluation import Findings, average, difference, leaked_share
@@ -44,7 +44,7 @@ def summary(findings: Findings) -> Grid:
 
 def results(findings: Findings) -> Grid:
     """Every metric of every router, as means over the kinds."""
-    rows = sorted(findings.means, key=lambda row: _order(findings, row))
+    rows = sorted(findings.means, key=lambda row: (findings.benchmarks.index(row.benchmark), row.m))
     columns = [Column(of.name, of.title, bar=of.name == "mu_o", digits=of.digits) for of in _METRICS]
     return Grid(
         f"Means over the three kinds of groups, with paired bootstrap 95% intervals. {_setting(findings)}",
@@ -207,10 +207,6 @@ def overall(findings: Findings, m: int) -> dict[str, Estimate]:
     for row in of_m:
         by_router.setdefault(row.router, []).append(row.metrics["mu_o"])
     return {router: average(values) for router, values in by_router.items() if len(values) == n}
-
-
-def _order(findings: Findings, row: Row) -> tuple[int, int]:
-    return findings.benchmarks.index(row.benchmark), row.m
 
 
 def _setting(findings: Findings) -> str:

@@ -18,7 +18,7 @@ from routerset.release.evaluator import (
     evaluate,
 )
 from routerset.release.evaluator.items import load_items
-from routerset.release.evaluator.routers import RouterRow, find_router, linear, mlp
+from routerset.release.evaluator.routers import TABLE_ORDER, RouterRow, find_router, linear, mlp, row_for
 from routerset.release.evaluator.routers.knn import nearest
 from routerset.release.evaluator.routers.linear import LinearRouter, schedule, train_linear
 from routerset.release.evaluator.tasks import make_tasks
@@ -269,3 +269,30 @@ def test_a_mapping_names_the_routers(toy: Release) -> None:
     for difference in result.differences:
         assert (difference.router_a, difference.router_b) == ("mine", "knn")
         assert {(e.value, e.lo, e.hi) for e in difference.metrics.values()} <= {(0, 0, 0), (None, None, None)}
+
+
+def test_a_row_holds_what_its_class_declares(toy: Release) -> None:
+    class Chooser:
+        uses_vectors = False
+        has_probabilities = False
+
+        def fit(self, task: Task) -> None: ...
+
+        def predict_proba(self, task: Task) -> np.ndarray:
+            return np.tile(np.eye(task.m)[0], (task.n_test, 1))
+
+    row = RouterRow("mine", Chooser, "Mine")
+    assert not row.uses_vectors
+    assert not row.sees_test_scores
+    for result in evaluate(toy, {"other": row, "plain": Chooser}, sizes=[3], resamples=0).rows:
+        assert result.router in ("other", "plain")
+        assert result.encoder is None
+        assert result.metrics["e_p"].value is None
+
+
+def test_tables_take_bounds_first_and_yardsticks_last() -> None:
+    bounds, rivals = ("oracle", "r_o_0.5"), ("linear", "mlp", "c_roberta", "mlc", "knn")
+    assert (*bounds, *rivals, "random", "best_single", "mean") == TABLE_ORDER
+    assert [row.name for row in ROUTERS.values() if row.compared] == [*rivals]
+    assert not row_for("r_o_0.3").compared
+    assert row_for("one's own").title == "one's own"

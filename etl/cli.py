@@ -187,7 +187,7 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _verify(args: argparse.Namespace) -> int:
     from routerset.etl.groups.check import check_groups
-    from routerset.release.reporting.report import check_baselines
+    from routerset.release.reporting.baselines import check_baselines
     from routerset.release.verify import verify
 
     problems = verify(args.release, [check_groups, check_baselines])

@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,15 +19,15 @@ from hypothesis import strategies as st
 
 from routerset.release.build import write_release
 from routerset.release.evaluator import UsageError, evaluate, load_release
-from routerset.release.evaluator.baselines import BASELINES
 from routerset.release.evaluator.results import Estimate
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
+from routerset.release.reporting.baselines import BASELINES, check_baselines
 from routerset.release.reporting.evaluation import Findings, average, difference, find
 from routerset.release.reporting.grid import Column, Grid
 from routerset.release.reporting.page import render_page
-from routerset.release.reporting.report import FILES, check_baselines, reports_hook, write_report
+from routerset.release.reporting.report import FILES, reports_hook, write_report
 from routerset.release.verify import verify
 from tests.release.builds import Bench, binary, options, small_benches, write_build
 
@@ -167,6 +169,27 @@ def test_unreadable_baselines_are_a_problem_and_none_are_not(reported: Path, tmp
     assert "baselines.json" in problem.found
     (release / BASELINES).unlink()
     assert list(check_baselines(release)) == []
+
+
+WITHOUT_THE_LIBRARIES_OF_A_REPORT = """
+import sys
+from pathlib import Path
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("jinja2", "markupsafe", "matplotlib", "duckdb", "torch", "pandas"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from routerset.release.reporting.baselines import check_baselines
+print(list(check_baselines(Path(sys.argv[1]))))
+"""
+
+
+def test_baselines_are_checked_without_the_libraries_of_a_report(reported: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_THE_LIBRARIES_OF_A_REPORT, reported]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
 
 
 def test_a_release_ships_its_report_and_verifies(tmp_path: Path) -> None:

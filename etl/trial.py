@@ -85,12 +85,12 @@ def _claimed(path: Path, wanted: str | None) -> ReadDumps | None:
         if files and wanted in (None, name):
             shares.append(_Share(spec, files.__contains__))
     if wanted in (None, WIDE):
-        shares += _wide_tables(path, shares)
+        shares += _wide_tables(path, shares, named=wanted == WIDE and path.is_file())
     return partial(_read_claimed, path, shares) if shares else None
 
 
-def _wide_tables(path: Path, others: Sequence[_Share]) -> Iterator[_Share]:
-    """Tables with a column of models and columns of items, by benchmark.
+def _wide_tables(path: Path, others: Sequence[_Share], named: bool) -> Iterator[_Share]:
+    """Tables with a column of models and columns of items, by benchmark; any, where it is named as one.
 
     Among them, or alone, a table that is too damaged to tell counts, too.
     """
@@ -104,7 +104,7 @@ def _wide_tables(path: Path, others: Sequence[_Share]) -> Iterator[_Share]:
         except OSError:
             damaged.append(dump)
         else:
-            if spec.model_column in header and any(re.search(r"\d", name) for name in header):
+            if named or (spec.model_column in header and any(re.search(r"\d", name) for name in header)):
                 tables.append(dump)
     files: dict[str, set[str]] = {}
     for dump in tables + (damaged if tables or not others else []):

@@ -109,7 +109,7 @@ MUTATIONS = (
     ),
     Mutation(
         "no version",
-        "routerset.release.version",
+        "release.version",
         manifest(lambda d: d["release"].update(version="latest"), release=True),
         release=True,
     ),

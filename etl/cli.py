@@ -155,28 +155,32 @@ def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                  "routerset validate out/real --format github")  # fmt: skip
     verb.add_argument("path", type=Path, metavar="PATH", help="build, release, table file or raw dump")
     verb.add_argument("--table", metavar="NAME", help="only this table; for a single file, what it holds")
+    verb.add_argument("--config", type=Path, metavar="FILE", help="build config that says what raw dumps are")
     verb.add_argument("--previous", type=Path, metavar="PATH", help="release or build before, for drift")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="folder for results and Data Docs (default: "
+                      "`validation` in a build, else none)")  # fmt: skip
     verb.add_argument("--format", choices=("text", "json", "github"), default="text", help="default: text")
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from routerset.etl.sources.pickles.reader import load_pickle
+    from routerset.etl.config import load_config
     from routerset.etl.stages.validate import FOLDER
+    from routerset.etl.trial import dump_reader
     from routerset.expectations.errors import Unreadable
     from routerset.expectations.report import annotation, to_github, to_json, to_text
     from routerset.expectations.validate import validate
 
-    docs = args.path / FOLDER if (args.path / "tables").is_dir() else None
+    dumps = dump_reader(args.config and load_config(args.config))
+    is_build = (args.path / "manifest.json").exists() and (args.path / "tables").is_dir()
+    docs = args.out or (args.path / FOLDER if is_build else None)
     try:
-        outcome = validate(
-            args.path, table=args.table, previous=args.previous, docs=docs, load_pickle=load_pickle
-        )
+        found = validate(args.path, table=args.table, previous=args.previous, docs=docs, dumps=dumps)
     except Unreadable as error:
         if args.format == "github":
             print(annotation("error", str(args.path), "unreadable", str(error)))
         raise
-    print({"text": to_text, "json": to_json, "github": to_github}[args.format](outcome))
-    return outcome.exit_code
+    print({"text": to_text, "json": to_json, "github": to_github}[args.format](found))
+    return found.exit_code
 
 
 def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -220,14 +224,13 @@ def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb = _verb(verbs, "report", _report, "write tables, plots and a page about a release",
                  "routerset report out/real/release --out out/report")  # fmt: skip
     verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
-    verb.add_argument("--out", type=Path, metavar="DIR", help="default: `reports` in the release")
+    verb.add_argument("--out", type=Path, metavar="DIR", default=Path("report"), help="default: report")
     verb.add_argument("--routers", metavar="A,B", help="default: those that need no training")
     verb.add_argument("--sizes", metavar="3,5", default="3,5", help="group sizes (default: 3,5)")
 
 
 def _report(args: argparse.Namespace) -> int:
     from routerset.etl.config import ConfigError
-    from routerset.release.build import seal
     from routerset.release.reporting.report import write_report
 
     if not all(size.isdigit() for size in args.sizes.split(",")):
@@ -236,8 +239,7 @@ def _report(args: argparse.Namespace) -> int:
     routers = args.routers.split(",") if args.routers else None
     for path in write_report(args.release, args.out, sizes=sizes, routers=routers):
         print(path)
-    if args.out is None:
-        seal(args.release)
+    say(f"report: {args.out.resolve()}")
     return DONE
 
 

@@ -40,11 +40,12 @@ def test_the_example_calls_the_workflow_with_inputs_that_it_has(page: str) -> No
 def test_the_workflow_runs_the_gate_and_keeps_its_pages() -> None:
     steps = load(WORKFLOW)["jobs"]["validate"]["steps"]
     (command,) = (step["run"] for step in steps if "routerset validate" in step.get("run", ""))
-    words = shlex.split(re.sub(r"\$\{VALIDATE_TABLE:\+(.*?)\} ", r"\1 ", command))
+    words = shlex.split(re.sub(r"\$\{VALIDATE_\w+:\+(.*?)\} ", r"\1 ", command))
     parsed = _parser().parse_args(words[1:])
-    assert parsed.format == "github"
+    assert (parsed.format, parsed.config) == ("github", Path("$VALIDATE_CONFIG"))
     assert steps[-1]["if"] == "always()"
-    assert steps[-1]["with"]["path"].endswith("/validation")
+    assert parsed.out == Path("$RUNNER_TEMP/validation")
+    assert steps[-1]["with"]["path"] == "${{ runner.temp }}/validation"
 
 
 def test_the_workflow_names_no_package_host() -> None:

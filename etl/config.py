@@ -19,8 +19,6 @@ from routerset.etl.sources.files import is_remote
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.ids import file_stem_is_safe
 
-SCHEMES = ("paper", "family")
-METHODS = ("paper", "greedy")
 SIZES = (3, 5, 10, 100, 1000)
 _VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", re.ASCII)
 T = TypeVar("T")
@@ -69,7 +67,7 @@ class ModelsSpec:
 class Splits:
     """`[splits]`: schemes, the first one gives the release its files, and the seed of both."""
 
-    schemes: tuple[str, ...] = SCHEMES
+    schemes: tuple[str, ...] = ("paper", "family")
     seed: int = 42
 
 
@@ -77,7 +75,7 @@ class Splits:
 class Groups:
     """`[groups]`: selection methods and sizes of the candidate groups."""
 
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = ("paper", "greedy")
     sizes: tuple[int, ...] = SIZES
 
 
@@ -226,7 +224,9 @@ def _absolute(path: str, folder: Path) -> str:
 
 def _check(config: Config) -> None:
     """Values that no type can check."""
+    from routerset.etl.groups.methods import METHODS
     from routerset.etl.sources.registry import SOURCES
+    from routerset.schemas.splits import SPLIT_SCHEMES
 
     def one_of(values: tuple[str, ...], valid: tuple[str, ...], where: str) -> None:
         for value in values:
@@ -246,8 +246,8 @@ def _check(config: Config) -> None:
     one_of(tuple(s.format for s in config.sources), tuple(SOURCES), "[[source]] format")
     one_of(tuple(s.benchmark for s in config.sources if s.benchmark), known, "[[source]] benchmark")
     one_of(config.dataset.benchmarks, known, "[dataset] benchmarks")
-    one_of(config.splits.schemes, SCHEMES, "[splits] schemes")
-    one_of(config.groups.methods, METHODS, "[groups] methods")
+    one_of(config.splits.schemes, tuple(SPLIT_SCHEMES), "[splits] schemes")
+    one_of(config.groups.methods, tuple(METHODS), "[groups] methods")
     distinct(config.splits.schemes, "[splits] schemes")
     distinct(config.groups.methods, "[groups] methods")
     distinct(config.embed.encoders, "[embed] encoders")
@@ -262,7 +262,7 @@ def _check(config: Config) -> None:
             )
     if not config.splits.schemes:
         raise ConfigError(
-            f"{config.file}: [splits] schemes: at least one is needed; valid: {', '.join(SCHEMES)}"
+            f"{config.file}: [splits] schemes: at least one is needed; valid: {', '.join(SPLIT_SCHEMES)}"
         )
     if not 0 <= config.splits.seed < 1 << 32:
         raise ConfigError(

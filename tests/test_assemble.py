@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from routerset.etl.build import StageName, build
+from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from tests.dumps import truth, write_config, write_items, write_wide
 
@@ -18,7 +18,7 @@ LM_EVAL = '[[source]]\nformat = "lm_eval"\npath = "dumps"\n'
 def quarantined(config: Path) -> list[tuple[str, int | None, str, str]]:
     """File, row, model and reason of all that the build of a config quarantines."""
     out = config.parent / "out"
-    build(load_config(config), out, Runner(), lambda *_: None, StageName.INGEST)
+    build(load_config(config), out, Runner(), lambda *_: None, "ingest")
     rows = pq.read_table(out / "tables" / "quarantine.parquet").to_pylist()
     return [(row["file"], row["row"], row["model_id"], row["reason"]) for row in rows]
 

@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 
 SIZES = (3, 5, 10, 100, 1000)
@@ -27,7 +28,7 @@ T = TypeVar("T")
 class ConfigError(ValueError):
     """The config is wrong; the message names the file, the section and what is valid there."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class RunnerName(StrEnum):

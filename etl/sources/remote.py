@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from routerset.etl.sources.base import DumpUnreadable
+from routerset.schemas.exits import TRY_LATER
 
 WAITS = (1.0, 4.0, 15.0, 60.0)
 """Seconds between attempts; file systems that know their service try again by themselves as well."""
@@ -31,7 +32,7 @@ T = TypeVar("T")
 class SourceUnavailable(RuntimeError):
     """A remote service does not answer; the same command goes on later."""
 
-    exit_code = 75
+    exit_code = TRY_LATER
 
 
 @dataclass(frozen=True)

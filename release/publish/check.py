@@ -30,6 +30,7 @@ from routerset.release.publish.errors import (
     without_token,
 )
 from routerset.release.verify import verify_checksums
+from routerset.schemas.exits import DONE
 
 _FAILURES: tuple[type[PublishError], ...] = (ServiceUnavailable, DiskFull, PublishError)
 
@@ -142,7 +143,7 @@ def main(arguments: Sequence[str]) -> int:
         say(next(kinds, PublishError.__name__), str(failure))
         return failure.exit_code
     say("finished", source)
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from routerset.release.errors import ReleaseError
+from routerset.schemas.exits import DATA_FAILED, TRY_LATER, UNREADABLE, USAGE
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -19,25 +20,25 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class PublishError(ReleaseError):
     """What arrived is not what was sent, or cannot be used; readers still see the version before."""
 
-    exit_code = 1
+    exit_code = DATA_FAILED
 
 
 class PublishRefused(PublishError):
     """Publishing would change what is published, or is not allowed; nothing was changed."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class DiskFull(PublishError):
     """No space left."""
 
-    exit_code = 3
+    exit_code = UNREADABLE
 
 
 class ServiceUnavailable(PublishError):
     """A remote service does not answer; the same command goes on later. after: seconds it asks to wait."""
 
-    exit_code = 75
+    exit_code = TRY_LATER
 
     def __init__(self, message: str, after: float = 0.0) -> None:
         super().__init__(message)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from routerset import __version__
+import routerset
 from routerset.etl.progress import say
 from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, exit_code, message
 
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="routerset", description="Turn LLM leaderboard dumps into a versioned benchmark for LLM routers."
     )
-    parser.add_argument("--version", action="version", version=f"routerset {__version__}")
+    parser.add_argument("--version", action="version", version=f"routerset {routerset.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_demo(verbs)
     _add_synth(verbs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,11 @@ def load(build: Path) -> Manifest | None:
 
 
 def save(build: Path, manifest: Manifest) -> None:
-    """Write a build's manifest."""
-    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    """Write a build's manifest, and the versions of the libraries that are here."""
+    versions = {}
+    for name in LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # an extra that this build does without
+            versions[name] = importlib.metadata.version(name)
     store.write_json(
         build / MANIFEST,
         {"schema_version": SCHEMA_VERSION, "libraries": versions, **asdict(manifest)},

@@ -43,7 +43,9 @@ def build_command(folder: Path, config: Path, out: Path, *options: str) -> list[
 
     The environment may name a module to import first and the patience with clusters.
     """
-    program = folder / "routerset.py"  # a file, since worker processes import the program that starts them
+    program = (
+        folder / "build_program.py"
+    )  # a file, since worker processes import the program that starts them
     program.write_text(BUILD)
     return [sys.executable, str(program), "build", str(config), "--out", str(out), *options]
 

@@ -63,17 +63,17 @@ def synthesise(root: Path, layout: str, models: int | None) -> Dumps:
 
 def build_here(config_file: str, out: str) -> None:
     """Build in this process; prints seconds and peak of every stage, and the number of records, as JSON."""
-    from routerset.etl.build import StageName, build
+    from routerset.etl.build import build
     from routerset.etl.config import Runner, load_config
 
     started: list[tuple[str, float, float]] = []
     peaks: list[float] = []
 
-    def report(stage: StageName, state: str) -> None:
+    def report(stage: str, state: str) -> None:
         if state == "running":
             peaks.append(measure.peak_mib())
             measure.reset_peak()
-            started.append((stage.value, time.perf_counter(), time.process_time()))
+            started.append((stage, time.perf_counter(), time.process_time()))
 
     manifest = build(load_config(Path(config_file)), Path(out), Runner(), report)
     peaks.append(measure.peak_mib())

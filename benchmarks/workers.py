@@ -56,7 +56,7 @@ def newest(folder: Path) -> float:
 
 def time_ingest(config_file: Path, out: Path, workers: int) -> Timing:
     """Ingest the dumps of a config into a new folder."""
-    from routerset.etl.build import StageName, build
+    from routerset.etl.build import build
     from routerset.etl.config import Runner, RunnerName, load_config
     from routerset.etl.pipeline import local_cluster
 
@@ -65,7 +65,7 @@ def time_ingest(config_file: Path, out: Path, workers: int) -> Timing:
     with local_cluster(workers) as cluster:
         ready, clock, own = time.perf_counter(), time.time(), time.process_time()
         runner = Runner(RunnerName.DASK, workers, cluster.scheduler_address)
-        build(config, out, runner, lambda *_: None, StageName.INGEST)
+        build(config, out, runner, lambda *_: None, "ingest")
         done, driver = time.time(), time.process_time() - own
     read, assembled = newest(out / "staging" / "shards"), newest(out / "staging" / "done")
     parts = {"reading": read - clock, "assembling": assembled - read, "merging": done - assembled}

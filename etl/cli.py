@@ -7,13 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import routerset
 from routerset.etl.progress import say
 from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, exit_code, message
-
-if TYPE_CHECKING:
-    from routerset.etl.build import StageName
 
 EVALUATE = "evaluate"
 
@@ -48,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="routerset", description="Turn LLM leaderboard dumps into a versioned benchmark for LLM routers."
     )
+    parser.add_argument("--version", action="version", version=f"routerset {routerset.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_demo(verbs)
     _add_synth(verbs)
@@ -95,7 +93,7 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _demo(args: argparse.Namespace) -> int:
     from routerset.etl.demo import demo
 
-    return demo(args.out)
+    return demo(args.out, main)
 
 
 def _add_synth(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -130,23 +128,21 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _build(args: argparse.Namespace) -> int:
     from routerset.etl import console as text
-    from routerset.etl.build import StageName, build, steps
+    from routerset.etl.build import build, steps
     from routerset.etl.config import Runner, RunnerName, load_config
     from routerset.etl.stages.validate import gate
 
     config = load_config(args.config)
     if args.dry_run:
-        rows = [[name.value, "would run" if runs else "up to date"] for name, runs in steps(config, args.out)]
+        rows = [[name, "would run" if runs else "up to date"] for name, runs in steps(config, args.out)]
         print(text.table(["stage", "state"], rows))
         return DONE
-    only = _stage(args.only)
     runner = Runner(RunnerName(args.runner), args.workers, args.scheduler)
-    manifest = build(
-        config, args.out, runner, lambda stage, state: say(f"{stage.value:<9}{state}"), only, gate
-    )
-    print(text.accounting(manifest.stages[StageName.INGEST].info["accounting"]))
-    if StageName.GROUPS in manifest.stages:
-        print("\n" + text.candidate_groups(manifest.stages[StageName.GROUPS].info["groups"]))
+    report = lambda stage, state: say(f"{stage:<9}{state}")  # noqa: E731 - one line, one use
+    manifest = build(config, args.out, runner, report, args.only, gate)
+    print(text.accounting(manifest.stages["ingest"].info["accounting"]))
+    if "groups" in manifest.stages:
+        print("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
     return DONE
 
 
@@ -248,15 +244,6 @@ def _evaluate(args: argparse.Namespace) -> int:
     from routerset.release.evaluator.__main__ import main as evaluate
 
     return evaluate(args.words, prog="routerset evaluate")
-
-
-def _stage(name: str | None) -> StageName | None:
-    from routerset.etl.build import StageName
-    from routerset.etl.config import ConfigError
-
-    if name is not None and name not in list(StageName):
-        raise ConfigError(f'--only: unknown stage "{name}"; valid stages: {", ".join(StageName)}')
-    return None if name is None else StageName(name)
 
 
 if __name__ == "__main__":

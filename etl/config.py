@@ -18,11 +18,10 @@ from routerset.etl.groups.candidates import SIZES
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.splits import SPLIT_SCHEMES
 
-SCHEMES = tuple(SPLIT_SCHEMES)
-METHODS = ("paper", "greedy")
 TEXTS = ("question", "prompt")
 DTYPES = ("auto", "float32", "bfloat16")
 _VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", re.ASCII)
@@ -32,7 +31,7 @@ T = TypeVar("T")
 class ConfigError(ValueError):
     """The config is wrong; the message names the file, the section and what is valid there."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class RunnerName(StrEnum):
@@ -72,7 +71,7 @@ class ModelsSpec:
 class Splits:
     """`[splits]`: schemes, the first one gives the release its files, and the seed of both."""
 
-    schemes: tuple[str, ...] = SCHEMES
+    schemes: tuple[str, ...] = ("paper", "family")
     seed: int = 42
 
 
@@ -80,7 +79,7 @@ class Splits:
 class Groups:
     """`[groups]`: selection methods and sizes of the candidate groups."""
 
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = ("paper", "greedy")
     sizes: tuple[int, ...] = SIZES
 
 
@@ -234,6 +233,7 @@ def _wrong(message: str, raw: Mapping[str, object]) -> str:
 
 def _check(config: Config) -> None:
     """Values that no type can check."""
+    from routerset.etl.groups.methods import METHODS
 
     def demand(good: bool, where: str, message: str) -> None:
         if not good:
@@ -261,11 +261,11 @@ def _check(config: Config) -> None:
     good = file_stem_is_safe(config.dataset.name)
     demand(good, "[dataset] name", "expected letters, digits, '.', '_' or '-'")
     schemes, seed = config.splits.schemes, config.splits.seed
-    one_of(schemes, SCHEMES, "[splits] schemes")
+    one_of(schemes, tuple(SPLIT_SCHEMES), "[splits] schemes")
     distinct(schemes, "[splits] schemes")
-    demand(bool(schemes), "[splits] schemes", f"at least one is needed; valid: {', '.join(SCHEMES)}")
+    demand(bool(schemes), "[splits] schemes", f"at least one is needed; valid: {', '.join(SPLIT_SCHEMES)}")
     demand(0 <= seed < 1 << 32, "[splits] seed", f"expected 0 to {(1 << 32) - 1}, found {seed}")
-    one_of(config.groups.methods, METHODS, "[groups] methods")
+    one_of(config.groups.methods, tuple(METHODS), "[groups] methods")
     distinct(config.groups.methods, "[groups] methods")
     sizes = config.groups.sizes
     demand(min(sizes, default=1) > 0, "[groups] sizes", f"expected numbers of at least 1, found {sizes}")

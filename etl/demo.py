@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from routerset.etl.config import ConfigError
 from routerset.etl.progress import say
 from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, write
+from routerset.schemas.exits import DONE
 from routerset.schemas.store import write_text
 
 DUMPS = "dumps"
@@ -50,13 +51,14 @@ def synth(
     config = folder.with_name(f"{folder.name}.toml")
     write_text(config, build_config(Path(folder.name), plan))
     say(f"build them with: routerset build {config} --out {folder.with_name(folder.name + '-build')}")
-    return 0
+    return DONE
 
 
-def demo(out: Path) -> int:
-    """Synthetic dumps of all benchmarks, built, checked and evaluated; returns the exit code."""
-    from routerset.etl.cli import main
+def demo(out: Path, run: Callable[[list[str]], int]) -> int:
+    """Synthetic dumps of all benchmarks, built, checked and evaluated; returns the exit code.
 
+    run: carries out a command line, and returns its exit code.
+    """
     out.mkdir(parents=True, exist_ok=True)
     write(out / DUMPS, Plan(), say)
     write_text(out / CONFIG, build_config(Path(DUMPS), Plan()))
@@ -67,8 +69,8 @@ def demo(out: Path) -> int:
         ["evaluate", str(release), "--sizes", "3", "--benchmarks", "gsm8k,gpqa"],
     ):
         say(f"\n$ routerset {' '.join(arguments)}")
-        code = main(arguments)
-        if code:
+        code = run(arguments)
+        if code != DONE:
             return code
     print(LOAD.format(release=release))
-    return 0
+    return DONE

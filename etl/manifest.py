@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from routerset.schemas import store
 from routerset.schemas.store import Output
@@ -27,12 +27,25 @@ LIBRARIES = (
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A finished stage. info: what it says of itself, as plain JSON values."""
+class Finished:
+    """Finished work, a stage or a part of one: what it wrote, and plain JSON values that it says of itself.
 
-    fingerprint: str
+    fingerprint: of all that it was made from.
+    """
+
     outputs: tuple[Output, ...]
     info: store.JsonObject = field(default_factory=dict)
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, outputs: Iterable[Output], info: store.JsonObject) -> Finished:
+        """Work whose fingerprint is not taken yet; outputs by path."""
+        return cls(tuple(sorted(outputs, key=lambda output: output.path)), info)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Finished:
+        """What `asdict` made."""
+        return cls(tuple(Output(**output) for output in raw["outputs"]), raw["info"], raw["fingerprint"])
 
 
 @dataclass(frozen=True)
@@ -40,31 +53,7 @@ class Manifest:
     """A build's `manifest.json`: its stages by name, in the order they ran."""
 
     dataset: str
-    stages: Mapping[str, Stage] = field(default_factory=dict)
-
-
-def fingerprint(*parts: object) -> str:
-    """Hash of plain values; mappings count without their order."""
-    return blake2b(json.dumps(parts, sort_keys=True, default=_plain).encode(), digest_size=16).hexdigest()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    return asdict(value)  # type: ignore[call-overload]
-
-
-@functools.cache
-def code_fingerprint(*names: str) -> str:
-    """Hash of the source code of modules and packages, such as `etl.sources` or `schemas.ids`."""
-    root = Path(__file__).resolve().parent.parent
-    files: list[Path] = []
-    for name in names:
-        path = root.joinpath(*name.removeprefix("routerset.").split("."))
-        files += sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-    return fingerprint([(f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")) for f in files])
+    stages: Mapping[str, Finished] = field(default_factory=dict)
 
 
 def load(build: Path) -> Manifest | None:
@@ -75,16 +64,15 @@ def load(build: Path) -> Manifest | None:
         return None
     if raw.get("schema_version") != SCHEMA_VERSION:
         return None
-    stages = {
-        name: Stage(s["fingerprint"], tuple(Output(**o) for o in s["outputs"]), s["info"])
-        for name, s in raw["stages"].items()
-    }
-    return Manifest(raw["dataset"], stages)
+    return Manifest(raw["dataset"], {name: Finished.from_json(s) for name, s in raw["stages"].items()})
 
 
 def save(build: Path, manifest: Manifest) -> None:
-    """Write a build's manifest."""
-    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    """Write a build's manifest, and the versions of the libraries that are here."""
+    versions = {}
+    for name in LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # an extra that this build does without
+            versions[name] = importlib.metadata.version(name)
     store.write_json(
         build / MANIFEST,
         {"schema_version": SCHEMA_VERSION, "libraries": versions, **asdict(manifest)},
@@ -102,25 +90,27 @@ def is_whole(build: Path, outputs: Iterable[Output], *, thorough: bool = False) 
     return True
 
 
-def once(build: Path, mark: str, make: Callable[[], tuple[Mapping[Path, int], store.JsonObject]]) -> None:
-    """Run `make` unless a run with the same mark left its files whole.
+def once(build: Path, mark: str, make: Callable[[], tuple[Mapping[Path, int], store.JsonObject]]) -> Finished:
+    """Run `make` unless a run with the same mark left its files whole; returns what it did, or does now.
 
-    make: writes files, returns their rows by path, and plain values to keep with them. `done` reads both.
+    mark: fingerprint of all that the files are made from.
+    make: writes files, returns their rows by path, and plain values to keep with them.
     """
     finished = done(build, mark)
     if finished is None or not is_whole(build, finished.outputs, thorough=True):
         files, info = make()
-        outputs = [store.describe(build, path, rows) for path, rows in sorted(files.items())]
-        store.write_json(_marker(build, mark), {"outputs": [asdict(o) for o in outputs], "info": info})
+        outputs = tuple(store.describe(build, path, rows) for path, rows in sorted(files.items()))
+        finished = Finished(outputs, info, mark)
+        store.write_json(_marker(build, mark), asdict(finished))
+    return finished
 
 
-def done(build: Path, mark: str) -> Stage | None:
+def done(build: Path, mark: str) -> Finished | None:
     """What `once` recorded under a mark."""
-    path = _marker(build, mark)
-    if not path.exists():
+    try:
+        return Finished.from_json(store.read_json(_marker(build, mark)))
+    except FileNotFoundError:
         return None
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    return Stage(mark, tuple(Output(**o) for o in raw["outputs"]), raw["info"])
 
 
 def _marker(build: Path, mark: str) -> Path:

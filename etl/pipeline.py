@@ -22,11 +22,12 @@ from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402 -
 
 logging.disable(logging.NOTSET)
 
-from routerset.etl.config import Runner, RunnerName  # noqa: E402 - as above
 from routerset.schemas.exits import AGAIN, TRY_LATER, exit_code, message  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
+
+    from routerset.etl.config import Runner
 
 PARTITIONS = 64
 """Pieces of work on a Dask cluster, at most: enough for balance, few enough for a small task graph."""
@@ -130,7 +131,7 @@ def _hearing() -> Iterator[None]:
 def _beam(runner: Runner, n: int) -> Iterator[beam.Pipeline]:
     """A pipeline that runs when the block ends. n: number of its elements."""
     with _hearing():
-        if runner.name is RunnerName.DASK:
+        if runner.name == "dask":  # a RunnerName
             with _dask(runner) as address:
                 pipeline = _dask_pipeline(address, n)
                 yield pipeline

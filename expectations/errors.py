@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from routerset.schemas.exits import UNREADABLE, USAGE
+
 
 class ValidationError(ValueError):
     """Nothing was validated; the message says where, what was found, what was expected, what to do."""
 
-    exit_code = 3
+    exit_code = UNREADABLE
 
 
 class Unreadable(ValidationError):
@@ -16,4 +18,4 @@ class Unreadable(ValidationError):
 class UnknownTable(ValidationError):
     """A table or suite was asked for that does not exist."""
 
-    exit_code = 2
+    exit_code = USAGE

@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
+from routerset.schemas.exits import DATA_FAILED, DONE
+
 Value: TypeAlias = str | int | float | bool | None
 Argument: TypeAlias = Value | list[str] | list[int]
 EXAMPLES = 3
@@ -89,7 +91,7 @@ class Validation:
     @property
     def exit_code(self) -> int:
         """1 where there is an error, else 0."""
-        return 1 if self.errors else 0
+        return DATA_FAILED if self.errors else DONE
 
     def _failed(self, severity: Severity) -> tuple[Finding, ...]:
         return tuple(f for f in self.findings if not f.success and f.severity is severity)

@@ -17,10 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = """
 import importlib, os, signal, sys
-from etl import pipeline, validating
-from etl.cli import main
+from routerset.etl import pipeline
+from routerset.etl.cli import main
+from routerset.etl.stages import validate
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores it
-validating.gate = lambda *_: {}  # tested elsewhere, and takes seconds to import
+validate.gate = lambda *_: {}  # tested elsewhere, and takes seconds to import
 pipeline.PATIENCE = float(os.environ.get("PATIENCE", pipeline.PATIENCE))
 if os.environ.get("ROUTERSET_TEST_PRELOAD"):
     importlib.import_module(os.environ["ROUTERSET_TEST_PRELOAD"])
@@ -42,7 +43,9 @@ def build_command(folder: Path, config: Path, out: Path, *options: str) -> list[
 
     The environment may name a module to import first and the patience with clusters.
     """
-    program = folder / "routerset.py"  # a file, since worker processes import the program that starts them
+    program = (
+        folder / "build_program.py"
+    )  # a file, since worker processes import the program that starts them
     program.write_text(BUILD)
     return [sys.executable, str(program), "build", str(config), "--out", str(out), *options]
 

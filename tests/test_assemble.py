@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from routerset.etl.build import StageName, build
+from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.ingest.shards import plan_batches, stage_batch
 from routerset.etl.sources import wide
@@ -26,7 +26,7 @@ LM_EVAL = '[[source]]\nformat = "lm_eval"\npath = "dumps"\n'
 def quarantined(config: Path) -> list[tuple[str, int | None, str, str]]:
     """File, row, model and reason of all that the build of a config quarantines."""
     out = config.parent / "out"
-    build(load_config(config), out, Runner(), lambda *_: None, StageName.INGEST)
+    build(load_config(config), out, Runner(), lambda *_: None, "ingest")
     rows = pq.read_table(out / "tables" / "quarantine.parquet").to_pylist()
     return [(row["file"], row["row"], row["model_id"], row["reason"]) for row in rows]
 
@@ -94,7 +94,7 @@ def test_prompts_are_read_from_where_the_dumps_lie_now(tmp_path: Path) -> None:
             for made in ("tables", "staging/canonical", "staging/parts"):
                 shutil.rmtree(out / made)
         (tmp_path / "x.toml").write_text(LM_EVAL.replace("dumps", folder))
-        build(load_config(tmp_path / "x.toml"), out, Runner(), lambda *_: None, StageName.INGEST)
+        build(load_config(tmp_path / "x.toml"), out, Runner(), lambda *_: None, "ingest")
         items = pq.read_table(out / "tables/items/benchmark=arc/part-0.parquet")
         assert items["prompt"].to_pylist() == [f"Answer {number}." for number in range(12)]
 
@@ -113,7 +113,7 @@ def test_other_measures_travel_beside_the_scores_and_change_none(
     config = load_config(write_config(tmp_path / "x.toml"))
     tables = []
     for name in ("plain", "costs"):
-        build(config, tmp_path / name, Runner(), lambda *_: None, StageName.INGEST)
+        build(config, tmp_path / name, Runner(), lambda *_: None, "ingest")
         tables.append([path.read_bytes() for path in sorted((tmp_path / name / "tables").rglob("*.parquet"))])
         monkeypatch.setitem(SOURCES, "wide", replace(SOURCES["wide"], read=read))
     assert tables[0] == tables[1]

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from routerset.etl.build import BuildLocked, StageMissing, StageName, build, steps
+from routerset.etl.build import BuildLocked, StageMissing, build, steps
 from routerset.etl.config import ConfigError, Runner, load_config
 from routerset.etl.manifest import Manifest
 from routerset.etl.sources.base import DumpUnreadable
@@ -25,7 +25,7 @@ from tests.dumps import Truth, truth, write_config, write_items, write_wide
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(config: Path, out: Path, only: StageName | None = None) -> tuple[Manifest, list[tuple[str, str]]]:
+def run(config: Path, out: Path, only: str | None = None) -> tuple[Manifest, list[tuple[str, str]]]:
     said: list[tuple[str, str]] = []
     report = lambda name, state: said.append((name, state))  # noqa: E731
     manifest = build(load_config(config), out, Runner(), report, only, lambda *_: {})
@@ -277,11 +277,11 @@ def test_an_encoder_that_does_not_exist_costs_no_time(plain: tuple[Path, Truth],
 def test_a_single_stage_needs_those_before_it(plain: tuple[Path, Truth], tmp_path: Path) -> None:
     config, _ = plain
     with pytest.raises(StageMissing, match="needs stage ingest first"):
-        run(config, tmp_path / "out", StageName.GROUPS)
-    run(config, tmp_path / "out", StageName.INGEST)
+        run(config, tmp_path / "out", "groups")
+    run(config, tmp_path / "out", "ingest")
     assert not (tmp_path / "out/tables/splits").exists()
-    run(config, tmp_path / "out", StageName.SPLITS)
-    manifest, _ = run(config, tmp_path / "out", StageName.GROUPS)
+    run(config, tmp_path / "out", "splits")
+    manifest, _ = run(config, tmp_path / "out", "groups")
     assert list(manifest.stages) == ["ingest", "splits", "groups"]
 
 
@@ -313,7 +313,7 @@ def test_dropping_a_benchmark_removes_its_tables(plain: tuple[Path, Truth], tmp_
 
 KILLED = """
 import os, pathlib, signal, sys
-from etl import cli
+from routerset.etl import cli
 real, left = pathlib.Path.replace, [int(sys.argv[1])]
 def replace(self, target):
     left[0] -= 1

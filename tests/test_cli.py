@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from routerset import __version__
 from routerset.etl.cli import main
+from tests.copies import ROOMS, ROOT
 from tests.dumps import truth, write_config, write_items, write_wide
 
 VERBS = ("demo", "synth", "build", "validate", "verify", "evaluate", "report", "publish")
@@ -84,6 +87,21 @@ def test_errors_say_what_to_do(
     said = capsys.readouterr()
     assert message in said.err + said.out
     assert "Traceback" not in said.err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"routerset {__version__}\n"
+
+
+def test_exit_codes_stand_in_one_place() -> None:
+    """Errors name theirs; the evaluator, which ships alone, has its own."""
+    number = re.compile(r"\bexit_code = \d|SystemExit\(\d|sys\.exit\(\d")
+    ours = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+    found = [path for path in ours if number.search(path.read_text(encoding="utf-8"))]
+    assert {path.relative_to(ROOT).as_posix() for path in found} == {"release/evaluator/errors.py"}
 
 
 def test_wrong_usage_exits_with_two() -> None:

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from routerset.embed import shards
 from routerset.embed.encoders import ENCODERS, Encoder, Pooling
 from routerset.embed.model import Encoded, encode
-from routerset.etl.build import StageName, build
+from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
-from routerset.etl.manifest import Stage
+from routerset.etl.manifest import Finished
 from routerset.schemas.exits import exit_code
 from tests.dumps import truth, write_config, write_items, write_wide
 from tests.embed.tiny import MAX_TOKENS, save_model, tiny_encoder
@@ -49,11 +49,11 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def embed(config: Path) -> Stage:
+def embed(config: Path) -> Finished:
     """The stage, after those it needs."""
-    for name in (StageName.INGEST, StageName.SPLITS, StageName.GROUPS, StageName.EMBED):
+    for name in ("ingest", "splits", "groups", "embed"):
         manifest = build(load_config(config), config.parent / "out", Runner(), lambda *_: None, name)
-    return manifest.stages[StageName.EMBED]
+    return manifest.stages["embed"]
 
 
 def vectors(config: Path, encoder: str, benchmark: str) -> np.ndarray:

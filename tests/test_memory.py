@@ -13,9 +13,9 @@ LINES = 1000
 INGEST = """
 import sys
 from pathlib import Path
-from etl.build import StageName, build
-from etl.config import Runner, load_config
-build(load_config(Path(sys.argv[1])), Path(sys.argv[2]), Runner(), lambda *_: None, StageName.INGEST)
+from routerset.etl.build import build
+from routerset.etl.config import Runner, load_config
+build(load_config(Path(sys.argv[1])), Path(sys.argv[2]), Runner(), lambda *_: None, "ingest")
 status = Path("/proc/self/status").read_text()  # not ru_maxrss, which a new process inherits
 print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from routerset.etl.build import StageName, build
+from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.manifest import Manifest
 from routerset.schemas.tables import Split
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def made(name: str, out: Path, only: StageName | None = None) -> Manifest:
+def made(name: str, out: Path, only: str | None = None) -> Manifest:
     return build(load_config(ROOT / "configs" / f"{name}.toml"), out, Runner(), lambda *_: None, only)
 
 
@@ -71,7 +71,7 @@ def test_ready_made_vectors_are_not_computed_again(routereval: Path) -> None:
 
 
 def test_every_record_of_the_real_dumps_is_accounted_for(tmp_path: Path) -> None:
-    manifest = made("real", tmp_path, StageName.INGEST)
+    manifest = made("real", tmp_path, "ingest")
     rows = {
         (r["source"], r["benchmark"]): (r["read"], r["kept"], r["superseded"], r["quarantined"])
         for r in manifest.stages["ingest"].info["accounting"]
@@ -91,7 +91,7 @@ def test_every_record_of_the_real_dumps_is_accounted_for(tmp_path: Path) -> None
 
 
 def test_harness_logs_are_read_under_the_configs_task_names(tmp_path: Path) -> None:
-    manifest = made("lm_eval", tmp_path, StageName.INGEST)
+    manifest = made("lm_eval", tmp_path, "ingest")
     rows = {
         r["benchmark"]: (r["read"], r["kept"], r["superseded"])
         for r in manifest.stages["ingest"].info["accounting"]

@@ -6,12 +6,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from routerset.etl.groups.coverage import Coverage, integer_coverage, reference_coverage, row_means
 from routerset.etl.groups.greedy import best_group
-from routerset.schemas.tables import Kind
+from routerset.schemas import store
+from routerset.schemas.tables import GROUPS, Kind
 
-__all__ = ["SIZES", "Group", "Kind", "Skipped", "greedy_groups", "oracle_mean", "paper_groups"]
+__all__ = [
+    "SIZES",
+    "Group",
+    "Kind",
+    "Skipped",
+    "greedy_groups",
+    "groups_table",
+    "oracle_mean",
+    "paper_groups",
+]
 
 SIZES = (3, 5, 10, 100, 1000)
 """The reference's group sizes, in its order."""
@@ -118,6 +129,23 @@ def greedy_groups(
             rows = rows[np.argsort(strength[rows], kind="stable")]
             groups.append(Group(m, kind, rows.astype(np.int32)))
     return groups, skipped
+
+
+def groups_table(found: Sequence[Group], models: Sequence[str]) -> pa.Table:
+    """Rows of the groups table. models: ids by row of the score matrix."""
+    rows = [
+        pa.table(
+            {
+                "m": pa.repeat(pa.scalar(group.m, pa.int32()), group.m),
+                "kind": pa.repeat(pa.scalar(group.kind.value), group.m),
+                "rank": pa.array(np.arange(group.m, dtype=np.int32)),
+                "model_id": pa.array([models[row] for row in group.rows.tolist()], pa.string()),
+            },
+            schema=GROUPS,
+        )
+        for group in found
+    ]
+    return store.sort_rows(pa.concat_tables([GROUPS.empty_table(), *rows]))
 
 
 def oracle_mean(scores: np.ndarray, rows: np.ndarray, items: np.ndarray | None = None) -> float:

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from routerset.etl.stages.groups import choose_groups, groups_table
+from routerset.etl.groups.candidates import groups_table
+from routerset.etl.groups.methods import METHODS
 from routerset.release.layout import GROUPS, data_path, scores_path
 from routerset.release.manifest import BenchmarkEntry, Manifest, read_manifest
 from routerset.release.verify import Problem
@@ -26,11 +27,13 @@ def check_groups(release: Path) -> Iterator[Problem]:
     for benchmark, entry in manifest.benchmarks.items():
         matrix = read_matrix(release / scores_path(benchmark), entry.n_items)
         for method in sorted({group.method for group in entry.groups}):
+            if method not in METHODS:
+                yield Problem(GROUPS, f"groups of {benchmark} by {method}", f"groups by {', '.join(METHODS)}")
+                continue
             here = pc.and_(pc.equal(published["benchmark"], benchmark), pc.equal(published["method"], method))
             found = published.filter(here)
             sizes = tuple(sorted(set(found["m"].to_pylist())))
-            chosen, _ = choose_groups(
-                method,
+            chosen, _ = METHODS[method].choose(
                 matrix.scores,
                 sizes,
                 list(entry.subsets.values()),

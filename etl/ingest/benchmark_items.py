@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from routerset.etl.fingerprints import fingerprint
 from routerset.etl.ingest.items import CONFLICT, Canonical, DocsetUse, canonical_items
 from routerset.etl.ingest.shards import read_docset, read_prompts
-from routerset.etl.manifest import fingerprint
 from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from routerset.etl.config import ModelsSpec
 from routerset.etl.sources.base import DumpUnreadable, SpecError
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import MODELS
+
+if TYPE_CHECKING:
+    from routerset.etl.config import ModelsSpec
 
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
+from routerset.schemas.exits import UNREADABLE, USAGE
 from routerset.schemas.tables import Reason
 
 DOCS = pa.schema(
@@ -42,13 +43,13 @@ class DumpUnreadable(OSError):
 class SpecError(ValueError):
     """A `[[source]]` cannot be meant as it stands; the message names the key and what is valid."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class ItemsUnreadable(SpecError):
     """The items file of a `[[source]]` is missing, or cannot be read."""
 
-    exit_code = 3
+    exit_code = UNREADABLE
 
 
 @dataclass(frozen=True)

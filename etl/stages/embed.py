@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,40 +16,30 @@ from routerset.embed.encoders import ENCODERS, shared_passes
 from routerset.embed.model import Policy
 from routerset.embed.shards import Shard, embed_texts, embeddings_table
 from routerset.embed.text import embed_text
-from routerset.etl.config import Config, ConfigError, Runner
-from routerset.etl.manifest import Stage, code_fingerprint, fingerprint
+from routerset.etl.manifest import Finished
 from routerset.etl.progress import say, watch
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.routereval import embedding_files, read_embeddings
-from routerset.etl.stages.groups import partition
+from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import store
 from routerset.schemas.store import Output, sha256
-from routerset.schemas.tables import embeddings_schema
+from routerset.schemas.tables import TABLES, embeddings_schema
+
+if TYPE_CHECKING:
+    from routerset.etl.config import Config, Runner
 
 Vectors = Mapping[tuple[str, str], np.ndarray]
 
 
-def fingerprint_of(config: Config, outputs: Iterable[Output]) -> str:
-    """Fingerprint of the stage. outputs: files of the stages before it."""
-    from routerset.embed.weights import weights_revision
-
-    weights = {name: weights_revision(ENCODERS[name], config.embed.paths) for name in config.embed.encoders}
-    ready = [(name, sha256(path)) for name, path, _ in _ready_files(config)]
-    items = [(o.path, o.sha256) for o in outputs if o.path.startswith("tables/items/")]
-    settings = (config.embed.text, config.embed.dtype)
-    return fingerprint(
-        "embed", code_fingerprint("embed", "routerset.etl.stages.embed"), settings, weights, ready, items
-    )
-
-
-def embeddings(config: Config, build: Path, benchmarks: Sequence[str], runner: Runner) -> Stage:
+def write_embeddings(context: Context) -> Finished:
     """Write the embeddings of every encoder and benchmark. Raises what `embed_texts` raises."""
-    items = {b: pq.read_table(build / partition("items", b)) for b in benchmarks}
+    config, build, benchmarks = context.config, context.out, context.benchmarks
+    items = {b: pq.read_table(build / TABLES["items"].path(benchmark=b)) for b in benchmarks}
     files: list[Output] = []
     info: dict[str, dict[str, store.JsonObject]] = {}
 
     def write(encoder: str, benchmark: str, vectors: np.ndarray, facts: store.JsonObject) -> None:
-        path = build / partition("embeddings", benchmark, encoder=encoder)
+        path = build / TABLES["embeddings"].path(encoder=encoder, benchmark=benchmark)
         table = embeddings_table(items[benchmark]["item"].to_pylist(), vectors)
         rows = store.write_table(path, embeddings_schema(vectors.shape[1]), table)
         files.append(store.describe(build, path, rows))
@@ -62,8 +53,8 @@ def embeddings(config: Config, build: Path, benchmarks: Sequence[str], runner: R
             if vectors is not None:
                 write(encoder, benchmark, vectors, {"from": "dump", "truncated": 0})
     for encoders, left in _passes(config, benchmarks, info):
-        _compute(config, build, encoders, {b: items[b] for b in left}, runner, write)
-    return Stage("", tuple(sorted(files, key=lambda o: o.path)), {"embeddings": info})
+        _compute(config, build, encoders, {b: items[b] for b in left}, context.runner, write)
+    return Finished.of(files, {"embeddings": info})
 
 
 def _passes(
@@ -127,15 +118,6 @@ def _run_shards(function: Callable[[Shard], int], shards: Sequence[Shard], runne
         parallel_map(shards, function, runner)
 
 
-def check(config: Config) -> None:
-    """Raise ConfigError where `[embed]` names an encoder that is not in the registry."""
-    for name in (*config.embed.encoders, *config.embed.paths):
-        if name not in ENCODERS:
-            raise ConfigError(
-                f'{config.file}: [embed]: unknown encoder "{name}"; valid: {", ".join(ENCODERS)}'
-            )
-
-
 def _ready_files(config: Config) -> list[tuple[str, str, SourceSpec]]:
     """Encoder, file and source of every file of ready-made vectors."""
     return [
@@ -162,3 +144,15 @@ def _ready(items: pa.Table, benchmark: str, ready: Vectors) -> np.ndarray | None
             return None
         rows.append(vectors[int(key)])
     return np.stack(rows) if rows else None
+
+
+def _settings(context: Context) -> object:
+    from routerset.embed.weights import weights_revision
+
+    wanted, ready = context.config.embed, _ready_files(context.config)
+    weights = {name: weights_revision(ENCODERS[name], wanted.paths) for name in wanted.encoders}
+    own = sorted(_own_keys(context.out, context.benchmarks)) if ready else []
+    return wanted.text, wanted.dtype, weights, [(name, sha256(path)) for name, path, _ in ready], own
+
+
+STAGE = Stage("embed", ("items",), _settings, write_embeddings)

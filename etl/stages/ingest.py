@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from routerset.etl.config import Config, Runner
+from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.assemble import assemble
 from routerset.etl.ingest.models import models_table
 from routerset.etl.ingest.shards import (
@@ -25,35 +25,22 @@ from routerset.etl.ingest.shards import (
     stage_batch,
     staged_shards,
 )
-from routerset.etl.manifest import Stage, code_fingerprint, done, fingerprint, once
+from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
 from routerset.etl.sources.base import SourceSpec
+from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.exits import DATA_FAILED
 from routerset.schemas.store import sha256
-from routerset.schemas.tables import MODELS, QUARANTINE, RUNS
+from routerset.schemas.tables import QUARANTINE, RUNS, TABLES
+
+if TYPE_CHECKING:
+    from routerset.etl.config import Config, Runner
 
 STAGING = "staging"
 PLAN = f"{STAGING}/plan.json"
 _PLACES = {name: place for place, name in enumerate(BENCHMARKS)}
-READERS = (
-    "routerset.etl.sources",
-    "routerset.etl.sources.blocks",
-    "routerset.etl.ingest.shards",
-    "routerset.schemas.store",
-    "schemas",
-)
-ASSEMBLERS = (
-    *(
-        "routerset.etl.ingest.assemble",
-        "routerset.etl.ingest.benchmark_items",
-        "routerset.etl.stages.ingest",
-        "routerset.etl.ingest.items",
-        "routerset.etl.ingest.models",
-        "routerset.etl.ingest.packs",
-    ),
-    *READERS,
-)
 
 
 GroupMap: TypeAlias = Callable[[Sequence[object], Callable, Callable], None]  # type: ignore[type-arg]
@@ -66,7 +53,7 @@ class AccountingError(RuntimeError):
 class EmptyBuild(ValueError):
     """No dump gave a single score."""
 
-    exit_code = 1
+    exit_code = DATA_FAILED
 
 
 @dataclass(frozen=True)
@@ -83,8 +70,8 @@ class Merged:
 class Plan:
     """What a build will read.
 
-    code: fingerprint of the code that reads it. mark: hash of that, the settings, and the sizes and
-    times of the files.
+    code: fingerprint of the code that assembles it. mark: hash of the settings, and the sizes and times
+    of the files.
     """
 
     batches: tuple[Batch, ...]
@@ -104,13 +91,13 @@ class Plan:
 
 def plan(config: Config) -> Plan:
     """Batches of all dumps, found but not opened. Raises DumpUnreadable where a source holds none."""
-    batches = tuple(plan_batches(config.sources, code_fingerprint(*READERS)))
-    code = code_fingerprint(*ASSEMBLERS)
-    mark = fingerprint(code, [b.fingerprint for b in batches], _settings(config))
+    batches = tuple(plan_batches(config.sources, code_fingerprint(stage_batch.__module__)))
+    code = code_fingerprint(assemble.__module__)
+    mark = fingerprint([b.fingerprint for b in batches], _of_config(config))
     return Plan(batches, config.dataset.benchmarks or tuple(BENCHMARKS), code, mark)
 
 
-def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
+def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
     """Run the pipeline, merge what its partitions say, and check the accounting identity.
 
     Raises AccountingError, and EmptyBuild where nothing was kept.
@@ -123,7 +110,7 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Stage:
 
 def assemble_all(
     plan: Plan, specs: Sequence[SourceSpec], build: Path, group_map: GroupMap
-) -> dict[str, Stage]:
+) -> dict[str, Finished]:
     """Items and scores of every benchmark below `build`, parsed and assembled where they are not yet.
 
     group_map: calls its third argument on every key, and all values, of the pairs that its second yields for
@@ -136,7 +123,7 @@ def assemble_all(
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
             functools.partial(_assemble, specs=tuple(specs), build=str(build), code=plan.code),
         )
-    parts: dict[str, Stage] = {}
+    parts: dict[str, Finished] = {}
     for benchmark, shards in sorted(plan.shards(build).items(), key=lambda item: _PLACES[item[0]]):
         part = done(build, _mark(benchmark, shards, plan.code))
         if part is None:
@@ -197,7 +184,7 @@ def _why_empty(quarantine: pa.Table) -> str:
     )
 
 
-def merge(plan: Plan, build: Path, parts: Mapping[str, Stage]) -> Merged:
+def merge(plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Merged:
     """What the partitions say together. Raises AccountingError."""
     read: Counter[tuple[str, str]] = Counter()
     notes: Counter[tuple[str, str, str]] = Counter()
@@ -227,7 +214,7 @@ def merge(plan: Plan, build: Path, parts: Mapping[str, Stage]) -> Merged:
     return Merged(all_runs, quarantine, account(read, parts, quarantine, notes), sorted(inputs))
 
 
-def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) -> Stage:
+def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Finished:
     """Write models, runs and quarantine of all benchmarks."""
     merged = merge(plan, build, parts)
     runs = merged.runs
@@ -242,36 +229,18 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Stage]) 
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
     ]
-    for name, schema, table in (
-        ("models", MODELS, models),
-        ("runs", RUNS, runs),
-        ("quarantine", QUARANTINE, merged.quarantine),
-    ):
-        path = build / "tables" / f"{name}.parquet"
-        rows = store.write_table(path, schema, table)
+    for name, table in (("models", models), ("runs", runs), ("quarantine", merged.quarantine)):
+        path = build / TABLES[name].path()
+        rows = store.write_table(path, TABLES[name].schema, table)
         outputs.append(store.describe(build, path, rows))
     totals = {
         name: {"models": part.info["models"], "items": part.info["items"]} for name, part in parts.items()
     }
-    mark = fingerprint(plan.code, _settings(config), merged.inputs)
-    store.write_json(build / PLAN, {"plan": plan.mark, "fingerprint": mark})
-    return Stage(
-        mark,
-        tuple(sorted(outputs, key=lambda o: o.path)),
-        {"benchmarks": totals, "accounting": merged.accounting},
-    )
+    store.write_json(build / PLAN, {"plan": plan.mark, "dumps": fingerprint(merged.inputs)})
+    return Finished.of(outputs, {"benchmarks": totals, "accounting": merged.accounting})
 
 
-def known_fingerprint(plan: Plan, build: Path) -> str | None:
-    """Fingerprint of the stage if the same plan was carried out before, without reading a dump again."""
-    try:
-        last = store.read_json(build / PLAN)
-    except (FileNotFoundError, ValueError):
-        return None
-    return last["fingerprint"] if last["plan"] == plan.mark else None
-
-
-def _settings(config: Config) -> store.JsonObject:
+def _of_config(config: Config) -> store.JsonObject:
     """What the config says about ingest, without paths."""
     return {
         "sources": [spec.settings() for spec in config.sources],
@@ -282,7 +251,7 @@ def _settings(config: Config) -> store.JsonObject:
 
 def account(
     read: Mapping[tuple[str, str], int],
-    parts: Mapping[str, Stage],
+    parts: Mapping[str, Finished],
     quarantine: pa.Table,
     notes: Mapping[tuple[str, str, str], int],
 ) -> list[store.JsonObject]:
@@ -317,3 +286,26 @@ def account(
             raise AccountingError(f"records of {source}, {benchmark or 'no benchmark'} do not add up: {row}")
         rows.append(row)
     return rows
+
+
+@functools.lru_cache(1)
+def _plan(context: Context) -> Plan:
+    """The plan of one build, which is asked for several times: finding the dumps can take seconds."""
+    return plan(context.config)
+
+
+def _settings(context: Context) -> object:
+    """What the config says, and a hash of all dumps: known where the same plan was carried out before."""
+    try:
+        last = store.read_json(context.out / PLAN)
+    except (FileNotFoundError, ValueError):
+        last = {}
+    known = last.get("plan") == _plan(context).mark
+    return [_of_config(context.config), last["dumps"]] if known else None
+
+
+def _run(context: Context) -> Finished:
+    return ingest(context.config, _plan(context), context.out, context.runner)
+
+
+STAGE = Stage("ingest", (), _settings, _run)

@@ -2,62 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from routerset.etl.config import Config
-from routerset.etl.manifest import Manifest, Stage, code_fingerprint, fingerprint
+from routerset.etl.manifest import Finished
+from routerset.etl.stages.base import Context, Stage
 from routerset.release.build import ReleaseOptions, write_release
 from routerset.release.publish.fetch import previous_release
 from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
-from routerset.schemas.store import Output
+from routerset.schemas.tables import TABLES
 
 FOLDER = "release"
 
 
-def fingerprint_of(config: Config, build: Path, outputs: Iterable[Output]) -> str:
-    """Fingerprint of the stage. outputs: files of the stages before it.
-
-    Raises what looking for the release before does.
-    """
-    previous = _previous(config, build)
-    before = (previous / "SHA256SUMS").read_text(encoding="utf-8") if previous else None
-    code = code_fingerprint("release", "schemas", "routerset.schemas.store", "routerset.etl.stages.release")
-    settings = (config.dataset.name, config.release.version, before)
-    return fingerprint("release", code, settings, [(o.path, o.sha256) for o in outputs])
+def write(context: Context) -> Finished:
+    """Write `release/`, atomically. Raises ReleaseError."""
+    build, progress = context.out, functools.partial(context.report, STAGE.name)
+    result = write_release(build, build / FOLDER, _options(context), progress, reports_hook)
+    outputs = tuple(store.describe(build, build / FOLDER / name) for name in result.files)
+    return Finished(outputs, {"version": result.version, "changed": result.changed})
 
 
-def release(config: Config, build: Path, manifest: Manifest, progress: Callable[[str], None]) -> Stage:
-    """Write `release/`, atomically. manifest: of the stages before. Raises ReleaseError."""
-    found = manifest.stages["groups"].info["groups"]
-    options = ReleaseOptions(
+def _options(context: Context) -> ReleaseOptions:
+    """What the config and the stages before say. Raises what looking for the release before does."""
+    config, stages = context.config, context.finished
+    vectors = stages["embed"].info["embeddings"]
+    return ReleaseOptions(
         name=config.dataset.name,
         version=config.release.version,
-        previous=_previous(config, build),
+        previous=_previous(context),
         schemes=config.splits.schemes,
         seed=config.splits.seed,
-        accounting=manifest.stages["ingest"].info["accounting"],
+        accounting=stages["ingest"].info["accounting"],
         skipped_groups=[
             {"benchmark": benchmark, "method": method, **skipped}
-            for method, of_method in found.items()
+            for method, of_method in stages["groups"].info["groups"].items()
             for benchmark, of_benchmark in of_method.items()
             for skipped in of_benchmark["skipped"]
         ],
+        encoders={name: row for name, row in map(_ready_made, vectors.items()) if row},
     )
-    vectors = manifest.stages["embed"].info["embeddings"]
-    options = replace(options, encoders={name: row for name, row in map(_ready_made, vectors.items()) if row})
-    result = write_release(build, build / FOLDER, options, progress, reports_hook)
-    outputs = [store.describe(build, build / FOLDER / name) for name in result.files]
-    return Stage("", tuple(outputs), {"version": result.version, "changed": result.changed})
 
 
-def _previous(config: Config, build: Path) -> Path | None:
+def _previous(context: Context) -> Path | None:
     """Folder of the release before this one, fetched if it lies on the Hub."""
-    if config.release.previous is None:
-        return None
-    return previous_release(config.release.previous, build / "staging" / "previous")
+    place = context.config.release.previous
+    return None if place is None else previous_release(place, context.out / "staging" / "previous")
 
 
 def _ready_made(entry: tuple[str, Mapping[str, store.JsonObject]]) -> tuple[str, store.JsonObject]:
@@ -65,3 +58,12 @@ def _ready_made(entry: tuple[str, Mapping[str, store.JsonObject]]) -> tuple[str,
     name, benchmarks = entry
     given = sorted(b for b, facts in benchmarks.items() if facts["from"] == "dump")
     return name, {"from_dump": given} if given else {}
+
+
+def _settings(context: Context) -> object:
+    options = _options(context)
+    before = (options.previous / "SHA256SUMS").read_text(encoding="utf-8") if options.previous else None
+    return asdict(replace(options, previous=None)), before
+
+
+STAGE = Stage("release", tuple(TABLES), _settings, write)

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from routerset.etl.manifest import code_fingerprint, done, fingerprint, once
+from routerset.etl.fingerprints import code_fingerprint, fingerprint
+from routerset.etl.manifest import Finished, once
 from routerset.etl.progress import say
+from routerset.etl.stages.base import Context, Stage
 from routerset.expectations.findings import Validation
 from routerset.schemas import store
+from routerset.schemas.exits import DATA_FAILED
 
 FOLDER = "validation"
 
@@ -17,23 +20,20 @@ FOLDER = "validation"
 class ValidationFailed(ValueError):
     """Tables fail an expectation of severity error; the message is the table of findings."""
 
-    exit_code = 1
-
-
-def fingerprint_of(stages: Mapping[str, str]) -> str:
-    """Fingerprint of the stage. stages: those before it, with their fingerprints."""
-    return fingerprint("validate", code_fingerprint("expectations"), dict(stages))
+    exit_code = DATA_FAILED
 
 
 def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
     """Run the suites of one stage, unless they passed on the same files before; returns counts of findings.
 
     mark: fingerprint of the stage. Results and Data Docs go to `validation/STAGE/`.
-    Raises ValidationFailed.
+    A stage that writes no table has no suites. Raises ValidationFailed.
     """
-    passed = fingerprint(
-        "gate", code_fingerprint("expectations", "routerset.etl.stages.validate"), stage, mark
-    )
+    from routerset.expectations.target import STAGES as LOOKED_AT
+
+    if stage not in LOOKED_AT:
+        return {}
+    passed = fingerprint("gate", code_fingerprint(__name__), stage, mark)
 
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
         from routerset.expectations.report import to_text
@@ -49,12 +49,25 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
             say(f"{'':<9}warning: {line}")
         return {}, {"expectations": len(outcome.findings), "warnings": len(outcome.warnings)}
 
-    once(build, passed, make)
-    finished = done(build, passed)
-    return finished.info if finished else {}
+    return once(build, passed, make).info
 
 
 def _warnings(outcome: Validation) -> list[str]:
     """One line per warned expectation, with the number of places."""
     counts = Counter(f"{finding.suite}: {finding.expectation}" for finding in outcome.warnings)
     return [name if n == 1 else f"{name} ({n} times)" for name, n in counts.items()]
+
+
+def _sum_up(context: Context) -> Finished:
+    """What the gate said of every stage."""
+    if context.gate is None:
+        raise ValueError("stage validate: a build without a gate has none")
+    said = {n: context.gate(context.out, n, stage.fingerprint) for n, stage in context.finished.items()}
+    return Finished((), said)
+
+
+def _settings(context: Context) -> object:
+    return {name: stage.fingerprint for name, stage in context.finished.items()}
+
+
+STAGE = Stage("validate", (), _settings, _sum_up, sums_up=True)

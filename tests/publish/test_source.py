@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import fsspec
 import pytest
 
-from routerset.etl.build import StageName, build, steps
+from routerset.etl.build import build, steps
 from routerset.etl.config import Runner, load_config
 from routerset.etl.ingest.copies import mirror, with_local_copies
 from routerset.etl.sources import files, remote
 from routerset.etl.sources.base import DumpUnreadable, SourceSpec
+from routerset.etl.stages.rows import STAGES
 from tests.dumps import truth, write_config, write_items, write_wide
 from tests.publish.clients import in_process, without_waiting
 from tests.publish.hub_store import Action, Fault, Hub
@@ -65,7 +66,7 @@ def copies(url: str, cache: Path) -> dict[str, bytes] | tuple[type[Exception], s
 def ingest(config: Path, out: Path) -> dict[str, bytes]:
     """Tables of a build, by path."""
     loaded = with_local_copies(load_config(config), out / "staging/cache", lambda _: None)
-    build(loaded, out, Runner(), lambda *_: None, only=StageName.INGEST)
+    build(loaded, out, Runner(), lambda *_: None, only="ingest")
     tables = sorted(path for path in (out / "tables").rglob("*.parquet"))
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in tables}
 
@@ -81,7 +82,7 @@ def test_a_build_from_the_hub_is_that_from_a_folder(source: Hub, dumps: Path, tm
 
 def to_run(config: Path, out: Path) -> list[str]:
     """Stages that a build would run."""
-    return [stage.value for stage, runs in steps(load_config(config), out) if runs]
+    return [stage for stage, runs in steps(load_config(config), out) if runs]
 
 
 def test_a_dry_run_lists_and_fetches_nothing(source: Hub, dumps: Path, tmp_path: Path) -> None:
@@ -93,13 +94,13 @@ def test_a_dry_run_lists_and_fetches_nothing(source: Hub, dumps: Path, tmp_path:
     )
     config.write_text(f"{config.read_text()}\n{described}\n".replace('"items.csv"', f'"{DUMPS}/items.csv"'))
     out = tmp_path / "out"
-    assert in_process(to_run, config, out) == [stage.value for stage in StageName]
+    assert in_process(to_run, config, out) == [stage.name for stage in STAGES]
     assert (fetched(source), out.exists()) == ([], False)
-    in_process(build, load_config(config), out, Runner(), print, StageName.INGEST)
+    in_process(build, load_config(config), out, Runner(), print, "ingest")
     source.requests.clear()
-    assert in_process(to_run, config, out) == [stage.value for stage in StageName][1:]
+    assert in_process(to_run, config, out) == [stage.name for stage in STAGES][1:]
     source.add(NAME, {"models.csv": b"name,sha\n"})
-    assert in_process(to_run, config, out) == [stage.value for stage in StageName]
+    assert in_process(to_run, config, out) == [stage.name for stage in STAGES]
     assert fetched(source) == []
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from routerset.etl.groups.candidates import paper_groups
-from routerset.etl.stages.groups import groups_table
+from routerset.etl.groups.candidates import groups_table, paper_groups
 from routerset.release.build import ReleaseOptions
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS

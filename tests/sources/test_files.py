@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from routerset.etl.build import StageName, build
+from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import discover
@@ -65,7 +65,7 @@ def test_a_link_to_nothing_is_a_file_that_cannot_be_read(tmp_path: Path) -> None
     write_wide(tmp_path / "dumps" / "a.csv", known.models, known.keys, known.scores)
     (tmp_path / "dumps" / "b.csv").symlink_to(tmp_path / "blobs" / "never-arrived")
     config = load_config(write_config(tmp_path / "x.toml"))
-    manifest = build(config, tmp_path / "out", Runner(), lambda *_: None, StageName.INGEST)
+    manifest = build(config, tmp_path / "out", Runner(), lambda *_: None, "ingest")
     (row,) = manifest.stages["ingest"].info["accounting"]
     assert (row["read"], row["kept"], row["reasons"]) == (241, 240, {"unreadable_file": 1})
     (lost,) = pq.read_table(tmp_path / "out" / "tables" / "quarantine.parquet").to_pylist()

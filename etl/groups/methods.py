@@ -1,0 +1,55 @@
+"""The methods by which groups of candidates are chosen; a new one is a file beside this one and a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from routerset.etl.groups.candidates import Group, Skipped, greedy_groups, paper_groups
+from routerset.schemas.splits import paper_split
+
+Choice: TypeAlias = tuple[list[Group], list[Skipped]]
+"""Groups, and those that a pool cannot fill."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of `METHODS`. sees_test: whether the scores of test items have a say in its groups.
+
+    choose: function of (scores, sizes, subsets, train, seed). scores: (models, items), models by name.
+    subsets: items per subset, in canonical order. train: indices of the items that train routers.
+    seed: of the splits.
+    """
+
+    name: str
+    title: str
+    choose: Callable[[np.ndarray, Sequence[int], Sequence[int], np.ndarray, int], Choice]
+    sees_test: bool
+
+
+def _paper(
+    scores: np.ndarray, sizes: Sequence[int], subsets: Sequence[int], train: np.ndarray, seed: int
+) -> Choice:
+    """The reference draws its groups with the generator that its splits leave."""
+    return paper_groups(scores, sizes, paper_split(subsets, seed)[1])
+
+
+def _greedy(
+    scores: np.ndarray, sizes: Sequence[int], subsets: Sequence[int], train: np.ndarray, seed: int
+) -> Choice:
+    """It starts from the paper's groups, so that none of its groups is worse on train."""
+    starts, _ = _paper(scores, sizes, subsets, train, seed)
+    return greedy_groups(scores, sizes, train, starts=starts)
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("paper", "best windows and random draws, as in RouterEval", _paper, sees_test=True),
+        Method("greedy", "best coverage of the train items", _greedy, sees_test=False),
+    )
+}
+"""Every method, by name."""

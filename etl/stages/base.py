@@ -1,0 +1,70 @@
+"""What a stage of a build is, and what it can see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from routerset.etl.fingerprints import code_fingerprint, fingerprint
+from routerset.etl.manifest import Finished
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.store import JsonObject, Output
+
+if TYPE_CHECKING:  # at run time a stage sees the values of the config, whose code is none of its own
+    from routerset.etl.config import Config, Runner
+
+Report: TypeAlias = Callable[[str, str], None]
+"""Told what becomes of every stage, by name."""
+Gate: TypeAlias = Callable[[Path, str, str], JsonObject]
+"""Checks what a stage wrote: build folder, stage and its fingerprint; raises where it must not go on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """One build, as its stages see it. out: its folder. finished: the stages before, by name."""
+
+    config: Config
+    out: Path
+    runner: Runner
+    report: Report
+    gate: Gate | None = None
+    finished: dict[str, Finished] = field(default_factory=dict)
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """Benchmarks that hold items, in the registry's order."""
+        totals = self.finished["ingest"].info["benchmarks"]
+        return [name for name in BENCHMARKS if totals.get(name, {}).get("items")]
+
+    def files(self, *tables: str) -> list[Output]:
+        """Files of some tables, in the order in which they were written."""
+        folders = tuple(f"tables/{table}{end}" for table in tables for end in ("/", ".parquet"))
+        written = [output for stage in self.finished.values() for output in stage.outputs]
+        return [output for output in written if output.path.startswith(folders)]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: a row of `stages.rows.STAGES`. The tables that it writes name it (`schemas.tables.TABLES`).
+
+    reads: tables of the stages before that its files depend on.
+    settings: plain values that they depend on besides those tables and the code; None where only running
+    the stage tells. run: writes the files.
+    sums_up: whether it only tells what the gate said of the others; a build without a gate has no such stage.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    settings: Callable[[Context], object]
+    run: Callable[[Context], Finished]
+    sums_up: bool = False
+
+    def fingerprint(self, context: Context) -> str | None:
+        """Hash of everything that the stage's files depend on; None where only running it tells."""
+        settings = self.settings(context)
+        if settings is None:
+            return None
+        files = [(output.path, output.sha256) for output in context.files(*self.reads)]
+        return fingerprint(self.name, code_fingerprint(self.run.__module__), settings, files)

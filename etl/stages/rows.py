@@ -1,0 +1,16 @@
+"""The stages of a build. A new one is a file in this folder and a row here, among those it reads from."""
+
+from __future__ import annotations
+
+from routerset.etl.stages import embed, groups, ingest, release, splits, validate
+from routerset.etl.stages.base import Stage
+
+STAGES: tuple[Stage, ...] = (
+    ingest.STAGE,
+    splits.STAGE,
+    groups.STAGE,
+    embed.STAGE,
+    validate.STAGE,
+    release.STAGE,
+)
+"""Every stage, in the order in which they run."""

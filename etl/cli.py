@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import routerset
+from routerset.etl.extras import extra_of
 from routerset.etl.progress import say
-from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, exit_code, message
+from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, USAGE, exit_code, message
 
 if TYPE_CHECKING:
     from routerset.etl.build import StageName
@@ -35,6 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except ModuleNotFoundError as error:
+        extra = extra_of(error.name or "", words[0])
+        if extra is None:
+            raise
+        lack = f"{words[0]} needs {error.name}, which is not installed"
+        say(f"routerset: {lack}: pip install 'routerset[{extra}]'")
+        return USAGE
     except Exception as error:
         found = exit_code(error)
         if found is None:
@@ -186,12 +195,7 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from routerset.etl.groups.check import check_groups
-    from routerset.release.reporting.report import check_baselines
-    from routerset.release.verify import verify
-    from routerset.schemas.splits import SPLIT_SCHEMES
-
-    problems = verify(args.release, SPLIT_SCHEMES, [check_groups, check_baselines])
+    problems = routerset.verify(args.release)
     for problem in problems:
         print(problem)
     print(

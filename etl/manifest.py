@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -84,7 +85,10 @@ def load(build: Path) -> Manifest | None:
 
 def save(build: Path, manifest: Manifest) -> None:
     """Write a build's manifest."""
-    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    versions = {}
+    for name in LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # a build without encoders needs no torch
+            versions[name] = importlib.metadata.version(name)
     store.write_json(
         build / MANIFEST,
         {"schema_version": SCHEMA_VERSION, "libraries": versions, **asdict(manifest)},

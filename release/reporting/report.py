@@ -14,7 +14,6 @@ from routerset.release.layout import REPORTS
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.evaluation import Findings, Progress, find, one_thread
-from routerset.release.reporting.page import render_page
 from routerset.release.reporting.plots_png import kinds_png, scaling_png
 from routerset.release.verify import Problem
 
@@ -67,6 +66,8 @@ def reports_hook(draft: Path) -> None:
 
 def report_files(found: Findings) -> dict[str, bytes]:
     """Name -> content of every file of a report; tables and figures without content are left out."""
+    from routerset.release.reporting.page import render_page  # jinja2, which `verify` does without
+
     texts = {}
     for table in paper_tables(found.means, found.sizes):
         for ending, write in zip(_TEXTS, (to_markdown, to_latex, to_csv), strict=True):

@@ -59,18 +59,17 @@ def build(
     workers: processes of a local run. scheduler: address of a Dask cluster. only: run this stage alone.
     report: told what becomes of every stage, such as ("ingest", "running").
     Returns the manifest: per stage its files with rows and SHA-256, and the accounting of records.
-    Raises ConfigError for a config, runner or stage that does not exist, and the errors of `etl.build.build`;
-    every error that a user can act on has an `exit_code`, that of the command line.
+    Raises ConfigError for a wrong config or an unknown stage, and what `etl.build.build` raises; errors
+    that a user can act on have an `exit_code`, that of the command line.
     """
     from routerset.etl.build import StageName, build
     from routerset.etl.config import ConfigError, Runner, RunnerName, load_config
     from routerset.etl.stages.validate import gate
 
-    for option, value, names in (("runner", runner, RunnerName), ("only", only, StageName)):
-        if value is not None and value not in list(names):
-            raise ConfigError(f'--{option}: unknown {option} "{value}"; valid: {", ".join(names)}')
-    where = Runner(RunnerName(runner), workers, scheduler)
+    if only is not None and only not in list(StageName):
+        raise ConfigError(f'--only: unknown stage "{only}"; valid stages: {", ".join(StageName)}')
     stage = None if only is None else StageName(only)
+    where = Runner(RunnerName(runner), workers, scheduler)
     return build(load_config(Path(config)), Path(out), where, report, stage, gate)
 
 

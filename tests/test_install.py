@@ -96,8 +96,9 @@ def test_a_damaged_release_has_problems(built: Path, tmp_path: Path) -> None:
 
 
 def test_an_unknown_stage_is_named(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "x.toml")
     with pytest.raises(ValueError, match="valid stages: ingest, splits"):
-        routerset.build(tmp_path / "x.toml", tmp_path / "out", only="grups")
+        routerset.build(config, tmp_path / "out", only="grups")
 
 
 def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import routerset
+from routerset.etl.extras import extra_of
 from routerset.etl.progress import say
-from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, exit_code, message
+from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, USAGE, exit_code, message
 
 EVALUATE = "evaluate"
 
@@ -32,6 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except ModuleNotFoundError as error:
+        extra = extra_of(error.name or "", words[0])
+        if extra is None:
+            raise
+        lack = f"{words[0]} needs {error.name}, which is not installed"
+        say(f"routerset: {lack}: pip install 'routerset[{extra}]'")
+        return USAGE
     except Exception as error:
         found = exit_code(error)
         if found is None:
@@ -128,18 +136,24 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _build(args: argparse.Namespace) -> int:
     from routerset.etl import console as text
-    from routerset.etl.build import build, steps
-    from routerset.etl.config import Runner, RunnerName, load_config
-    from routerset.etl.stages.validate import gate
 
-    config = load_config(args.config)
     if args.dry_run:
-        rows = [[name, "would run" if runs else "up to date"] for name, runs in steps(config, args.out)]
+        from routerset.etl.build import steps
+        from routerset.etl.config import load_config
+
+        stages = steps(load_config(args.config), args.out)
+        rows = [[name, "would run" if runs else "up to date"] for name, runs in stages]
         print(text.table(["stage", "state"], rows))
         return DONE
-    runner = Runner(RunnerName(args.runner), args.workers, args.scheduler)
-    report = lambda stage, state: say(f"{stage:<9}{state}")  # noqa: E731 - one line, one use
-    manifest = build(config, args.out, runner, report, args.only, gate)
+    manifest = routerset.build(
+        args.config,
+        args.out,
+        runner=args.runner,
+        workers=args.workers,
+        scheduler=args.scheduler,
+        only=args.only,
+        report=lambda stage, state: say(f"{stage:<9}{state}"),
+    )
     print(text.accounting(manifest.stages["ingest"].info["accounting"]))
     if "groups" in manifest.stages:
         print("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
@@ -159,18 +173,16 @@ def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from routerset.etl.config import load_config
     from routerset.etl.stages.validate import FOLDER
-    from routerset.etl.trial import dump_reader
     from routerset.expectations.errors import Unreadable
     from routerset.expectations.report import annotation, to_github, to_json, to_text
-    from routerset.expectations.validate import validate
 
-    dumps = dump_reader(args.config and load_config(args.config))
     is_build = (args.path / "manifest.json").exists() and (args.path / "tables").is_dir()
-    docs = args.out or (args.path / FOLDER if is_build else None)
+    pages = args.out or (args.path / FOLDER if is_build else None)
     try:
-        found = validate(args.path, table=args.table, previous=args.previous, docs=docs, dumps=dumps)
+        found = routerset.validate(
+            args.path, table=args.table, previous=args.previous, config=args.config, out=pages
+        )
     except Unreadable as error:
         if args.format == "github":
             print(annotation("error", str(args.path), "unreadable", str(error)))
@@ -186,11 +198,7 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from routerset.etl.groups.check import check_groups
-    from routerset.release.reporting.baselines import check_baselines
-    from routerset.release.verify import verify
-
-    problems = verify(args.release, [check_groups, check_baselines])
+    problems = routerset.verify(args.release)
     for problem in problems:
         print(problem)
     print(

@@ -62,7 +62,7 @@ def reports_hook(draft: Path) -> None:
 
 def report_files(found: Findings) -> dict[str, bytes]:
     """Name -> content of every file of a report; tables and figures without content are left out."""
-    from routerset.release.reporting.page import render_page  # jinja2, which comes with `publish` alone
+    from routerset.release.reporting.page import render_page  # jinja2, which `verify` does without
 
     texts = {}
     for table in paper_tables(found.means, found.sizes):

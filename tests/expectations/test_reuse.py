@@ -48,6 +48,18 @@ def test_the_workflow_runs_the_gate_and_keeps_its_pages() -> None:
     assert steps[-1]["with"]["path"] == "${{ runner.temp }}/validation"
 
 
+def test_the_workflow_and_the_hook_install_the_gate_alone() -> None:
+    workflow = load(WORKFLOW)
+    assert workflow[True]["workflow_call"]["inputs"]["package"]["default"] == "routerset[gate]"
+    runs = [step["run"] for step in workflow["jobs"]["validate"]["steps"] if "run" in step]
+    assert [run for run in runs if "pip install" in run] == ['python -m pip install "$PACKAGE"']
+    (hook,) = load(".pre-commit-hooks.yaml")
+    assert hook["additional_dependencies"] == [".[gate]"]
+    for page in ("README.md", "docs/validation.md"):
+        (job,) = (block["jobs"]["gate"] for block in examples(page) if "jobs" in block)
+        assert job["with"]["package"].startswith("routerset[gate] @ ")
+
+
 def test_the_workflow_names_no_package_host() -> None:
     assert "://" not in "".join(step.get("run", "") for step in load(WORKFLOW)["jobs"]["validate"]["steps"])
 

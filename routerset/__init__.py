@@ -82,7 +82,8 @@ def validate(
 
     table: for a folder, the only suite to run; for a file, the table or dump format that it is.
     previous: the release or build before, for drift.
-    config: a build config that says what raw dumps are. out: folder for results and Data Docs, none by default.
+    config: a build config that says what raw dumps are. out: folder for results and Data
+    Docs, none by default.
     Returns every finding; its `errors` are what stops a build, its `warnings` do not.
     Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist.
     """

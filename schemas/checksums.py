@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -30,3 +31,8 @@ def parse_checksums(lines: Iterable[str]) -> dict[str, str]:
             raise ValueError(f"[line {number}]: found {line[:80]!r}, expected `sha256  path`")
         sums[name] = digest
     return sums
+
+
+def git_blob(data: bytes) -> str:
+    """Git's name of a file's content, which the Hub tells of small files."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from routerset.etl.sources.base import DumpUnreadable
-from routerset.release.publish.client import git_blob
+from routerset.schemas.checksums import git_blob
 from routerset.schemas.exits import TRY_LATER
 from routerset.schemas.store import atomic, sha256
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import sys
@@ -70,11 +69,6 @@ def hub_api(token: str | None) -> HfApi:
 
     # False, since None means a token that some login left on this machine
     return HfApi(token=token or False, library_name="routerset")
-
-
-def git_blob(data: bytes) -> str:
-    """Git's name of a file's content, which the Hub tells of small files."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def read_refs(api: HfApi, name: str) -> tuple[Mapping[str, str], Mapping[str, str]] | None:

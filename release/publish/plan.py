@@ -12,10 +12,10 @@ from routerset.release import layout
 from routerset.release.errors import ReleaseError, VersionError
 from routerset.release.files import read_checksums
 from routerset.release.manifest import Manifest, read_manifest
-from routerset.release.publish.client import git_blob
 from routerset.release.publish.errors import PublishError, PublishRefused
 from routerset.release.verify import verify_checksums
 from routerset.release.version import parse_version
+from routerset.schemas.checksums import git_blob
 from routerset.schemas.store import sha256
 
 ATTRIBUTES = ".gitattributes"

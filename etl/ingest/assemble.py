@@ -74,6 +74,7 @@ def assemble(
     values = packed["values"].combine_chunks()
     placed = _place(benchmark, fragments, values, models, len(items), columns)
     fragments["n_kept"] = placed.kept
+    fragments["joined_by"] = "key"
     taken = np.where(fragments["chosen"], placed.kept + placed.lost, 0)
     fragments["superseded"] = fragments["n_superseded"] + fragments["n_values"] - taken
     quarantined = pa.concat_tables([QUARANTINE.empty_table(), *placed.quarantined])

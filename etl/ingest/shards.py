@@ -36,6 +36,7 @@ RUNS_FILE = ".runs.parquet"
 BAD_ROWS = "quarantine.parquet"
 DOCSETS = "docsets"
 SHARDS = "shards"
+_STRING = pa.string()
 
 RUN_FRAGMENTS = pa.schema(
     [
@@ -46,6 +47,10 @@ RUN_FRAGMENTS = pa.schema(
         ("metric", pa.string()),
         ("file", pa.string()),
         ("sha256", pa.string()),
+        ("task", pa.string()),
+        ("few_shot", pa.int32()),
+        ("chat_template", pa.bool_()),
+        ("dtype", pa.string()),
         ("prompt_fixed", pa.bool_()),
         ("key_space", pa.string()),
         ("docset", pa.string()),
@@ -259,8 +264,8 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
     data = np.where(missing, np.float32(MISSING), values).astype(np.uint8) if binary else values
     n_runs = len(values)
 
-    def same(value: str) -> pa.Array:
-        return pa.repeat(pa.scalar(value, pa.string()), n_runs)
+    def same(value: str | int | None, kind: pa.DataType = _STRING) -> pa.Array:
+        return pa.repeat(pa.scalar(value, kind), n_runs)
 
     return pa.table(
         {
@@ -271,7 +276,11 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
             "metric": same(columns.metric),
             "file": same(dump.file),
             "sha256": same(digest),
-            "prompt_fixed": pa.array([columns.prompt_fixed] * n_runs, pa.bool_()),
+            "task": same(runs.settings.task),
+            "few_shot": same(runs.settings.few_shot, pa.int32()),
+            "chat_template": same(runs.settings.chat_template, pa.bool_()),
+            "dtype": same(runs.settings.dtype),
+            "prompt_fixed": same(columns.prompt_fixed, pa.bool_()),
             "key_space": same(columns.key_space),
             "docset": same(docset),
             "n_read": pa.array(block.n_read, pa.int64()),

@@ -158,8 +158,21 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How the LLM was asked, where the dump tells: what runs of one model may differ in.
+
+    task: its name in the dump. few_shot: examples in the prompt. dtype: number format of the weights.
+    """
+
+    task: str | None = None
+    few_shot: int | None = None
+    chat_template: bool | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
 class Runs:
-    """Runs in a file.
+    """Runs in a file, all of them with the same settings.
 
     models: canonical ids. timestamps: ISO times or None. rows: int64 (runs,) or (runs, columns), where in
     the file their records stand, from 0.
@@ -168,11 +181,12 @@ class Runs:
     models: tuple[str, ...]
     timestamps: tuple[str | None, ...]
     rows: np.ndarray
+    settings: Settings = Settings()
 
     def take(self, places: list[int]) -> Runs:
         """Some of the runs, in this order."""
         models = tuple(self.models[at] for at in places)
-        return Runs(models, tuple(self.timestamps[at] for at in places), self.rows[places])
+        return Runs(models, tuple(self.timestamps[at] for at in places), self.rows[places], self.settings)
 
 
 @dataclass(frozen=True)

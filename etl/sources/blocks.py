@@ -81,10 +81,10 @@ def blocks_of(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[l
     elif single:
         results.append(_block(dump, columns, runs.take(single), cells.take(single)))
     lines = runs.rows if runs.rows.ndim == 2 else np.broadcast_to(runs.rows[:, None], cells.values.shape)
-    for (model, timestamp), of_run in places.items():
+    for of_run in places.values():
         if len(of_run) > 1 or not distinct:
             order = np.tile(np.arange(n_docs), len(of_run))
-            once = Runs((model,), (timestamp,), lines[of_run].reshape(1, -1))
+            once = replace(runs.take(of_run[:1]), rows=lines[of_run].reshape(1, -1))
             flat = replace(
                 cells, values=cells.values[of_run].reshape(-1), state=cells.state[of_run].reshape(-1)
             )
@@ -141,7 +141,7 @@ def _settle_repeats(dump: Dump, columns: Columns, run: Runs, cells: Cells) -> tu
     same = (values == values[target]) | (np.isnan(values) & np.isnan(values[target]))
     clash = np.isin(codes, codes[~same | (is_text != is_text[target])])
     taken = np.sort(last[~clash[last]])
-    distinct = Runs(run.models, run.timestamps, run.rows[:, taken])
+    distinct = replace(run, rows=run.rows[:, taken])
     block, quarantined = _block(dump, columns.take(taken), distinct, cells.take(taken[None, :]))
     stands = {i: cells.found(int(cells.state[i])) for i in np.flatnonzero(clash).tolist()}
     clashing = [

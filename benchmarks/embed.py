@@ -32,8 +32,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.measure import command, cpu, versions
 from routerset.embed.batches import run as run_batches
 from routerset.embed.encoders import ENCODERS, Encoder, Pooling
-from routerset.embed.model import Policy, batch_shape, encode, load, model_path, resolve_device, resolve_dtype
+from routerset.embed.model import Policy, batch_shape, encode, load, resolve_device, resolve_dtype
 from routerset.embed.tokens import tokenize
+from routerset.embed.weights import model_path
 
 DUMPS = Path(__file__).resolve().parents[2] / "shared" / "dumps"
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}

@@ -103,7 +103,7 @@ def readers(folder: Path, paths: list[Path]) -> dict[str, Callable[[], int]]:
 
     def ours() -> int:
         dumps = list(lm_eval.discover(spec))
-        return sum(b.scores.size for d in dumps for r in lm_eval.read(d, spec) for b in r.blocks)
+        return sum(b.values.size for d in dumps for r in lm_eval.read(d, spec) for b in r.blocks)
 
     def staged() -> int:
         with tempfile.TemporaryDirectory(dir=folder.parent) as staging:

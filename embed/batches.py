@@ -12,7 +12,7 @@ import torch
 
 from routerset.embed.encoders import Pooling
 from routerset.embed.errors import ModelUnusable
-from routerset.embed.packed import Batch, PackedEncoder
+from routerset.embed.packed import PackedEncoder, PackedTexts
 
 _LEAST_BUDGET = 256
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def run(
 
 
 def _attempt(
-    model: PackedEncoder, batch: Batch, poolings: Collection[Pooling]
+    model: PackedEncoder, batch: PackedTexts, poolings: Collection[Pooling]
 ) -> dict[Pooling, torch.Tensor] | None:
     """Pooled states of a batch, or None if it does not fit into memory."""
     try:
@@ -86,7 +86,7 @@ def _attempt(
         return None
 
 
-def _pack(model: PackedEncoder, ids: Sequence[npt.NDArray[np.int64]], block: int) -> Batch:
+def _pack(model: PackedEncoder, ids: Sequence[npt.NDArray[np.int64]], block: int) -> PackedTexts:
     """Token ids one after the other, filled up to a multiple of `block`, on the model's device."""
     lengths = [len(i) for i in ids]
     rows = -(-sum(lengths) // block) * block
@@ -101,7 +101,7 @@ def _pack(model: PackedEncoder, ids: Sequence[npt.NDArray[np.int64]], block: int
             tensor = tensor.pin_memory()
         return tensor.to(model.device, non_blocking=True)
 
-    return Batch(to_device(tokens), to_device(positions), lengths, to_device(offsets), block)
+    return PackedTexts(to_device(tokens), to_device(positions), lengths, to_device(offsets), block)
 
 
 def _positions(ids: npt.NDArray[np.int64], padding_id: int | None) -> npt.NDArray[np.int64]:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from routerset.embed.encoders import Encoder
+from routerset.schemas.store import atomic
 
 SUFFIX = ".arrows"
 _DIGEST_BYTES = 32
@@ -98,16 +98,9 @@ def write_table(path: str, table: pa.Table) -> None:
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     body = sink.getvalue()
-    final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    aside = final.with_name(f".{final.name}.{uuid4().hex}.tmp")
-    try:
-        with aside.open("wb") as file:
-            file.write(body)
-            file.write(sha256(body).digest())
-        aside.replace(final)
-    finally:
-        aside.unlink(missing_ok=True)
+    with atomic(Path(path)) as draft, draft.open("wb") as file:
+        file.write(body)
+        file.write(sha256(body).digest())
 
 
 def read_table(path: str) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -38,6 +38,16 @@ class Encoder:
     package: str | None = None
 
 
+_ROBERTA = Encoder(
+    name="roberta",
+    hub_id="FacebookAI/roberta-base",
+    revision="e2da8e2f811d1448a5b465c236feacd80ffbac7b",
+    dimension=768,
+    max_tokens=512,
+    pooling=Pooling.MEAN_LAYERS,
+    normalize=False,
+    license="MIT",
+)
 _ROWS = (
     Encoder(
         name="minilm",
@@ -60,26 +70,8 @@ _ROWS = (
         normalize=True,
         license="Apache-2.0",
     ),
-    Encoder(
-        name="roberta",
-        hub_id="FacebookAI/roberta-base",
-        revision="e2da8e2f811d1448a5b465c236feacd80ffbac7b",
-        dimension=768,
-        max_tokens=512,
-        pooling=Pooling.MEAN_LAYERS,
-        normalize=False,
-        license="MIT",
-    ),
-    Encoder(
-        name="roberta_last",
-        hub_id="FacebookAI/roberta-base",
-        revision="e2da8e2f811d1448a5b465c236feacd80ffbac7b",
-        dimension=768,
-        max_tokens=512,
-        pooling=Pooling.MEAN_LAST,
-        normalize=False,
-        license="MIT",
-    ),
+    _ROBERTA,
+    replace(_ROBERTA, name="roberta_last", pooling=Pooling.MEAN_LAST),
     Encoder(
         name="longformer",
         hub_id="allenai/longformer-base-4096",

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from routerset.schemas.exits import DATA_FAILED, TRY_LATER, UNREADABLE
+from routerset.schemas import exits
 
 
 class ModelUnavailable(RuntimeError):
     """The weights are not here and cannot be fetched now."""
 
-    exit_code = TRY_LATER
+    exit_code = exits.TRY_LATER
 
 
 class ModelUnusable(RuntimeError):
     """The model folder is damaged, or holds another kind of model than the encoder needs."""
 
-    exit_code = UNREADABLE
+    exit_code = exits.UNREADABLE
 
 
 class BadVectors(ValueError):
     """The model answered with something that is not an embedding."""
 
-    exit_code = DATA_FAILED
+    exit_code = exits.DATA_FAILED

@@ -17,7 +17,7 @@ from routerset.embed.encoders import Encoder, shared_passes
 from routerset.embed.errors import BadVectors, ModelUnusable
 from routerset.embed.text import well_formed
 from routerset.embed.tokens import tokenize
-from routerset.embed.weights import model_path as model_path
+from routerset.embed.weights import model_path
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

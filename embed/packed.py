@@ -31,7 +31,7 @@ MODEL_TYPES = ("bert", "longformer", "mpnet", "roberta")
 
 
 @dataclass(frozen=True)
-class Batch:
+class PackedTexts:
     """Packed texts.
 
     tokens, positions: int64 (rows,), on the model's device; rows is a multiple of `block`.
@@ -45,7 +45,7 @@ class Batch:
     offsets: Tensor
     block: int
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self) -> Iterator[PaddedTexts]:
         """Texts of nearly one length, side by side, to attend to in one kernel."""
         start = 0
         for size, members in groupby(self.lengths, lambda length: -(-length // _GRID) * _GRID):
@@ -56,12 +56,12 @@ class Batch:
             # what lies beyond a text is masked: any row will do
             rows = torch.where(real, starts[:, None] + at, 0)
             parts = (rows, real, real.flatten().nonzero()[:, 0])
-            yield Group(*(part.to(self.tokens.device, non_blocking=True) for part in parts))
+            yield PaddedTexts(*(part.to(self.tokens.device, non_blocking=True) for part in parts))
             start += int(lengths.sum())
 
 
 @dataclass(frozen=True)
-class Group:
+class PaddedTexts:
     """Texts that attention sees padded to one size.
 
     The size is a function of the text's own length, so attention stays blind to the company; and it is
@@ -137,7 +137,7 @@ class PackedEncoder:
         plain = self.position_bias is None and self.layers[0].window is None
         self.varlen = plain and self.words.is_cuda and self.words.dtype is not torch.float32
 
-    def forward(self, batch: Batch, poolings: Collection[Pooling]) -> dict[Pooling, Tensor]:
+    def forward(self, batch: PackedTexts, poolings: Collection[Pooling]) -> dict[Pooling, Tensor]:
         """One float32 (texts, dimension) matrix for each pooling asked for."""
         x = self.embedding_norm(self.words[batch.tokens] + self.positions[batch.positions])
         groups = list(batch.groups())
@@ -167,7 +167,7 @@ class PackedEncoder:
         return pooled
 
     def _attend(
-        self, projected: Tensor, context: Tensor, bias: Tensor | None, groups: Sequence[Group]
+        self, projected: Tensor, context: Tensor, bias: Tensor | None, groups: Sequence[PaddedTexts]
     ) -> None:
         """Full attention, one kernel for each group."""
         parts = []
@@ -182,7 +182,7 @@ class PackedEncoder:
         done = torch.cat(parts)
         context[: len(done)] = done
 
-    def _attend_varlen(self, projected: Tensor, context: Tensor, batch: Batch) -> None:
+    def _attend_varlen(self, projected: Tensor, context: Tensor, batch: PackedTexts) -> None:
         """Full attention, one kernel for the whole batch."""
         total, longest = sum(batch.lengths), max(batch.lengths)
         q, k, v = projected[:total].view(total, 3, self.heads, -1).unbind(1)
@@ -191,7 +191,7 @@ class PackedEncoder:
         context[:total] = attended.reshape(total, self.dimension)
 
     def _attend_window(
-        self, layer: Layer, projected: Tensor, context: Tensor, x: Tensor, batch: Batch
+        self, layer: Layer, projected: Tensor, context: Tensor, x: Tensor, batch: PackedTexts
     ) -> None:
         """Longformer's attention: a sliding window, and the first token sees and is seen by all."""
         assert layer.window is not None
@@ -236,7 +236,7 @@ def _by_block(block: int, function: Callable[[Tensor, Tensor], None], out: Tenso
         function(*part)
 
 
-def _mean(states: Tensor, batch: Batch) -> Tensor:
+def _mean(states: Tensor, batch: PackedTexts) -> Tensor:
     """Mean over the tokens of each text, (texts, dimension)."""
     total = sum(batch.lengths)
     return torch.segment_reduce(states[:total], "mean", lengths=batch.offsets.diff().long(), unsafe=True)

@@ -19,11 +19,10 @@ whose number depends on the whole set of texts, and each is stored whole or comp
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,28 +71,13 @@ class EncoderReport:
     """How the vectors of one encoder came about.
 
     encoded: distinct texts encoded now; the others were in the cache.
-    truncated: bool (n,), texts whose start was cut off. tokens: int32 (n,), what the model saw.
+    truncated: bool (n,), texts whose start was cut off.
     padding_waste: share of the rows computed now that were padding; None if nothing was computed.
     """
 
     encoded: int
     truncated: npt.NDArray[np.bool_]
-    tokens: npt.NDArray[np.int32]
     padding_waste: float | None
-
-
-@dataclass(frozen=True)
-class EmbedReport:
-    """How all the vectors came about.
-
-    distinct: number of distinct texts. replaced: bool (n,), texts that held lone surrogates.
-    encoders: encoder name -> its report. damaged: messages on cache files that were left out.
-    """
-
-    distinct: int
-    replaced: npt.NDArray[np.bool_]
-    encoders: dict[str, EncoderReport]
-    damaged: tuple[str, ...]
 
 
 def embed_texts(
@@ -104,16 +88,17 @@ def embed_texts(
     policy: Policy | None = None,
     paths: Mapping[str, str] = NO_PATHS,
     run_shards: RunShards | None = None,
-) -> tuple[dict[str, npt.NDArray[np.float32]], EmbedReport]:
-    """Vectors of texts under encoders of the registry, (n, dimension) each, in the order of the texts.
+) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, EncoderReport]]:
+    """Vectors of texts under encoders of the registry, and how they came about; both by encoder.
 
+    Vectors are (n, dimension), in the order of the texts. Of the cache, damaged files are left out, and told.
     cache_dir: folder of the cache; only texts it lacks are encoded. run_shards: how to map over
     shards, by default a loop in this process. A killed run is resumed by the same call.
     Raises what `embed.model.encode` raises, before any work where it can be known, and
     FileNotFoundError if the workers left no vectors.
     """
     policy = policy or Policy()
-    policy = dataclasses.replace(policy, dtype=resolve_dtype(policy))
+    policy = replace(policy, dtype=resolve_dtype(policy))
     paths = {name: str(Path(path).absolute()) for name, path in paths.items()}
     chosen = [ENCODERS[name] for name in encoders]
     clean = [well_formed(text) for text in texts]
@@ -125,8 +110,7 @@ def embed_texts(
         e.name: vectors_folder(str(cache), e, weights_revision(e, paths), policy.dtype) for e in chosen
     }
     before = {e.name: load_vectors(folders[e.name], e.dimension) for e in chosen}
-    damaged = tuple(message for cached in before.values() for message in cached.damaged)
-    for message in damaged:
+    for message in (message for cached in before.values() for message in cached.damaged):
         _log.warning("%s", message)
     missing = {e.name: text_of.keys() - before[e.name].row_of.keys() for e in chosen}
     stale = [e for e in chosen if missing[e.name]]
@@ -148,8 +132,7 @@ def embed_texts(
     for e in chosen:
         after = load_vectors(folders[e.name], e.dimension)
         vectors[e.name], reports[e.name] = _gather(e, keys, before[e.name], after, folders[e.name])
-    replaced = np.array([new is not old for new, old in zip(clean, texts, strict=True)], dtype=np.bool_)
-    return vectors, EmbedReport(len(text_of), replaced, reports, damaged)
+    return vectors, reports
 
 
 def plan_shards(keys: Collection[bytes], missing: Collection[bytes], shard_texts: int) -> list[list[bytes]]:
@@ -206,6 +189,5 @@ def _gather(
     return vectors, EncoderReport(
         encoded=len(set(keys) - before.row_of.keys()),
         truncated=table["truncated"].to_numpy(),
-        tokens=table["tokens"].to_numpy(),
         padding_waste=1 - tokens / rows if rows else None,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
 from routerset.embed.encoders import Encoder
 from routerset.embed.errors import ModelUnavailable, ModelUnusable
+from routerset.schemas import store
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json")
@@ -50,8 +51,7 @@ def _folder_digest(folder: str) -> str:
     digest = sha256()
     for path in sorted(Path(folder).iterdir()):
         if path.suffix in _COUNTS and path.is_file():
-            with path.open("rb") as file:
-                digest.update(file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(store.sha256(path)))
     return "local-" + digest.hexdigest()[:16]
 
 

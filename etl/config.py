@@ -6,21 +6,26 @@ import dataclasses
 import difflib
 import re
 import tomllib
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
+import msgspec
+
+from routerset.etl.groups.candidates import SIZES
+from routerset.etl.groups.methods import METHODS
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
+from routerset.schemas.splits import SPLIT_SCHEMES
 
-SIZES = (3, 5, 10, 100, 1000)
+SCHEMES = tuple(SPLIT_SCHEMES)
+TEXTS = ("question", "prompt")
+DTYPES = ("auto", "float32", "bfloat16")
 _VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", re.ASCII)
 T = TypeVar("T")
 
@@ -68,7 +73,7 @@ class ModelsSpec:
 class Splits:
     """`[splits]`: schemes, the first one gives the release its files, and the seed of both."""
 
-    schemes: tuple[str, ...] = ("paper", "family")
+    schemes: tuple[str, ...] = SCHEMES
     seed: int = 42
 
 
@@ -119,7 +124,9 @@ class Config:
 
 
 _SECTIONS = {"dataset": Dataset, "splits": Splits, "groups": Groups, "embed": Embed, "release": Release}
-_LISTS = {"source": SourceSpec, "models": ModelsSpec}
+_LISTS = ("source", "models")
+_WRONG = re.compile(r"Expected `(?P<expected>\w+).*?`.*? - at `\$\.(?P<place>.*)`")
+_KINDS = {"array": "a list", "object": "a table"}
 
 
 def load_config(path: Path) -> Config:
@@ -136,149 +143,139 @@ def load_config(path: Path) -> Config:
 
 def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     """Config of a parsed TOML document; `path` is its file, for messages and relative paths."""
+
+    def absolute(each: str) -> str:
+        return each if is_remote(each) else str((path.parent / each).absolute())
+
     valid = sorted([*_SECTIONS, *_LISTS])
     for key in raw:
         if key not in valid:
             raise ConfigError(
                 f"{path}: unknown section {_hint(key, valid)}; valid sections: {', '.join(valid)}"
             )
-    parts: dict[str, object] = {
-        name: _section(kind, raw.get(name, {}), f"{path}: [{name}]") for name, kind in _SECTIONS.items()
-    }
-    lists: dict[str, tuple[object, ...]] = {}
-    for name, kind in _LISTS.items():
+    tables: dict[str, list[object]] = {}
+    for name in _LISTS:
         entries = raw.get(name, [])
         if not isinstance(entries, list):
             raise ConfigError(f"{path}: [{name}] must be a list of tables, written [[{name}]]")
-        lists[name] = tuple(_section(kind, e, f"{path}: [[{name}]] {i + 1}") for i, e in enumerate(entries))
-    sources = tuple(
-        dataclasses.replace(
-            s, path=_absolute(s.path, path.parent), items=s.items and _absolute(s.items, path.parent)
-        )
-        for s in cast(tuple[SourceSpec, ...], lists["source"])
+        tables[name] = entries
+    sources = [_source(e, f"{path}: [[source]] {i}") for i, e in enumerate(tables["source"], 1)]
+    models = [_section(ModelsSpec, e, f"{path}: [[models]] {i}") for i, e in enumerate(tables["models"], 1)]
+    embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
+    release = _section(Release, raw.get("release", {}), f"{path}: [release]")
+    config = Config(
+        file=str(path),
+        sources=tuple(source.with_paths(absolute) for source in sources),
+        dataset=_section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]"),
+        models=tuple(replace(each, path=absolute(each.path)) for each in models),
+        splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
+        groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
+        embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
+        release=replace(release, previous=release.previous and absolute(release.previous)),
     )
-    models = tuple(
-        dataclasses.replace(m, path=_absolute(m.path, path.parent))
-        for m in cast(tuple[ModelsSpec, ...], lists["models"])
-    )
-    embed = cast(Embed, parts["embed"])
-    paths = {name: _absolute(each, path.parent) for name, each in embed.paths.items()}
-    parts["embed"] = dataclasses.replace(embed, paths=paths)
-    release = cast(Release, parts["release"])
-    if release.previous is not None:
-        parts["release"] = dataclasses.replace(release, previous=_absolute(release.previous, path.parent))
-    config = Config(file=str(path), sources=sources, models=models, **parts)  # type: ignore[arg-type]
     _check(config)
     return config
 
 
-def _hint(key: str, valid: list[str]) -> str:
+def _hint(key: str, valid: Sequence[str]) -> str:
     close = difflib.get_close_matches(key, valid, n=1)
     return f'"{key}"' + (f' (did you mean "{close[0]}"?)' if close else "")
+
+
+def _source(raw: object, where: str) -> SourceSpec:
+    """One `[[source]]`: keys of every source, and those of its format."""
+    from routerset.etl.sources.registry import SOURCES
+
+    name = raw.get("format") if isinstance(raw, Mapping) else None
+    if not isinstance(raw, Mapping) or not isinstance(name, str):
+        return _section(SourceSpec, raw, where)  # which says what is wrong
+    if name not in SOURCES:
+        raise ConfigError(f"{where} format: {_hint(name, list(SOURCES))}; valid: {', '.join(SOURCES)}")
+    source = SOURCES[name]
+    valid = source.keys()
+    for key in raw:
+        if key not in valid:
+            raise ConfigError(
+                f'{where}: format "{name}" has no key {_hint(key, valid)}; its keys: {", ".join(valid)}'
+            )
+    own = {field.name for field in dataclasses.fields(source.options)}
+    options = _section(source.options, {key: raw[key] for key in raw if key in own}, where)
+    spec = _section(SourceSpec, {key: raw[key] for key in raw if key not in own}, where)
+    return replace(spec, options=options)
 
 
 def _section(kind: type[T], raw: object, where: str) -> T:
     """One table of the config as a dataclass; types are checked, lists become tuples."""
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: expected a table, found {raw!r}")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    valid = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in raw:
-        if key not in fields:
-            raise ConfigError(
-                f"{where} unknown key {_hint(key, sorted(fields))}; valid keys: {', '.join(fields)}"
-            )
-    values = {}
-    for name, f in fields.items():
-        if name in raw:
-            values[name] = _value(raw[name], hints[name], f"{where} {name}")
-        elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{where}: key {name!r} is missing")
-    return kind(**values)
+        if key not in valid:
+            raise ConfigError(f"{where} unknown key {_hint(key, valid)}; valid keys: {', '.join(valid)}")
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}{_wrong(str(error), raw)}") from None
 
 
-def _value(value: object, hint: object, where: str) -> object:
-    """A TOML value checked against a field's type."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return _value(value, next(a for a in args if a is not type(None)), where)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_value(v, args[0], where) for v in value)
-    if origin is Mapping and isinstance(value, Mapping):
-        return {str(k): _value(v, args[1], f"{where}.{k}") for k, v in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if (
-        origin is not None
-        or not isinstance(value, cast(type, hint))
-        or isinstance(value, bool) != (hint is bool)
-    ):
-        name = getattr(hint, "__name__", str(hint))
-        expected = "a list" if origin is tuple else "a table" if origin is Mapping else name
-        raise ConfigError(f"{where}: expected {expected}, found {value!r}")
-    return value
-
-
-def _absolute(path: str, folder: Path) -> str:
-    return path if is_remote(path) else str((folder / path).absolute())
+def _wrong(message: str, raw: Mapping[str, object]) -> str:
+    """What msgspec says of a value, with the value and the key of a table, which it leaves out."""
+    match = _WRONG.fullmatch(message)
+    if match is None:
+        return f": key {message.rpartition(' ')[2].replace('`', chr(39))} is missing"
+    place: str = ""
+    found: Any = raw
+    for name, index, inside in re.findall(r"(\w+)|\[(\d+)\]|(\[\.\.\.\])", match["place"]):
+        if inside:  # of tables, only those of strings are left
+            name = next(key for key, value in found.items() if not isinstance(value, str))
+        place += "" if index else f".{name}" if place else f" {name}"
+        found = found[int(index) if index else name]
+    return f"{place}: expected {_KINDS.get(match['expected'], match['expected'])}, found {found!r}"
 
 
 def _check(config: Config) -> None:
     """Values that no type can check."""
-    from routerset.etl.groups.methods import METHODS
-    from routerset.etl.sources.registry import SOURCES
-    from routerset.schemas.splits import SPLIT_SCHEMES
 
-    def one_of(values: tuple[str, ...], valid: tuple[str, ...], where: str) -> None:
-        for value in values:
-            if value not in valid:
-                raise ConfigError(
-                    f"{config.file}: {where}: {_hint(value, list(valid))}; valid: {', '.join(valid)}"
-                )
+    def demand(good: bool, where: str, message: str) -> None:
+        if not good:
+            raise ConfigError(f"{config.file}: {where}: {message}")
 
-    def distinct(values: tuple[object, ...], where: str) -> None:
+    def one_of(values: Sequence[str], valid: Sequence[str], where: str) -> None:
         for value in values:
-            if values.count(value) > 1:
-                raise ConfigError(f"{config.file}: {where}: {value!r} is there more than once")
+            demand(value in valid, where, f"{_hint(value, valid)}; valid: {', '.join(valid)}")
+
+    def distinct(values: Sequence[object], where: str) -> None:
+        for value in values:
+            demand(values.count(value) == 1, where, f"{value!r} is there more than once")
 
     known = tuple(BENCHMARKS)
-    if not config.sources:
-        raise ConfigError(f"{config.file}: no [[source]]: add at least one with format and path")
-    one_of(tuple(s.format for s in config.sources), tuple(SOURCES), "[[source]] format")
-    one_of(tuple(s.benchmark for s in config.sources if s.benchmark), known, "[[source]] benchmark")
+    targets = sorted({target for source in config.sources for target in source.tasks.values()})
+    demand(bool(config.sources), "no [[source]]", "add at least one with format and path")
+    one_of([s.benchmark for s in config.sources if s.benchmark], known, "[[source]] benchmark")
+    one_of([target.partition("/")[0] for target in targets], known, "[[source]] tasks")
+    for target in targets:
+        named = "/" in target or len(BENCHMARKS[target].subsets) == 1
+        demand(named, "[[source]] tasks", f'"{target}" has several subsets: write "{target}/SUBSET"')
     one_of(config.dataset.benchmarks, known, "[dataset] benchmarks")
-    one_of(config.splits.schemes, tuple(SPLIT_SCHEMES), "[splits] schemes")
+    share = config.dataset.min_coverage
+    demand(0.0 < share <= 1.0, "[dataset] min_coverage", "expected a share in (0, 1]")
+    good = file_stem_is_safe(config.dataset.name)
+    demand(good, "[dataset] name", "expected letters, digits, '.', '_' or '-'")
+    schemes, seed = config.splits.schemes, config.splits.seed
+    one_of(schemes, SCHEMES, "[splits] schemes")
+    distinct(schemes, "[splits] schemes")
+    demand(bool(schemes), "[splits] schemes", f"at least one is needed; valid: {', '.join(SCHEMES)}")
+    demand(0 <= seed < 1 << 32, "[splits] seed", f"expected 0 to {(1 << 32) - 1}, found {seed}")
     one_of(config.groups.methods, tuple(METHODS), "[groups] methods")
-    distinct(config.splits.schemes, "[splits] schemes")
     distinct(config.groups.methods, "[groups] methods")
+    sizes = config.groups.sizes
+    demand(min(sizes, default=1) > 0, "[groups] sizes", f"expected numbers of at least 1, found {sizes}")
     distinct(config.embed.encoders, "[embed] encoders")
-    one_of((config.embed.text,), ("question", "prompt"), "[embed] text")
-    one_of((config.embed.dtype,), ("auto", "float32", "bfloat16"), "[embed] dtype")
-    targets = {t for s in config.sources for t in s.tasks.values()}
-    one_of(tuple(t.partition("/")[0] for t in sorted(targets)), known, "[[source]] tasks")
-    for target in sorted(targets):
-        if "/" not in target and len(BENCHMARKS[target].subsets) > 1:
-            raise ConfigError(
-                f'{config.file}: [[source]] tasks: "{target}" has several subsets: write "{target}/SUBSET"'
-            )
-    if not config.splits.schemes:
-        raise ConfigError(
-            f"{config.file}: [splits] schemes: at least one is needed; valid: {', '.join(SPLIT_SCHEMES)}"
-        )
-    if not 0 <= config.splits.seed < 1 << 32:
-        raise ConfigError(
-            f"{config.file}: [splits] seed: expected 0 to {(1 << 32) - 1}, found {config.splits.seed}"
-        )
-    if any(m < 1 for m in config.groups.sizes):
-        raise ConfigError(
-            f"{config.file}: [groups] sizes: expected numbers of at least 1, found {config.groups.sizes}"
-        )
-    if not 0.0 < config.dataset.min_coverage <= 1.0:
-        raise ConfigError(f"{config.file}: [dataset] min_coverage: expected a share in (0, 1]")
-    if not file_stem_is_safe(config.dataset.name):
-        raise ConfigError(f"{config.file}: [dataset] name: expected letters, digits, '.', '_' or '-'")
-    if config.release.version != "auto" and not _VERSION.fullmatch(config.release.version):
-        raise ConfigError(
-            f'{config.file}: [release] version: expected X.Y.Z, such as "1.0.0", or "auto", '
-            f'found "{config.release.version}"'
-        )
+    one_of([config.embed.text], TEXTS, "[embed] text")
+    one_of([config.embed.dtype], DTYPES, "[embed] dtype")
+    version = config.release.version
+    demand(
+        version == "auto" or _VERSION.fullmatch(version) is not None,
+        "[release] version",
+        f'expected X.Y.Z, such as "1.0.0", or "auto", found "{version}"',
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from routerset.etl.config import ConfigError
 from routerset.etl.progress import say
-from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, demo_config, write
+from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, write
 from routerset.schemas.exits import DONE
 from routerset.schemas.store import write_text
 
@@ -61,7 +61,7 @@ def demo(out: Path, run: Callable[[list[str]], int]) -> int:
     """
     out.mkdir(parents=True, exist_ok=True)
     write(out / DUMPS, Plan(), say)
-    write_text(out / CONFIG, demo_config(Path(DUMPS)))
+    write_text(out / CONFIG, build_config(Path(DUMPS), Plan()))
     release = out / BUILD / "release"
     for arguments in (
         ["build", str(out / CONFIG), "--out", str(out / BUILD)],

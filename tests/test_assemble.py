@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
+from routerset.etl.ingest.shards import plan_batches, stage_batch
+from routerset.etl.sources import wide
+from routerset.etl.sources.base import Dump, Reading, SourceSpec
+from routerset.etl.sources.registry import SOURCES
 from tests.dumps import truth, write_config, write_items, write_wide
 
 LM_EVAL = '[[source]]\nformat = "lm_eval"\npath = "dumps"\n'
@@ -31,6 +39,7 @@ def write_log(folder: Path, model: str, documents: list[int], golds: dict[int, s
         {
             "doc_id": number,
             "doc": {"question": f"What is {number}?", "choices": ["a", "b"]},
+            "arguments": [[f"Answer {number}.", " a"]],
             "target": golds.get(number, "0"),
             "acc_norm": number % 2,
         }
@@ -73,3 +82,43 @@ def test_two_scores_of_one_run_in_two_files_have_the_rows_of_both(tmp_path: Path
         *[("a.csv", 4, known.models[4], "duplicate_key")] * 2,
         *[("b.csv", 1, known.models[4], "duplicate_key")] * 2,
     ]
+
+
+def test_prompts_are_read_from_where_the_dumps_lie_now(tmp_path: Path) -> None:
+    """Dumps that were parsed in one place keep their prompts when they have moved to another."""
+    write_log(tmp_path / "dumps", "a", [*range(12)], {})
+    out = tmp_path / "out"
+    for folder in ("dumps", "moved"):
+        if folder == "moved":
+            (tmp_path / "dumps").rename(tmp_path / "moved")
+            for made in ("tables", "staging/canonical", "staging/parts"):
+                shutil.rmtree(out / made)
+        (tmp_path / "x.toml").write_text(LM_EVAL.replace("dumps", folder))
+        build(load_config(tmp_path / "x.toml"), out, Runner(), lambda *_: None, "ingest")
+        items = pq.read_table(out / "tables/items/benchmark=arc/part-0.parquet")
+        assert items["prompt"].to_pylist() == [f"Answer {number}." for number in range(12)]
+
+
+def test_other_measures_travel_beside_the_scores_and_change_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+        for reading in wide.read(dump, spec):
+            costs = [replace(b, measure="usd", values=b.values * np.float32(0.25)) for b in reading.blocks]
+            yield replace(reading, blocks=(*costs, *reading.blocks))
+
+    known = truth(5)
+    write_items(tmp_path / "items.csv", known.keys)
+    write_wide(tmp_path / "dumps" / "a.csv", known.models, known.keys, known.scores)
+    config = load_config(write_config(tmp_path / "x.toml"))
+    tables = []
+    for name in ("plain", "costs"):
+        build(config, tmp_path / name, Runner(), lambda *_: None, "ingest")
+        tables.append([path.read_bytes() for path in sorted((tmp_path / name / "tables").rglob("*.parquet"))])
+        monkeypatch.setitem(SOURCES, "wide", replace(SOURCES["wide"], read=read))
+    assert tables[0] == tables[1]
+    (batch,) = plan_batches(config.sources, "code")
+    stage_batch(batch, str(tmp_path / "staging"))
+    (shard,) = (tmp_path / "staging").rglob("*.runs.parquet")
+    runs = pq.read_table(shard)
+    assert sorted(runs["measure"].to_pylist()) == ["score"] * len(known.models) + ["usd"] * len(known.models)

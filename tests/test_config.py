@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from routerset.etl.config import ConfigError, load_config
+from routerset.etl.sources.registry import SOURCES
 
 SOURCE = '[[source]]\nformat = "wide"\npath = "dump.csv"\nbenchmark = "gsm8k"\n'
+
+LOGS = '[[source]]\nformat = "lm_eval"\npath = "logs"\n'
 
 
 def load(tmp_path: Path, text: str) -> object:
@@ -79,7 +82,14 @@ def test_a_config_travels_to_workers(tmp_path: Path) -> None:
         ('[[source]]\nformat = "wide"\n', "key 'path' is missing"),
         ('[source]\nformat = "wide"\n', "must be a list of tables, written [[source]]"),
         (SOURCE.replace("gsm8k", "gsm9k"), '"gsm9k" (did you mean "gsm8k"?)'),
-        (SOURCE + 'tasks = { a = "nope/x" }\n', '[[source]] tasks: "nope"'),
+        (LOGS + 'tasks = { a = "nope/x" }\n', '[[source]] tasks: "nope"'),
+        (LOGS + 'tasks = { a = "mmlu" }\n', '"mmlu" has several subsets: write "mmlu/SUBSET"'),
+        (LOGS + "models = { a = 1 }\n", "x.toml: [[source]] 1 models.a: expected str, found 1"),
+        (LOGS + "models = 1\n", "[[source]] 1 models: expected a table, found 1"),
+        (SOURCE + 'ignore_columns = ["a", 2]\n', "[[source]] 1 ignore_columns: expected str, found 2"),
+        (LOGS + 'filtr = "x"\n', 'has no key "filtr" (did you mean "filter"?); its keys: format, path'),
+        (SOURCE + LOGS + 'items = "x"\n', '[[source]] 2: format "lm_eval" has no key "items"; its keys: '),
+        (SOURCE + 'filter = "x"\n', 'format "wide" has no key "filter"'),
     ],
 )  # fmt: skip
 def test_a_wrong_config_is_told_what_is_valid(tmp_path: Path, text: str, message: str) -> None:
@@ -87,6 +97,27 @@ def test_a_wrong_config_is_told_what_is_valid(tmp_path: Path, text: str, message
         load(tmp_path, text)
     assert str(tmp_path / "x.toml") in str(caught.value)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_format_lists_the_keys_that_it_knows(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f'[[source]]\nformat = "{name}"\npath = "x"\nnonsense = 1\n')
+    keys = str(caught.value).rpartition("its keys: ")[2].split(", ")
+    assert keys == list(SOURCES[name].keys())
+    assert {"format", "path", "models", "key_space"} <= set(keys)
+    assert len(set(keys)) == len(keys)
+
+
+def test_settings_of_a_source_are_those_that_do_not_say_where_files_lie(tmp_path: Path) -> None:
+    def settings(path: str, items: str, column: str) -> dict[str, object]:
+        text = f'[[source]]\nformat = "wide"\npath = "{path}"\nitems = "{items}"\nmodel_column = "{column}"\n'
+        (tmp_path / "x.toml").write_text(text)
+        return load_config(tmp_path / "x.toml").sources[0].settings()
+
+    assert settings("a", "b", "m") == settings("c", "hf://datasets/d/e", "m")
+    assert settings("a", "b", "m") != settings("a", "b", "model")
+    assert str(tmp_path) not in str(settings("a", "b", "m"))
 
 
 @pytest.mark.parametrize(

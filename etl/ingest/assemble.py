@@ -18,8 +18,8 @@ from routerset.etl.ingest.benchmark_items import Column, benchmark_items
 from routerset.etl.ingest.items import CONFLICT, UNKNOWN
 from routerset.etl.ingest.packs import load_fragments, shard_file
 from routerset.etl.ingest.shards import Shard, read_lines
-from routerset.etl.sources.base import SourceSpec
-from routerset.etl.sources.blocks import quarantine_columns
+from routerset.etl.sources.base import SCORE, SourceSpec
+from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING
 from routerset.schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
@@ -40,9 +40,14 @@ class Assembled:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of the scores of every run fragment, by its row: int64 (fragments,)."""
+class Placed:
+    """Where the values of some runs went.
 
+    matrix: (models, items), uint8 with 255 where missing, or float32 with NaN. kept, lost: int64, values of
+    every run fragment, by its row, that stand there, and that went to quarantine.
+    """
+
+    matrix: np.ndarray
     kept: np.ndarray
     lost: np.ndarray
     quarantined: list[pa.Table]
@@ -62,16 +67,16 @@ def assemble(
     code: fingerprint of the code that does so.
     """
     packed = load_fragments(benchmark, shards, staging)
-    fragments = choose_runs(_frame(benchmark, shards, packed, staging))
+    fragments = choose_runs(_frame(benchmark, shards, packed, SCORE, staging))
     chosen = fragments[fragments["chosen"]]
     items, columns = benchmark_items(benchmark, chosen, specs, staging, code)
     models = sorted(chosen["model_id"].unique())
-    scores = packed["scores"].combine_chunks()
-    matrix, outcome = _score_matrix(benchmark, fragments, scores, models, len(items), columns)
-    fragments["n_kept"] = outcome.kept
-    taken = np.where(fragments["chosen"], outcome.kept + outcome.lost, 0)
-    fragments["superseded"] = fragments["n_superseded"] + fragments["n_scores"] - taken
-    quarantined = pa.concat_tables([QUARANTINE.empty_table(), *outcome.quarantined])
+    values = packed["values"].combine_chunks()
+    placed = _place(benchmark, fragments, values, models, len(items), columns)
+    fragments["n_kept"] = placed.kept
+    taken = np.where(fragments["chosen"], placed.kept + placed.lost, 0)
+    fragments["superseded"] = fragments["n_superseded"] + fragments["n_values"] - taken
+    quarantined = pa.concat_tables([QUARANTINE.empty_table(), *placed.quarantined])
     location = f"benchmark={benchmark}/part-0.parquet"
     files = {
         part / "quarantine.parquet": store.write_table(part / "quarantine.parquet", QUARANTINE, quarantined)
@@ -81,23 +86,26 @@ def assemble(
         path = tables / "items" / location
         files[path] = store.write_table(path, ITEMS, items)
         path = tables / "scores" / location
-        files[path] = store.write_batches(path, SCORES, score_batches(matrix, models))
+        files[path] = store.write_batches(path, SCORES, score_batches(placed.matrix, models))
     sums = fragments.groupby("source")[["n_kept", "superseded"]].sum()
     kept, superseded = ({str(k): int(v) for k, v in sums[name].items()} for name in ("n_kept", "superseded"))
     return Assembled(len(models), len(items), kept, superseded, files)
 
 
-def _frame(benchmark: str, shards: Sequence[Shard], fragments: pa.Table, staging: Path) -> pd.DataFrame:
-    """Fragments without their scores, in an order of their own; `place` says where the scores stand.
+def _frame(
+    benchmark: str, shards: Sequence[Shard], fragments: pa.Table, measure: str, staging: Path
+) -> pd.DataFrame:
+    """Fragments of one measure without their values, in an order of their own.
 
-    source, order: of the config. shard: file that `row` counts in.
+    source, order: of the config. shard: file that `row` counts in. place: of the values in `fragments`.
     """
-    frame: pd.DataFrame = fragments.drop_columns(["scores"]).to_pandas()
+    frame: pd.DataFrame = fragments.drop_columns(["values"]).to_pandas()
+    frame["place"] = np.arange(len(frame))
+    frame = frame[frame["measure"] == measure]
     of = {shard.folder: shard for shard in shards}
     frame["source"] = frame["folder"].map({folder: shard.source for folder, shard in of.items()})
     frame["order"] = frame["folder"].map({folder: shard.order for folder, shard in of.items()})
     frame["shard"] = frame["folder"].map({f: str(shard_file(benchmark, f, staging)) for f in of})
-    frame["place"] = np.arange(len(frame))
     return frame.sort_values(["order", "folder", "row"], ignore_index=True)
 
 
@@ -109,7 +117,7 @@ def choose_runs(fragments: pd.DataFrame) -> pd.DataFrame:
     config is.
     """
     moment = fragments["timestamp"].fillna("")
-    usable = fragments["n_scores"] > 0
+    usable = fragments["n_values"] > 0
     ranked = (
         fragments[usable]
         .assign(moment=moment)
@@ -124,17 +132,17 @@ def choose_runs(fragments: pd.DataFrame) -> pd.DataFrame:
     return fragments.assign(chosen=usable & same_moment & same_source)
 
 
-def _score_matrix(
+def _place(
     benchmark: str,
     fragments: pd.DataFrame,
-    scores: pa.Array,
+    values: pa.Array,
     models: Sequence[str],
     n_items: int,
     columns: Mapping[str, Column],
-) -> tuple[np.ndarray, Outcome]:
-    """Scores of the chosen runs, (models, items): uint8 with 255 where missing, or float32 with NaN.
+) -> Placed:
+    """Values of the chosen runs as a matrix (models, items).
 
-    scores: binary values, of which `place` in `fragments` tells each run's.
+    values: binary, of which `place` in `fragments` tells each run's.
     """
     chosen = fragments[fragments["chosen"]]
     binary = bool((chosen["width"] == 1).all())
@@ -142,22 +150,22 @@ def _score_matrix(
         (len(models), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32
     )
     row_of = dict(zip(models, range(len(models)), strict=True))
-    outcome = Outcome(np.zeros(len(fragments), np.int64), np.zeros(len(fragments), np.int64), [])
+    placed = Placed(matrix, np.zeros(len(fragments), np.int64), np.zeros(len(fragments), np.int64), [])
     several = chosen.duplicated(["subset", "model_id"], keep=False)
-    for rows, codes in _scores(chosen[~several], scores, binary):
+    for rows, codes in _values(chosen[~several], values, binary):
         column = columns[rows["docset"].iloc[0]]
         good = column.target >= 0
         matrix[np.ix_(rows["model_id"].map(row_of).to_numpy(), column.target[good])] = codes[:, good]
-        outcome.kept[rows.index] = (~_is_missing(codes[:, good])).sum(axis=1)
-        _quarantine_unmatched(benchmark, rows, codes, column, outcome)
+        placed.kept[rows.index] = (~_is_missing(codes[:, good])).sum(axis=1)
+        _quarantine_unmatched(benchmark, rows, codes, column, placed)
     pieces: dict[tuple[str, str], list[tuple[pd.Series, np.ndarray]]] = {}
-    for rows, codes in _scores(chosen[several], scores, binary):
-        _quarantine_unmatched(benchmark, rows, codes, columns[rows["docset"].iloc[0]], outcome)
-        for (_, row), values in zip(rows.iterrows(), codes, strict=True):
-            pieces.setdefault((row["subset"], row["model_id"]), []).append((row, values))
+    for rows, codes in _values(chosen[several], values, binary):
+        _quarantine_unmatched(benchmark, rows, codes, columns[rows["docset"].iloc[0]], placed)
+        for (_, row), of_run in zip(rows.iterrows(), codes, strict=True):
+            pieces.setdefault((row["subset"], row["model_id"]), []).append((row, of_run))
     for (_, model), parts in pieces.items():
-        _merge(benchmark, matrix[row_of[model]], parts, columns, outcome)
-    return matrix, outcome
+        _merge(benchmark, matrix[row_of[model]], parts, columns, placed)
+    return placed
 
 
 def _is_missing(codes: np.ndarray) -> np.ndarray:
@@ -165,16 +173,16 @@ def _is_missing(codes: np.ndarray) -> np.ndarray:
     return missing
 
 
-def _scores(rows: pd.DataFrame, scores: pa.Array, binary: bool) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Some hundred rows at a time that share a document list, with their scores (rows, documents)."""
+def _values(rows: pd.DataFrame, values: pa.Array, binary: bool) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Some hundred rows at a time that share a document list, with their values (rows, documents)."""
     for _, part in rows.groupby(["docset", "width"], sort=True):
         for start in range(0, len(part), WINDOW):
             some = part.iloc[start : start + WINDOW]
-            yield some, _codes(scores.take(pa.array(some["place"])), part["width"].iloc[0], binary)
+            yield some, _codes(values.take(pa.array(some["place"])), part["width"].iloc[0], binary)
 
 
 def _codes(blobs: pa.Array, width: int, binary: bool) -> np.ndarray:
-    """Matrix of the scores in equally long binary values, uint8 or float32 (NaN where missing)."""
+    """Matrix of the values in equally long binary ones, uint8 or float32 (NaN where missing)."""
     offsets = np.frombuffer(blobs.buffers()[1], np.int64)[blobs.offset : blobs.offset + len(blobs) + 1]
     data = np.frombuffer(blobs.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
     codes = data.view(np.uint8 if width == 1 else np.float32).reshape(len(blobs), -1)
@@ -184,14 +192,14 @@ def _codes(blobs: pa.Array, width: int, binary: bool) -> np.ndarray:
 
 
 def _quarantine_unmatched(
-    benchmark: str, rows: pd.DataFrame, codes: np.ndarray, column: Column, outcome: Outcome
+    benchmark: str, rows: pd.DataFrame, codes: np.ndarray, column: Column, placed: Placed
 ) -> None:
     """Send scores of documents that are no items to quarantine."""
     bad = np.flatnonzero(column.target < 0)
     run, at = np.nonzero(~_is_missing(codes[:, bad]))
     if len(run) == 0:
         return
-    np.add.at(outcome.lost, rows.index.to_numpy()[run], 1)
+    np.add.at(placed.lost, rows.index.to_numpy()[run], 1)
     document = bad[at]
     details = {int(d): _why(int(d), column) for d in bad}
     conflict = column.target[document] == CONFLICT
@@ -200,7 +208,7 @@ def _quarantine_unmatched(
     lines = read_lines(
         (*place, part) for place, part in zip(places, np.split(document, starts[1:]), strict=True)
     )
-    outcome.quarantined.append(
+    placed.quarantined.append(
         quarantine_columns(
             len(run),
             source=rows["source"].to_numpy()[run],
@@ -230,7 +238,7 @@ def _merge(
     scores: np.ndarray,
     parts: Sequence[tuple[pd.Series, np.ndarray]],
     columns: Mapping[str, Column],
-    outcome: Outcome,
+    placed: Placed,
 ) -> None:
     """Join the parts of one run that lies in several files: equal repeats count once, unequal ones never."""
     parts = sorted(parts, key=lambda p: (p[0]["file"], p[0]["sha256"], p[0]["row"]))
@@ -247,14 +255,14 @@ def _merge(
     differs = np.zeros(len(items), bool)
     differs[inverse[value != value[first][inverse]]] = True
     scores[items[~differs]] = value[first[~differs]]
-    np.add.at(outcome.kept, owner[first[~differs]], 1)
+    np.add.at(placed.kept, owner[first[~differs]], 1)
     clash = np.flatnonzero(differs[inverse])
     if len(clash) == 0:
         return
-    np.add.at(outcome.lost, owner[clash], 1)
+    np.add.at(placed.lost, owner[clash], 1)
     files = {row.name: row["file"] for row, _ in parts}
     places = ((row["shard"], row["row"], at) for (row, _), at in zip(parts, documents, strict=True))
-    outcome.quarantined.append(
+    placed.quarantined.append(
         quarantine_columns(
             len(clash),
             source=parts[0][0]["source"],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from routerset.etl.fingerprints import fingerprint
 from routerset.etl.ingest.items import CONFLICT, Canonical, DocsetUse, canonical_items
 from routerset.etl.ingest.shards import read_docset, read_prompts
-from routerset.etl.sources.base import DumpUnreadable, SourceSpec
+from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
+from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import ITEMS
@@ -52,7 +53,7 @@ def benchmark_items(
 
     chosen: fragments of the runs that count. code: fingerprint of the code that works this out.
     """
-    kept = _Kept(staging / KEPT / benchmark, code)
+    kept = _Kept(staging / KEPT / benchmark, code, specs)
     parts = [ITEMS.remove(0).empty_table()]
     columns: dict[str, Column] = {}
     for subset in sorted(chosen["subset"].unique(), key=BENCHMARKS[benchmark].subset_order):
@@ -62,7 +63,7 @@ def benchmark_items(
         for docset, users in rows.groupby("docset", sort=True):
             docs = read_docset(staging, str(docset))
             if not users["prompt_fixed"].all():
-                docs = _with_prompts(docs, benchmark, subset, users, specs, kept)
+                docs = _with_prompts(docs, benchmark, subset, users, kept)
             names.append(str(docset))
             uses.append(DocsetUse(users["key_space"].iloc[0], docs, users["model_id"].nunique()))
         found = kept.items(benchmark, subset, uses, rows["model_id"].nunique())
@@ -75,20 +76,13 @@ def benchmark_items(
     return items.add_column(0, ITEMS.field("item"), pa.array(np.arange(len(items), dtype=np.int32))), columns
 
 
-def _with_prompts(
-    docs: pa.Table,
-    benchmark: str,
-    subset: str,
-    users: pd.DataFrame,
-    specs: Sequence[SourceSpec],
-    kept: _Kept,
-) -> pa.Table:
+def _with_prompts(docs: pa.Table, benchmark: str, subset: str, users: pd.DataFrame, kept: _Kept) -> pa.Table:
     """Documents with the prompts that the first model by name was sent."""
     keys = docs["doc_key"]
     prompts = pa.nulls(len(docs), pa.string())
     for _, run in users.sort_values(["model_id", "timestamp", "sha256", "file"], kind="stable").iterrows():
         try:
-            found = kept.prompts(benchmark, subset, run, specs[run["order"]])
+            found = kept.prompts(benchmark, subset, run)
         except DumpUnreadable:  # its prompts are damaged, its scores are not: the next model's will do
             continue
         prompts = found["prompt"].take(pc.index_in(keys, found["doc_key"]))
@@ -99,9 +93,11 @@ def _with_prompts(
 class _Kept:
     """Results in a folder, each named by what it was made from."""
 
-    def __init__(self, folder: Path, code: str) -> None:
+    def __init__(self, folder: Path, code: str, specs: Sequence[SourceSpec]) -> None:
         self._folder = folder
         self._code = code
+        self._specs = specs
+        self._dumps: dict[int, dict[str, Dump]] = {}
         self._used: set[str] = set()
 
     def items(self, benchmark: str, subset: str, uses: Sequence[DocsetUse], n_models: int) -> Canonical:
@@ -114,15 +110,25 @@ class _Kept:
             _save(path, canonical_items(benchmark, subset, uses, n_models))
         return _load(path, len(uses))
 
-    def prompts(self, benchmark: str, subset: str, run: pd.Series, spec: SourceSpec) -> pa.Table:
+    def prompts(self, benchmark: str, subset: str, run: pd.Series) -> pa.Table:
         """Prompts of one run (schema _PROMPTS). Raises DumpUnreadable."""
-        file, settings = str(run["file"]), asdict(replace(spec, path="", items=None))
+        file, order = str(run["file"]), int(run["order"])
+        settings = self._specs[order].settings()
         path = self._path("prompts", benchmark, subset, run["sha256"], file, settings) / "prompts.parquet"
         if not path.exists():
-            found = read_prompts(spec, run["path"], file, benchmark, subset)
+            found = read_prompts(self._specs[order], self._dump(order, file), benchmark, subset)
             columns = {"doc_key": list(found), "prompt": list(found.values())}
             store.write_table(path, _PROMPTS, pa.table(columns, schema=_PROMPTS))
         return store.read_file(path)
+
+    def _dump(self, order: int, file: str) -> Dump:
+        """The dump that holds a run, found anew: it may lie elsewhere than when it was parsed."""
+        if order not in self._dumps:
+            spec = self._specs[order]
+            self._dumps[order] = {dump.file: dump for dump in SOURCES[spec.format].discover(spec)}
+        if file not in self._dumps[order]:
+            raise DumpUnreadable(f"{file}: it was there when it was parsed, and is no more")
+        return self._dumps[order][file]
 
     def sweep(self) -> None:
         """Remove what was not asked for."""

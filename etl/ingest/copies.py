@@ -11,7 +11,8 @@ from pathlib import Path
 from routerset.etl.config import Config
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.etl.sources.files import glob_matches, is_remote, split_glob
-from routerset.etl.sources.remote import RemoteFile, fetch, is_copy, list_remote, no_bars, without_revision
+from routerset.etl.sources.remote import RemoteFile, fetch, is_copy, list_remote, without_revision
+from routerset.release.publish.client import quiet
 
 TRANSFERS = 8
 """Files at the same time."""
@@ -38,17 +39,14 @@ def with_fresh_copies(config: Config, cache: Path) -> Config | None:
 
 def _remote_paths(config: Config) -> list[str]:
     """Every URL that the config names, once."""
-    paths = [path for s in config.sources for path in (s.path, s.items)] + [m.path for m in config.models]
-    return [path for path in dict.fromkeys(paths) if path and is_remote(path)]
+    paths = [path for s in config.sources for path in s.paths()] + [m.path for m in config.models]
+    return [path for path in dict.fromkeys(paths) if is_remote(path)]
 
 
 def _with_paths(config: Config, local: Callable[[str], str]) -> Config:
     """The config with a path in place of every URL."""
     paths = {url: local(url) for url in _remote_paths(config)}
-    sources = tuple(
-        replace(s, path=paths.get(s.path, s.path), items=s.items and paths.get(s.items, s.items))
-        for s in config.sources
-    )
+    sources = tuple(s.with_paths(lambda path: paths.get(path, path)) for s in config.sources)
     models = tuple(replace(m, path=paths.get(m.path, m.path)) for m in config.models)
     return replace(config, sources=sources, models=models)
 
@@ -79,7 +77,7 @@ def mirror(url: str, cache: Path, report: Callable[[str], None]) -> str:
     plan = _plan(url, cache)
     for path in plan.extra():
         path.unlink()
-    with no_bars(), ThreadPoolExecutor(TRANSFERS) as pool:
+    with quiet(bars=False), ThreadPoolExecutor(TRANSFERS) as pool:
         fetched = list(pool.map(lambda path: fetch(plan.wanted[path], path), plan.wanted))
     if any(fetched):
         size = sum(remote.size for remote, new in zip(plan.wanted.values(), fetched, strict=True) if new)

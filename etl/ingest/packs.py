@@ -18,7 +18,7 @@ from routerset.schemas import store
 
 PACKS = "packs"
 FEW = 64  # shards; so many are opened in no time
-_LEFT_OUT = "lines"  # five times as large as the scores, and read for few records only
+_LEFT_OUT = "lines"  # five times as large as the values, and read for few records only
 _WHOLE = [name for name in RUN_FRAGMENTS.names if name != _LEFT_OUT]
 _PLACE = (pa.field("folder", pa.string()), pa.field("row", pa.int64()))
 PACK = pa.schema([*(RUN_FRAGMENTS.field(name) for name in _WHOLE), *_PLACE])

@@ -1,7 +1,7 @@
 """Parsed dumps on disk: batches of dump files in, one shard of runs per benchmark out.
 
-A shard holds one row per run and file, its scores as one binary value (a byte per document where all
-scores are 0 or 1, a float32 otherwise). Documents are stored once per distinct list, named by content,
+A shard holds one row per run, file and measure, its values as one binary value (a byte per document where
+all are 0 or 1, a float32 otherwise). Documents are stored once per distinct list, named by content,
 since thousands of models answer the same list. A batch is whole when its folder exists; the folder's
 name is the batch's fingerprint, so that unchanged dumps are never parsed twice.
 """
@@ -9,11 +9,10 @@ name is the batch's fingerprint, so that unchanged dumps are never parsed twice.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -22,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from routerset.etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, SourceSpec
-from routerset.etl.sources.blocks import BadRow, quarantine, quarantine_columns
+from routerset.etl.sources.base import DOCS, Block, Columns, Dump, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.quarantine import BadRow, quarantine, quarantine_columns
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING
@@ -40,25 +39,25 @@ SHARDS = "shards"
 
 RUN_FRAGMENTS = pa.schema(
     [
+        ("measure", pa.string()),
         ("subset", pa.string()),
         ("model_id", pa.string()),
         ("timestamp", pa.string()),
         ("metric", pa.string()),
         ("file", pa.string()),
-        ("path", pa.binary()),
         ("sha256", pa.string()),
         ("prompt_fixed", pa.bool_()),
         ("key_space", pa.string()),
         ("docset", pa.string()),
         ("n_read", pa.int64()),
         ("n_superseded", pa.int64()),
-        ("n_scores", pa.int64()),
+        ("n_values", pa.int64()),
         ("width", pa.int8()),
-        ("scores", pa.large_binary()),
+        ("values", pa.large_binary()),
         ("lines", pa.large_binary()),
     ]
 )
-"""One row per run and file. width: bytes per score, 1 (0, 1 or 255 for missing) or 4 (float32).
+"""One row per run, file and measure. width: bytes per value, 1 (0, 1 or 255 for missing) or 4 (float32).
 lines: int32 row numbers in the file, one per document, or a single one for all of them."""
 
 
@@ -99,7 +98,7 @@ def plan_batches(specs: Sequence[SourceSpec], code: str) -> list[Batch]:
             raise DumpUnreadable(
                 f"{spec.path}: found no {spec.format} dump, expected some; check [[source]] {order + 1}"
             )
-        settings = json.dumps(asdict(replace(spec, path="", items=None)), sort_keys=True, default=dict)
+        settings = json.dumps(spec.settings(), sort_keys=True, default=dict)
         for chunk in _chunks(dumps):
             files = [(d.file, d.signature, *source.companions(d, spec)) for d in chunk]
             mark = blake2b(json.dumps([code, settings, files]).encode(), digest_size=16).hexdigest()
@@ -162,7 +161,7 @@ def _parse(batch: Batch, root: Path, folder: Path) -> None:
                 notes.update({f"{benchmark}/{note}": n for (benchmark, note), n in reading.notes.items()})
                 for block in reading.blocks:
                     try:
-                        shards.add(block.benchmark, _fragments(block, dump, digest(), root))
+                        shards.add(block.columns.benchmark, _fragments(block, dump, digest(), root))
                     except DumpUnreadable as error:  # its text cannot be read, which is found out only now
                         quarantined.append(_without_text(block, dump, error))
             files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
@@ -178,14 +177,14 @@ def _parse(batch: Batch, root: Path, folder: Path) -> None:
 
 def _without_text(block: Block, dump: Dump, error: DumpUnreadable) -> pa.Table:
     """Quarantine of every record of a block whose documents cannot be read, and so cannot be joined."""
-    scored, _ = np.nonzero(~np.isnan(block.scores))
-    run = np.concatenate([scored, np.repeat(np.arange(len(block.models)), block.n_superseded)])
+    known, _ = np.nonzero(~np.isnan(block.values))
+    run = np.concatenate([known, np.repeat(np.arange(len(block.values)), block.n_superseded)])
     return quarantine_columns(
         len(run),
         source=dump.source,
         file=dump.file,
-        model_id=pa.array(block.models, pa.string()).take(pa.array(run)),
-        benchmark=block.benchmark,
+        model_id=pa.array(block.runs.models, pa.string()).take(pa.array(run)),
+        benchmark=block.columns.benchmark,
         reason=error.reason.value,
         detail=str(error).replace(dump.path, dump.file),
     )
@@ -250,36 +249,37 @@ def _readings(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
 def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
     """Rows of RUN_FRAGMENTS for one block, with its documents stored if they are new."""
-    order = pc.sort_indices(block.doc_keys).to_numpy()
-    docset = _store_docset(block, order, root)
+    columns, runs = block.columns, block.runs
+    order = pc.sort_indices(columns.doc_keys).to_numpy()
+    docset = _store_docset(columns.take(order), root)
     # indexing columns of a matrix gives column-major memory, and the bytes below are taken row by row
-    scores = np.ascontiguousarray(block.scores[:, order], np.float32)
-    missing = np.isnan(scores)
-    binary = bool(np.all(missing | (scores == 0.0) | (scores == 1.0)))
-    data = np.where(missing, np.float32(MISSING), scores).astype(np.uint8) if binary else scores
-    n_runs = len(scores)
+    values = np.ascontiguousarray(block.values[:, order], np.float32)
+    missing = np.isnan(values)
+    binary = bool(np.all(missing | (values == 0.0) | (values == 1.0)))
+    data = np.where(missing, np.float32(MISSING), values).astype(np.uint8) if binary else values
+    n_runs = len(values)
 
     def same(value: str) -> pa.Array:
         return pa.repeat(pa.scalar(value, pa.string()), n_runs)
 
     return pa.table(
         {
-            "subset": same(block.subset),
-            "model_id": pa.array(block.models, pa.string()),
-            "timestamp": pa.array(block.timestamps, pa.string()),
-            "metric": same(block.metric),
+            "measure": same(block.measure),
+            "subset": same(columns.subset),
+            "model_id": pa.array(runs.models, pa.string()),
+            "timestamp": pa.array(runs.timestamps, pa.string()),
+            "metric": same(columns.metric),
             "file": same(dump.file),
-            "path": pa.repeat(pa.scalar(os.fsencode(dump.path)), n_runs),
             "sha256": same(digest),
-            "prompt_fixed": pa.array([block.prompt_fixed] * n_runs, pa.bool_()),
-            "key_space": same(block.key_space),
+            "prompt_fixed": pa.array([columns.prompt_fixed] * n_runs, pa.bool_()),
+            "key_space": same(columns.key_space),
             "docset": same(docset),
             "n_read": pa.array(block.n_read, pa.int64()),
             "n_superseded": pa.array(block.n_superseded, pa.int64()),
-            "n_scores": pa.array((~missing).sum(axis=1), pa.int64()),
+            "n_values": pa.array((~missing).sum(axis=1), pa.int64()),
             "width": pa.array(np.full(n_runs, data.itemsize, np.int8)),
-            "scores": _blobs(data),
-            "lines": _line_blobs(block.lines, order),
+            "values": _blobs(data),
+            "lines": _line_blobs(runs.rows, order),
         },
         schema=RUN_FRAGMENTS,
     )
@@ -302,25 +302,26 @@ def _line_blobs(lines: np.ndarray, order: np.ndarray) -> pa.Array:
     return _blobs(np.ascontiguousarray(lines[:, order], np.int32))
 
 
-def _store_docset(block: Block, order: np.ndarray, root: Path) -> str:
-    """Name of the block's document list, which is written unless it is there; rows sorted by key."""
-    keys, prints = block.doc_keys.take(order), block.prints.take(order)
+def _store_docset(columns: Columns, root: Path) -> str:
+    """Name of a document list, in the order of its keys, which is written unless it is there."""
     hasher = blake2b(digest_size=16)
-    for part in (block.benchmark, block.subset, block.key_space):
+    for part in (columns.benchmark, columns.subset, columns.key_space):
         hasher.update(part.encode() + b"\0")
-    for array in (keys, prints):
+    for array in (columns.doc_keys, columns.prints):
         hasher.update(pc.binary_length(array).to_numpy())
         hasher.update("".join(array.to_pylist()).encode())
     name = hasher.hexdigest()
     path = root / DOCSETS / f"{name}.parquet"
     if not path.exists():
-        docs = block.docs().take(order)
-        if not block.prompt_fixed:
+        docs = columns.docs()
+        if not columns.prompt_fixed:
             docs = docs.set_column(
                 docs.column_names.index("prompt"), "prompt", pa.nulls(len(docs), pa.string())
             )
         store.write_table(
-            path, DOCS.append(pa.field("print", pa.string())), docs.append_column("print", prints)
+            path,
+            DOCS.append(pa.field("print", pa.string())),
+            docs.append_column("print", columns.prints),
         )
     return name
 
@@ -342,15 +343,12 @@ def read_lines(wanted: Iterable[tuple[str, int, np.ndarray]]) -> np.ndarray:
     return np.concatenate(found)
 
 
-def read_prompts(
-    spec: SourceSpec, path: bytes, file: str, benchmark: str, subset: str
-) -> dict[str, str | None]:
-    """Prompts of one subset by document key, read from a dump again."""
-    dump = Dump(spec.format, os.fsdecode(path), file, "", 0, "")
+def read_prompts(spec: SourceSpec, dump: Dump, benchmark: str, subset: str) -> dict[str, str | None]:
+    """Prompts of one subset by document key, read from a dump again. Raises DumpUnreadable."""
     found: dict[str, str | None] = {}
     for reading in SOURCES[spec.format].read(dump, spec):
         for block in reading.blocks:
-            if (block.benchmark, block.subset) == (benchmark, subset):
-                docs = block.docs()
+            if (block.columns.benchmark, block.columns.subset) == (benchmark, subset):
+                docs = block.columns.docs()
                 found |= dict(zip(docs["doc_key"].to_pylist(), docs["prompt"].to_pylist(), strict=True))
     return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +23,10 @@ DOCS = pa.schema(
     ]
 )
 """Text of the documents behind a block's columns."""
+SCORE = "score"
+"""The measure that says how good an answer is."""
+PATH = MappingProxyType({"path": True})
+"""Metadata of a field of `Options` that holds a path."""
 
 
 class DumpUnreadable(OSError):
@@ -47,38 +53,56 @@ class ItemsUnreadable(SpecError):
 
 
 @dataclass(frozen=True)
+class Options:
+    """Keys of a `[[source]]` that belong to one format; this one is of formats that have none."""
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+@dataclass(frozen=True)
 class SourceSpec:
     """One `[[source]]` of a config: where dumps lie and how their names map to benchmarks.
 
     format: key of `SOURCES`. path: file, folder or glob, absolute or an fsspec URL.
-    benchmark, subset: fixed names, where the dump does not tell them itself.
-    subset_pattern: regular expression on the file name (`wide`) with a group `subset`.
-    column_pattern: regular expression on item columns (`wide`) with groups `subset` and `doc_key`.
-    subsets: renames of subsets. tasks: dump task -> `benchmark` or `benchmark/subset`; the subset may
-    hold `{field}`, a field of the document. models: renames of models.
-    items: items file, may hold `{subset}`; item_columns: our column -> column of that file.
-    metric, filter: read this instead of what the registry names.
+    benchmark, subset: fixed names, where the dump does not tell them itself. subsets: renames of subsets.
+    tasks: dump task -> `benchmark` or `benchmark/subset`; the subset may hold `{field}`, a field of the
+    document. models: renames of models. metric: read this instead of what the registry names.
     key_space: sources with the same key space share document keys (default: format and
-    benchmark; for `lm_eval` format and task).
+    benchmark; for `lm_eval` format and task). options: the format's own keys.
     """
 
     format: str
     path: str
     benchmark: str | None = None
     subset: str | None = None
-    subset_pattern: str | None = None
-    column_pattern: str | None = None
     subsets: Mapping[str, str] = field(default_factory=dict)
     tasks: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
-    items: str | None = None
-    item_columns: Mapping[str, str] = field(default_factory=dict)
-    model_column: str = "model"
-    timestamp_column: str = "timestamp"
-    ignore_columns: tuple[str, ...] = ()
     metric: str | None = None
-    filter: str | None = None
     key_space: str | None = None
+    options: Options = Options()
+
+    def options_as(self, kind: type[OptionsT]) -> OptionsT:
+        """The format's own keys, those of `kind`; its defaults where nothing was said."""
+        return self.options if isinstance(self.options, kind) else kind()
+
+    def paths(self) -> tuple[str, ...]:
+        """Every path that the source names: that of the dumps first."""
+        return (self.path, *self._option_paths().values())
+
+    def with_paths(self, change: Callable[[str], str]) -> SourceSpec:
+        """The source with every path changed."""
+        changed = {name: change(path) for name, path in self._option_paths().items()}
+        return replace(self, path=change(self.path), options=replace(self.options, **changed))
+
+    def settings(self) -> dict[str, object]:
+        """What the source says, but for where files lie: what fingerprints are made of."""
+        return asdict(self.with_paths(lambda _: ""))
+
+    def _option_paths(self) -> dict[str, str]:
+        paths = {f.name: getattr(self.options, f.name) for f in fields(self.options) if "path" in f.metadata}
+        return {name: path for name, path in paths.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -104,33 +128,68 @@ class Dump:
 
 
 @dataclass(frozen=True)
-class Block:
-    """Scores of some runs on the documents of one subset, as read from one file.
+class Columns:
+    """The documents of one subset in a file, one per column, and what their values count for.
 
-    models: canonical ids, one per row. timestamps: ISO times or None, one per row.
-    doc_keys, prints: string arrays, one per column; a print changes whenever the document's text or
-    gold answer does. scores: float32 (rows, columns), NaN where missing.
-    n_read, n_superseded: int64 per row; records met in the file, and those that a later record of the
-    same file replaced. lines: int64 (rows,) or (rows, columns), where in the file the records stand, from
-    0. docs: reads the text (schema DOCS, one row per column), called only for
-    documents never seen before. prompt_fixed: prints change with the prompt, too; where they do not
-    (each model may have its own chat template), the prompt of one model stands for all.
+    doc_keys, prints: string arrays; a print changes whenever the document's text or gold answer does.
+    docs: reads the text (schema DOCS, one row per column), called only for documents never seen before.
+    prompt_fixed: prints change with the prompt, too; where they do not (each model may have its own chat
+    template), the prompt of one model stands for all.
     """
 
     benchmark: str
     subset: str
     metric: str
     key_space: str
-    models: tuple[str, ...]
-    timestamps: tuple[str | None, ...]
     doc_keys: pa.Array
     prints: pa.Array
-    scores: np.ndarray
-    n_read: np.ndarray
-    n_superseded: np.ndarray
-    lines: np.ndarray
     docs: Callable[[], pa.Table]
     prompt_fixed: bool = True
+
+    def take(self, places: np.ndarray) -> Columns:
+        """Some of the documents, in this order."""
+        at = pa.array(places)
+        return replace(
+            self,
+            doc_keys=self.doc_keys.take(at),
+            prints=self.prints.take(at),
+            docs=lambda: self.docs().take(at),
+        )
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs in a file.
+
+    models: canonical ids. timestamps: ISO times or None. rows: int64 (runs,) or (runs, columns), where in
+    the file their records stand, from 0.
+    """
+
+    models: tuple[str, ...]
+    timestamps: tuple[str | None, ...]
+    rows: np.ndarray
+
+    def take(self, places: list[int]) -> Runs:
+        """Some of the runs, in this order."""
+        models = tuple(self.models[at] for at in places)
+        return Runs(models, tuple(self.timestamps[at] for at in places), self.rows[places])
+
+
+@dataclass(frozen=True)
+class Block:
+    """Values of one measure of some runs on the documents of one subset, as read from one file.
+
+    columns: distinct documents. values: float32 (runs, columns), NaN where missing.
+    n_read, n_superseded: int64 per run; records met in the file, and those that a later record of the
+    same file replaced.
+    """
+
+    measure: str
+    columns: Columns
+    runs: Runs
+    values: np.ndarray
+    n_read: np.ndarray
+    n_superseded: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -155,6 +214,7 @@ class Source:
     discover: lists the dumps below `spec.path`, sorted by file; opens none of them.
     read: reads one dump as a stream of readings, so that a large file never lies in memory whole.
     companions: signatures of other files that the reading of this dump depends on (texts of its items).
+    options: what the format's own keys are. unused: keys of every source that mean nothing to this one.
     Raises DumpUnreadable where nothing of the file can be read.
     """
 
@@ -162,3 +222,10 @@ class Source:
     discover: Callable[[SourceSpec], Iterator[Dump]]
     read: Callable[[Dump, SourceSpec], Iterator[Reading]]
     companions: Callable[[Dump, SourceSpec], tuple[str, ...]] = lambda dump, spec: ()
+    options: type[Options] = Options
+    unused: tuple[str, ...] = ()
+
+    def keys(self) -> tuple[str, ...]:
+        """Keys that a `[[source]]` of this format may have."""
+        common = (f.name for f in fields(SourceSpec) if f.name not in ("options", *self.unused))
+        return (*common, *(f.name for f in fields(self.options)))

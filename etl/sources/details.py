@@ -27,11 +27,13 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from routerset.etl.sources import files
-from routerset.etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from routerset.etl.sources.blocks import column_block, quarantine, resolve_key_space
+from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Reading, Runs, Source, SourceSpec
+from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
+from routerset.etl.sources.names import resolve_key_space
 from routerset.etl.sources.parse.details_text import identify_documents, read_texts
 from routerset.etl.sources.parse.jsonlines import score_of
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
+from routerset.etl.sources.quarantine import quarantine
 from routerset.schemas.tables import Reason
 
 MAX_ROWS = 1 << 20  # the largest task has 14,042
@@ -203,36 +205,32 @@ def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
     identity = {name: layout.fields[name] for name in _IDENTITY if name in layout.fields}
     table = _read(file, {**identity, "score": layout.metrics[metric]})
     documents = identify_documents(table.select(list(identity)))
-    scores, texts = _score_column(table["score"])
+    cells = _cells(table["score"])
     usable = np.flatnonzero(documents.keys.is_valid())
     keys = documents.keys.take(pa.array(usable))
-    block, quarantined = column_block(
-        run.dump,
+    columns = Columns(
         benchmark=run.benchmark,
         subset=run.subset,
         metric=metric,
         key_space=resolve_key_space(run.spec, run.benchmark),
-        model=run.model,
-        timestamp=run.timestamp,
-        rows=usable,
         doc_keys=keys,
         prints=documents.prints.take(pa.array(usable)),
-        scores=scores[usable],
         docs=lambda: _docs(run.dump, usable, keys),
-        texts={at: texts[row] for at, row in enumerate(usable.tolist()) if row in texts},
         prompt_fixed=False,
     )
+    runs = Runs((run.model,), (run.timestamp,), usable[None, :])
+    blocks, quarantined = blocks_of(run.dump, columns, runs, cells.take(usable[None, :]))
     bad = [run.bad(row, reason, detail) for row, (reason, detail) in documents.bad.items()]
-    tables = pa.concat_tables([quarantined, quarantine(run.dump, bad)])
-    return Reading((block,) if len(usable) else (), tables, {run.benchmark: len(table)})
+    tables = pa.concat_tables([*quarantined, quarantine(run.dump, bad)])
+    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(table)})
 
 
-def _score_column(column: pa.ChunkedArray) -> tuple[np.ndarray, dict[int, str]]:
-    """Scores as float64, NaN for null, and row -> text where a list holds no single number."""
+def _cells(column: pa.ChunkedArray) -> Cells:
+    """Cells of a column, one per row; a list may hold a single number, and nothing else."""
     if not pt.is_nested(column.type):
-        return column.cast(pa.float64()).to_numpy(), {}
+        return Cells.of(column.cast(pa.float64()).to_numpy())
     found = [score_of(value) for value in column.to_pylist()]
-    return np.array([score for score, _ in found]), {i: t for i, (_, t) in enumerate(found) if t is not None}
+    return Cells.of([score for score, _ in found], {i: t for i, (_, t) in enumerate(found) if t is not None})
 
 
 def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
@@ -240,11 +238,10 @@ def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
     with _opened(dump) as file:
         table = _read(file, _layout(file.schema_arrow).fields).take(pa.array(rows))
     texts = list(read_texts(table))
-    columns = {
-        "doc_key": keys,
-        "question": [text.question for text in texts],
-        "prompt": [text.prompt for text in texts],
-        "choices": [text.choices for text in texts],
-        "gold": [text.gold for text in texts],
-    }
-    return pa.table(columns, schema=DOCS)
+    return docs_table(
+        keys,
+        question=[text.question for text in texts],
+        prompt=[text.prompt for text in texts],
+        choices=[text.choices for text in texts],
+        gold=[text.gold for text in texts],
+    )

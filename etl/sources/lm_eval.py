@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import msgspec
@@ -19,18 +19,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.etl.sources import files
-from routerset.etl.sources.base import DOCS, Block, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from routerset.etl.sources.blocks import BadRow, column_block, quarantine
+from routerset.etl.sources.base import (
+    Block,
+    Columns,
+    Dump,
+    DumpUnreadable,
+    Options,
+    Reading,
+    Runs,
+    Source,
+    SourceSpec,
+)
+from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.parse.answer_filters import NO_FILTER, choose_rows
 from routerset.etl.sources.parse.jsonlines import as_text, decode_line, numbered_chunks
 from routerset.etl.sources.parse.lm_eval_lines import ROWS, parse_lines
 from routerset.etl.sources.parse.questions import FIRST_REQUEST, choices_of, prompt_of, question_of
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
+from routerset.etl.sources.quarantine import BadRow, quarantine
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import QUARANTINE, Reason
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
 _TASK_METRICS = {"truthfulqa_mc2": ("acc",)}  # the harness's name for mc2 in this one task
+
+
+@dataclass(frozen=True)
+class LmEvalOptions(Options):
+    """filter: the answer filter that counts, instead of the one that the registry names."""
+
+    filter: str | None = None
 
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
@@ -67,7 +85,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     yield Reading(tuple(blocks), pa.concat_tables(tables), {run.benchmark: n_read})
 
 
-SOURCE = Source("lm_eval", discover, read)
+SOURCE = Source("lm_eval", discover, read, options=LmEvalOptions)
 
 
 def _line_numbers(dump: Dump) -> np.ndarray:
@@ -91,8 +109,9 @@ def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Blo
     keys, labels = rows["doc_key"], rows["filter"]
     codes = keys.dictionary_encode().indices.to_numpy()
     places = rows["row"].to_numpy()
-    chosen, replaced, other = choose_rows(codes, places, n_lines, labels, filters, run.spec.filter)
-    wanted = run.spec.filter or next(iter(filters), NO_FILTER)
+    asked = run.spec.options_as(LmEvalOptions).filter
+    chosen, replaced, other = choose_rows(codes, places, n_lines, labels, filters, asked)
+    wanted = asked or next(iter(filters), NO_FILTER)
     orphans = [
         run.bad(
             rows["row"][i].as_py(),
@@ -110,33 +129,30 @@ def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Blo
         if len(here) == 0 and n_replaced[number] == 0:
             continue
         part = rows if len(here) == len(rows) else rows.take(pa.array(here))
-        block, bad = _block(part, subset, run)
+        (block,), bad = _block(part, subset, run)
         n = n_replaced[number]
         blocks.append(replace(block, n_read=block.n_read + n, n_superseded=block.n_superseded + n))
-        quarantined.append(bad)
+        quarantined += bad
     return blocks, quarantined
 
 
-def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[Block, pa.Table]:
+def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[list[Block], list[pa.Table]]:
     numbers = rows["row"].to_numpy()
     keys = rows["doc_key"]
     preferred = pc.min(rows["metric"]).as_py() or 0
-    return column_block(
-        run.dump,
+    texts = {i: rows["text"][i].as_py() for i in np.flatnonzero(rows["text"].is_valid()).tolist()}
+    columns = Columns(
         benchmark=run.benchmark,
         subset=subset,
         metric=run.metrics[preferred],
         key_space=run.spec.key_space or f"{run.spec.format}:{run.task}",
-        model=run.model,
-        timestamp=run.timestamp,
-        rows=numbers,
         doc_keys=keys,
         prints=rows["print"],
-        scores=rows["score"].to_numpy(),
         docs=lambda: _documents(run.dump, numbers, keys),
-        texts={i: rows["text"][i].as_py() for i in np.flatnonzero(rows["text"].is_valid()).tolist()},
         prompt_fixed=False,
     )
+    cells = Cells.of(rows["score"].to_numpy()[None, :], texts)
+    return blocks_of(run.dump, columns, Runs((run.model,), (run.timestamp,), numbers[None, :]), cells)
 
 
 # --- text ------------------------------------------------------------------------------------------
@@ -163,14 +179,13 @@ def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
         for number in here.tolist():
             text = decode_line(lines[number - first], number, _TEXT)
             found.append(_Text() if isinstance(text, BadRow) else text)
-    columns = {
-        "doc_key": keys,
-        "question": [question_of(text.doc) for text in found],
-        "prompt": [prompt_of(_first_request(text.arguments)) for text in found],
-        "choices": [choices_of(text.doc) for text in found],
-        "gold": [as_text(text.target) for text in found],
-    }
-    return pa.table(columns, schema=DOCS)
+    return docs_table(
+        keys,
+        question=[question_of(text.doc) for text in found],
+        prompt=[prompt_of(_first_request(text.arguments)) for text in found],
+        choices=[choices_of(text.doc) for text in found],
+        gold=[as_text(text.target) for text in found],
+    )
 
 
 def _first_request(arguments: msgspec.Raw) -> object:

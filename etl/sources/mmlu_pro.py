@@ -19,10 +19,12 @@ import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
 from routerset.etl.sources import files
-from routerset.etl.sources.base import DOCS, Dump, DumpUnreadable, Reading, Source, SourceSpec
-from routerset.etl.sources.blocks import EXCERPT, BadRow, column_block, quarantine, resolve_key_space
+from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Reading, Runs, Source, SourceSpec
+from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
+from routerset.etl.sources.names import resolve_key_space
 from routerset.etl.sources.parse.jsonlines import as_text, kind_of
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
+from routerset.etl.sources.quarantine import EXCERPT, BadRow, quarantine
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
@@ -74,7 +76,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     yield _reading(elements, cut, run)
 
 
-SOURCE = Source("mmlu_pro", discover, read)
+SOURCE = Source("mmlu_pro", discover, read, unused=("metric",))
 
 
 # --- bytes to rows ---------------------------------------------------------------------------------
@@ -164,25 +166,21 @@ def _reading(elements: Sequence[object], cut: BadRow | None, run: TaskFile) -> R
         else:
             good.append(scored)
     keys = pa.array([each.key for each in good], pa.string())
-    block, quarantined = column_block(
-        run.dump,
+    columns = Columns(
         benchmark=run.benchmark,
         subset=run.subset,
         metric=METRIC,
         key_space=resolve_key_space(run.spec, run.benchmark),
-        model=run.model,
-        timestamp=None,
-        rows=np.array([each.row for each in good], np.int64),
         doc_keys=keys,
         prints=pa.array([_print(each.content) for each in good], pa.string()),
-        scores=np.array([each.score for each in good], np.float64),
         docs=lambda: _docs([each.content for each in good], keys),
     )
-    blocks = (block,) if good else ()
+    runs = Runs((run.model,), (None,), np.array([[each.row for each in good]], np.int64))
+    blocks, quarantined = blocks_of(run.dump, columns, runs, Cells.of([[each.score for each in good]]))
     failed = sum(each.content.pred is None for each in good)
     return Reading(
-        blocks,
-        pa.concat_tables([quarantined, quarantine(run.dump, bad)]),
+        tuple(blocks) if good else (),
+        pa.concat_tables([*quarantined, quarantine(run.dump, bad)]),
         {run.benchmark: len(elements) + (cut is not None)},
         {(run.benchmark, PARSE_FAILED): failed} if failed else {},
     )
@@ -231,11 +229,9 @@ def _print(row: _Row) -> str:
 
 
 def _docs(rows: Sequence[_Row], keys: pa.Array) -> pa.Table:
-    columns = {
-        "doc_key": keys,
-        "question": [row.question for row in rows],
-        "prompt": pa.nulls(len(rows), pa.string()),
-        "choices": [row.options for row in rows],
-        "gold": [row.answer for row in rows],
-    }
-    return pa.table(columns, schema=DOCS)
+    return docs_table(
+        keys,
+        question=[row.question for row in rows],
+        choices=[row.options for row in rows],
+        gold=[row.answer for row in rows],
+    )

@@ -11,14 +11,14 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from routerset.etl.sources.base import DumpUnreadable
-from routerset.schemas.exits import TRY_LATER
+from routerset.schemas import exits
+from routerset.schemas.store import atomic, git_blob, sha256
 
 WAITS = (1.0, 4.0, 15.0, 60.0)
 """Seconds between attempts; file systems that know their service try again by themselves as well."""
@@ -32,7 +32,7 @@ T = TypeVar("T")
 class SourceUnavailable(RuntimeError):
     """A remote service does not answer; the same command goes on later."""
 
-    exit_code = TRY_LATER
+    exit_code = exits.TRY_LATER
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,6 @@ class RemoteFile:
     def signature(self) -> str:
         """Signature as `files.discover` gives it to a copy."""
         return f"{self.size}-{self.time * 10**9}"
-
-
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """None of the bars that the Hub's client draws, one per file."""
-    from huggingface_hub.utils.tqdm import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
-
-    if are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        enable_progress_bars()
 
 
 def without_revision(url: str) -> str:
@@ -131,14 +112,9 @@ def fetch(remote: RemoteFile, path: Path) -> bool:
     """
     if is_copy(path, remote):
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic(path) as draft:
         _patiently(remote.url, lambda: _transfer(remote, draft))
         os.utime(draft, (remote.time, remote.time))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     return True
 
 
@@ -151,13 +127,11 @@ def _transfer(remote: RemoteFile, path: Path) -> None:
     if found != expected:
         raise ConnectionError(f"found {found} bytes, expected {expected}")
     if remote.sha256 is not None:
-        with path.open("rb") as stream:
-            arrived = hashlib.file_digest(stream, "sha256").hexdigest()
+        arrived = sha256(path)
         if arrived != remote.sha256:
             raise ConnectionError(f"found SHA-256 {arrived}, expected {remote.sha256}")
     elif remote.blob is not None:
-        data = path.read_bytes()
-        arrived = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+        arrived = git_blob(path.read_bytes())
         if arrived != remote.blob:
             raise ConnectionError(f"found Git blob {arrived}, expected {remote.blob}")
 

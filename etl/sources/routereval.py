@@ -21,20 +21,23 @@ import numpy as np
 import pyarrow as pa
 
 from routerset.etl.sources import files
-from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, Source, SourceSpec, SpecError
-from routerset.etl.sources.blocks import (
-    BadRow,
-    metric_names,
-    quarantine,
-    resolve_key_space,
-    resolve_model,
-    resolve_task,
+from routerset.etl.sources.base import (
+    Columns,
+    Dump,
+    DumpUnreadable,
+    Reading,
+    Runs,
+    Source,
+    SourceSpec,
+    SpecError,
 )
-from routerset.etl.sources.grid import Columns, docs_table, grid_blocks, prints_of
+from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
+from routerset.etl.sources.names import metric_names, resolve_key_space, resolve_model, resolve_task
 from routerset.etl.sources.parse.tabular import MAX_CELLS
 from routerset.etl.sources.pickles.arrays import Array, chunks_of, describe, load_plain, rows_of
 from routerset.etl.sources.pickles.leaderboard import Content, Task, load_scores, read_tasks
 from routerset.etl.sources.pickles.reader import ArrayRef, PlainData
+from routerset.etl.sources.quarantine import BadRow, quarantine
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.tables import Reason
 
@@ -121,9 +124,7 @@ def _columns(task: Task, spec: SourceSpec, prompts: Content) -> tuple[Columns, d
     elif len(texts) != n_items:
         notes = {(task.benchmark, "subsets_with_prompts_of_another_number"): 1}
         texts = None
-    docs = (
-        docs_table(doc_keys) if texts is None else docs_table(doc_keys, prompt=pa.array(texts, pa.string()))
-    )
+    docs = docs_table(doc_keys) if texts is None else docs_table(doc_keys, prompt=texts)
     columns = Columns(
         benchmark=task.benchmark,
         subset=task.subset,
@@ -179,15 +180,9 @@ def _reading(
     models: Sequence[str],
     notes: Mapping[tuple[str, str], int],
 ) -> Reading:
-    blocks, tables = grid_blocks(
-        dump,
-        columns,
-        models=models,
-        timestamps=[None] * len(models),
-        rows=np.broadcast_to(np.arange(scores.shape[1]), scores.shape),
-        scores=scores,
-        texts={},
-    )
+    rows = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    runs = Runs(tuple(models), (None,) * len(models), rows)
+    blocks, tables = blocks_of(dump, columns, runs, Cells.of(scores))
     quarantined = pa.concat_tables([quarantine(dump, []), *tables])
     return Reading(tuple(blocks), quarantined, {columns.benchmark: scores.size}, notes)
 
@@ -244,4 +239,10 @@ def _matrix(value: PlainData, where: str) -> np.ndarray:
     return array
 
 
-SOURCE = Source(name="routereval", discover=discover, read=read, companions=companions)
+SOURCE = Source(
+    name="routereval",
+    discover=discover,
+    read=read,
+    companions=companions,
+    unused=("benchmark", "subset", "subsets"),
+)

@@ -15,7 +15,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import TypeAlias
 
 import numpy as np
@@ -24,25 +23,21 @@ import pyarrow as pa
 from routerset.etl.sources import files
 from routerset.etl.sources.base import (
     Block,
+    Columns,
     Dump,
     DumpUnreadable,
     ItemsUnreadable,
     Reading,
+    Runs,
     Source,
     SourceSpec,
 )
-from routerset.etl.sources.blocks import (
-    BadRow,
-    iso_timestamp,
-    metric_names,
-    quarantine,
-    resolve_key_space,
-    resolve_model,
-)
-from routerset.etl.sources.grid import CellTexts, Columns, docs_table, grid_blocks, prints_of
+from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
+from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_key_space, resolve_model
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
-from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_matrix
-from routerset.etl.sources.parse.wide_layout import Layout, read_layout
+from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells
+from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, read_layout
+from routerset.etl.sources.quarantine import BadRow, quarantine
 from routerset.schemas.tables import Reason
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -53,22 +48,16 @@ Notes: TypeAlias = Counter[tuple[str, str]]
 
 @dataclass(frozen=True)
 class _Part:
-    """Rows of a file. scores: float64 (rows, item columns), in the layout's order; texts as in `grid`."""
+    """Rows of a file. cells: (rows, item columns), in the layout's order."""
 
     numbers: np.ndarray
     runs: list[Run]
-    scores: np.ndarray
-    texts: CellTexts
+    cells: Cells
 
     def take(self, places: Sequence[int]) -> _Part:
         if len(places) == len(self.runs):
             return self
-        return _Part(
-            self.numbers[places],
-            [self.runs[at] for at in places],
-            self.scores[places],
-            {i: self.texts[at] for i, at in enumerate(places) if at in self.texts},
-        )
+        return _Part(self.numbers[places], [self.runs[at] for at in places], self.cells.take(places))
 
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
@@ -78,10 +67,11 @@ def discover(spec: SourceSpec) -> Iterator[Dump]:
 
 def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
     """Signatures of the items files of this source."""
-    if spec.items is None:
+    items = spec.options_as(WideOptions).items
+    if items is None:
         return ()
     try:
-        found = list(files.discover(replace(spec, path=spec.items.replace(SUBSET, "*")), SUFFIXES))
+        found = list(files.discover(replace(spec, path=items.replace(SUBSET, "*")), SUFFIXES))
     except DumpUnreadable:
         return ()
     return tuple(f"{each.file} {each.signature}" for each in found)
@@ -117,17 +107,18 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
 def _columns(layout: Layout, spec: SourceSpec) -> tuple[list[Columns], Notes]:
     """Documents of every subset, in the layout's order, with their texts where there is an items file."""
+    options = spec.options_as(WideOptions)
     by_path: dict[str | None, list[str]] = {}
     for subset in layout.items:
-        by_path.setdefault(spec.items and items_path(spec.items, subset), []).append(subset)
+        by_path.setdefault(options.items and items_path(options.items, subset), []).append(subset)
     columns: dict[str, Columns] = {}
     notes: Notes = Counter()
     for path, subsets in by_path.items():
         entries = [entry for subset in subsets for entry in layout.items[subset]]
         doc_keys = pa.array([key for _, key in entries], pa.string())
-        own_keys = SUBSET in (spec.items or "")
+        own_keys = SUBSET in (options.items or "")
         names = doc_keys if own_keys else pa.array([layout.header[at] for at, _ in entries], pa.string())
-        docs, counts = _documents(path, spec, names, doc_keys)
+        docs, counts = _documents(path, options, names, doc_keys)
         notes.update({(layout.benchmark, note): n for note, n in counts.items()})
         start = 0
         for subset in subsets:
@@ -146,18 +137,18 @@ def _columns(layout: Layout, spec: SourceSpec) -> tuple[list[Columns], Notes]:
 
 
 def _documents(
-    path: str | None, spec: SourceSpec, names: pa.Array, doc_keys: pa.Array
+    path: str | None, options: WideOptions, names: pa.Array, doc_keys: pa.Array
 ) -> tuple[pa.Table, Counter[str]]:
     """Documents with the texts that an items file has under `names`, and counts of what is amiss."""
-    if spec.items is None:
+    if options.items is None:
         return docs_table(doc_keys), Counter()
     try:
         if path is None:
             raise FileNotFoundError
-        items, left_out = read_items(path, spec.item_columns)
+        items, left_out = read_items(path, options.item_columns)
     except FileNotFoundError as error:
-        if SUBSET not in spec.items:
-            raise ItemsUnreadable(f"items: {spec.items}: no such file; check [[source]] items") from error
+        if SUBSET not in options.items:
+            raise ItemsUnreadable(f"items: {options.items}: no such file; check [[source]] items") from error
         return docs_table(doc_keys), Counter({"subsets_without_items_file": 1})
     joined, unmatched = join_items(items, names, doc_keys)
     return joined, left_out + unmatched
@@ -211,7 +202,6 @@ def _text(cell: object) -> str:
 
 def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
     """Rows whose model has a usable name, and the others."""
-    scores, texts = score_matrix(rows.scores, len(rows.numbers))
     kept, runs, bad = [], [], []
     for at, (name, time) in enumerate(_names(rows)):
         run = _run(name, time, spec)
@@ -221,21 +211,15 @@ def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
         else:
             kept.append(at)
             runs.append(run)
-    whole = _Part(rows.numbers, [("", None)] * len(rows.numbers), scores, texts)
+    whole = _Part(rows.numbers, [("", None)] * len(rows.numbers), score_cells(rows.scores, len(rows.numbers)))
     return replace(whole.take(kept), runs=runs), bad
 
 
 def _stack(parts: Sequence[_Part]) -> _Part:
-    starts = accumulate((len(part.runs) for part in parts[:-1]), initial=0)
     return _Part(
         np.concatenate([part.numbers for part in parts]),
         [run for part in parts for run in part.runs],
-        np.concatenate([part.scores for part in parts]),
-        {
-            start + at: cells
-            for start, part in zip(starts, parts, strict=True)
-            for at, cells in part.texts.items()
-        },
+        Cells.stack([part.cells for part in parts]),
     )
 
 
@@ -247,25 +231,18 @@ def _reading(
     n_read = len(bad)
     for part in parts:
         start = 0
-        n_read += part.scores.size
+        n_read += part.cells.values.size
+        models = tuple(model for model, _ in part.runs)
+        runs = Runs(models, tuple(time for _, time in part.runs), part.numbers)
         for each in columns:
             stop = start + len(each.doc_keys)
-            found, quarantined = grid_blocks(
-                dump,
-                each,
-                models=[model for model, _ in part.runs],
-                timestamps=[time for _, time in part.runs],
-                rows=part.numbers,
-                scores=part.scores[:, start:stop],
-                texts={
-                    at: {j - start: text for j, text in cells.items() if start <= j < stop}
-                    for at, cells in part.texts.items()
-                },
-            )
+            found, quarantined = blocks_of(dump, each, runs, part.cells.take(np.s_[:, start:stop]))
             blocks += found
             tables += quarantined
             start = stop
     return Reading(tuple(blocks), pa.concat_tables(tables), {columns[0].benchmark: n_read}, notes)
 
 
-SOURCE = Source(name="wide", discover=discover, read=read, companions=companions)
+SOURCE = Source(
+    name="wide", discover=discover, read=read, companions=companions, options=WideOptions, unused=("tasks",)
+)

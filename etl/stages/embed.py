@@ -87,7 +87,7 @@ def _compute(
         ]
         for b, table in items.items()
     }
-    vectors, report = embed_texts(
+    vectors, reports = embed_texts(
         [text for part in texts.values() for text in part],
         encoders,
         cache_dir=str(build / "staging" / "vectors"),
@@ -95,7 +95,7 @@ def _compute(
         paths=config.embed.paths,
         run_shards=functools.partial(_run_shards, runner=runner),
     )
-    for encoder, found in report.encoders.items():
+    for encoder, found in reports.items():
         if found.padding_waste is not None:
             say(f"{encoder}: {found.encoded} texts encoded, padding waste {found.padding_waste:.1%}")
         start = 0

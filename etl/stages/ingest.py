@@ -214,7 +214,7 @@ def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
 def _of_config(config: Config) -> store.JsonObject:
     """What the config says about ingest, without paths."""
     return {
-        "sources": [asdict(replace(spec, path="", items=None)) for spec in config.sources],
+        "sources": [spec.settings() for spec in config.sources],
         "models": [{"columns": dict(m.columns), "sha256": sha256(m.path)} for m in config.models],
         "dataset": asdict(config.dataset),
     }

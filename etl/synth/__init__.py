@@ -6,15 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from routerset.etl.synth.config import build_config
 from routerset.etl.synth.plan import Fault, Layout, Plan, Scale
 
 if TYPE_CHECKING:
     from routerset.etl.synth.truth import Truth
 
-__all__ = ["Fault", "Layout", "Plan", "Scale", "build_config", "demo_config", "write"]
+__all__ = ["Fault", "Layout", "Plan", "Scale", "build_config", "write"]
 
 
-def write(folder: Path, plan: Plan, progress: Callable[[str], None] | None = None) -> Truth:
+def write(folder: Path, plan: Plan, progress: Callable[[str], None] = lambda _: None) -> Truth:
     """Write the dumps of `plan` below `folder`: one folder per layout, `models.csv` and `truth.json`.
 
     The folder appears when it is complete; one that holds the same plan's dumps is left as it is.
@@ -23,19 +24,4 @@ def write(folder: Path, plan: Plan, progress: Callable[[str], None] | None = Non
     """
     from routerset.etl.synth.writing import write_dumps
 
-    return write_dumps(folder, plan, progress or (lambda _: None))
-
-
-def build_config(folder: Path, plan: Plan) -> str:
-    """TOML of a config that builds all that `plan` wrote.
-
-    folder: where the dumps lie, relative to the config file or absolute.
-    """
-    from routerset.etl.synth.config import config_of
-
-    return config_of(folder, plan)
-
-
-def demo_config(folder: Path) -> str:
-    """TOML of a config that builds all benchmarks from small dumps with `Layout.ALL` in `folder`."""
-    return build_config(folder, Plan())
+    return write_dumps(folder, plan, progress)

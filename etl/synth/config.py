@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from routerset.etl.synth.names import MODELS, TITLES
 from routerset.etl.synth.plan import Layout, Plan
-from routerset.etl.synth.wide import TITLES
-from routerset.etl.synth.writing import MODELS
 from routerset.schemas.benchmarks import BENCHMARKS
 
 _MODEL_COLUMNS = {
@@ -23,10 +22,10 @@ _MODEL_COLUMNS = {
 }
 
 
-def config_of(folder: Path, plan: Plan) -> str:
-    """TOML with one `[[source]]` per layout, or per benchmark where the layout asks for it.
+def build_config(folder: Path, plan: Plan) -> str:
+    """TOML of a config that builds all that `plan` wrote: one `[[source]]` a layout, or a benchmark.
 
-    folder: where the dumps of `plan` lie, relative to the config file or absolute.
+    folder: where the dumps lie, relative to the config file or absolute.
     """
     dataset: dict[str, object] = {"name": "synthetic", "benchmarks": list(plan.placement())}
     sections = [("dataset", dataset)]

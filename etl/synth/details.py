@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.etl.synth import names
-from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.faults import Injury, Target, injury
 from routerset.etl.synth.model import generator, uniforms
 from routerset.etl.synth.plan import Fault, Layout
-from routerset.etl.synth.records import Record, injury, mistaken, other_score, records
+from routerset.etl.synth.records import Record, mistaken, other_score, records, row_at_fault
 from routerset.etl.synth.truth import Subset, Truth, subsets
 from routerset.etl.synth.wording import Item
 from routerset.schemas.tables import Reason
@@ -93,33 +93,22 @@ class _Run:
 
     def strike(self, struck: Target, file: Path, rows: list[Record]) -> Injury:
         """Faults of whole files; where the fault is in `rows` already, only its record."""
-        made = Injury(
-            struck.fault, struck.layout, struck.benchmark, struck.subset, self.model, self.place_of(file)
-        )
-        n = len(rows)
-        task = names.details_task(self.subset.benchmark, self.subset.name, self.old)
+        row = row_at_fault(struck, rows)
         match struck.fault:
             case Fault.RERUN:
-                older = self.save(
-                    task, [replace(r, score=other_score(r.score)) for r in rows], days_before=30
-                )
-                return replace(made, file=self.place_of(older), superseded=n, extra=n)
+                task = names.details_task(self.subset.benchmark, self.subset.name, self.old)
+                others = [replace(each, score=other_score(each.score)) for each in rows]
+                file = self.save(task, others, days_before=30)
             case Fault.UNKNOWN_TASK:
-                unknown = self.save(f"harness|{names.UNKNOWN_TASK}|5", rows[:1])
-                where = self.place_of(unknown)
-                return replace(made, file=where, row=0, reason=Reason.UNKNOWN_TASK, quarantined=1, extra=1)
+                file, row = self.save(f"harness|{names.UNKNOWN_TASK}|5", rows[:1]), 0
             case Fault.TRUNCATED:
                 whole = file.read_bytes()
                 file.write_bytes(whole[: len(whole) * 2 // 3])
-                lost = tuple(range(n))
-                return replace(made, lost=lost, reason=Reason.UNREADABLE_FILE, quarantined=1, extra=1 - n)
-            case Fault.DUPLICATE_KEYS:
-                # documents are told apart by content: a repeat is one more document, which no other model saw
-                return replace(made, row=n - 1, reason=Reason.UNKNOWN_ITEM, quarantined=1, extra=1)
-        return injury(struck, self.model, self.place_of(file), rows)
-
-    def place_of(self, file: Path) -> str:
-        return file.relative_to(self.folder.parent).as_posix()
+        made = injury(struck, self.model, file, self.folder, len(rows), row)
+        if struck.fault is Fault.DUPLICATE_KEYS:
+            # documents are told apart by content: a repeat is one more document, which no other model saw
+            return replace(made, lost=(), reason=Reason.UNKNOWN_ITEM, quarantined=1)
+        return made
 
 
 def _texts(items: Sequence[Item], prompts: Sequence[str], shots: int, old: bool) -> pa.Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from routerset.etl.synth.plan import Fault, Layout, Plan
 from routerset.schemas.benchmarks import BENCHMARKS
@@ -59,6 +60,37 @@ class Injury:
     quarantined: int = 0
     superseded: int = 0
     extra: int = 0
+
+
+def injury(
+    target: Target, model_id: str, file: Path, folder: Path, n: int = 1, row: int | None = None
+) -> Injury:
+    """What a fault does to a file below a layout's `folder`, and what a build must say of it.
+
+    n: records of the file. row: the one at fault. Where a layout's records are more or less than one
+    document each, it says itself what differs.
+    """
+    where = file.relative_to(folder.parent).as_posix()
+    made = Injury(target.fault, target.layout, target.benchmark, target.subset, model_id, where, row)
+    lost = (target.key,)
+    match target.fault:
+        case Fault.RERUN:
+            return replace(made, superseded=n, extra=n)
+        case Fault.MISSING_ROWS:
+            return replace(made, lost=lost, extra=-1)
+        case Fault.NAN:
+            return replace(made, lost=lost, reason=Reason.MISSING_SCORE, quarantined=1)
+        case Fault.CONFLICTING_GOLD:
+            return replace(made, lost=lost, reason=Reason.CONFLICTING_GOLD, quarantined=1)
+        case Fault.STRAY_STRINGS:
+            return replace(made, reason=Reason.NOT_AN_OBJECT, quarantined=1, extra=1)
+        case Fault.TRUNCATED:
+            made = replace(made, lost=tuple(range(n)), reason=Reason.UNREADABLE_FILE)
+            return replace(made, quarantined=1, extra=1 - n)
+        case Fault.DUPLICATE_KEYS:
+            return replace(made, lost=lost, reason=Reason.DUPLICATE_KEY, quarantined=2, extra=1)
+        case Fault.UNKNOWN_TASK:
+            return replace(made, reason=Reason.UNKNOWN_TASK, quarantined=1, extra=1)
 
 
 def applicable(layout: Layout, benchmark: str) -> frozenset[Fault]:

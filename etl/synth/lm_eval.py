@@ -18,9 +18,9 @@ import msgspec
 
 from routerset.etl.synth import names
 from routerset.etl.synth.documents import document
-from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.faults import Injury, Target, injury
 from routerset.etl.synth.plan import Fault
-from routerset.etl.synth.records import Record, injury, mistaken, other_score, records
+from routerset.etl.synth.records import Record, mistaken, other_score, records, row_at_fault
 from routerset.etl.synth.truth import Subset, Truth, subsets
 from routerset.etl.synth.wording import LETTERS, Item, target
 from routerset.schemas.tables import Reason
@@ -117,34 +117,26 @@ class _Run:
 
     def strike(self, struck: Target, file: Path, rows: list[Record], counts: list[int]) -> Injury:
         """Faults of whole files; where the fault is in `rows` already, only its record."""
-        made = Injury(
-            struck.fault, struck.layout, struck.benchmark, struck.subset, self.model, self.place_of(file)
-        )
-        n = len(rows)
+        place = row_at_fault(struck, rows)
+        row = None if place is None else sum(counts[:place])
         match struck.fault:
             case Fault.RERUN:
                 task = names.harness_task(self.subset.benchmark, self.subset.name)
-                others = [replace(row, score=other_score(row.score)) for row in rows]
-                older, _ = self.save(task, others, days_before=30)
-                return replace(made, file=self.place_of(older), superseded=n, extra=n)
+                others = [replace(each, score=other_score(each.score)) for each in rows]
+                file, _ = self.save(task, others, days_before=30)
             case Fault.UNKNOWN_TASK:
-                unknown, (extra,) = self.save(f"leaderboard_{names.UNKNOWN_TASK}", rows[:1])
-                made = replace(made, file=self.place_of(unknown), row=extra - 1, reason=Reason.UNKNOWN_TASK)
-                return replace(made, quarantined=extra, extra=extra)
+                file, (n,) = self.save(f"leaderboard_{names.UNKNOWN_TASK}", rows[:1])
+                made = injury(struck, self.model, file, self.folder, row=n - 1)
+                return replace(made, quarantined=n, extra=n)
             case Fault.TRUNCATED:
                 *_, last = self.lines(rows[-1])
                 with file.open("r+b") as stream:
                     stream.truncate(file.stat().st_size - len(msgspec.json.encode(last)) // 2)
                 # the last line of a record that fills two belongs to a filter that does not count
                 lost = (rows[-1].key,) if counts[-1] == 1 else ()
-                return replace(
-                    made, row=sum(counts) - 1, lost=lost, reason=Reason.MALFORMED_ROW, quarantined=1
-                )
-        made = injury(struck, self.model, self.place_of(file), rows)
-        return made if made.row is None else replace(made, row=sum(counts[: made.row]))
-
-    def place_of(self, file: Path) -> str:
-        return file.relative_to(self.folder.parent).as_posix()
+                made = injury(struck, self.model, file, self.folder, row=sum(counts) - 1)
+                return replace(made, lost=lost, reason=Reason.MALFORMED_ROW)
+        return injury(struck, self.model, file, self.folder, len(rows), row)
 
     def lines(self, row: Record) -> Iterator[object]:
         """Lines of one record: one, or one per filter."""
@@ -230,11 +222,9 @@ def _metrics(benchmark: str, row: Record, age: Age) -> dict[str, object]:
         case "arc" | "hellaswag":
             # without length normalisation another option often wins
             return {"acc": score if row.key % 3 else 0.0, "acc_norm": score}
-        case "gsm8k":
-            return {"exact_match": score}
         case "math_lvl5" if age is Age.FILTERS:
             return {"exact_match": score, "exact_match_original": 0}
-        case "math_lvl5":
+        case "gsm8k" | "math_lvl5":
             return {"exact_match": score}
         case "ifeval":
             inst = {"inst_level_strict_acc": [score], "inst_level_loose_acc": [score]}

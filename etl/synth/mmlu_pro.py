@@ -6,16 +6,15 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from routerset.etl.synth import names
-from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.documents import document
+from routerset.etl.synth.faults import Injury, Target, injury
 from routerset.etl.synth.plan import Fault
-from routerset.etl.synth.records import Record, injury, mistaken, records
+from routerset.etl.synth.records import Record, mistaken, records, row_at_fault
 from routerset.etl.synth.truth import Truth, subsets
 from routerset.etl.synth.wording import LETTERS, Item
-from routerset.schemas.tables import Reason
 
 _FIRST_QUESTION = 70
 _EPOCH = (2024, 6, 1, 0, 0, 0)
@@ -38,16 +37,10 @@ def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...
             file = folder / f"{stem}{'.json' if place % 2 else ''}.zip"
             answers = [_answer(subset.items, row, place) for row in rows]
             data = _zipped(f"{stem}.json", json.dumps(answers, indent=2 if place % 3 == 0 else None))
-            where = file.relative_to(folder.parent).as_posix()
-            if struck is not None and struck.fault is Fault.TRUNCATED:
-                data = data[: len(data) * 2 // 3]
-                cut = Injury(struck.fault, struck.layout, benchmark, subset.name, model, where)
-                lost = tuple(range(n))
-                injuries.append(
-                    replace(cut, lost=lost, reason=Reason.UNREADABLE_FILE, quarantined=1, extra=1 - n)
-                )
-            elif struck is not None:
-                injuries.append(injury(struck, model, where, rows))
+            if struck is not None:
+                injuries.append(injury(struck, model, file, folder, n, row_at_fault(struck, rows)))
+                if struck.fault is Fault.TRUNCATED:
+                    data = data[: len(data) * 2 // 3]
             file.write_bytes(data)
     return injuries
 
@@ -67,18 +60,9 @@ def _answer(items: Sequence[Item], row: Record, place: int) -> object:
     lost = not right and (row.key + place) % 8 == 0
     pred = None if lost else LETTERS[item.gold if right else (item.gold + 1 + place % (n - 1)) % n]
     text = "I do not know." if pred is None else f"The answer is ({pred})."
-    return {
-        "question_id": question_id(row.key),
-        "question": item.question,
-        "options": list(item.choices),
-        "answer": LETTERS[item.gold],
-        "answer_index": item.gold,
-        "cot_content": "",
-        "category": item.topic,
-        "src": f"ori_mmlu-{item.topic}",
-        "pred": pred,
-        "model_outputs" if place % 2 else "generated_text": text,
-    }
+    of_this_set = {"question_id": question_id(row.key), "src": f"ori_mmlu-{item.topic}"}
+    written = {"pred": pred, "model_outputs" if place % 2 else "generated_text": text}
+    return document(item) | of_this_set | written
 
 
 def _zipped(member: str, text: str) -> bytes:

@@ -17,6 +17,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from routerset.etl.synth.plan import RECIPES
 from routerset.schemas.benchmarks import Benchmark
 
 TOPICS = ("astronomy", "cooking", "finance", "law", "medicine", "music", "sailing", "software")
@@ -30,14 +31,6 @@ _FIRST_V2 = 4689
 _ROW = 5000
 """Random draws per item whatever the number of models, so that a slice of the models has the same scores."""
 _CHUNK = 256
-_CHOICES = {
-    "arc": 4, "hellaswag": 4, "mmlu": 4, "truthfulqa": 4, "winogrande": 2, "gsm8k": 0, "ifeval": 0,
-    "bbh": 3, "gpqa": 4, "musr": 3, "math_lvl5": 0, "mmlu_pro": 10,
-}  # fmt: skip
-_EASE = {
-    "arc": 0, "hellaswag": 900, "mmlu": -300, "truthfulqa": -200, "winogrande": 0, "gsm8k": -300,
-    "ifeval": -200, "bbh": -800, "gpqa": -2200, "musr": -1300, "math_lvl5": -2000, "mmlu_pro": -1100,
-}  # fmt: skip
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.PCG64:
@@ -59,11 +52,6 @@ def normals(bits: np.random.PCG64, n: int) -> np.ndarray:
     """
     total: np.ndarray = uniforms(bits, 12 * n).reshape(12, n).astype(np.int64).sum(axis=0)
     return (total - 6 * 65536) >> 6
-
-
-def choice_count(benchmark: str) -> int:
-    """Answer options of a question; 0 where the answer is free text."""
-    return _CHOICES[benchmark]
 
 
 @dataclass(frozen=True)
@@ -136,7 +124,7 @@ def item_bank(seed: int, benchmark: Benchmark, sizes: dict[str, int]) -> ItemBan
     source = _sources(benchmark.name, sizes)
     bits = generator(seed, benchmark.name, "items")
     topic = (uniforms(bits, n) % len(TOPICS)).astype(np.int64)
-    difficulty = normals(bits, n) - _EASE[benchmark.name]
+    difficulty = normals(bits, n) - RECIPES[benchmark.name].ease
     slope = 200 + (uniforms(bits, n).astype(np.int64) >> 8)
     return ItemBank(benchmark, sizes, source, topic[source], difficulty[source], slope[source])
 
@@ -184,7 +172,7 @@ def draw_scores(
     """
     name = bank.benchmark.name
     rows = rows or range(bank.n_items)
-    table = _probabilities(_CHOICES[name] if bank.benchmark.binary else 0)
+    table = _probabilities(RECIPES[name].choices if bank.benchmark.binary else 0)
     ability = (people.ability[:, models] + _bonus(people.seed, name)[: len(models)]).astype(np.int32)
     bits = generator(people.seed, name, "scores").advance(rows.start * _ROW // 4)
     for start in range(rows.start, rows.stop, _CHUNK):

@@ -1,4 +1,4 @@
-"""How each layout spells tasks, models and times."""
+"""How each layout spells benchmarks, tasks, models and times."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from datetime import datetime, timedelta
 
 from routerset.schemas.benchmarks import Benchmark
 
+MODELS = "models.csv"
+"""Table of the models."""
+TITLES = {
+    "bbh": "Big-Bench-Hard",
+    "gpqa": "GPQA",
+    "ifeval": "IFEVAL",
+    "math_lvl5": "MATH-LvL-5",
+    "mmlu_pro": "MMLU-Pro",
+    "musr": "MuSR",
+}
+"""Benchmark as file names of the v2 tables spell it."""
 UNKNOWN_TASK = "synthetic_riddles"
 """A task that no registry knows."""
 

@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+Plain = str | int | None | tuple["Plain", ...]
+
 
 class PickleWriter:
     """Writes one protocol-4 pickle to a file; opcodes as in `pickletools`, no frames, no memo.
@@ -43,8 +45,7 @@ class PickleWriter:
 
     def text(self, value: str) -> None:
         """A string."""
-        data = value.encode()
-        self._file.write(pickle.BINUNICODE + struct.pack("<I", len(data)) + data)
+        self._file.write(_plain(value))
 
     def texts(self, values: Iterable[str]) -> None:
         """A list of strings."""
@@ -61,15 +62,10 @@ class PickleWriter:
         """
         kind = np.dtype("<" + dtype)
         size = math.prod(shape) * kind.itemsize
-        self._global("numpy._core.multiarray", "_reconstruct")
-        self._global("numpy", "ndarray")
-        self._integers((0,))
-        self._file.write(pickle.SHORT_BINBYTES + b"\x01b" + pickle.TUPLE3 + pickle.REDUCE)
-        self._file.write(pickle.MARK)
-        self._integer(1)
-        self._integers(shape)
-        self._dtype(kind, dtype)
-        self._file.write(pickle.NEWFALSE + pickle.BINBYTES8 + struct.pack("<Q", size))
+        empty = _named("numpy._core.multiarray", "_reconstruct") + _named("numpy", "ndarray") + _plain((0,))
+        self._file.write(empty + pickle.SHORT_BINBYTES + b"\x01b" + pickle.TUPLE3 + pickle.REDUCE)
+        self._file.write(pickle.MARK + _plain(1) + _plain(shape) + _dtype(kind, dtype) + _plain(False))
+        self._file.write(pickle.BINBYTES8 + struct.pack("<Q", size))
         written = 0
         for chunk in chunks:
             data = np.ascontiguousarray(chunk, kind).view(np.uint8).data
@@ -78,28 +74,28 @@ class PickleWriter:
             raise ValueError(f"array of shape {shape}: found {written} bytes, expected {size}")
         self._file.write(pickle.TUPLE + pickle.BUILD)
 
-    def _dtype(self, kind: np.dtype[np.generic], name: str) -> None:
-        self._global("numpy", "dtype")
-        self.text(name)
-        self._file.write(pickle.NEWFALSE + pickle.NEWTRUE + pickle.TUPLE3 + pickle.REDUCE + pickle.MARK)
-        self._integer(3)
-        self.text("<")
-        self._file.write(3 * pickle.NONE)
-        is_text = kind.kind == "U"
-        for number in (kind.itemsize, 4, 8) if is_text else (-1, -1, 0):
-            self._integer(number)
-        self._file.write(pickle.TUPLE + pickle.BUILD)
 
-    def _global(self, module: str, name: str) -> None:
-        self.text(module)
-        self.text(name)
-        self._file.write(pickle.STACK_GLOBAL)
+def _dtype(kind: np.dtype[np.generic], name: str) -> bytes:
+    sizes = (kind.itemsize, 4, 8) if kind.kind == "U" else (-1, -1, 0)
+    made = _named("numpy", "dtype") + _plain(name) + _plain(False) + _plain(True)
+    state = _plain((3, "<", None, None, None, *sizes))
+    return made + pickle.TUPLE3 + pickle.REDUCE + state + pickle.BUILD
 
-    def _integers(self, values: tuple[int, ...]) -> None:
-        self._file.write(pickle.MARK)
-        for value in values:
-            self._integer(value)
-        self._file.write(pickle.TUPLE)
 
-    def _integer(self, value: int) -> None:
-        self._file.write(pickle.BININT + struct.pack("<i", value))
+def _named(module: str, name: str) -> bytes:
+    return _plain(module) + _plain(name) + pickle.STACK_GLOBAL
+
+
+def _plain(value: Plain) -> bytes:
+    match value:
+        case None:
+            return pickle.NONE
+        case bool():
+            return pickle.NEWTRUE if value else pickle.NEWFALSE
+        case int():
+            return pickle.BININT + struct.pack("<i", value)
+        case str():
+            data = value.encode()
+            return pickle.BINUNICODE + struct.pack("<I", len(data)) + data
+        case _:
+            return pickle.MARK + b"".join(map(_plain, value)) + pickle.TUPLE

@@ -43,37 +43,36 @@ class Fault(StrEnum):
     UNKNOWN_TASK = "unknown_task"
 
 
-HOME: dict[str, Layout] = {
-    "arc": Layout.DETAILS_OLD,
-    "hellaswag": Layout.DETAILS_NEW,
-    "mmlu": Layout.WIDE,
-    "truthfulqa": Layout.DETAILS_OLD,
-    "winogrande": Layout.DETAILS_NEW,
-    "gsm8k": Layout.ROUTEREVAL,
-    "ifeval": Layout.LM_EVAL,
-    "bbh": Layout.WIDE,
-    "gpqa": Layout.LM_EVAL,
-    "musr": Layout.LM_EVAL,
-    "math_lvl5": Layout.WIDE,
-    "mmlu_pro": Layout.MMLU_PRO,
-}
-"""Benchmarks that can be written, and where each lies under `Layout.ALL`: many subsets, few files."""
+@dataclass(frozen=True)
+class Recipe:
+    """How a benchmark is made. home: where it lies under `Layout.ALL`: many subsets, few files.
 
-_SMALL: dict[str, tuple[int, int]] = {
-    "arc": (40, 0),
-    "hellaswag": (60, 0),
-    "mmlu": (100, 2),
-    "truthfulqa": (40, 0),
-    "winogrande": (40, 0),
-    "gsm8k": (64, 0),
-    "ifeval": (40, 0),
-    "bbh": (144, 6),
-    "gpqa": (70, 0),
-    "musr": (36, 12),
-    "math_lvl5": (44, 6),
-    "mmlu_pro": (66, 0),
+    items: at small scale, shared out like the full ones. least: items that a subset gets there.
+    choices: answer options of a question; 0 where the answer is free text. ease: logits x 1024.
+    """
+
+    home: Layout
+    items: int
+    least: int
+    choices: int
+    ease: int
+
+
+RECIPES = {
+    "arc": Recipe(Layout.DETAILS_OLD, 40, 0, 4, 0),
+    "hellaswag": Recipe(Layout.DETAILS_NEW, 60, 0, 4, 900),
+    "mmlu": Recipe(Layout.WIDE, 100, 2, 4, -300),
+    "truthfulqa": Recipe(Layout.DETAILS_OLD, 40, 0, 4, -200),
+    "winogrande": Recipe(Layout.DETAILS_NEW, 40, 0, 2, 0),
+    "gsm8k": Recipe(Layout.ROUTEREVAL, 64, 0, 0, -300),
+    "ifeval": Recipe(Layout.LM_EVAL, 40, 0, 0, -200),
+    "bbh": Recipe(Layout.WIDE, 144, 6, 3, -800),
+    "gpqa": Recipe(Layout.LM_EVAL, 70, 0, 4, -2200),
+    "musr": Recipe(Layout.LM_EVAL, 36, 12, 3, -1300),
+    "math_lvl5": Recipe(Layout.WIDE, 44, 6, 0, -2000),
+    "mmlu_pro": Recipe(Layout.MMLU_PRO, 66, 0, 10, -1100),
 }
-"""Items of a benchmark at small scale, shared out like the full ones, and the least a subset gets."""
+"""Benchmarks that can be written."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class Plan:
         """Benchmark -> the one layout that it is written in, in registry order."""
         chosen = self.benchmarks or carried_by(self.layout)
         whole = self.layout is Layout.ALL
-        return {name: HOME[name] if whole else self.layout for name in BENCHMARKS if name in chosen}
+        return {name: RECIPES[name].home if whole else self.layout for name in BENCHMARKS if name in chosen}
 
     def pickles(self) -> dict[str, list[str]]:
         """RouterEval's file (old, new or mmlu_pro) -> the benchmarks in it."""
@@ -141,8 +140,8 @@ class Plan:
         """Subset -> number of items, in canonical order."""
         if self.scale is Scale.FULL:
             return dict(benchmark.subsets)
-        target, least = _SMALL[benchmark.name]
-        return {s: max(least, n * target // benchmark.n_items) for s, n in benchmark.subsets.items()}
+        made, whole = RECIPES[benchmark.name], benchmark.n_items
+        return {s: max(made.least, n * made.items // whole) for s, n in benchmark.subsets.items()}
 
 
 def carried_by(layout: Layout) -> tuple[str, ...]:
@@ -150,4 +149,4 @@ def carried_by(layout: Layout) -> tuple[str, ...]:
     if layout is Layout.MMLU_PRO:
         return ("mmlu_pro",)
     v1_only = layout in (Layout.DETAILS_OLD, Layout.DETAILS_NEW)
-    return tuple(name for name in HOME if not v1_only or BENCHMARKS[name].leaderboard == "v1")
+    return tuple(name for name in RECIPES if not v1_only or BENCHMARKS[name].leaderboard == "v1")

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.faults import Target
 from routerset.etl.synth.plan import Fault
 from routerset.etl.synth.wording import Item
-from routerset.schemas.tables import Reason
 
 
 @dataclass(frozen=True)
@@ -60,25 +59,12 @@ def mistaken(item: Item) -> Item:
     return replace(item, gold=gold, answer=item.choices[gold])
 
 
-def injury(target: Target, model: str, file: str, rows: Sequence[Record]) -> Injury:
-    """What a reader must make of a fault that strikes one record of a run.
-
-    rows: the records as written.
-    """
-    base = Injury(target.fault, target.layout, target.benchmark, target.subset, model, file)
-    last = max((i for i, row in enumerate(rows) if row.key == target.key), default=None)
-    lost = (target.key,)
+def row_at_fault(target: Target, rows: Sequence[Record]) -> int | None:
+    """Place of the record at fault among those of a run; None where none is, or the whole file."""
     match target.fault:
-        case Fault.MISSING_ROWS:
-            return replace(base, lost=lost, extra=-1)
-        case Fault.NAN:
-            return replace(base, row=last, lost=lost, reason=Reason.MISSING_SCORE, quarantined=1)
-        case Fault.CONFLICTING_GOLD:
-            return replace(base, row=last, lost=lost, reason=Reason.CONFLICTING_GOLD, quarantined=1)
         case Fault.STRAY_STRINGS:
-            row = next(i for i, each in enumerate(rows) if each.stray)
-            return replace(base, row=row, reason=Reason.NOT_AN_OBJECT, quarantined=1, extra=1)
-        case Fault.DUPLICATE_KEYS:
-            return replace(base, row=last, lost=lost, reason=Reason.DUPLICATE_KEY, quarantined=2, extra=1)
+            return next(i for i, row in enumerate(rows) if row.stray)
+        case Fault.NAN | Fault.CONFLICTING_GOLD | Fault.DUPLICATE_KEYS:
+            return max(i for i, row in enumerate(rows) if row.key == target.key)
         case _:
-            raise ValueError(f"injury: {target.fault} strikes a whole file, expected a fault of one record")
+            return None

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from routerset.etl.synth import names
-from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.faults import Injury, Target, injury
 from routerset.etl.synth.pickles import PickleWriter
 from routerset.etl.synth.plan import Fault
 from routerset.etl.synth.truth import Subset, Truth, subsets
-from routerset.schemas.tables import Reason
 
 _CHUNK = 512
 
@@ -45,7 +43,9 @@ def write(
                         out.text("correctness")
                         shape = (bank.sizes[subset], len(models))
                         out.array(shape, "f8", _scores(truth, name, subset, struck))
-                    injuries += [_injury(t, models[t.model], file, folder) for t in struck]
+                    for hit in struck:
+                        row = hit.key if hit.fault is Fault.NAN else None
+                        injuries.append(injury(hit, models[hit.model], file, folder, row=row))
             if any(t.fault is Fault.UNKNOWN_TASK for t in targets):
                 out.text(names.UNKNOWN_TASK)
                 with out.dictionary():
@@ -64,15 +64,6 @@ def _scores(truth: Truth, benchmark: str, subset: str, struck: list[Target]) -> 
                 rows[hit.key - start, hit.model] = np.nan
         yield rows
         start += len(rows)
-
-
-def _injury(hit: Target, model: str, file: Path, folder: Path) -> Injury:
-    found = Injury(
-        hit.fault, hit.layout, hit.benchmark, hit.subset, model, file.relative_to(folder.parent).as_posix()
-    )
-    if hit.fault is Fault.NAN:
-        return replace(found, row=hit.key, lost=(hit.key,), reason=Reason.MISSING_SCORE, quarantined=1)
-    return replace(found, reason=Reason.UNKNOWN_TASK, quarantined=1, extra=1)
 
 
 def _write_prompts(file: Path, truth: Truth, benchmarks: list[str]) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routerset.etl.synth import wording as texts
 from routerset.etl.synth.faults import Injury, Target
 from routerset.etl.synth.model import ItemBank, Population, draw_scores, item_bank, population
 from routerset.etl.synth.plan import Plan, Scale
+from routerset.etl.synth.wording import Item, preamble, prompt, write_items
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 
 
@@ -18,13 +18,12 @@ from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 class Truth:
     """What is true of the dumps of one plan; large parts are computed when asked for.
 
-    injuries: what each fault did. files: files written, relative to the folder, sorted.
+    injuries: what each fault did.
     """
 
     plan: Plan
     people: Population
     injuries: tuple[Injury, ...] = ()
-    files: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan) -> Truth:
@@ -49,9 +48,9 @@ class Truth:
         row = BENCHMARKS[benchmark]
         return item_bank(self.plan.seed, row, self.plan.subset_sizes(row))
 
-    def items(self, benchmark: str) -> list[texts.Item]:
+    def items(self, benchmark: str) -> list[Item]:
         """Items of a benchmark in canonical order (subset by subset, by key)."""
-        return texts.write_items(self.plan.seed, self.bank(benchmark))
+        return write_items(self.plan.seed, self.bank(benchmark))
 
     def score_chunks(self, benchmark: str, subset: str) -> Iterator[np.ndarray]:
         """Scores on a subset, float32 (some items, models), a few items at a time."""
@@ -70,7 +69,7 @@ class Subset:
 
     benchmark: Benchmark
     name: str
-    items: list[texts.Item]
+    items: list[Item]
     prompts: list[str]
     targets: tuple[Target, ...]
 
@@ -86,6 +85,6 @@ def subsets(truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> Iterat
     for name in bank.sizes:
         rows = bank.rows(name)
         part = items[rows.start : rows.stop]
-        before = texts.preamble(truth.plan.seed, bank.benchmark, name)
+        before = preamble(truth.plan.seed, bank.benchmark, name)
         struck = tuple(t for t in targets if (t.benchmark, t.subset) == (benchmark, name))
-        yield Subset(bank.benchmark, name, part, [texts.prompt(i, before) for i in part], struck)
+        yield Subset(bank.benchmark, name, part, [prompt(i, before) for i in part], struck)

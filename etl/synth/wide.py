@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.etl.synth import names
-from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.faults import Injury, Target, injury
 from routerset.etl.synth.plan import Fault
 from routerset.etl.synth.records import other_score
 from routerset.etl.synth.truth import Subset, Truth, subsets
@@ -21,15 +21,6 @@ from routerset.etl.synth.wording import option_lines, target
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
 
-TITLES = {
-    "bbh": "Big-Bench-Hard",
-    "gpqa": "GPQA",
-    "ifeval": "IFEVAL",
-    "math_lvl5": "MATH-LvL-5",
-    "mmlu_pro": "MMLU-Pro",
-    "musr": "MuSR",
-}
-"""Benchmark as file names of the v2 tables spell it."""
 _DAY = "2024-07-18"
 _STRAY = "Error: CUDA out of memory"
 
@@ -43,9 +34,8 @@ def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...
     folder.mkdir(parents=True, exist_ok=True)
     if BENCHMARKS[benchmark].leaderboard == "v1":
         return _write_v1(folder, truth, benchmark, targets)
-    return [
-        injury for subset in subsets(truth, benchmark, targets) for injury in _write_v2(folder, truth, subset)
-    ]
+    parts = subsets(truth, benchmark, targets)
+    return [made for subset in parts for made in _write_v2(folder, truth, subset)]
 
 
 def _write_v1(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> list[Injury]:
@@ -67,7 +57,7 @@ def _write_v1(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target,
             if item.key in struck:
                 hit = struck[item.key]
                 cells = pa.array(scores[row], mask=np.arange(len(models)) == hit.model)
-                injuries.append(_nan(hit, models[hit.model], file, folder))
+                injuries.append(injury(hit, models[hit.model], file, folder, row=hit.model))
             columns[_column(part, item.key)] = cells.cast(kind)
             row += 1
     pq.write_table(pa.table(columns), file)
@@ -81,12 +71,6 @@ def _column(part: Subset, key: int) -> str:
     return f"{part.name}.{key}" if len(part.benchmark.subsets) > 1 else str(key)
 
 
-def _nan(hit: Target, model: str, file: Path, folder: Path) -> Injury:
-    where = file.relative_to(folder.parent).as_posix()
-    found = Injury(hit.fault, hit.layout, hit.benchmark, hit.subset, model, where, row=hit.model)
-    return replace(found, lost=(hit.key,), reason=Reason.MISSING_SCORE, quarantined=1)
-
-
 def _write_v2(folder: Path, truth: Truth, subset: Subset) -> list[Injury]:
     models = truth.models(subset.benchmark.name)
     n = len(subset.items)
@@ -94,12 +78,14 @@ def _write_v2(folder: Path, truth: Truth, subset: Subset) -> list[Injury]:
     order = [*range(0, n, 2), *range(1, n, 2)]
     scores = truth.scores(subset.benchmark.name, subset.name)[order]
     rows = [_row(place, model, scores[:, place].tolist()) for place, model in enumerate(models)]
-    title = TITLES[subset.benchmark.name] + ("" if single else f"__{subset.name}")
+    title = names.TITLES[subset.benchmark.name] + ("" if single else f"__{subset.name}")
     file = folder / "results" / f"{title}_results.csv"
     file.parent.mkdir(exist_ok=True)
-    made = [_strike(hit, models[hit.model], rows, order) for hit in subset.targets]
-    where = file.relative_to(folder.parent).as_posix()
-    injuries = [replace(found, file=where, row=_number(rows, at)) for found, at in made]
+    struck = [(hit, _strike(hit, models[hit.model], rows, order)) for hit in subset.targets]
+    injuries = [
+        _differing(hit, injury(hit, models[hit.model], file, folder, n, _number(rows, row)), n)
+        for hit, row in struck
+    ]
     text = _csv([["model", "timestamp", *map(str, order)], *rows])
     if any(hit.fault is Fault.TRUNCATED for hit in subset.targets):
         text = text[: -len(",".join(rows[-1])) // 2]
@@ -119,40 +105,44 @@ def _row(place: int, model: str, scores: Sequence[float], days_before: int = 0) 
     return [names.folder_name(model), time, *[spelled[int(score)] for score in scores]]
 
 
-def _strike(
-    hit: Target, model: str, rows: list[list[str]], order: Sequence[int]
-) -> tuple[Injury, list[str] | None]:
-    """Apply a fault to the rows; returns what it did, and the row that is at fault, if it is one."""
-    made = Injury(hit.fault, hit.layout, hit.benchmark, hit.subset, model, "")
-    n = len(order)
+def _strike(hit: Target, model: str, rows: list[list[str]], order: Sequence[int]) -> list[str] | None:
+    """Apply a fault to the rows; returns the row that is at fault, if it is one."""
     at = next(i for i, cells in enumerate(rows) if cells[0] == names.folder_name(model))
     column = 2 + order.index(hit.key)
-    scores = [float(cell) for cell in rows[at][2:]]
+    row = rows[at]
     match hit.fault:
         case Fault.RERUN:
-            rows.insert(at + 1, _row(hit.model, model, [other_score(s) for s in scores], days_before=30))
-            return replace(made, superseded=n, extra=n), rows[at + 1]
+            row = _row(hit.model, model, [other_score(float(cell)) for cell in row[2:]], days_before=30)
+            rows.insert(at + 1, row)
         case Fault.MISSING_ROWS:
             del rows[at]
-            return replace(made, lost=tuple(range(n)), extra=-n), None
+            return None
         case Fault.NAN:
-            rows[at][column] = ""
-            return replace(made, lost=(hit.key,), reason=Reason.MISSING_SCORE, quarantined=1), rows[at]
+            row[column] = ""
         case Fault.STRAY_STRINGS:
-            rows[at][column] = _STRAY
-            return replace(made, lost=(hit.key,), reason=Reason.SCORE_OUT_OF_RANGE, quarantined=1), rows[at]
+            row[column] = _STRAY
         case Fault.DUPLICATE_KEYS:
-            again = rows[at].copy()
-            again[column] = str(other_score(float(again[column])))
-            rows.insert(at + 1, again)
-            found = replace(made, reason=Reason.DUPLICATE_KEY, quarantined=2, superseded=n - 1, extra=n)
-            return replace(found, lost=(hit.key,)), again
+            row = row.copy()
+            row[column] = str(other_score(float(row[column])))
+            rows.insert(at + 1, row)
         case Fault.TRUNCATED:
             rows.append(rows.pop(at))
-            lost = tuple(range(n))
-            found = replace(made, lost=lost, reason=Reason.MALFORMED_ROW, quarantined=1, extra=1 - n)
-            return found, rows[-1]
-    raise ValueError(f"wide: {hit.fault} cannot be shown by a table of scores")
+    return row
+
+
+def _differing(hit: Target, made: Injury, n: int) -> Injury:
+    """What is at fault where a row holds all n documents."""
+    match hit.fault:
+        case Fault.MISSING_ROWS:
+            return replace(made, lost=tuple(range(n)), extra=-n)
+        case Fault.STRAY_STRINGS:
+            return replace(made, lost=(hit.key,), reason=Reason.SCORE_OUT_OF_RANGE, extra=0)
+        case Fault.DUPLICATE_KEYS:
+            return replace(made, superseded=n - 1, extra=n)
+        case Fault.TRUNCATED:
+            return replace(made, reason=Reason.MALFORMED_ROW)
+        case _:
+            return made
 
 
 def _number(rows: Sequence[list[str]], row: list[str] | None) -> int | None:

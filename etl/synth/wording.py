@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routerset.etl.synth.model import TOPICS, ItemBank, choice_count, generator, uniforms
+from routerset.etl.synth.model import TOPICS, ItemBank, generator, uniforms
+from routerset.etl.synth.plan import RECIPES
 from routerset.schemas.benchmarks import Benchmark
 
 LETTERS = "ABCDEFGHIJ"
@@ -142,7 +143,7 @@ def _item(
     x, y = 2 + x % 29, 1 + y % 13
     fields = dict(zip("abc", walk, strict=False)) | {"who": _PEOPLE[who % 16], "topic": topic}
     question = _TEMPLATES[name].format(**fields, n=number, x=x, y=y, z=x * number + y)
-    count = choice_count(name)
+    count = RECIPES[name].choices
     if count == 0:
         answer = {"gsm8k": number + x * y, "math_lvl5": number}.get(name, 0)
         return Item(name, subset, key, topic, question, (), 0, str(answer))

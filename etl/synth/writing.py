@@ -14,13 +14,13 @@ import msgspec
 from routerset.etl.synth import details, lm_eval, mmlu_pro, routereval, wide
 from routerset.etl.synth.faults import Injury, Target, targets
 from routerset.etl.synth.model import TOPICS, UNIT
+from routerset.etl.synth.names import MODELS
 from routerset.etl.synth.plan import Layout, Plan
 from routerset.etl.synth.truth import Truth
 
 VERSION = 1
 """Raised whenever the same plan gives other dumps."""
 TRUTH = "truth.json"
-MODELS = "models.csv"
 _WRITERS: dict[Layout, Callable[[Path, Truth, str, tuple[Target, ...]], list[Injury]]] = {
     Layout.WIDE: wide.write,
     Layout.LM_EVAL: lm_eval.write,
@@ -42,16 +42,12 @@ class _Record:
 
 
 def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Truth:
-    """Write the dumps of `plan` below `folder`, and the truth behind them as `truth.json`.
-
-    A folder that holds the dumps of the same plan is left as it is. Raises FileExistsError where
-    `folder` holds anything else, ValueError for faults that the layout cannot show.
-    """
+    """Write the dumps of `plan` below `folder`, and the truth behind them, as `synth.write` says."""
     folder = folder.resolve()
     hits = targets(plan)
     truth = Truth.of(plan)
     if folder.exists() and any(folder.iterdir()):
-        return replace(truth, injuries=_recorded(folder, plan), files=_files(folder))
+        return replace(truth, injuries=_recorded(folder, plan))
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -72,11 +68,7 @@ def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Tr
     if folder.exists():
         folder.rmdir()
     part.rename(folder)
-    return replace(truth, files=_files(folder))
-
-
-def _files(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()))
+    return truth
 
 
 def _record(truth: Truth) -> _Record:

@@ -1,7 +1,7 @@
 """Reads a published release the way its users do, in a process of its own with empty caches.
 
-    python -m release.arrival RELEASE FOLDER
-    python -m release.arrival RELEASE ORG/NAME COMMIT
+    python -P -m routerset.release.publish.check RELEASE FOLDER
+    python -P -m routerset.release.publish.check RELEASE ORG/NAME COMMIT
 
 Compares every checksum with those of RELEASE, the folder that was published, and loads every config. Prints
 JSON, a line for every config that loaded and every problem.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseError
-from routerset.release.files import read_checksums, sha256
+from routerset.release.files import read_checksums
 from routerset.release.layout import Config
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.publish.errors import (
@@ -27,12 +27,15 @@ from routerset.release.publish.errors import (
     PublishError,
     ServiceUnavailable,
     explain,
+    explained,
     without_token,
 )
 from routerset.release.verify import verify_checksums
 from routerset.schemas.exits import DONE
+from routerset.schemas.store import sha256
 
-_FAILURES: tuple[type[PublishError], ...] = (ServiceUnavailable, DiskFull, PublishError)
+_FAILURES: dict[str, type[PublishError]] = {kind.__name__: kind for kind in (ServiceUnavailable, DiskFull)}
+"""What the check may end with, besides PublishError."""
 
 
 def check_arrival(
@@ -49,7 +52,9 @@ def check_arrival(
         **{name: str(folder.absolute()) for name, folder in folders.items()},
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
-    command = [sys.executable, "-m", __name__, str(release.absolute()), source, *([commit] if commit else [])]
+    # -P: a json.py in the folder where one publishes is no part of the check
+    command = [sys.executable, "-P", "-m", __name__, str(release.absolute()), source]
+    command += [commit] if commit else []
     problems = []
     finished = False
     with (
@@ -65,7 +70,7 @@ def check_arrival(
             elif kind == "finished":
                 finished = True
             else:
-                raise next(failure for failure in _FAILURES if failure.__name__ == kind)(text)
+                raise _FAILURES.get(kind, PublishError)(text)
         child.wait()
         if not finished:
             errors.seek(0)
@@ -94,7 +99,8 @@ def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterat
                     f"config {config.name}: found rows {found}, expected {_rows(manifest, config)}",
                 )
         except Exception as error:
-            if isinstance(failure := _explain(error, source), ServiceUnavailable | DiskFull):
+            failure = explain(error, source, os.environ.get("HF_TOKEN"))
+            if isinstance(failure, ServiceUnavailable | DiskFull):
                 raise failure from error
             # load_dataset raises whatever its readers raise; to those who use the release it is all the same
             yield "problem", f"config {config.name}: does not load ({type(error).__name__}: {error})"
@@ -121,26 +127,20 @@ def _rows(manifest: Manifest, config: Config) -> dict[str, int]:
     return {split: n for split, n in rows.items() if n}
 
 
-def _explain(error: Exception, source: str) -> ReleaseError | None:
-    return error if isinstance(error, ReleaseError) else explain(error, source, os.environ.get("HF_TOKEN"))
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the check and print what it finds."""
     release, source, commit = Path(arguments[0]), arguments[1], (*arguments[2:], None)[0]
+    token = os.environ.get("HF_TOKEN")
 
     def say(kind: str, text: str) -> None:
-        print(json.dumps({kind: without_token(text, os.environ.get("HF_TOKEN"))}), flush=True)
+        print(json.dumps({kind: without_token(text, token)}), flush=True)
 
     try:
-        for kind, text in _check(release, source, commit, Path(os.environ["HF_HOME"])):
-            say(kind, text)
-    except Exception as error:
-        failure = _explain(error, source)
-        if failure is None:
-            raise
-        kinds = (kind.__name__ for kind in _FAILURES if isinstance(failure, kind))
-        say(next(kinds, PublishError.__name__), str(failure))
+        with explained(source, token):
+            for kind, text in _check(release, source, commit, Path(os.environ["HF_HOME"])):
+                say(kind, text)
+    except ReleaseError as failure:
+        say(type(failure).__name__, str(failure))
         return failure.exit_code
     say("finished", source)
     return DONE

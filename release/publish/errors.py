@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from routerset.release.errors import ReleaseError
-from routerset.schemas.exits import DATA_FAILED, TRY_LATER, UNREADABLE, USAGE
+from routerset.schemas import exits
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -20,25 +21,25 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class PublishError(ReleaseError):
     """What arrived is not what was sent, or cannot be used; readers still see the version before."""
 
-    exit_code = DATA_FAILED
+    exit_code = exits.DATA_FAILED
 
 
 class PublishRefused(PublishError):
     """Publishing would change what is published, or is not allowed; nothing was changed."""
 
-    exit_code = USAGE
+    exit_code = exits.USAGE
 
 
 class DiskFull(PublishError):
     """No space left."""
 
-    exit_code = UNREADABLE
+    exit_code = exits.UNREADABLE
 
 
 class ServiceUnavailable(PublishError):
     """A remote service does not answer; the same command goes on later. after: seconds it asks to wait."""
 
-    exit_code = TRY_LATER
+    exit_code = exits.TRY_LATER
 
     def __init__(self, message: str, after: float = 0.0) -> None:
         super().__init__(message)
@@ -48,6 +49,21 @@ class ServiceUnavailable(PublishError):
 def without_token(text: str, token: str | None) -> str:
     """A message that does not repeat the token."""
     return text.replace(token, "<HF_TOKEN>") if token else text
+
+
+@contextmanager
+def explained(where: str, token: str | None) -> Iterator[None]:
+    """What the Hub's clients raise in the block becomes a PublishError."""
+    try:
+        yield
+    except ReleaseError:
+        raise
+    except Exception as error:
+        failure = explain(error, where, token)
+        if failure is None:
+            raise
+        # not from the error, whose text may repeat the token
+        raise failure from None
 
 
 def explain(error: Exception, where: str, token: str | None) -> PublishError | None:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from routerset.release import layout
-from routerset.release.errors import ReleaseError, ReleaseInputError
+from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_checksums
-from routerset.release.publish.client import quiet
-from routerset.release.publish.errors import ServiceUnavailable, explain
-from routerset.release.publish.plan import latest_of, some, versions_in
-from routerset.release.publish.retry import PATIENT, Patience
+from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api, quiet, read_refs
+from routerset.release.publish.errors import ServiceUnavailable, explained
+from routerset.release.publish.plan import latest_of, some, versions_below, versions_in
 from routerset.release.verify import verify_checksums
-
-_HUB = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+?)(?:@v?([\w.-]+))?/?")
 
 
 def previous_release(
@@ -29,22 +25,15 @@ def previous_release(
     not at the latest. cache: folder for what is downloaded; what it holds whole is used again.
     Raises ReleaseInputError where a version is not there or not whole, ServiceUnavailable.
     """
-    match = _HUB.fullmatch(where)
+    match = DATASET.fullmatch(where)
     if match is None:
         return _in_folder(Path(where))
     token, failures = os.environ.get("HF_TOKEN"), 0
     while True:
         try:
-            with quiet():
+            with quiet(), explained(where, token):
                 return _on_hub(match[1], match[2], cache, token, progress)
-        except ReleaseError:
-            raise
-        except Exception as error:
-            failure = explain(error, where, token)
-            if failure is None:
-                raise
-            if not isinstance(failure, ServiceUnavailable):
-                raise failure from None
+        except ServiceUnavailable as failure:
             failures += 1
             patience.wait(failures, failure, progress)
 
@@ -52,21 +41,15 @@ def previous_release(
 def _in_folder(folder: Path) -> Path | None:
     if not folder.is_dir() or (folder / layout.MANIFEST).exists():
         return folder
-    latest = latest_of(versions_in(path.parent.name for path in folder.glob(f"v*/{layout.CHECKSUMS}")))
+    latest = latest_of(versions_below(folder))
     return folder / f"v{latest}" if latest else None
 
 
 def _on_hub(
     name: str, version: str | None, cache: Path, token: str | None, progress: Callable[[str], None]
 ) -> Path | None:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    api = HfApi(token=token or False, library_name="routerset")
-    try:
-        tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(name, repo_type="dataset").tags}
-    except RepositoryNotFoundError:
-        tags = {}
+    api = hub_api(token)
+    _, tags = read_refs(api, name) or ({}, {})
     version = version or latest_of(versions_in(tags))
     if version is None:
         return None

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from routerset.release import layout
-from routerset.release.files import read_checksums, sha256
+from routerset.release.files import read_checksums
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.check import check_arrival
 from routerset.release.publish.errors import (
@@ -23,21 +22,19 @@ from routerset.release.publish.errors import (
     explain_disk,
 )
 from routerset.release.publish.plan import (
-    Outcome,
-    Published,
-    RemoteFile,
     Sealed,
-    changes,
+    TargetFile,
     check_name,
     check_order,
     is_published,
     latest_of,
     located,
-    news,
     some,
     taken,
-    versions_in,
+    versions_below,
 )
+from routerset.release.publish.published import Ending, Published, planned
+from routerset.schemas.store import sha256
 
 LATEST, LOCK = "latest", ".lock"
 
@@ -57,29 +54,24 @@ def publish_to_folder(
                 return _plan(release, target)
             target.mkdir(parents=True, exist_ok=True)
             with _lock(target):
-                planned = _plan(release, target)
-                if planned.outcome is Outcome.PLANNED:
-                    _publish(release, target, planned, progress)
-                    planned = replace(planned, outcome=Outcome.PUBLISHED)
-                _point(target, latest_of(versions(target)) or release.version)
-                return planned
+                plan = _plan(release, target)
+                if plan.ending is Ending.PLANNED:
+                    _publish(release, target, plan, progress)
+                    plan = replace(plan, ending=Ending.PUBLISHED)
+                _point(target, latest_of(versions_below(target)) or release.version)
+                return plan
     except OSError as error:
         raise explain_disk(error, str(target)) from error
 
 
-def versions(target: Path) -> frozenset[str]:
-    """Versions that stand in a folder."""
-    return versions_in(path.parent.name for path in target.glob(f"v*/{layout.CHECKSUMS}"))
-
-
 def _plan(release: Sealed, target: Path) -> Published:
-    known = versions(target)
+    known = versions_below(target)
     latest = latest_of(known)
-    before: Mapping[str, RemoteFile] = {}
+    before: Mapping[str, TargetFile] = {}
     if release.version in known:
         if not is_published(release, _files(target / f"v{release.version}")):
             raise taken(release.version)
-        return Published(str(target), release.version, Outcome.UNCHANGED)
+        return Published(str(target), release.version, Ending.UNCHANGED)
     if latest is not None:
         check_name(release, read_manifest(target / f"v{latest}"))
         check_order(release, known)
@@ -88,34 +80,31 @@ def _plan(release: Sealed, target: Path) -> Published:
         raise PublishRefused(
             f"found {some(foreign)}, expected versions of this dataset or nothing; publish to an empty folder"
         )
-    change = changes(release, before)
-    sent = {path: release.size(path) for path in change.send}
-    kept = len(release.sums) - len(sent)
-    return Published(str(target), release.version, Outcome.PLANNED, sent, change.remove, kept, news(release))
+    return planned(release, str(target), before)
 
 
-def _files(folder: Path) -> Mapping[str, RemoteFile]:
-    return {path: RemoteFile(0, digest, "") for path, digest in read_checksums(folder).items()}
+def _files(folder: Path) -> Mapping[str, TargetFile]:
+    return {path: TargetFile(0, digest, "") for path, digest in read_checksums(folder).items()}
 
 
 def _hidden(path: Path) -> bool:
     return path.name.startswith(".")
 
 
-def _publish(release: Sealed, target: Path, planned: Published, progress: Callable[[str], None]) -> None:
+def _publish(release: Sealed, target: Path, plan: Published, progress: Callable[[str], None]) -> None:
     free = shutil.disk_usage(target).free
-    if free < planned.bytes_sent:
+    if free < plan.bytes_sent:
         raise DiskFull(
-            f"{target}: found {free:,} bytes free, expected {planned.bytes_sent:,}; free some space and run "
+            f"{target}: found {free:,} bytes free, expected {plan.bytes_sent:,}; free some space and run "
             "the same command again"
         )
     draft = target / f".v{release.version}.draft"
     shutil.rmtree(draft, ignore_errors=True)
     try:
         progress("copy")
-        latest = latest_of(versions(target))
+        latest = latest_of(versions_below(target))
         for path in sorted(release.sums):
-            old = target / f"v{latest}" / path if latest and path not in planned.sent else None
+            old = target / f"v{latest}" / path if latest and path not in plan.sent else None
             _place(release.folder / path, draft / path, old, release.sums[path])
         progress("verify what arrived")
         with tempfile.TemporaryDirectory(prefix="routerset-") as work:

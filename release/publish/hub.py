@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from routerset.release import layout
-from routerset.release.errors import ReleaseError, ReleaseInputError
+from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_checksums
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.check import check_arrival
-from routerset.release.publish.client import quiet
-from routerset.release.publish.errors import PublishError, PublishRefused, ServiceUnavailable, explain
+from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api, quiet, read_refs
+from routerset.release.publish.errors import PublishError, PublishRefused, ServiceUnavailable, explained
 from routerset.release.publish.folder import publish_to_folder
 from routerset.release.publish.plan import (
     ATTRIBUTES,
     Head,
-    Outcome,
-    Published,
     Remote,
-    RemoteFile,
     Revision,
     Sealed,
     Step,
+    TargetFile,
     changes,
     located,
-    news,
     next_step,
     read_sealed,
     some,
     versions_in,
 )
-from routerset.release.publish.retry import PATIENT, Patience
+from routerset.release.publish.published import Ending, Published, planned
 
-HUB = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+)/?")
-"""Where a dataset repository lies."""
 TOKEN = "HF_TOKEN"
 MAIN = "main"
 _AT_ONCE = 32
@@ -69,11 +62,11 @@ def publish(
     PublishError (release or arrival damaged), ReleaseInputError (no release, or one of an unknown schema).
     """
     sealed = read_sealed(release, version)
-    match = HUB.fullmatch(to)
-    if match is None and "://" in to:
-        raise PublishRefused(f"{to}: expected a folder or hf://datasets/ORG/NAME")
-    if match is None:
+    if "://" not in to:
         return publish_to_folder(sealed, Path(to), dry_run, progress)
+    match = DATASET.fullmatch(to)
+    if match is None or match[2]:
+        raise PublishRefused(f"{to}: expected a folder or hf://datasets/ORG/NAME")
     token = os.environ.get(TOKEN)
     if not token and not dry_run:
         raise PublishRefused(
@@ -87,19 +80,19 @@ def _to_hub(
     repository: _Repository, dry_run: bool, progress: Callable[[str], None], patience: Patience, work: Path
 ) -> Published:
     """Do one step after the other; each is decided by what the repository holds, so that any may fail."""
-    planned: Published | None = None
+    plan: Published | None = None
     verified: str | None = None
     done: Counter[Step] = Counter()
     failures = 0
     while True:
         try:
-            with repository.talking():
+            with explained(repository.url, repository.token), located(repository.url):
                 remote = repository.read()
                 step = next_step(repository.release, remote, verified)
-                planned = planned or repository.plan(remote, step)
+                plan = plan or repository.plan(remote, step)
                 if dry_run or step is Step.DONE:
-                    finished = planned.outcome is not Outcome.PLANNED or dry_run
-                    return planned if finished else replace(planned, outcome=Outcome.PUBLISHED)
+                    finished = plan.ending is not Ending.PLANNED or dry_run
+                    return plan if finished else replace(plan, ending=Ending.PUBLISHED)
                 if done[step] == _REPEATS:
                     raise PublishError(
                         f"{repository.url}: {step}: done {_REPEATS} times, and what is there still differs; "
@@ -122,41 +115,19 @@ class _Repository:
     """A dataset repository, as the publisher of one release sees it."""
 
     def __init__(self, name: str, release: Sealed, token: str | None) -> None:
-        from huggingface_hub import HfApi
-
         self.name, self.release, self.token = name, release, token
         self.url = f"hf://datasets/{name}"
         self.branch = f"publish-v{release.version}"
-        # False, since None means a token that some login left on this machine
-        self._api = HfApi(token=token or False, library_name="routerset")
+        self._api = hub_api(token)
         self._trees: dict[str, Revision] = {}
         self._heads: dict[str, Head] = {}
 
-    @contextmanager
-    def talking(self) -> Iterator[None]:
-        """What the clients of the Hub raise in the block becomes a PublishError."""
-        try:
-            with located(self.url):
-                yield
-        except ReleaseError:
-            raise
-        except Exception as error:
-            failure = explain(error, self.url, self.token)
-            if failure is None:
-                raise
-            # not from the error, whose text may repeat the token
-            raise failure from None
-
     def read(self) -> Remote:
         """What the repository holds now."""
-        from huggingface_hub.errors import RepositoryNotFoundError
-
-        try:
-            refs = self._api.list_repo_refs(self.name, repo_type="dataset")
-        except RepositoryNotFoundError:
+        refs = read_refs(self._api, self.name)
+        if refs is None:
             return Remote()
-        branches = {ref.name: ref.target_commit for ref in refs.branches}
-        tags = {ref.name: ref.target_commit for ref in refs.tags}
+        branches, tags = refs
         if MAIN not in branches:
             raise PublishRefused(f"found branches {some(branches) or 'none'}, expected {MAIN}; create it")
         branch, tag = branches.get(self.branch), tags.get(f"v{self.release.version}")
@@ -170,19 +141,9 @@ class _Repository:
     def plan(self, remote: Remote, step: Step) -> Published:
         """What is to be done, from the step that comes first."""
         if step in (Step.DONE, Step.CLEAN):
-            return Published(self.url, self.release.version, Outcome.UNCHANGED)
+            return Published(self.url, self.release.version, Ending.UNCHANGED)
         main = remote.main.revision.files if remote.main else {}
-        to_send = changes(self.release, remote.branch.files if remote.branch else main).send
-        whole = changes(self.release, main)
-        return Published(
-            self.url,
-            self.release.version,
-            Outcome.PLANNED,
-            {path: self.release.size(path) for path in to_send},
-            whole.remove,
-            len(self.release.sums) - len(whole.send),
-            news(self.release),
-        )
+        return planned(self.release, self.url, main, remote.branch.files if remote.branch else None)
 
     def do(self, step: Step, remote: Remote, progress: Callable[[str], None]) -> None:
         """Carry out one step that changes the repository."""
@@ -236,7 +197,7 @@ class _Repository:
             progress(f"sent {min(start + _AT_ONCE, len(adds))} of {len(adds)} files")
         self._api.create_commit(
             self.name,
-            [*adds, *(CommitOperationDelete(path) for path in change.remove)],
+            [*adds, *map(CommitOperationDelete, change.remove)],
             commit_message=f"Upload v{self.release.version}",
             repo_type="dataset",
             revision=self.branch,
@@ -251,7 +212,7 @@ class _Repository:
         copies = [CommitOperationCopy(path, path, src_revision=branch.commit) for path in change.send]
         self._api.create_commit(
             self.name,
-            [*copies, *(CommitOperationDelete(path) for path in change.remove)],
+            [*copies, *map(CommitOperationDelete, change.remove)],
             commit_message=f"Release v{self.release.version}",
             repo_type="dataset",
             revision=MAIN,
@@ -266,7 +227,7 @@ class _Repository:
                 self.name, recursive=True, revision=commit, repo_type="dataset"
             )
             files = {
-                entry.path: RemoteFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+                entry.path: TargetFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
                 for entry in entries
                 if isinstance(entry, RepoFile)
             }

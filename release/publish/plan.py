@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,11 +10,12 @@ from pathlib import Path
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseError, VersionError
-from routerset.release.files import read_checksums, sha256
+from routerset.release.files import read_checksums
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.publish.errors import PublishError, PublishRefused
 from routerset.release.verify import verify_checksums
 from routerset.release.version import parse_version
+from routerset.schemas.store import git_blob, sha256
 
 ATTRIBUTES = ".gitattributes"
 """The Hub puts it into every repository."""
@@ -45,8 +45,7 @@ class Sealed:
     def blob(self, path: str) -> str:
         """Git's name of a file's content."""
         if path not in self._blobs:
-            data = (self.folder / path).read_bytes()
-            self._blobs[path] = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+            self._blobs[path] = git_blob((self.folder / path).read_bytes())
         return self._blobs[path]
 
 
@@ -86,7 +85,7 @@ def some(things: Iterable[str], separator: str = ", ") -> str:
 
 
 @dataclass(frozen=True)
-class RemoteFile:
+class TargetFile:
     """A file in a repository. sha256: of a large file only. blob: Git's name of a small file's content."""
 
     size: int
@@ -99,7 +98,7 @@ class Revision:
     """A commit and its files."""
 
     commit: str
-    files: Mapping[str, RemoteFile]
+    files: Mapping[str, TargetFile]
 
 
 @dataclass(frozen=True)
@@ -242,6 +241,11 @@ def _is_version(text: str) -> bool:
     return True
 
 
+def versions_below(folder: Path) -> frozenset[str]:
+    """Versions that stand in a folder that releases are published to."""
+    return versions_in(path.parent.name for path in folder.glob(f"v*/{layout.CHECKSUMS}"))
+
+
 def latest_of(versions: Iterable[str]) -> str | None:
     """The highest of some versions."""
     return max(versions, key=parse_version, default=None)
@@ -258,68 +262,20 @@ class Changes:
         return bool(self.send or self.remove)
 
 
-def changes(release: Sealed, files: Mapping[str, RemoteFile]) -> Changes:
+def changes(release: Sealed, files: Mapping[str, TargetFile]) -> Changes:
     """What makes the files of a repository those of the release; `.gitattributes` stays."""
     send = tuple(path for path in sorted(release.sums) if not _same(release, path, files.get(path)))
     return Changes(send, tuple(sorted(files.keys() - release.sums.keys() - {ATTRIBUTES})))
 
 
-def is_published(release: Sealed, files: Mapping[str, RemoteFile]) -> bool:
+def is_published(release: Sealed, files: Mapping[str, TargetFile]) -> bool:
     """Whether some files are those of the release; reports, which are made from the rest, do not count."""
     change = changes(release, files)
     derived = (f"{layout.REPORTS}/", layout.CHECKSUMS)
     return all(path.startswith(derived) for path in (*change.send, *change.remove))
 
 
-def _same(release: Sealed, path: str, file: RemoteFile | None) -> bool:
+def _same(release: Sealed, path: str, file: TargetFile | None) -> bool:
     if file is None:
         return False
     return release.sums[path] == file.sha256 if file.sha256 else release.blob(path) == file.blob
-
-
-class Outcome(StrEnum):
-    """How publishing ended."""
-
-    PUBLISHED = "published"
-    UNCHANGED = "nothing to do, published already"
-    PLANNED = "would be published"
-
-
-@dataclass(frozen=True)
-class Published:
-    """What was done, or would be.
-
-    sent: path -> bytes of the files that had to be sent; removed: files that the version before had and this
-    one has not; kept: how many files are those of the version before. news: the changelog of this version.
-    """
-
-    target: str
-    version: str
-    outcome: Outcome
-    sent: Mapping[str, int] = field(default_factory=dict)
-    removed: tuple[str, ...] = ()
-    kept: int = 0
-    news: str = ""
-
-    @property
-    def bytes_sent(self) -> int:
-        """Size of the files that had to be sent; what the target held of them already counts too."""
-        return sum(self.sent.values())
-
-    def text(self) -> str:
-        """Files, bytes and what changed, to be printed."""
-        lines = [f"{self.target}: v{self.version} {self.outcome}"]
-        if self.outcome is not Outcome.UNCHANGED:
-            lines += [f"{size:>15,}  {path}" for path, size in self.sent.items()]
-            lines += [f"{'removed':>15}  {path}" for path in self.removed]
-            lines.append(
-                f"{self.bytes_sent:>15,}  bytes in {len(self.sent)} files; {self.kept} files unchanged"
-            )
-            lines += ["", self.news]
-        return "\n".join(lines).rstrip()
-
-
-def news(release: Sealed) -> str:
-    """What the changelog says of the newest version."""
-    text = (release.folder / layout.CHANGELOG).read_text(encoding="utf-8")
-    return "## " + text.split("\n## ", 2)[1].strip() if "\n## " in text else ""

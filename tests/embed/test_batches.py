@@ -44,7 +44,7 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch, most_rows: int) -> list[int]:
     tried: list[int] = []
 
     def limited(
-        self: packed.PackedEncoder, batch: packed.Batch, poolings: set[Pooling]
+        self: packed.PackedEncoder, batch: packed.PackedTexts, poolings: set[Pooling]
     ) -> dict[Pooling, torch.Tensor]:
         tried.append(len(batch.tokens))
         if len(batch.tokens) > most_rows:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from routerset.embed.encoders import ENCODERS
-from routerset.embed.model import Policy, encode, model_path
+from routerset.embed.model import Policy, encode
+from routerset.embed.weights import model_path
 
 PROMPTS = Path(__file__).resolve().parents[3] / "shared" / "dumps" / "openllm_v2_wide" / "prompts"
 MINILM = ENCODERS["minilm"]

@@ -62,7 +62,7 @@ def test_two_poolings_share_one_pass(folders: dict[str, str], monkeypatch: pytes
     forward = packed.PackedEncoder.forward
 
     def counted(
-        self: packed.PackedEncoder, batch: packed.Batch, poolings: set[Pooling]
+        self: packed.PackedEncoder, batch: packed.PackedTexts, poolings: set[Pooling]
     ) -> dict[Pooling, torch.Tensor]:
         passes.append(poolings)
         return forward(self, batch, poolings)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +16,11 @@ from routerset.embed.errors import ModelUnavailable, ModelUnusable
 from routerset.embed.model import Policy, encode
 from routerset.embed.weights import model_path, weights_revision
 from tests.embed.tiny import save_model, tiny_encoder
+from tests.publish.hub_server import serve
+from tests.publish.hub_store import Hub
 
 ROBERTA = ENCODERS["roberta"]
+MODEL = tiny_encoder("tiny").hub_id
 CLOSED_PORT = "http://127.0.0.1:9"
 
 
@@ -120,72 +121,35 @@ def test_the_revision_of_a_stand_in_is_its_contents(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def hub(hub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
-    """A Hub with one model at one revision; yields its files, a dict that tests may change."""
+def hub(hub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub with one model."""
     folder = Path(save_model("roberta", tmp_path / "origin"))
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    encoder = tiny_encoder("tiny")
-    api, resolve = f"/api/models/{encoder.hub_id}", f"/{encoder.hub_id}/resolve/{encoder.revision}/"
-
-    class Hub(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.answer()
-
-        def do_GET(self) -> None:
-            self.answer()
-
-        def answer(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == f"{api}/revision/{encoder.revision}":
-                siblings = [{"rfilename": name} for name in files]
-                body = json.dumps(
-                    {"id": encoder.hub_id, "sha": encoder.revision, "siblings": siblings}
-                ).encode()
-            elif path == f"{api}/tree/{encoder.revision}":
-                entries = [
-                    {"type": "file", "path": name, "size": len(data), "oid": "0" * 40}
-                    for name, data in files.items()
-                ]
-                body = json.dumps(entries).encode()
-            elif path.startswith(resolve) and path.removeprefix(resolve) in files:
-                body = files[path.removeprefix(resolve)]
-            else:
-                self.send_error(404)
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("ETag", f'"{hash(body):x}"')
-            self.send_header("X-Repo-Commit", encoder.revision)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    template = f"http://127.0.0.1:{server.server_port}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    yield files
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    template = "/{repo_id}/resolve/{revision}/{filename}"
+    with serve() as hub:
+        hub.add(MODEL, {path.name: path.read_bytes() for path in folder.iterdir()})
+        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.endpoint + template)
+        yield hub
 
 
-def test_a_model_is_fetched_once_without_its_spare_copies(hub: dict[str, bytes]) -> None:
-    hub |= {"pytorch_model.bin": b"a second copy", "flax_model.msgpack": b"a third copy"}
-    encoder = tiny_encoder("tiny")
+def pinned(hub: Hub) -> Encoder:
+    """An encoder whose weights are those of the Hub's model as it is now."""
+    return replace(tiny_encoder("tiny"), revision=hub.repos[MODEL].branches["main"])
+
+
+def test_a_model_is_fetched_once_without_its_spare_copies(hub: Hub) -> None:
+    wanted = set(hub.read(MODEL, "main"))
+    hub.add(MODEL, {"pytorch_model.bin": b"a second copy", "flax_model.msgpack": b"a third copy"})
+    encoder = pinned(hub)
     folder = Path(model_path(encoder, {}))
-    assert {path.name for path in folder.iterdir()} == set(hub) - {"pytorch_model.bin", "flax_model.msgpack"}
-    hub.clear()
+    assert {path.name for path in folder.iterdir()} == wanted
+    hub.repos.clear()
     assert model_path(encoder, {}) == str(folder)
     assert encode(["text"], [encoder], policy=Policy(device="cpu")).vectors["tiny"].shape == (1, 32)
 
 
-def test_a_repository_without_weights_is_named(hub: dict[str, bytes]) -> None:
-    del hub["model.safetensors"]
+def test_a_repository_without_weights_is_named(hub: Hub) -> None:
+    encoder = pinned(hub)
+    del hub.repos[MODEL].commits[encoder.revision]["model.safetensors"]
     with pytest.raises(ModelUnavailable, match="the Hub did not send all files"):
-        model_path(tiny_encoder("tiny"), {})
+        model_path(encoder, {})

@@ -110,7 +110,7 @@ def _staged(folder: Path) -> Staged:
     n_read = sum(json.loads((folder / "batch.json").read_text())["n_read"].values())
     runs = [pq.read_table(path) for path in sorted(folder.glob("*.runs.parquet"))]
     n_scores, n_superseded = (
-        sum(pc.sum(table[name]).as_py() or 0 for table in runs) for name in ("n_scores", "n_superseded")
+        sum(pc.sum(table[name]).as_py() or 0 for table in runs) for name in ("n_values", "n_superseded")
     )
     rows = folder / BAD_ROWS
     bad = pq.read_table(rows) if rows.exists() else QUARANTINE.empty_table()

@@ -33,8 +33,7 @@ class Seed:
 
     def at(self, folder: Path) -> SourceSpec:
         """The source, its dumps in `folder`."""
-        items = None if self.spec.items is None else str(folder / self.spec.items)
-        return replace(self.spec, path=str(folder / self.spec.path), items=items)
+        return self.spec.with_paths(lambda path: str(folder / path))
 
 
 def synthetic(folder: Path, name: str) -> Seed:
@@ -59,5 +58,4 @@ def goldens() -> list[Seed]:
 def _seed(name: str, spec: SourceSpec, folder: Path) -> Seed:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    items = None if spec.items is None else str(Path(spec.items).relative_to(folder))
-    return Seed(name, replace(spec, path=str(Path(spec.path).relative_to(folder)), items=items), files)
+    return Seed(name, spec.with_paths(lambda path: str(Path(path).relative_to(folder))), files)

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from routerset.etl.sources.base import DumpUnreadable, SourceSpec, SpecError
+from routerset.etl.sources.parse.wide_layout import WideOptions
 from routerset.etl.sources.registry import SOURCES
 from tests.fuzz.damage import Damage, damage, damages, zipped
 from tests.fuzz.sandbox import Sandbox
@@ -142,11 +143,10 @@ def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
         }
     )
     d = sandbox.dumps
+    columns = WideOptions(column_pattern=r"(?s)(?P<subset>.*)\.(?P<doc_key>\d)")
     for spec in (
         SourceSpec("wide", f"{d}/wide", benchmark="gsm8k"),
-        SourceSpec(
-            "wide", f"{d}/columns", benchmark="mmlu", column_pattern=r"(?s)(?P<subset>.*)\.(?P<doc_key>\d)"
-        ),
+        SourceSpec("wide", f"{d}/columns", benchmark="mmlu", options=columns),
         SourceSpec("routereval", f"{d}/pickles"),
         SourceSpec("mmlu_pro", f"{d}/zips"),
         SourceSpec("lm_eval", f"{d}/lines", tasks={"fuzz": "mmlu/{subject}"}),

@@ -23,9 +23,9 @@ from huggingface_hub.utils import _http
 from routerset.etl.sources import remote
 from routerset.release.errors import ReleaseError
 from routerset.release.publish import hub as publishing
+from routerset.release.publish.client import Patience
 from routerset.release.publish.hub import publish
-from routerset.release.publish.plan import Published
-from routerset.release.publish.retry import Patience
+from routerset.release.publish.published import Published
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__])

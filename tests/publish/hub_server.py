@@ -1,7 +1,7 @@
 """A small Hub on loopback: real HTTP for the real clients, over a store in memory, with faults on demand.
 
 It speaks what `huggingface_hub` and `datasets` ask of the Hub for datasets: repositories, commits of plain
-and LFS files, branches, tags, listings and downloads.
+and LFS files, branches, tags, listings and downloads; and the last two for models.
 """
 
 from __future__ import annotations
@@ -133,9 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._put(match[1], body, fault)
         if match := re.fullmatch(r"/datasets/([^/]+/[^/]+)\.git/info/lfs/objects/batch", path):
             return self._batch(json.loads(body))
-        if match := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        if match := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             return self._download(self._repo(match[1]), match[2], match[3])
-        if match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+?)(?:/([a-z-]+)(?:/(.+))?)?", path):
+        if match := re.fullmatch(r"/api/(?:datasets|models)/([^/]+/[^/]+?)(?:/([a-z-]+)(?:/(.+))?)?", path):
             repo, verb, rest = self._repo(match[1]), match[2] or "revision", match[3] or "main"
             known: dict[tuple[str, str], Callable[[], Answer]] = {
                 ("GET", "revision"): lambda: self._info(match[1], repo, rest),

@@ -15,7 +15,7 @@ from routerset.release.files import files
 from routerset.release.publish import folder as publish_folder
 from routerset.release.publish.errors import DiskFull, PublishError, PublishRefused, ServiceUnavailable
 from routerset.release.publish.hub import publish
-from routerset.release.publish.plan import Outcome
+from routerset.release.publish.published import Ending
 from routerset.release.verify import verify
 from routerset.schemas import store
 from routerset.schemas.splits import SPLIT_SCHEMES
@@ -38,7 +38,7 @@ def shown(target: Path) -> list[str]:
 def test_versions_stand_side_by_side(versions: Versions, tmp_path: Path) -> None:
     told: list[str] = []
     first = publish(versions.first, str(tmp_path / "target"), progress=told.append)
-    assert (first.outcome, first.version) == (Outcome.PUBLISHED, "1.0.0")
+    assert (first.ending, first.version) == (Ending.PUBLISHED, "1.0.0")
     assert [step.split()[0] for step in told] == ["copy", "verify", *["loaded"] * 7, "move"]
     second = publish(versions.second, str(tmp_path / "target"))
     target = tmp_path / "target"
@@ -48,6 +48,15 @@ def test_versions_stand_side_by_side(versions: Versions, tmp_path: Path) -> None
     linked = [path for path in files(target / "v1.1.0") if (target / "v1.1.0" / path).stat().st_nlink == 2]
     assert (len(linked), second.kept) == (39, 39)
     assert sorted({*content(versions.second)} - {*linked}) == sorted(second.sent)
+
+
+def test_modules_where_one_publishes_are_not_run(
+    versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("open('ran', 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    assert publish(versions.first, "target").ending is Ending.PUBLISHED
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_published_release_verifies_until_a_byte_changes(target: Path, versions: Versions) -> None:
@@ -64,13 +73,13 @@ def test_a_published_release_verifies_until_a_byte_changes(target: Path, version
 def test_what_is_published_is_left_alone(target: Path, versions: Versions) -> None:
     publish(versions.first, str(target))
     before = {path: path.stat().st_mtime_ns for path in target.rglob("*") if path.name != ".lock"}
-    assert publish(versions.first, str(target)).outcome is Outcome.UNCHANGED
+    assert publish(versions.first, str(target)).ending is Ending.UNCHANGED
     assert {path: path.stat().st_mtime_ns for path in target.rglob("*") if path.name != ".lock"} == before
 
 
 def test_a_dry_run_does_nothing(target: Path, versions: Versions) -> None:
     result = publish(versions.first, str(target), dry_run=True)
-    assert (result.outcome, len(result.sent), target.exists()) == (Outcome.PLANNED, 46, False)
+    assert (result.ending, len(result.sent), target.exists()) == (Ending.PLANNED, 46, False)
 
 
 def test_a_version_is_published_once(target: Path, versions: Versions) -> None:
@@ -86,7 +95,7 @@ def test_other_reports_are_no_reason_to_publish(target: Path, versions: Versions
     (release / "reports/table.md").write_text("| a |")
     seal(release, store)
     publish(versions.first, str(target))
-    assert publish(release, str(target)).outcome is Outcome.UNCHANGED
+    assert publish(release, str(target)).ending is Ending.UNCHANGED
     assert content(target / "latest") == content(versions.first)
 
 
@@ -119,7 +128,7 @@ def test_a_publisher_killed_at_a_step(target: Path, versions: Versions, step: in
 def test_a_publisher_killed_before_the_link(target: Path, versions: Versions) -> None:
     publish(versions.first, str(target))
     shutil.copytree(versions.second, target / "v1.1.0")
-    assert publish(versions.second, str(target)).outcome is Outcome.UNCHANGED
+    assert publish(versions.second, str(target)).ending is Ending.UNCHANGED
     assert content(target / "latest") == content(versions.second)
 
 
@@ -138,7 +147,7 @@ def test_a_full_disk_leaves_nothing(
         with pytest.raises(DiskFull, match="No space left on device; free some space"):
             publish(versions.first, str(target))
     assert shown(target) == []
-    assert publish(versions.first, str(target)).outcome is Outcome.PUBLISHED
+    assert publish(versions.first, str(target)).ending is Ending.PUBLISHED
 
 
 def test_a_disk_that_is_too_small_is_told_first(

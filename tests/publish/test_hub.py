@@ -18,7 +18,7 @@ from routerset.release.layout import CHECKSUMS
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.errors import PublishRefused
 from routerset.release.publish.hub import publish
-from routerset.release.publish.plan import Outcome
+from routerset.release.publish.published import Ending
 from routerset.schemas import store
 from tests.publish.clients import Order, Publisher, Told, in_process, load_rows
 from tests.publish.conftest import REPOSITORY, Versions
@@ -73,7 +73,7 @@ def test_versions_stand_side_by_side(hub: Hub, versions: Versions, tmp_path: Pat
 
 def test_what_is_published_is_left_alone(published: Hub, versions: Versions) -> None:
     told = run(versions.first)
-    assert (told.code, told.result.outcome, told.result.bytes_sent) == (0, Outcome.UNCHANGED, 0)
+    assert (told.code, told.result.ending, told.result.bytes_sent) == (0, Ending.UNCHANGED, 0)
     assert changed(published) == []
 
 
@@ -83,13 +83,13 @@ def test_other_reports_are_no_reason_to_publish(published: Hub, versions: Versio
     (release / "reports/table.md").write_text("| a |")
     seal(release, store)
     told = run(release)
-    assert (told.code, told.result.outcome) == (0, Outcome.UNCHANGED)
+    assert (told.code, told.result.ending) == (0, Ending.UNCHANGED)
     assert changed(published) == []
 
 
 def test_a_dry_run_tells_files_bytes_and_changes_and_does_nothing(published: Hub, versions: Versions) -> None:
     told = run(versions.second, token=None, dry_run=True)
-    assert (told.code, told.result.outcome) == (0, Outcome.PLANNED)
+    assert (told.code, told.result.ending) == (0, Ending.PLANNED)
     assert changed(published) == []
     expected = {
         path: len(data)

@@ -11,7 +11,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routerset.release.publish import retry as patience
+from routerset.release.publish import client
+from routerset.release.publish.client import Patience
 from routerset.release.publish.errors import (
     DiskFull,
     PublishError,
@@ -22,26 +23,25 @@ from routerset.release.publish.errors import (
 from routerset.release.publish.plan import (
     Head,
     Remote,
-    RemoteFile,
     Revision,
     Step,
+    TargetFile,
     changes,
     latest_of,
     next_step,
     read_sealed,
     versions_in,
 )
-from routerset.release.publish.retry import Patience
 from tests.publish.conftest import Versions
 from tests.publish.test_hub import content
 
 
-def remote_files(data: dict[str, bytes]) -> dict[str, RemoteFile]:
+def remote_files(data: dict[str, bytes]) -> dict[str, TargetFile]:
     """Files as the Hub lists them: large ones by SHA-256, small ones by Git's name."""
     return {
-        path: RemoteFile(len(d), hashlib.sha256(d).hexdigest(), "0")
+        path: TargetFile(len(d), hashlib.sha256(d).hexdigest(), "0")
         if path.endswith(".parquet")
-        else RemoteFile(len(d), None, hashlib.sha1(b"blob %d\0" % len(d) + d).hexdigest())
+        else TargetFile(len(d), None, hashlib.sha1(b"blob %d\0" % len(d) + d).hexdigest())
         for path, d in data.items()
     }
 
@@ -49,7 +49,7 @@ def remote_files(data: dict[str, bytes]) -> dict[str, RemoteFile]:
 def test_changes_are_what_differs(versions: Versions) -> None:
     first, second = content(versions.first), content(versions.second)
     sealed = read_sealed(versions.second)
-    assert not changes(sealed, remote_files(second) | {".gitattributes": RemoteFile(1, None, "1")})
+    assert not changes(sealed, remote_files(second) | {".gitattributes": TargetFile(1, None, "1")})
     found = changes(sealed, remote_files(first | {"old.txt": b""}))
     assert found.send == tuple(path for path in second if second[path] != first.get(path))
     assert found.remove == ("old.txt",)
@@ -100,7 +100,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 def test_waits_double_up_to_a_limit_and_follow_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(patience.time, "sleep", waited.append)
+    monkeypatch.setattr(client.time, "sleep", waited.append)
     told: list[str] = []
     for failures, asked in ((1, 0), (2, 0), (3, 0), (4, 0), (1, 7), (1, 10**9)):
         Patience(5, 2.0, 10.0).wait(failures, ServiceUnavailable("down", asked), told.append)

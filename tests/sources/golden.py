@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from routerset.etl.config import parse_config
 from routerset.etl.sources.base import Block, DumpUnreadable, Reading, SourceSpec
 from routerset.etl.sources.registry import SOURCES
 
@@ -35,11 +35,10 @@ def command(case: str) -> str:
 
 def load_spec(case: str) -> SourceSpec:
     """The source of a case, its paths made absolute."""
-    keys = tomllib.loads((ROOT / case / "spec.toml").read_text(encoding="utf-8"))
-    keys["ignore_columns"] = tuple(keys.get("ignore_columns", ()))
-    spec = SourceSpec(**{"path": "dump", **keys})
-    items = None if spec.items is None else str(ROOT / case / spec.items)
-    return replace(spec, path=str(ROOT / case / spec.path), items=items)
+    path = ROOT / case / "spec.toml"
+    keys = tomllib.loads(path.read_text(encoding="utf-8"))
+    (spec,) = parse_config({"source": [{"path": "dump", **keys}]}, path).sources
+    return spec
 
 
 def load_expected(case: str) -> object:
@@ -91,23 +90,24 @@ def _reading(reading: Reading) -> dict[str, object]:
 
 
 def _block(block: Block) -> dict[str, object]:
+    columns, runs = block.columns, block.runs
     return {
-        "benchmark": block.benchmark,
-        "subset": block.subset,
-        "metric": block.metric,
-        "key_space": block.key_space,
-        "prompt_fixed": block.prompt_fixed,
-        "models": list(block.models),
-        "timestamps": list(block.timestamps),
-        "doc_keys": block.doc_keys.to_pylist(),
-        "scores": [[_score(value) for value in row] for row in block.scores],
+        "benchmark": columns.benchmark,
+        "subset": columns.subset,
+        "metric": columns.metric,
+        "key_space": columns.key_space,
+        "prompt_fixed": columns.prompt_fixed,
+        "models": list(runs.models),
+        "timestamps": list(runs.timestamps),
+        "doc_keys": columns.doc_keys.to_pylist(),
+        f"{block.measure}s": [[_value(value) for value in row] for row in block.values],
         "n_read": block.n_read.tolist(),
         "n_superseded": block.n_superseded.tolist(),
-        "docs": block.docs().to_pylist(),
+        "docs": columns.docs().to_pylist(),
     }
 
 
-def _score(value: np.float32) -> float | None:
+def _value(value: np.float32) -> float | None:
     """The shortest number that is this float32; None where there is none."""
     return None if np.isnan(value) else float(str(value))
 

@@ -80,14 +80,14 @@ def read_one(folder: Path, **keys: object) -> Reading:
 
 
 def accounted(reading: Reading) -> bool:
-    kept = sum(int(np.isfinite(block.scores).sum()) for block in reading.blocks)
+    kept = sum(int(np.isfinite(block.values).sum()) for block in reading.blocks)
     superseded = sum(int(block.n_superseded.sum()) for block in reading.blocks)
     return sum(reading.n_read.values()) == kept + superseded + len(reading.quarantined)
 
 
 def scores(reading: Reading) -> dict[str, float]:
     (block,) = reading.blocks
-    return dict(zip(block.doc_keys.to_pylist(), block.scores[0].tolist(), strict=True))
+    return dict(zip(block.columns.doc_keys.to_pylist(), block.values[0].tolist(), strict=True))
 
 
 # --- layouts -----------------------------------------------------------------------------------------
@@ -99,11 +99,11 @@ def test_every_layout_says_the_same(tmp_path: Path, layout: Mapping[str, object]
     write(tmp_path / "other", layout)
     old, other = read_one(tmp_path / "old"), read_one(tmp_path / "other")
     assert scores(other) == scores(old)
-    assert other.blocks[0].prints.equals(old.blocks[0].prints)
+    assert other.blocks[0].columns.prints.equals(old.blocks[0].columns.prints)
     for name in ("question", "choices", "gold"):
-        assert other.blocks[0].docs()[name].equals(old.blocks[0].docs()[name])
+        assert other.blocks[0].columns.docs()[name].equals(old.blocks[0].columns.docs()[name])
     prompts = [None] * 3 if layout is OLD else PROMPTS
-    assert other.blocks[0].docs()["prompt"].to_pylist() == prompts
+    assert other.blocks[0].columns.docs()["prompt"].to_pylist() == prompts
 
 
 def test_documents_are_told_apart_by_question_and_options() -> None:
@@ -215,13 +215,14 @@ def test_names_tell_model_group_and_time(
     pq.write_table(pa.table(OLD), path)
     (dump,) = details.discover(SourceSpec("details", str(tmp_path)))
     (block,) = read_one(tmp_path).blocks
-    assert (dump.group, block.models, block.timestamps) == (group, (model,), (timestamp,))
-    assert (block.benchmark, block.subset) == ("arc", "arc")
+    assert (dump.group, block.runs.models, block.runs.timestamps) == (group, (model,), (timestamp,))
+    assert (block.columns.benchmark, block.columns.subset) == ("arc", "arc")
 
 
 def test_a_path_to_the_folder_of_one_model_still_names_it(tmp_path: Path) -> None:
     path = write(tmp_path, OLD)
-    assert read_one(path.parent).blocks[0].models == read_one(path).blocks[0].models == ("org/model",)
+    for each in (path.parent, path):
+        assert read_one(each).blocks[0].runs.models == ("org/model",)
 
 
 def test_other_parquet_files_are_no_dumps(tmp_path: Path) -> None:
@@ -274,8 +275,9 @@ def test_damage_loses_no_record_and_raises_nothing_else(
     dump = Dump("details", str(path), file, "", 0, "")
     try:
         (reading,) = details.read(dump, SourceSpec("details", ""))
-        texts = [block.docs() for block in reading.blocks]
+        texts = [block.columns.docs() for block in reading.blocks]
     except DumpUnreadable:
         return
     assert accounted(reading)
-    assert [t["doc_key"].to_pylist() for t in texts] == [b.doc_keys.to_pylist() for b in reading.blocks]
+    for text, block in zip(texts, reading.blocks, strict=True):
+        assert text["doc_key"].to_pylist() == block.columns.doc_keys.to_pylist()

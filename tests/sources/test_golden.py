@@ -30,7 +30,7 @@ def test_source_gives_what_its_golden_folder_expects(case: str) -> None:
 def test_every_record_is_accounted_for(case: str) -> None:
     for file, readings in golden.readings(case):
         for reading in readings:
-            kept = sum(int(np.isfinite(block.scores).sum()) for block in reading.blocks)
+            kept = sum(int(np.isfinite(block.values).sum()) for block in reading.blocks)
             superseded = sum(int(block.n_superseded.sum()) for block in reading.blocks)
             read = sum(reading.n_read.values())
             assert read == kept + superseded + len(reading.quarantined), file
@@ -43,14 +43,14 @@ def test_blocks_keep_their_promises(case: str) -> None:
             assert reading.quarantined.schema.equals(QUARANTINE), file
             assert set(reading.quarantined["reason"].to_pylist()) <= set(Reason), file
             for block in reading.blocks:
-                shape = (len(block.models), len(block.doc_keys))
-                assert block.scores.shape == shape, file
-                assert block.scores.dtype == np.float32, file
-                assert np.all(np.isnan(block.scores) | ((block.scores >= 0) & (block.scores <= 1))), file
-                assert len(block.timestamps) == len(block.n_read) == len(block.n_superseded) == shape[0]
-                assert len(set(block.doc_keys.to_pylist())) == shape[1], file
-                assert block.prints.null_count == 0, file
-                assert len(block.prints) == shape[1], file
-                docs = block.docs()
+                shape = (len(block.runs.models), len(block.columns.doc_keys))
+                assert block.values.shape == shape, file
+                assert block.values.dtype == np.float32, file
+                assert np.all(np.isnan(block.values) | ((block.values >= 0) & (block.values <= 1))), file
+                assert len(block.runs.timestamps) == len(block.n_read) == len(block.n_superseded) == shape[0]
+                assert len(set(block.columns.doc_keys.to_pylist())) == shape[1], file
+                assert block.columns.prints.null_count == 0, file
+                assert len(block.columns.prints) == shape[1], file
+                docs = block.columns.docs()
                 assert docs.schema.equals(DOCS), file
-                assert docs["doc_key"].to_pylist() == block.doc_keys.to_pylist(), file
+                assert docs["doc_key"].to_pylist() == block.columns.doc_keys.to_pylist(), file

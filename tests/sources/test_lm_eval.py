@@ -58,8 +58,9 @@ def summary(reading: Reading) -> object:
     """All that a reading says, comparable."""
     blocks = [
         (
-            *(b.benchmark, b.subset, b.metric, b.models, b.doc_keys.to_pylist(), b.prints.to_pylist()),
-            *(str(b.scores.tolist()), b.n_read.tolist(), b.n_superseded.tolist(), b.docs().to_pylist()),
+            *(b.columns.benchmark, b.columns.subset, b.columns.metric, b.runs.models),
+            *(b.columns.doc_keys.to_pylist(), b.columns.prints.to_pylist(), b.columns.docs().to_pylist()),
+            *(str(b.values.tolist()), b.n_read.tolist(), b.n_superseded.tolist()),
         )
         for b in reading.blocks
     ]
@@ -67,14 +68,14 @@ def summary(reading: Reading) -> object:
 
 
 def accounted(reading: Reading) -> bool:
-    kept = sum(int(np.isfinite(block.scores).sum()) for block in reading.blocks)
+    kept = sum(int(np.isfinite(block.values).sum()) for block in reading.blocks)
     superseded = sum(int(block.n_superseded.sum()) for block in reading.blocks)
     return sum(reading.n_read.values()) == kept + superseded + len(reading.quarantined)
 
 
 def scores(reading: Reading) -> dict[str, float]:
     (block,) = reading.blocks
-    return dict(zip(block.doc_keys.to_pylist(), block.scores[0].tolist(), strict=True))
+    return dict(zip(block.columns.doc_keys.to_pylist(), block.values[0].tolist(), strict=True))
 
 
 # --- decoding ----------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ def test_damage_loses_no_record_and_raises_nothing_else(
         return
     assert accounted(reading)
     for block in reading.blocks:
-        assert block.docs()["doc_key"].to_pylist() == block.doc_keys.to_pylist()
+        assert block.columns.docs()["doc_key"].to_pylist() == block.columns.doc_keys.to_pylist()
 
 
 @pytest.mark.parametrize("odd", [b'{"acc": NaN}', b"null", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 2_000])
@@ -158,7 +159,7 @@ def test_one_odd_line_changes_no_other_record(tmp_path: Path, odd: bytes) -> Non
     write_log(tmp_path / "odd", b"".join([*lines[:20], odd + b"\n", *lines[20:]]))
     sound, other = read_one(tmp_path / "sound"), read_one(tmp_path / "odd")
     assert scores(other) == scores(sound)
-    assert other.blocks[0].prints.equals(sound.blocks[0].prints)
+    assert other.blocks[0].columns.prints.equals(sound.blocks[0].columns.prints)
     assert other.quarantined["row"].to_pylist() == [20]
 
 
@@ -185,7 +186,7 @@ def test_prints_of_old_logs_depend_on_content_and_not_on_spelling(tmp_path: Path
     prints = []
     for i, text in enumerate([*spellings, *others]):
         write_log(tmp_path / str(i), text.encode())
-        prints.append(read_one(tmp_path / str(i)).blocks[0].prints[0].as_py())
+        prints.append(read_one(tmp_path / str(i)).blocks[0].columns.prints[0].as_py())
     assert len(set(prints[:4])) == 1
     assert len(set(prints)) == 3
 
@@ -231,7 +232,7 @@ def test_the_preferred_name_of_a_metric_counts_where_a_log_has_several(tmp_path:
     both = [usual(i, 1.0, "exact_match", acc=0.0) for i in range(2)]
     write_log(tmp_path, encode(*both), task="gsm8k")
     reading = read_one(tmp_path)
-    assert (reading.blocks[0].metric, scores(reading)) == ("acc", {"0": 0.0, "1": 0.0})
+    assert (reading.blocks[0].columns.metric, scores(reading)) == ("acc", {"0": 0.0, "1": 0.0})
     assert scores(read_one(tmp_path, metric="exact_match")) == {"0": 1.0, "1": 1.0}
 
 
@@ -245,25 +246,28 @@ def test_results_files_are_no_dumps_and_the_folder_names_model_and_group(tmp_pat
     )
     (dump,) = lm_eval.discover(SourceSpec("lm_eval", str(tmp_path)))
     assert dump.group == "org__model-details/org__model"
-    assert read_one(tmp_path).blocks[0].models == ("org/model",)
+    assert read_one(tmp_path).blocks[0].runs.models == ("org/model",)
 
 
 def test_a_path_to_one_file_or_to_one_model_still_names_the_model(tmp_path: Path) -> None:
     path = write_log(tmp_path, encode(usual(0, 1.0)))
-    assert read_one(path).blocks[0].models == read_one(path.parent).blocks[0].models == ("org/model",)
+    for each in (path, path.parent):
+        assert read_one(each).blocks[0].runs.models == ("org/model",)
 
 
 def test_the_config_may_name_model_benchmark_and_key_space(tmp_path: Path) -> None:
     write_log(tmp_path, encode(usual(0, 1.0)), task="anything", model="m")
     (block,) = read_one(tmp_path, benchmark="arc", models={"m": "a/b"}, key_space="arc-v1").blocks
-    assert (block.benchmark, block.models, block.key_space) == ("arc", ("a/b",), "arc-v1")
+    assert (block.columns.benchmark, block.columns.key_space) == ("arc", "arc-v1")
+    assert block.runs.models == ("a/b",)
 
 
 def test_a_benchmark_fixed_by_the_config_takes_subsets_from_task_names(tmp_path: Path) -> None:
     write_log(tmp_path / "known", encode(usual(0, 1.0, "acc")), task="mmlu_virology")
     write_log(tmp_path / "unknown", encode(usual(0, 1.0, "acc")), task="mmlu_alchemy")
-    assert read_one(tmp_path / "known", benchmark="mmlu").blocks[0].subset == "virology"
-    assert read_one(tmp_path / "unknown", benchmark="mmlu", subset="virology").blocks[0].subset == "virology"
+    assert read_one(tmp_path / "known", benchmark="mmlu").blocks[0].columns.subset == "virology"
+    named = read_one(tmp_path / "unknown", benchmark="mmlu", subset="virology")
+    assert named.blocks[0].columns.subset == "virology"
     refused = read_one(tmp_path / "unknown", benchmark="mmlu")
     assert refused.quarantined["reason"].to_pylist() == ["unknown_task"]
 
@@ -297,7 +301,7 @@ def real() -> dict[str, Reading]:
 
 
 def test_real_logs_are_read_whole(real: dict[str, Reading]) -> None:
-    kept = {task: sum(int(np.isfinite(block.scores).sum()) for block in real[task].blocks) for task in TASKS}
+    kept = {task: sum(int(np.isfinite(block.values).sum()) for block in real[task].blocks) for task in TASKS}
     assert kept == {
         "metabench_arc_secondary": 100,
         "metabench_gsm8k_secondary": 249,
@@ -312,17 +316,17 @@ def test_real_logs_are_read_whole(real: dict[str, Reading]) -> None:
 def test_real_documents_have_all_their_text(real: dict[str, Reading]) -> None:
     for task in TASKS:
         for block in real[task].blocks:
-            docs = block.docs()
+            docs = block.columns.docs()
             empty = {name for name in docs.column_names if docs[name].null_count}
-            assert empty == ({"choices"} if block.benchmark == "gsm8k" else set())
-    assert len({block.subset for block in real["metabench_mmlu_secondary"].blocks}) == 41
+            assert empty == ({"choices"} if block.columns.benchmark == "gsm8k" else set())
+    assert len({block.columns.subset for block in real["metabench_mmlu_secondary"].blocks}) == 41
 
 
 def test_an_unnamed_pass_of_the_real_log_per_filter(real: dict[str, Reading]) -> None:
     path = next(REAL.rglob("samples_metabench_gsm8k_secondary_*.jsonl"))
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     for asked, part in ((None, rows[:249]), ("flexible-extract", rows[249:])):
-        spec = SourceSpec("lm_eval", str(path), tasks=TASKS, filter=asked)
+        spec = SourceSpec("lm_eval", str(path), tasks=TASKS, options=lm_eval.LmEvalOptions(asked))
         (reading,) = [r for dump in lm_eval.discover(spec) for r in lm_eval.read(dump, spec)]
         assert scores(reading) == {str(row["doc_id"]): row["exact_match"] for row in part}
         assert reading.blocks[0].n_superseded.tolist() == [249]

@@ -48,14 +48,14 @@ def read_rows(folder: Path, rows: Sequence[object]) -> Reading:
 
 
 def accounted(reading: Reading) -> bool:
-    kept = sum(int(np.isfinite(block.scores).sum()) for block in reading.blocks)
+    kept = sum(int(np.isfinite(block.values).sum()) for block in reading.blocks)
     superseded = sum(int(block.n_superseded.sum()) for block in reading.blocks)
     return sum(reading.n_read.values()) == kept + superseded + len(reading.quarantined)
 
 
 def scores(reading: Reading) -> dict[str, float]:
     (block,) = reading.blocks
-    return dict(zip(block.doc_keys.to_pylist(), block.scores[0].tolist(), strict=True))
+    return dict(zip(block.columns.doc_keys.to_pylist(), block.values[0].tolist(), strict=True))
 
 
 # --- rows --------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_a_row_scores_where_prediction_and_answer_agree(tmp_path: Path) -> None:
     reading = read_rows(tmp_path, [answer(70), answer(71, "A"), answer(72, None), answer("73", "b")])
     assert scores(reading) == {"70": 1.0, "71": 0.0, "72": 0.0, "73": 0.0}
     assert reading.notes == {("mmlu_pro", "parse_failed"): 1}
-    docs = reading.blocks[0].docs().to_pylist()
+    docs = reading.blocks[0].columns.docs().to_pylist()
     assert docs[0] == {"doc_key": "70", "question": "70?", "prompt": None, "choices": ["a", "b"], "gold": "B"}
 
 
@@ -73,9 +73,11 @@ def test_a_row_scores_where_prediction_and_answer_agree(tmp_path: Path) -> None:
     "change", [{"question": "?"}, {"options": ["a", "c"]}, {"options": ["ab"]}, {"answer": "A"}]
 )
 def test_prints_change_with_text_and_gold(tmp_path: Path, change: dict[str, object]) -> None:
-    first = read_rows(tmp_path / "a", [answer(70)]).blocks[0].prints[0]
-    other = read_rows(tmp_path / "b", [answer(70, **change)]).blocks[0].prints[0]
-    same = read_rows(tmp_path / "c", [answer(70, "A", generated_text="x", category="y")]).blocks[0].prints[0]
+    def print_of(name: str, row: dict[str, object]) -> object:
+        return read_rows(tmp_path / name, [row]).blocks[0].columns.prints[0].as_py()
+
+    first, other = print_of("a", answer(70)), print_of("b", answer(70, **change))
+    same = print_of("c", answer(70, "A", generated_text="x", category="y"))
     assert first == same
     assert first != other
 
@@ -203,7 +205,8 @@ def test_hostile_json_is_one_bad_record(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_the_name_of_a_file_names_the_model(tmp_path: Path, name: str, model: str) -> None:
-    assert read_bytes(tmp_path, zipped(json.dumps([answer(70)]).encode()), name).blocks[0].models == (model,)
+    (block,) = read_bytes(tmp_path, zipped(json.dumps([answer(70)]).encode()), name).blocks
+    assert block.runs.models == (model,)
 
 
 def test_other_archives_are_no_dumps(tmp_path: Path) -> None:
@@ -220,7 +223,8 @@ def real() -> dict[str, Reading]:
     if not REAL.is_dir():
         pytest.skip("the folder `shared` with real dumps is not beside the checkout")
     spec = SourceSpec("mmlu_pro", str(REAL))
-    return {r.blocks[0].models[0]: r for dump in mmlu_pro.discover(spec) for r in mmlu_pro.read(dump, spec)}
+    readings = [reading for dump in mmlu_pro.discover(spec) for reading in mmlu_pro.read(dump, spec)]
+    return {reading.blocks[0].runs.models[0]: reading for reading in readings}
 
 
 def test_real_files_are_read_whole(real: dict[str, Reading]) -> None:
@@ -244,7 +248,8 @@ def test_some_real_questions_differ_between_files(real: dict[str, Reading]) -> N
     prints: dict[str, set[str]] = {}
     for reading in real.values():
         (block,) = reading.blocks
-        for key, mark in zip(block.doc_keys.to_pylist(), block.prints.to_pylist(), strict=True):
+        keys, marks = block.columns.doc_keys.to_pylist(), block.columns.prints.to_pylist()
+        for key, mark in zip(keys, marks, strict=True):
             prints.setdefault(key, set()).add(mark)
     assert len(prints) == 12_032
     assert sum(len(marks) > 1 for marks in prints.values()) == 48

@@ -50,10 +50,10 @@ def matrix_of(readings: list[Reading], models: list[str], n_items: int) -> np.nd
     matrix = np.full((len(models), n_items), np.nan, np.float32)
     for reading in readings:
         for block in reading.blocks:
-            rows = [models.index(model) for model in block.models]
-            columns = [int(key) for key in block.doc_keys.to_pylist()]
+            rows = [models.index(model) for model in block.runs.models]
+            columns = [int(key) for key in block.columns.doc_keys.to_pylist()]
             assert np.isnan(matrix[np.ix_(rows, columns)]).all()
-            matrix[np.ix_(rows, columns)] = block.scores
+            matrix[np.ix_(rows, columns)] = block.values
     return matrix
 
 
@@ -123,7 +123,7 @@ def test_every_record_is_accounted_for_in_pieces_of_any_size(
     n_read: Counter[str | None] = Counter()
     for reading in readings:
         n_read.update(reading.n_read)
-        kept = sum(int(np.isfinite(block.scores).sum()) for block in reading.blocks)
+        kept = sum(int(np.isfinite(block.values).sum()) for block in reading.blocks)
         superseded = sum(int(block.n_superseded.sum()) for block in reading.blocks)
         assert sum(reading.n_read.values()) == kept + superseded + len(reading.quarantined)
     usable = [name for name in names if name not in ("two words", "")]
@@ -136,16 +136,16 @@ def test_prompts_belong_to_row_numbers(tmp_path: Path) -> None:
     save_scores(tmp_path, ["org/a", "org/b"], {"harness_arc_challenge_25": np.ones((200, 2))})
     save({"harness_arc_challenge_25": np.array(texts)}, tmp_path / "leaderboard_prompt" / "l_prompt.pkl")
     ((block,),) = [reading.blocks for reading in read_all(spec_of(tmp_path))]
-    assert block.docs()["prompt"].to_pylist() == texts
-    assert block.doc_keys.to_pylist() == [str(i) for i in range(200)]
-    assert len(set(block.prints.to_pylist())) == 200
+    assert block.columns.docs()["prompt"].to_pylist() == texts
+    assert block.columns.doc_keys.to_pylist() == [str(i) for i in range(200)]
+    assert len(set(block.columns.prints.to_pylist())) == 200
 
 
 def test_prints_change_with_the_prompt_only(tmp_path: Path) -> None:
     def prints(texts: list[str] | None) -> pa.Array:
         save_scores(tmp_path, ["org/a"], {"ifeval": np.ones((2, 1))})
         save({"ifeval": texts}, tmp_path / "leaderboard_prompt" / "l_prompt.pkl")
-        return read_all(spec_of(tmp_path))[0].blocks[0].prints.to_pylist()
+        return read_all(spec_of(tmp_path))[0].blocks[0].columns.prints.to_pylist()
 
     base = prints(["one", "two"])
     assert prints(["one", "two"]) == base
@@ -247,13 +247,13 @@ def test_file_that_names_no_encoder(tmp_path: Path) -> None:
 def test_real_pickles() -> None:
     spec = spec_of(SHARED / "routereval_pickles")
     readings = read_all(spec)
-    blocks = {block.benchmark: block for reading in readings for block in reading.blocks}
-    assert {name: block.scores.shape for name, block in blocks.items()} == {
+    blocks = {block.columns.benchmark: block for reading in readings for block in reading.blocks}
+    assert {name: block.values.shape for name, block in blocks.items()} == {
         "gsm8k": (2461, 249),
         "arc": (2461, 100),
     }
-    assert all(np.isfinite(block.scores).all() for block in blocks.values())
-    assert all(block.docs()["prompt"].null_count == 0 for block in blocks.values())
+    assert all(np.isfinite(block.values).all() for block in blocks.values())
+    assert all(block.columns.docs()["prompt"].null_count == 0 for block in blocks.values())
     ((encoder, path),) = embedding_files(spec)
     assert encoder == "minilm"
     shapes = {benchmark: array.shape for (benchmark, _), array in read_embeddings(path, spec).items()}

@@ -110,7 +110,7 @@ def test_messages_say_where_what_and_what_to_do(load: Load) -> None:
 
 @pytest.mark.parametrize("data", [b"]" * 1000 + b"t.", b"(" + b"N" * 1000 + b"t.", text("a" * 70_000) + b"."])
 def test_the_number_of_elements_is_bounded(load: Load, data: bytes) -> None:
-    with pytest.raises(PickleError, match="found more than 1000 elements: allow more with max_elements"):
+    with pytest.raises(PickleError, match="found more than 1000 elements: save it as several smaller files"):
         load(data, max_elements=1000)
 
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from routerset.etl.sources import wide
 from routerset.etl.sources.base import DumpUnreadable, Reading, SourceSpec
 from routerset.etl.sources.parse import tabular
-from routerset.etl.sources.parse.tabular import read_rows, score_matrix
+from routerset.etl.sources.parse.tabular import read_rows, score_cells
+from routerset.etl.sources.parse.wide_layout import WideOptions
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps"
 real_dumps = pytest.mark.skipif(
@@ -41,10 +42,11 @@ def scores_of(readings: list[Reading]) -> Scores:
     found: Scores = {}
     for reading in readings:
         for block in reading.blocks:
-            for at, column in np.argwhere(np.isfinite(block.scores)).tolist():
-                key = (block.models[at], block.timestamps[at], block.subset, str(block.doc_keys[column]))
+            for at, column in np.argwhere(np.isfinite(block.values)).tolist():
+                run = block.runs.models[at], block.runs.timestamps[at]
+                key = (*run, block.columns.subset, str(block.columns.doc_keys[column]))
                 assert key not in found
-                found[key] = float(block.scores[at, column])
+                found[key] = float(block.values[at, column])
     return found
 
 
@@ -53,7 +55,7 @@ def counts_of(readings: list[Reading]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for reading in readings:
         counts["read"] += sum(reading.n_read.values())
-        counts["kept"] += sum(int(np.isfinite(block.scores).sum()) for block in reading.blocks)
+        counts["kept"] += sum(int(np.isfinite(block.values).sum()) for block in reading.blocks)
         counts["superseded"] += sum(int(block.n_superseded.sum()) for block in reading.blocks)
         counts.update(reading.quarantined["reason"].to_pylist())
     assert counts["read"] * 2 == sum(counts.values())
@@ -64,6 +66,13 @@ def write(path: Path, text: str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return str(path)
+
+
+def with_keys(spec: SourceSpec, **keys: object) -> SourceSpec:
+    """The source with some of the keys that every source has, or `wide` alone."""
+    own = {name: keys.pop(name) for name in [*keys] if name in WideOptions.__dataclass_fields__}
+    options = replace(spec.options_as(WideOptions), **own)  # type: ignore[arg-type]
+    return replace(spec, options=options, **keys)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -84,7 +93,7 @@ def small(tmp_path: Path) -> SourceSpec:
 )
 def test_config_that_does_not_say_enough(small: SourceSpec, changes: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        read_all(replace(small, **changes))  # type: ignore[arg-type]
+        read_all(with_keys(small, **changes))
 
 
 @pytest.mark.parametrize(
@@ -103,15 +112,15 @@ def test_items_file_that_does_not_fit(
 ) -> None:
     path = write(tmp_path / "items.csv", items)
     with pytest.raises(ValueError, match=message):
-        read_all(replace(small, items=path, item_columns=columns))
+        read_all(with_keys(small, items=path, item_columns=columns))
 
 
 def test_prints_change_with_text_and_gold_answer_only(small: SourceSpec, tmp_path: Path) -> None:
     def prints(items: str, header: str = "0,1") -> dict[str, str]:
         write(Path(small.path), f"model,{header}\norg/a,1,0\n")
         write(tmp_path / "items.csv", items)
-        (block,) = read_all(replace(small, items=str(tmp_path / "items.csv")))[0].blocks
-        return dict(zip(block.doc_keys.to_pylist(), block.prints.to_pylist(), strict=True))
+        (block,) = read_all(with_keys(small, items=str(tmp_path / "items.csv")))[0].blocks
+        return dict(zip(block.columns.doc_keys.to_pylist(), block.columns.prints.to_pylist(), strict=True))
 
     base = prints("id,question,gold,note\n0,one,1,x\n1,two,2,x\n")
     assert prints("note,gold,question,id\ny,2,two,1\ny,1,one,0\n", header="1,0") == base
@@ -124,23 +133,23 @@ def test_prints_change_with_text_and_gold_answer_only(small: SourceSpec, tmp_pat
 
 def test_prints_without_text_are_of_the_key(small: SourceSpec) -> None:
     (block,) = read_all(small)[0].blocks
-    assert len(set(block.prints.to_pylist())) == 2
+    assert len(set(block.columns.prints.to_pylist())) == 2
 
 
 def test_no_hostile_subset_becomes_a_path(tmp_path: Path) -> None:
     write(tmp_path / "secret.csv", "id,question\n0,secret\n")
     path = write(tmp_path / "dump" / "r.csv", "model,../secret:0\norg/a,1\n")
-    spec = SourceSpec("wide", path, "mmlu", column_pattern="(?P<subset>.+):(?P<doc_key>.+)")
-    (reading,) = read_all(replace(spec, items=str(tmp_path / "dump" / "{subset}.csv")))
-    assert reading.blocks[0].subset == "../secret"
-    assert reading.blocks[0].docs()["question"].to_pylist() == [None]
+    spec = with_keys(SourceSpec("wide", path, "mmlu"), column_pattern="(?P<subset>.+):(?P<doc_key>.+)")
+    (reading,) = read_all(with_keys(spec, items=str(tmp_path / "dump" / "{subset}.csv")))
+    assert reading.blocks[0].columns.subset == "../secret"
+    assert reading.blocks[0].columns.docs()["question"].to_pylist() == [None]
     assert reading.notes == {("mmlu", "subsets_without_items_file"): 1}
 
 
 def test_companions_are_the_items_files(small: SourceSpec, tmp_path: Path) -> None:
     (dump,) = wide.discover(small)
     assert wide.companions(dump, small) == ()
-    with_items = replace(small, items=str(tmp_path / "p" / "{subset}_x.csv"))
+    with_items = with_keys(small, items=str(tmp_path / "p" / "{subset}_x.csv"))
     assert wide.companions(dump, with_items) == ()
     write(tmp_path / "p" / "one_x.csv", "id\n0\n")
     first = wide.companions(dump, with_items)
@@ -241,8 +250,8 @@ def test_a_cell_counts_the_same_beside_one_that_is_no_number(
     for other in ("1", "no number"):
         path = write(folder / f"{other}.csv", f"model,0,1\norg/a,{other},{cell}\n")
         (rows,) = read_rows(path, [0], [1, 2])
-        matrix, texts = score_matrix(rows.scores, 1)
-        outcomes.append((repr(matrix[0, 1]), texts.get(0, {}).get(1)))
+        cells = score_cells(rows.scores, 1)
+        outcomes.append((repr(cells.values[0, 1]), cells.found(int(cells.state[0, 1]))))
     assert outcomes[0] == outcomes[1]
 
 
@@ -309,30 +318,25 @@ def test_more_columns_than_memory_could_hold_are_not_read(tmp_path: Path) -> Non
     ],
 )  # fmt: skip
 def test_spellings_of_a_score(cell: object, expected: float | None) -> None:
-    matrix, texts = score_matrix([pa.array([cell])], 1)
-    assert matrix.shape == (1, 1)
-    if expected is None:
-        assert math.isinf(matrix[0, 0])
-        assert texts == {0: {0: str(cell)}}
-    else:
-        np.testing.assert_equal(matrix[0, 0], expected)
-        assert texts == {}
+    cells = score_cells([pa.array([cell])], 1)
+    assert cells.values.shape == cells.state.shape == (1, 1)
+    np.testing.assert_equal(cells.values[0, 0], math.nan if expected is None else expected)
+    assert cells.found(int(cells.state[0, 0])) == (str(cell) if expected is None else None)
 
 
 @real_dumps
 def test_real_gsm8k_scores() -> None:
     folder = SHARED / "openllm_v1_wide"
-    spec = SourceSpec(
-        "wide",
-        str(folder / "gsm8k_responses_wide.parquet"),
-        "gsm8k",
+    spec = with_keys(
+        SourceSpec("wide", str(folder / "gsm8k_responses_wide.parquet"), "gsm8k"),
         items=str(folder / "gsm8k_items.parquet"),
         ignore_columns=("norm_score",),
     )
     readings = read_all(spec)
     assert counts_of(readings) == Counter(read=1_255_209, kept=1_255_209)
-    assert len({model for reading in readings for block in reading.blocks for model in block.models}) == 5041
-    docs = readings[0].blocks[0].docs()
+    blocks = [block for reading in readings for block in reading.blocks]
+    assert len({model for block in blocks for model in block.runs.models}) == 5041
+    docs = readings[0].blocks[0].columns.docs()
     assert len(docs) == 249
     assert docs["prompt"].null_count == 0
     assert all(not reading.notes for reading in readings)

@@ -53,12 +53,13 @@ def read_all(folder: Path, truth: Truth, layout: Layout, benchmark: str) -> Foun
                 for row in reading.quarantined.to_pylist():
                     found.bad[file, Reason(row["reason"])].append(row["row"])
                 for block in reading.blocks:
-                    keys = document_keys(truth, layout, benchmark, block.subset, block.docs().to_pylist())
+                    subset, docs = block.columns.subset, block.columns.docs().to_pylist()
+                    keys = document_keys(truth, layout, benchmark, subset, docs)
                     found.n_superseded += int(block.n_superseded.sum())
-                    for model, scores in zip(block.models, block.scores, strict=True):
+                    for model, scores in zip(block.runs.models, block.values, strict=True):
                         for key, score in zip(keys, scores.tolist(), strict=True):
                             if not math.isnan(score) and key != NEVER_SEEN:
-                                found.scores[model, block.subset, key].append(score)
+                                found.scores[model, subset, key].append(score)
     return found
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from routerset.etl.sources.base import DumpUnreadable
-from routerset.etl.sources.blocks import EXCERPT, BadRow
 from routerset.etl.sources.files import open_binary
+from routerset.etl.sources.quarantine import EXCERPT, BadRow
 from routerset.schemas.tables import Reason
 
 CHUNK = 1 << 18  # bytes; what stays in the cache is decoded twice as fast as a whole file
@@ -129,7 +129,7 @@ def as_text(value: object) -> str | None:
 
 
 def score_of(value: object) -> tuple[float, str | None]:
-    """Number in a JSON value, NaN for null, and inf with the value's text where there is no number.
+    """Number in a JSON value, NaN for null, and NaN with the value's text where there is no number.
 
     True and false count as 1 and 0, a list of one number as that number.
     """
@@ -139,7 +139,7 @@ def score_of(value: object) -> tuple[float, str | None]:
         return np.nan, None
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63):
         return float(value), None
-    return np.inf, (as_text(value) or "a deep nest")[:EXCERPT]
+    return np.nan, (as_text(value) or "a deep nest")[:EXCERPT]
 
 
 def show(data: bytes) -> str:

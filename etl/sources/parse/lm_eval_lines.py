@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
-from routerset.etl.sources.blocks import BadRow
 from routerset.etl.sources.parse.jsonlines import (
     as_text,
     decode_line,
@@ -25,6 +24,7 @@ from routerset.etl.sources.parse.jsonlines import (
     show,
 )
 from routerset.etl.sources.parse.task_files import TaskFile
+from routerset.etl.sources.quarantine import BadRow
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 

@@ -8,7 +8,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
@@ -18,9 +18,10 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from routerset.etl.sources.base import DumpUnreadable
-from routerset.etl.sources.blocks import BadRow
+from routerset.etl.sources.blocks import Cells
 from routerset.etl.sources.files import open_binary
 from routerset.etl.sources.parse.jsonlines import is_utf8
+from routerset.etl.sources.quarantine import EXCERPT, BadRow
 from routerset.schemas.tables import Reason
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -85,36 +86,32 @@ def read_rows(
         yield from batches(stream, path, texts, scores, max_cells)
 
 
-def score_matrix(columns: Sequence[pa.Array], n_rows: int) -> tuple[np.ndarray, dict[int, dict[int, str]]]:
-    """Scores of some columns: float64 (rows, columns), NaN where a cell is missing.
+def score_cells(columns: Sequence[pa.Array], n_rows: int) -> Cells:
+    """Cells (rows, columns) of some columns.
 
-    Numbers, truth values, text that spells either and lists of one of them are scores. Of any other
-    cell, infinite in the matrix, the text is returned under its row and column.
+    Numbers, truth values, text that spells either and lists of one of them are scores.
     """
-    texts: dict[int, dict[int, str]] = {}
     if not columns:
-        return np.empty((n_rows, 0)), texts
-    if all(column.type == pa.float64() for column in columns):
-        flat = pa.concat_arrays(columns)
-    else:
-        flat = pa.concat_arrays([_as_scores(column, at, texts) for at, column in enumerate(columns)])
-    matrix = flat.to_numpy(zero_copy_only=False).reshape(len(columns), n_rows)
-    return np.ascontiguousarray(matrix.T), texts
+        return Cells.of(np.empty((n_rows, 0)))
+    texts: dict[int, str] = {}
+    flat = pa.concat_arrays([_as_scores(column, at * n_rows, texts) for at, column in enumerate(columns)])
+    by_column = Cells.of(flat.to_numpy(zero_copy_only=False).reshape(len(columns), n_rows), texts)
+    return replace(by_column, values=np.ascontiguousarray(by_column.values.T), state=by_column.state.T)
 
 
-def _as_scores(column: pa.Array, at: int, texts: dict[int, dict[int, str]]) -> pa.Array:
+def _as_scores(column: pa.Array, start: int, texts: dict[int, str]) -> pa.Array:
+    """A column as float64, null where a cell is no number, which `texts` gets, counted from `start`."""
+    if column.type == pa.float64():
+        return column
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
         return column.cast(pa.float64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        values = []
-        for row, cell in enumerate(column.to_pylist()):
-            score = _score(cell)
-            if score is None:
-                texts.setdefault(row, {})[at] = _text(cell)
-            values.append(np.inf if score is None else score)
-        return pa.array(values, pa.float64())
+        cells = column.to_pylist()
+        scores = [_score(cell) for cell in cells]
+        texts |= {start + row: _text(cells[row]) for row, score in enumerate(scores) if score is None}
+        return pa.array(scores, pa.float64())
 
 
 def _score(cell: object) -> float | None:
@@ -234,7 +231,7 @@ def _parse(
                 start + at,
                 Reason.MALFORMED_ROW,
                 f"found {bad[at]}, expected {width} cells: the row counts as one record",
-                excerpt=_text(lines[at][:500].rstrip()),
+                excerpt=_text(lines[at][:EXCERPT].rstrip()),
             )
             for at in sorted(bad)
         ),

@@ -8,14 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from routerset.etl.sources.base import Dump, Reading, SourceSpec
-from routerset.etl.sources.blocks import (
-    BadRow,
-    iso_timestamp,
-    metric_names,
-    quarantine_columns,
-    resolve_model,
-    resolve_task,
-)
+from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_model, resolve_task
+from routerset.etl.sources.quarantine import BadRow, quarantine_columns
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
 

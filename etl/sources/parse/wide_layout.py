@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec, SpecError
-from routerset.etl.sources.blocks import BadRow
+from routerset.etl.sources.base import PATH, Dump, DumpUnreadable, Options, SourceSpec, SpecError
 from routerset.etl.sources.parse.tabular import read_header
+from routerset.etl.sources.quarantine import BadRow
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
 
 INDEX_COLUMNS = ("", "Unnamed: 0", "__index_level_0__")
 """Names under which pandas and R write row numbers."""
+
+
+@dataclass(frozen=True)
+class WideOptions(Options):
+    """Keys of a `wide` source.
+
+    subset_pattern: regular expression on the file name with a group `subset`.
+    column_pattern: regular expression on item columns with groups `subset` and `doc_key`.
+    items: items file, may hold `{subset}`; item_columns: our column -> column of that file.
+    """
+
+    subset_pattern: str | None = None
+    column_pattern: str | None = None
+    items: str | None = field(default=None, metadata=PATH)
+    item_columns: Mapping[str, str] = field(default_factory=dict)
+    model_column: str = "model"
+    timestamp_column: str = "timestamp"
+    ignore_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,15 +58,16 @@ def read_layout(dump: Dump, spec: SourceSpec) -> Layout:
     """
     if spec.benchmark is None:
         raise SpecError("[[source]] format 'wide' needs benchmark: its files do not tell it")
-    pattern = spec.column_pattern and _pattern("column_pattern", spec.column_pattern, "doc_key")
+    options = spec.options_as(WideOptions)
+    pattern = options.column_pattern and _pattern("column_pattern", options.column_pattern, "doc_key")
     named = bool(pattern and "subset" in pattern.groupindex)
     subset = None if named else _file_subset(dump, spec)
     header = read_header(dump.path)
-    identity = _identity(header, spec)
+    identity = _identity(header, options)
     items: dict[str, list[tuple[int, str]]] = {}
     bad = []
     for at, name in enumerate(header):
-        if at in identity or name in spec.ignore_columns:
+        if at in identity or name in options.ignore_columns:
             continue
         match = pattern.fullmatch(name) if pattern else None
         key = match["doc_key"] if match else None if pattern else name
@@ -56,7 +75,7 @@ def read_layout(dump: Dump, spec: SourceSpec) -> Layout:
         if name in INDEX_COLUMNS:
             bad.append(_no_item(spec, name, Reason.MISSING_KEY, "looks like row numbers"))
         elif key is None or found is None:
-            what = f"does not match column_pattern {spec.column_pattern!r}"
+            what = f"does not match column_pattern {options.column_pattern!r}"
             bad.append(_no_item(spec, name, Reason.UNKNOWN_TASK, what))
         else:
             renamed = spec.subsets.get(found, found) if named else found
@@ -87,7 +106,8 @@ def _file_subset(dump: Dump, spec: SourceSpec) -> str:
     """Subset of the columns that do not tell it themselves."""
     if spec.subset is not None:
         return spec.subset
-    if spec.subset_pattern is None:
+    subset_pattern = spec.options_as(WideOptions).subset_pattern
+    if subset_pattern is None:
         subsets = list(BENCHMARKS[spec.benchmark or ""].subsets)
         if len(subsets) > 1:
             raise SpecError(
@@ -95,26 +115,26 @@ def _file_subset(dump: Dump, spec: SourceSpec) -> str:
                 "with a group (?P<subset>...)"
             )
         return subsets[0]
-    match = _pattern("subset_pattern", spec.subset_pattern, "subset").search(dump.name)
+    match = _pattern("subset_pattern", subset_pattern, "subset").search(dump.name)
     if match is None or match["subset"] is None:
         raise DumpUnreadable(
-            f"the name of the file does not match subset_pattern {spec.subset_pattern!r}: leave the file out "
+            f"the name of the file does not match subset_pattern {subset_pattern!r}: leave the file out "
             "of path, or extend the pattern",
             Reason.UNKNOWN_TASK,
         )
     return spec.subsets.get(match["subset"], match["subset"])
 
 
-def _identity(header: list[str], spec: SourceSpec) -> tuple[int, ...]:
+def _identity(header: list[str], options: WideOptions) -> tuple[int, ...]:
     """Positions of the model column and, if there is one, the timestamp column."""
-    for name in (spec.model_column, spec.timestamp_column):
+    for name in (options.model_column, options.timestamp_column):
         if header.count(name) > 1:
             raise DumpUnreadable(f"found {header.count(name)} columns {name!r}, expected one")
-    if spec.model_column not in header:
+    if options.model_column not in header:
         raise DumpUnreadable(
-            f"expected a column {spec.model_column!r}, found {_listed(header)}: set model_column"
+            f"expected a column {options.model_column!r}, found {_listed(header)}: set model_column"
         )
-    names = [spec.model_column, *({spec.timestamp_column} & set(header))]
+    names = [options.model_column, *({options.timestamp_column} & set(header))]
     return tuple(header.index(name) for name in names)
 
 

@@ -12,9 +12,10 @@ from typing import TypeAlias
 import numpy as np
 
 from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec, SpecError
-from routerset.etl.sources.blocks import BadRow, resolve_task
+from routerset.etl.sources.names import resolve_task
 from routerset.etl.sources.pickles.arrays import Array, describe, load_plain, transposed
 from routerset.etl.sources.pickles.reader import ArrayRef, PlainData, PlainKey
+from routerset.etl.sources.quarantine import BadRow
 from routerset.schemas.tables import Reason
 
 METRICS = ("correctness", "correctness_prompt")

@@ -10,6 +10,7 @@ import numpy as np
 from routerset.etl.sources.pickles.array_refs import ArrayRef, PickleError
 
 MAX_DEPTH = 100
+SMALLER = "save it as several smaller files"
 UNIT = 64  # bytes that cost as much as one element
 
 PlainKey: TypeAlias = str | bytes | int | np.integer | None
@@ -44,6 +45,6 @@ def extent(value: object, depth: int, limit: int, known: dict[int, tuple[int, in
             child_height, child_elements = extent(child, depth + 1, limit, known)
             height, elements = max(height, child_height), elements + child_elements
         if elements > limit:
-            raise PickleError(f"found shared parts worth over {limit} elements: allow more with max_elements")
+            raise PickleError(f"found shared parts worth over {limit} elements: {SMALLER}")
         known[id(value)] = height + 1, elements
     return known[id(value)]

@@ -31,7 +31,7 @@ from routerset.etl.sources.pickles.array_refs import (
     show,
 )
 from routerset.etl.sources.pickles.numpy_arrays import ADVICE, FUNCTIONS, INLINE_BYTES
-from routerset.etl.sources.pickles.plain_data import UNIT, PlainData, PlainKey, extent
+from routerset.etl.sources.pickles.plain_data import SMALLER, UNIT, PlainData, PlainKey, extent
 from routerset.etl.sources.pickles.values import Blob, Call, Function, Skeleton, settled
 
 __all__ = ["ArrayRef", "PickleError", "PlainData", "PlainKey", "UnsafePickle", "load_pickle"]
@@ -100,7 +100,7 @@ class _Interpreter:
     def charge(self, elements: int) -> None:
         self.budget -= elements
         if self.budget < 0:
-            raise PickleError(f"found more than {self.max_elements} elements: allow more with max_elements")
+            raise PickleError(f"found more than {self.max_elements} elements: {SMALLER}")
 
     def copy(self, size: int) -> None:
         # no byte that a writer has written needs more than two copies; a hostile file can ask for any number

@@ -1,0 +1,73 @@
+"""Names that hold for every dump format: times, tasks, models, key spaces, metrics."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routerset.etl.sources.base import SourceSpec
+from routerset.etl.sources.names import (
+    iso_timestamp,
+    metric_names,
+    resolve_key_space,
+    resolve_model,
+    resolve_task,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-06-16T10-20-30.123456", "2024-06-16T10:20:30.123456"),
+        ("2024-06-16T10:20:30", "2024-06-16T10:20:30.000000"),
+        ("2023-10-17T19_43_15", None),
+        ("2023-10-17 19:43:15.5", "2023-10-17T19:43:15.500000"),
+        ("details_harness|gsm8k|5_2023-10-17T19-43-15.123.parquet", "2023-10-17T19:43:15.123000"),
+        ("2024-13-16T10:20:30", None),
+        ("2024-06-16", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_iso_timestamp(text: str | None, expected: str | None) -> None:
+    assert iso_timestamp(text) == expected
+
+
+@settings(deadline=None)
+@given(st.datetimes(), st.datetimes())
+def test_iso_timestamps_sort_by_time(one: datetime, other: datetime) -> None:
+    first, second = (iso_timestamp(f"run_{moment.isoformat().replace(':', '-')}") for moment in (one, other))
+    assert first is not None
+    assert second is not None
+    assert (first < second) == (one < other)
+
+
+def test_task_of_the_config_comes_before_the_registry() -> None:
+    spec = SourceSpec("lm_eval", "x", tasks={"gsm8k": "arc", "mine": "mmlu/{subject}", "typo": "nothing"})
+    assert resolve_task("gsm8k", spec) == ("arc", "arc")
+    assert resolve_task("mine", spec) == ("mmlu", "{subject}")
+    assert resolve_task("leaderboard_bbh_snarks", spec) == ("bbh", "snarks")
+    assert resolve_task("typo", spec) is None
+    assert resolve_task("unheard_of", spec) is None
+
+
+def test_models_are_renamed_before_they_are_spelled_out() -> None:
+    spec = SourceSpec("wide", "x", models={"GPT 4": "openai/gpt-4", "a__b": "c__d"})
+    assert resolve_model("GPT 4", spec) == "openai/gpt-4"
+    assert resolve_model("a__b", spec) == "c/d"
+    assert resolve_model("org__name__more", spec) == "org/name__more"
+    assert resolve_model("GPT 5", spec) is None
+
+
+def test_key_space_is_the_format_and_benchmark_unless_named() -> None:
+    assert resolve_key_space(SourceSpec("wide", "x"), "arc") == "wide:arc"
+    assert resolve_key_space(SourceSpec("wide", "x", key_space="mine"), "arc") == "mine"
+
+
+def test_metric_is_the_registry_s_unless_named() -> None:
+    assert metric_names("gsm8k", SourceSpec("wide", "x")) == ("acc", "exact_match")
+    assert metric_names("gsm8k", SourceSpec("wide", "x", metric="em")) == ("em",)

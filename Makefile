@@ -1,6 +1,8 @@
-# `make demo` and `make test` need Python 3.11, git and make; they set up .venv themselves.
+# `make demo` and `make test` need Python 3.11, git and make; they set up .venv themselves, with every extra.
+# `make test PYTHON=python3.13` (3.11 to 3.13) works in a .venv-python3.13 of its own.
 PYTHON ?= python3.11
-VENV := .venv
+NAMED := $(filter command,$(origin PYTHON))
+VENV := .venv$(if $(NAMED),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
@@ -34,10 +36,10 @@ format: $(STAMP)
 
 # torch comes first and alone: any other order lets pip pick a build that brings gigabytes of CUDA packages
 $(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) $(if $(NAMED),,|| python3 -m venv $(VENV))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[all,dev]"
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf .venv* out build *.egg-info

@@ -99,7 +99,7 @@ def make_releases(
             path = build / f"tables/scores/benchmark={name}/part-0.parquet"
             store.write_batches(path, SCORES, score_batches(matrix[chosen], names))
         given = options(previous=previous, accounting=(), skipped_groups=())
-        write_release(build, build / "release", given, store)
+        write_release(build, build / "release", given)
         previous = build / "release"
     return folder / "old/release", folder / "new/release"
 

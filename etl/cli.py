@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import routerset
+from routerset.etl.extras import extra_of
 from routerset.etl.progress import say
-from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, exit_code, message
+from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, USAGE, exit_code, message
 
 EVALUATE = "evaluate"
 
@@ -32,6 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except ModuleNotFoundError as error:
+        extra = extra_of(error.name or "", words[0])
+        if extra is None:
+            raise
+        lack = f"{words[0]} needs {error.name}, which is not installed"
+        say(f"routerset: {lack}: pip install 'routerset[{extra}]'")
+        return USAGE
     except Exception as error:
         found = exit_code(error)
         if found is None:
@@ -128,18 +136,24 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _build(args: argparse.Namespace) -> int:
     from routerset.etl import console as text
-    from routerset.etl.build import build, steps
-    from routerset.etl.config import Runner, RunnerName, load_config
-    from routerset.etl.stages.validate import gate
 
-    config = load_config(args.config)
     if args.dry_run:
-        rows = [[name, "would run" if runs else "up to date"] for name, runs in steps(config, args.out)]
+        from routerset.etl.build import steps
+        from routerset.etl.config import load_config
+
+        stages = steps(load_config(args.config), args.out)
+        rows = [[name, "would run" if runs else "up to date"] for name, runs in stages]
         print(text.table(["stage", "state"], rows))
         return DONE
-    runner = Runner(RunnerName(args.runner), args.workers, args.scheduler)
-    report = lambda stage, state: say(f"{stage:<9}{state}")  # noqa: E731 - one line, one use
-    manifest = build(config, args.out, runner, report, args.only, gate)
+    manifest = routerset.build(
+        args.config,
+        args.out,
+        runner=args.runner,
+        workers=args.workers,
+        scheduler=args.scheduler,
+        only=args.only,
+        report=lambda stage, state: say(f"{stage:<9}{state}"),
+    )
     print(text.accounting(manifest.stages["ingest"].info["accounting"]))
     if "groups" in manifest.stages:
         print("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
@@ -151,28 +165,30 @@ def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                  "routerset validate out/real --format github")  # fmt: skip
     verb.add_argument("path", type=Path, metavar="PATH", help="build, release, table file or raw dump")
     verb.add_argument("--table", metavar="NAME", help="only this table; for a single file, what it holds")
+    verb.add_argument("--config", type=Path, metavar="FILE", help="build config that says what raw dumps are")
     verb.add_argument("--previous", type=Path, metavar="PATH", help="release or build before, for drift")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="folder for results and Data Docs (default: "
+                      "`validation` in a build, else none)")  # fmt: skip
     verb.add_argument("--format", choices=("text", "json", "github"), default="text", help="default: text")
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from routerset.etl.sources.pickles.reader import load_pickle
     from routerset.etl.stages.validate import FOLDER
     from routerset.expectations.errors import Unreadable
     from routerset.expectations.report import annotation, to_github, to_json, to_text
-    from routerset.expectations.validate import validate
 
-    docs = args.path / FOLDER if (args.path / "manifest.json").exists() else None
+    is_build = (args.path / "manifest.json").exists() and (args.path / "tables").is_dir()
+    pages = args.out or (args.path / FOLDER if is_build else None)
     try:
-        outcome = validate(
-            args.path, table=args.table, previous=args.previous, docs=docs, load_pickle=load_pickle
+        found = routerset.validate(
+            args.path, table=args.table, previous=args.previous, config=args.config, out=pages
         )
     except Unreadable as error:
         if args.format == "github":
             print(annotation("error", str(args.path), "unreadable", str(error)))
         raise
-    print({"text": to_text, "json": to_json, "github": to_github}[args.format](outcome))
-    return outcome.exit_code
+    print({"text": to_text, "json": to_json, "github": to_github}[args.format](found))
+    return found.exit_code
 
 
 def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -182,12 +198,7 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from routerset.etl.groups.check import check_groups
-    from routerset.release.reporting.report import check_baselines
-    from routerset.release.verify import verify
-    from routerset.schemas.splits import SPLIT_SCHEMES
-
-    problems = verify(args.release, SPLIT_SCHEMES, [check_groups, check_baselines])
+    problems = routerset.verify(args.release)
     for problem in problems:
         print(problem)
     print(
@@ -217,16 +228,14 @@ def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb = _verb(verbs, "report", _report, "write tables, plots and a page about a release",
                  "routerset report out/real/release --out out/report")  # fmt: skip
     verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
-    verb.add_argument("--out", type=Path, metavar="DIR", help="default: `reports` in the release")
+    verb.add_argument("--out", type=Path, metavar="DIR", default=Path("report"), help="default: report")
     verb.add_argument("--routers", metavar="A,B", help="default: those that need no training")
     verb.add_argument("--sizes", metavar="3,5", default="3,5", help="group sizes (default: 3,5)")
 
 
 def _report(args: argparse.Namespace) -> int:
     from routerset.etl.config import ConfigError
-    from routerset.release.build import seal
     from routerset.release.reporting.report import write_report
-    from routerset.schemas import store
 
     if not all(size.isdigit() for size in args.sizes.split(",")):
         raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
@@ -234,8 +243,7 @@ def _report(args: argparse.Namespace) -> int:
     routers = args.routers.split(",") if args.routers else None
     for path in write_report(args.release, args.out, sizes=sizes, routers=routers):
         print(path)
-    if args.out is None:
-        seal(args.release, store)
+    say(f"report: {args.out.resolve()}")
     return DONE
 
 

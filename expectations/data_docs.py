@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from routerset.expectations.findings import Outcome
+from routerset.expectations.findings import Validation
 from routerset.expectations.report import show
 
 _REMOTE = (
@@ -63,7 +63,7 @@ td:last-child{color:#57606a;font-size:.9em}
 """
 
 
-def make_self_contained(folder: Path, outcome: Outcome) -> None:
+def make_self_contained(folder: Path, outcome: Validation) -> None:
     """Rewrite every page below `folder` in place, so that a browser asks no other host for anything.
 
     The framework's own index is filled in by a remote script; one with all results takes its place. Its fonts
@@ -79,7 +79,7 @@ def make_self_contained(folder: Path, outcome: Outcome) -> None:
     (folder / "index.html").write_text(index_page(outcome, links), encoding="utf-8")
 
 
-def index_page(outcome: Outcome, links: Mapping[str, str]) -> str:
+def index_page(outcome: Validation, links: Mapping[str, str]) -> str:
     """A page with every result, failures first in their suites.
 
     links: `suite/view`, or `release/suite/view`, -> page with the details.

@@ -68,7 +68,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Validation:
     """All results for one path.
 
     skipped: expectations that could not run, as `suite.name: the views that are missing`.

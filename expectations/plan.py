@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import partial
 
-from routerset.expectations.dumps import FORMATS, LoadPickle, Views
-from routerset.expectations.dumps.routereval import read as read_pickles
+from routerset.expectations.dumps import VIEWS
 from routerset.expectations.errors import UnknownTable
 from routerset.expectations.findings import Expectation, Suite
 from routerset.expectations.session import Made, Session
@@ -32,7 +30,7 @@ _NAMES = re.compile(r"\b(?:from|join|in \(from)\s+([a-z_]\w*)")
 
 
 @dataclass(frozen=True)
-class Batch:
+class ViewBatch:
     """Expectations of one suite that share a view."""
 
     suite: Suite
@@ -40,28 +38,19 @@ class Batch:
     expectations: tuple[Expectation, ...]
 
 
-def open_session(target: Target, previous: Target | None, load_pickle: LoadPickle | None) -> Session:
-    """A session with everything that the suites of a target can name."""
-    if target.what is What.DUMP:
-        return Session(target, _dump_builders(target, load_pickle))
+def open_session(target: Target, previous: Target | None) -> Session:
+    """A session with everything that the suites of a target can name; dumps are read now."""
+    if target.read is not None:
+        made = {name: lambda _, table=table: table for name, table in target.read().items()}
+        return Session(target, BUILDERS | made)
     before = None if previous is None else Session(previous, BUILDERS)
     return Session(target, BUILDERS, before)
-
-
-def _dump_builders(target: Target, load_pickle: LoadPickle | None) -> dict[str, Callable[[Session], Made]]:
-    read = FORMATS[target.format].read
-    if load_pickle is not None and read is read_pickles:
-        read = partial(read_pickles, load=load_pickle)
-    made: Views = read(target.dumps, target.root)
-    return {name: lambda _, table=table: table for name, table in made.items()} | {
-        "registry": views.registry,
-    }
 
 
 def suites_for(target: Target, wanted: Collection[str] | None) -> list[Suite]:
     """Suites of a target; the wanted ones, where some are named. Raises UnknownTable."""
     if target.what is What.DUMP:
-        return [DUMPS[target.format]]
+        return [DUMPS]
     if wanted is None and target.what is What.TABLE:
         return [FOLDERS["layout"], FOLDERS[target.parts[0].table]]
     for name in wanted or ():
@@ -70,9 +59,9 @@ def suites_for(target: Target, wanted: Collection[str] | None) -> list[Suite]:
     return [suite for name, suite in FOLDERS.items() if wanted is None or name in wanted]
 
 
-def plan(session: Session, suites: Collection[Suite]) -> tuple[list[Batch], list[str]]:
+def plan(session: Session, suites: Collection[Suite]) -> tuple[list[ViewBatch], list[str]]:
     """Batches to validate, and expectations that cannot run because a table that they need is broken."""
-    batches: list[Batch] = []
+    batches: list[ViewBatch] = []
     skipped: list[str] = []
     for suite in suites:
         by_view: dict[str, list[Expectation]] = {}
@@ -87,12 +76,10 @@ def plan(session: Session, suites: Collection[Suite]) -> tuple[list[Batch], list
             elif session.broken:
                 reasons = "; ".join(f"{name}: {why}" for name, why in sorted(session.broken.items()))
                 skipped.append(f"{suite.name}.{expectation.name}: {reasons}")
-        batches += [Batch(suite, view, tuple(found)) for view, found in by_view.items()]
+        batches += [ViewBatch(suite, view, tuple(found)) for view, found in by_view.items()]
     return batches, skipped
 
 
 def _views(expectation: Expectation) -> Iterator[str]:
     """Views that a query names besides its own."""
-    yield from (
-        name for name in _NAMES.findall(expectation.sql) if name in BUILDERS or name.startswith("dump_")
-    )
+    yield from (name for name in _NAMES.findall(expectation.sql) if name in BUILDERS or name in VIEWS)

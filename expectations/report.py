@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import PurePath
 
-from routerset.expectations.findings import Finding, Outcome, Severity, Value
+from routerset.expectations.findings import Finding, Severity, Validation, Value
 
 WIDTH = 80
 RELEASE = "release/"
 """Before the table and the files of a release inside a build."""
 
 
-def to_text(outcome: Outcome, *, verbose: bool = False) -> str:
+def to_text(outcome: Validation, *, verbose: bool = False) -> str:
     """A table of suites and failures, 80 columns wide, with three examples each.
 
     verbose: list what holds, too.
@@ -38,7 +38,7 @@ def to_text(outcome: Outcome, *, verbose: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _by_suite(outcome: Outcome) -> dict[str, list[Finding]]:
+def _by_suite(outcome: Validation) -> dict[str, list[Finding]]:
     found: dict[str, list[Finding]] = {}
     for finding in outcome.findings:
         found.setdefault(_suite(finding), []).append(finding)
@@ -75,7 +75,7 @@ def _shown(value: Value) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def to_json(outcome: Outcome) -> str:
+def to_json(outcome: Validation) -> str:
     """One JSON object: path, totals, and every result."""
     document = {
         "path": outcome.path,
@@ -87,7 +87,7 @@ def to_json(outcome: Outcome) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)
 
 
-def to_github(outcome: Outcome) -> str:
+def to_github(outcome: Validation) -> str:
     """Workflow commands, one line per failure; empty where all holds.
 
     The file is the one that the first example names, else what was validated.

@@ -13,22 +13,17 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from routerset.expectations.dumps import detect, dump_files, formats
+from routerset.expectations.dumps import NO_DUMPS, DumpReader, ReadDumps
 from routerset.expectations.errors import UnknownTable, Unreadable
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.tables import SCHEMA_VERSION, TABLES
+from routerset.schemas.released import RELEASED
+from routerset.schemas.tables import SCHEMA_VERSION, TABLES, tables_of
 
 JsonObject: TypeAlias = dict[str, Any]
 EMBEDDINGS, DATA, VECTORS = "embeddings", "data", "vectors"
 NAMES = tuple(TABLES)
-STAGES: dict[str, tuple[str, ...]] = {
-    "ingest": ("models", "items", "scores", "runs", "quarantine"),
-    "splits": ("splits",),
-    "groups": ("groups",),
-    "embed": (EMBEDDINGS,),
-    "release": (),
-}
-"""Stage of a build -> the tables that it writes, in the order of the stages."""
+STAGES = (*dict.fromkeys(table.stage for table in TABLES.values()), "release")
+"""Stages of a build that write something to look at, in order."""
 
 
 class What(StrEnum):
@@ -56,7 +51,7 @@ class Part:
 class Target:
     """What is validated. manifest: empty where there is none; stage: of a build that is at work, or none.
 
-    dumps: raw files, and their format.
+    read: reads what is there, where it is raw dumps.
     """
 
     root: Path
@@ -64,38 +59,40 @@ class Target:
     parts: tuple[Part, ...] = ()
     manifest: JsonObject = field(default_factory=dict)
     stage: str | None = None
-    dumps: tuple[Path, ...] = ()
-    format: str = ""
+    read: ReadDumps | None = None
 
     def of(self, table: str) -> tuple[Part, ...]:
         """Files of a table."""
         return tuple(part for part in self.parts if part.table == table)
 
 
-def locate(path: Path, table: str | None = None, stage: str | None = None) -> Target:
+def locate(
+    path: Path, table: str | None = None, stage: str | None = None, dumps: DumpReader = NO_DUMPS
+) -> Target:
     """Find out what a path holds, from names and footers alone.
 
-    table: for a file, the table or dump format that it is. Raises Unreadable, UnknownTable.
+    table: for a file, the table or dump format that it is. dumps: knows raw dumps.
+    Raises Unreadable, UnknownTable.
     """
     if stage is not None and stage not in STAGES:
         raise UnknownTable(f"stage: found {stage!r}, expected one of {', '.join(STAGES)}")
     if not path.exists():
         raise Unreadable(f"{path}: not found; expected a build, a release, a table or a dump")
+    if dumps.configured:
+        return Target(path, What.DUMP, read=dumps.find(path, table))
     if path.is_dir():
-        return _folder(path, table, stage)
+        return _folder(path, table, stage, dumps)
     if table in NAMES:
         return Target(path.parent, What.TABLE, (_part(path, path.parent, str(table)),))
-    if table is not None:
-        if table not in formats():
-            raise UnknownTable(
-                f"--table: found {table!r}, expected a table ({', '.join(NAMES)}) "
-                f"or a dump format ({', '.join(formats())})"
-            )
-        return Target(path.parent, What.DUMP, dumps=(path,), format=table)
-    return _file(path)
+    if table is not None and table not in dumps.formats:
+        raise UnknownTable(
+            f"--table: found {table!r}, expected a table ({', '.join(NAMES)}) "
+            f"or a dump format ({', '.join(dumps.formats)})"
+        )
+    return _file(path, table, dumps)
 
 
-def _folder(path: Path, table: str | None, stage: str | None) -> Target:
+def _folder(path: Path, table: str | None, stage: str | None, dumps: DumpReader) -> Target:
     manifest = _manifest(path / "manifest.json")
     if "release" in manifest:
         return Target(path, What.RELEASE, tuple(_release_parts(path)), manifest)
@@ -108,20 +105,13 @@ def _folder(path: Path, table: str | None, stage: str | None) -> Target:
         )
     if path.name == "tables" and _home(path) == path.parent:
         raise Unreadable(f"{path}: found the tables of a build, expected its folder; validate {path.parent}")
-    wanted = table if table in formats() else None
-    found = dump_files(path, wanted)
-    if not found:
+    read = dumps.find(path, table if table in dumps.formats else None)
+    if read is None:
         raise Unreadable(
-            f"{path}: found no manifest.json, no tables/ and no dump ({', '.join(formats())}); "
+            f"{path}: found no manifest.json, no tables/ and no dump ({', '.join(dumps.formats)}); "
             "expected the folder of a build, a release or dumps"
         )
-    kinds = sorted(set(found.values()))
-    if len(kinds) > 1:
-        raise Unreadable(
-            f"{path}: found dumps of several formats ({', '.join(kinds)}); name one with --table, or "
-            "validate its folder"
-        )
-    return Target(path, What.DUMP, dumps=tuple(sorted(found)), format=kinds[0])
+    return Target(path, What.DUMP, read=read)
 
 
 def _manifest(path: Path) -> JsonObject:
@@ -154,29 +144,18 @@ def _home(path: Path) -> Path | None:
 
 def _build_parts(root: Path, stage: str | None) -> Iterator[Part]:
     """Parquet files of a build; of a stage and those before it, where a stage is named."""
-    upto = list(STAGES).index(stage) + 1 if stage else len(STAGES)
-    tables = [table for names in list(STAGES.values())[:upto] for table in names]
-    for table in tables:
-        single = root / "tables" / f"{table}.parquet"
-        for path in [single] if single.exists() else sorted((root / "tables" / table).rglob("*.parquet")):
-            yield _part(path, root, table)
+    for name in STAGES[: STAGES.index(stage or STAGES[-1]) + 1]:
+        for table in tables_of(name):
+            pattern = f"{table.name}/**/*.parquet" if table.keys else f"{table.name}.parquet"
+            for path in sorted((root / "tables").glob(pattern)):
+                yield _part(path, root, table.name)
 
 
 def _release_parts(root: Path) -> Iterator[Part]:
-    for table in ("models", "groups"):
-        if (root / f"{table}.parquet").exists():
-            yield _part(root / f"{table}.parquet", root, table)
-    for path in sorted((root / "scores").glob("*.parquet")):
-        yield _part(path, root, "scores", {"benchmark": path.stem})
-    for path in sorted((root / DATA).glob("*/*.parquet")):
-        yield _part(path, root, DATA, {"benchmark": path.parent.name, "file_split": path.stem})
-    for path in sorted((root / VECTORS).glob("*/*/*.parquet")):
-        keys = {
-            "encoder": path.parent.parent.name,
-            "benchmark": path.parent.name,
-            "file_split": path.stem,
-        }
-        yield _part(path, root, VECTORS, keys)
+    """Parquet files of a release."""
+    for table in RELEASED.values():
+        for path in sorted(root.glob(table.pattern)):
+            yield _part(path, root, table.name, table.keys_of(path.relative_to(root).as_posix()))
 
 
 def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = None) -> Part:
@@ -194,9 +173,9 @@ def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = N
     return Part(table, path, path.relative_to(root).as_posix(), schema, rows, dict(keys))
 
 
-def _file(path: Path) -> Target:
-    """A single file: a table by its place or its columns, else a dump."""
-    if path.suffix == ".parquet":
+def _file(path: Path, form: str | None, dumps: DumpReader) -> Target:
+    """A single file: a dump where it is called one, else a table by its place or its columns, else a dump."""
+    if path.suffix == ".parquet" and form is None:
         part = _part(path, path.parent, "")
         folders = [*path.parts[:-1], path.stem]
         by_place = [name for name in reversed(folders) if name in NAMES]
@@ -205,15 +184,15 @@ def _file(path: Path) -> Target:
             # the scores of a release are named after their benchmark
             keys = {"benchmark": path.stem} if name == path.parent.name and path.stem in BENCHMARKS else None
             return Target(path.parent, What.TABLE, (_part(path, path.parent, name, keys),))
-    found = detect(path)
-    home = None if found else _home(path)
+    read = dumps.find(path, form)
+    home = None if read else _home(path)
     if home is not None:
         raise Unreadable(
             f"{path}: found a part of {home}, which means nothing without the rest; validate {home}"
         )
-    if found is None:
+    if read is None:
         raise Unreadable(
             f"{path}: found neither a table nor a dump that we know; expected a table ({', '.join(NAMES)}) "
-            f"or a dump ({', '.join(formats())}); say which with --table"
+            f"or a dump ({', '.join(dumps.formats)}); say which with --table"
         )
-    return Target(path.parent, What.DUMP, dumps=(path,), format=found)
+    return Target(path.parent, What.DUMP, read=read)

@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from routerset.expectations.data_docs import make_self_contained
-from routerset.expectations.dumps import LoadPickle
-from routerset.expectations.findings import EXAMPLES, Finding, Outcome, Severity, Value
-from routerset.expectations.plan import Batch, open_session, plan, suites_for
+from routerset.expectations.dumps import NO_DUMPS, DumpReader
+from routerset.expectations.findings import EXAMPLES, Finding, Severity, Validation, Value
+from routerset.expectations.plan import ViewBatch, open_session, plan, suites_for
 from routerset.expectations.report import to_json
 from routerset.expectations.session import Session
 from routerset.expectations.target import What, locate
@@ -41,22 +41,20 @@ def validate(
     docs: Path | None = None,
     stage: str | None = None,
     suites: Collection[str] | None = None,
-    load_pickle: LoadPickle | None = None,
-) -> Outcome:
+    dumps: DumpReader = NO_DUMPS,
+) -> Validation:
     """Run the suites on a build, a release, one table file, or raw dumps.
 
     table: for a folder, the only suite to run; for a file, the table or dump format that it is. previous: the
     release or build before, for drift. docs: folder for results and Data Docs, none by default. stage: of a
     build at work: only what it and the stages before it wrote is looked at, and only it is checked; `release`
-    checks the folder `release`. suites: run these alone. load_pickle: reads RouterEval's pickles without
-    running
-    them; without it only what they ask to import is checked.
+    checks the folder `release`. suites: run these alone. dumps: reads raw dumps; without it none are known.
     Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist.
     """
     inner = path / "release"
     if stage == "release":
         path, stage = inner, None
-    target = locate(path, table, stage)
+    target = locate(path, table, stage, dumps)
     if suites is None and table is not None and path.is_dir() and target.what is not What.DUMP:
         suites = [table]
     if suites is None and stage is not None:
@@ -69,7 +67,7 @@ def validate(
     skipped: list[str] = []
     with _results(docs) as store:
         for each, prefix in targets:
-            session = open_session(each, before, load_pickle)
+            session = open_session(each, before)
             try:
                 batches, left = plan(session, suites_for(each, suites))
                 skipped += [prefix + line for line in left]
@@ -78,7 +76,7 @@ def validate(
                     findings += _run(session, batch, prefix, store)
             finally:
                 _forget(session)
-        outcome = Outcome(str(path), tuple(findings), tuple(skipped))
+        outcome = Validation(str(path), tuple(findings), tuple(skipped))
         if docs is not None and store is not None:
             _write(outcome, docs, store)
     return outcome
@@ -158,7 +156,7 @@ def _register_dialect() -> None:
     registry.register("duckdb.buf", module.__name__, "Dialect")
 
 
-def _run(session: Session, batch: Batch, prefix: str, store: Path | None) -> Iterator[Finding]:
+def _run(session: Session, batch: ViewBatch, prefix: str, store: Path | None) -> Iterator[Finding]:
     """Validate the expectations of one view."""
     gx, context, no_rows = _framework()
     number = next(_numbers)
@@ -308,7 +306,7 @@ def _results(docs: Path | None) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def _write(outcome: Outcome, docs: Path, store: Path) -> None:
+def _write(outcome: Validation, docs: Path, store: Path) -> None:
     """Write results and Data Docs, readable with no network."""
     _, context, _ = _framework()
     site = f"site{next(_numbers)}"

@@ -11,11 +11,13 @@ from routerset.release import layout
 from routerset.release.card import figures, license_text, render_card
 from routerset.release.croissant import croissant
 from routerset.release.diff import Level, Side, compare
-from routerset.release.files import checksums, format_checksums, read_checksums, read_text
-from routerset.release.manifest import Manifest, Writer, read_manifest
+from routerset.release.files import checksums, read_checksums, read_text
+from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.options import AUTO, ReleaseOptions
 from routerset.release.version import changelog, changelog_entry, choose_version
 from routerset.release.write import write_tables
+from routerset.schemas import store
+from routerset.schemas.checksums import format_checksums
 
 __all__ = ["ReleaseOptions", "ReleaseResult", "seal", "write_release"]
 
@@ -33,13 +35,12 @@ def write_release(
     build: Path,
     out: Path,
     options: ReleaseOptions,
-    writer: Writer,
     progress: Callable[[str], None] | None = None,
     reports: Callable[[Path], None] | None = None,
 ) -> ReleaseResult:
     """Write the release of a build; `out` changes in one step, when all is done.
 
-    build: folder with `tables/`. writer: `schemas.store`. progress: told the benchmark at work. reports:
+    build: folder with `tables/`. progress: told the benchmark at work. reports:
     called with the folder of the unfinished release, to add pictures and tables in its `reports/`.
     The same tables and options give the same bytes. Raises ReleaseError, VersionError, ReleaseInputError.
     """
@@ -47,13 +48,13 @@ def write_release(
     _recover(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        manifest = write_tables(build, draft, options, writer, progress or (lambda _: None))
+        manifest = write_tables(build, draft, options, progress or (lambda _: None))
         evaluator = Path(__file__).with_name(layout.EVALUATOR)
         shutil.copytree(
             evaluator, draft / layout.EVALUATOR, ignore=shutil.ignore_patterns("__pycache__", ".*")
         )
-        version, changed = _finish(draft, manifest, options, writer, reports or (lambda _: None))
-        files = seal(draft, writer)
+        version, changed = _finish(draft, manifest, options, reports or (lambda _: None))
+        files = seal(draft)
         if out.exists():
             out.replace(_before(out))
         draft.replace(out)
@@ -62,15 +63,15 @@ def write_release(
     return ReleaseResult(version, files, changed)
 
 
-def seal(release: Path, writer: Writer) -> tuple[str, ...]:
+def seal(release: Path) -> tuple[str, ...]:
     """Show the pictures of `reports/` on the card and write `SHA256SUMS` anew; to call when reports changed.
 
     Returns the relative paths of all files.
     """
     manifest = read_manifest(release)
-    writer.write_text(release / layout.CARD, render_card(manifest, figures(release)))
+    store.write_text(release / layout.CARD, render_card(manifest, figures(release)))
     sums = checksums(release, _known(manifest))
-    writer.write_text(release / layout.CHECKSUMS, format_checksums(sums))
+    store.write_text(release / layout.CHECKSUMS, format_checksums(sums))
     return (*sorted(sums), layout.CHECKSUMS)
 
 
@@ -92,7 +93,6 @@ def _finish(
     draft: Path,
     manifest: Manifest,
     options: ReleaseOptions,
-    writer: Writer,
     reports: Callable[[Path], None],
 ) -> tuple[str, bool]:
     """Choose the version and write texts and reports; returns it, and whether it differs from the previous.
@@ -102,7 +102,7 @@ def _finish(
     """
     if options.previous is None:
         manifest = replace(manifest, version=choose_version(options.version, None, Level.MAJOR))
-        _write_texts(draft, manifest, changelog(changelog_entry(manifest, None, []), None), writer)
+        _write_texts(draft, manifest, changelog(changelog_entry(manifest, None, []), None))
         reports(draft)
         return manifest.version, True
     old = read_manifest(options.previous)
@@ -111,25 +111,25 @@ def _finish(
     if not changes and options.version in (AUTO, old.version):
         # other versions of libraries alone are no reason to publish
         same = replace(manifest, version=old.version, previous=old.previous, libraries=old.libraries)
-        _write_texts(draft, same, history, writer)
+        _write_texts(draft, same, history)
         reports(draft)
-        writer.write_text(draft / layout.CARD, render_card(same, figures(draft)))
+        store.write_text(draft / layout.CARD, render_card(same, figures(draft)))
         if _content(checksums(draft, _known(same))) == _content(read_checksums(options.previous)):
             return same.version, False
     level = max((change.level for change in changes), default=Level.PATCH)
     version = choose_version(options.version, old.version, level)
     manifest = replace(manifest, version=version, previous=old.version)
-    _write_texts(draft, manifest, changelog(changelog_entry(manifest, old, changes), history), writer)
+    _write_texts(draft, manifest, changelog(changelog_entry(manifest, old, changes), history))
     reports(draft)
     return version, True
 
 
-def _write_texts(release: Path, manifest: Manifest, history: str, writer: Writer) -> None:
+def _write_texts(release: Path, manifest: Manifest, history: str) -> None:
     """Everything but the tables, the evaluator, the card and the checksums."""
-    writer.write_json(release / layout.MANIFEST, manifest.to_json())
-    writer.write_json(release / layout.CROISSANT, croissant(manifest))
-    writer.write_text(release / layout.CHANGELOG, history)
-    writer.write_text(release / layout.LICENSE, license_text(manifest))
+    store.write_json(release / layout.MANIFEST, manifest.to_json())
+    store.write_json(release / layout.CROISSANT, croissant(manifest))
+    store.write_text(release / layout.CHANGELOG, history)
+    store.write_text(release / layout.LICENSE, license_text(manifest))
 
 
 def _known(manifest: Manifest) -> dict[str, str]:

@@ -94,7 +94,7 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         groups={name: _groups(manifest, name) for name in benchmarks},
         skipped=_skipped(manifest),
         with_encoder={e: sum(e in b.encoders for b in benchmarks.values()) for e in manifest.encoders},
-        methods={g.method for name in benchmarks for g in manifest.groups(name)},
+        methods={g.method for name in benchmarks for g in benchmarks[name].groups},
         withheld=[BENCHMARKS[name].title for name, b in benchmarks.items() if not b.text_published],
         smallest_test=min(b.splits[manifest.schemes[0]]["test"] for b in benchmarks.values()),
         n_scores=n_scores,
@@ -160,7 +160,7 @@ def _example(manifest: Manifest) -> _Example:
         key=lambda n: (bool(manifest.benchmarks[n].encoders), bool(manifest.benchmarks[n].groups)),
     )
     benchmark = manifest.benchmarks[name]
-    group = min(manifest.groups(name), key=lambda g: g.method != "paper", default=None)
+    group = min(manifest.benchmarks[name].groups, key=lambda g: g.method != "paper", default=None)
     return _Example(name, next(iter(benchmark.encoders), None), group.column if group else None)
 
 
@@ -168,7 +168,7 @@ def _groups(manifest: Manifest, benchmark: str) -> str:
     """Methods and sizes of a benchmark's groups, on one line."""
     found: Mapping[str, list[int]] = {
         method: sorted({g.m for g in groups})
-        for method, groups in groupby(manifest.groups(benchmark), lambda g: g.method)
+        for method, groups in groupby(manifest.benchmarks[benchmark].groups, lambda g: g.method)
     }
     return "; ".join(f"`{method}` m = {', '.join(map(str, ms))}" for method, ms in found.items()) or "none"
 

@@ -14,6 +14,7 @@ from routerset.release import layout
 from routerset.release.files import read_table, reading
 from routerset.release.manifest import BenchmarkEntry, Manifest
 from routerset.release.scores import model_digests, model_records
+from routerset.schemas.groups import columns_of
 from routerset.schemas.tables import Split
 
 SHOWN = 20
@@ -52,7 +53,7 @@ class Side:
 
     def columns(self, benchmark: str) -> list[str]:
         """Columns of the data files that belong to no group."""
-        of_groups = {c for g in self.manifest.benchmarks[benchmark].groups for c in (g, f"{g}_label")}
+        of_groups = columns_of(self.manifest.benchmarks[benchmark].groups)
         with reading(self.folder / layout.data_path(benchmark, Split.TRAIN)) as file:
             return [name for name in file.schema_arrow.names if name not in of_groups]
 
@@ -132,7 +133,7 @@ def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
     before, after = old.manifest.benchmarks[name], new.manifest.benchmarks[name]
     yield from _meaning(name, before, after)
     yield from _sets(name, "column", old.columns(name), new.columns(name))
-    yield from _sets(name, "group", before.groups, after.groups)
+    yield from _sets(name, "group", *([g.column for g in side.groups] for side in (before, after)))
     yield from _sets(name, "encoder", before.encoders, after.encoders)
     data = [layout.data_path(name, split) for split in Split]
     if _differ(old, new, *data):

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import pyarrow as pa
 
 from routerset.release.errors import ReleaseError, ReleaseInputError
-from routerset.release.layout import (
-    GROUPS,
-    GROUPS_SCHEMA,
-    MANIFEST,
-    MODELS,
-    Config,
-    Group,
-    data_path,
-    data_schema,
-    scores_path,
-    vectors_path,
-    vectors_schema,
-)
+from routerset.release.layout import MANIFEST, Config
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.groups import Group
 from routerset.schemas.ids import file_stem_is_safe
+from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 
@@ -34,22 +24,6 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
 _LIBRARIES = ("numpy", "pyarrow", "routerset")
-
-
-class Writer(Protocol):
-    """What writes the files of a release: `schemas.store`, handed in because `release` may not import it.
-
-    Every function writes atomically, and the same bytes for the same content.
-    """
-
-    def write_batches(self, path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
-        """Write tables one after the other into one Parquet file; returns the number of rows."""
-
-    def write_text(self, path: Path, text: str) -> None:
-        """Write a text file, as UTF-8."""
-
-    def write_json(self, path: Path, value: object) -> None:
-        """Write JSON with sorted keys."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +41,8 @@ class BenchmarkEntry:
     """What is in one benchmark.
 
     subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
-    test items whose question is also in train; groups: columns of scores; skipped_groups: rows of the
-    group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
+    test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
+    of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
     runs of which another one of the same model and subset was taken.
     """
 
@@ -87,7 +61,7 @@ class BenchmarkEntry:
     subsets: Mapping[str, int]
     splits: Mapping[str, Mapping[str, int]]
     test_items_in_train: Mapping[str, int]
-    groups: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
 
@@ -116,25 +90,16 @@ class Manifest:
     )
     schema_version: int = SCHEMA_VERSION
 
-    def groups(self, benchmark: str) -> list[Group]:
-        """Groups of one benchmark, in the order of their columns."""
-        return [Group.parse(column) for column in self.benchmarks[benchmark].groups]
-
     def configs(self) -> list[Config]:
         """Every argument of `load_dataset`: per benchmark data, vectors and scores; then the rest."""
         found = []
         for name, benchmark in self.benchmarks.items():
-            groups = self.groups(name)
-            files = {split: data_path(name, split) for split in Split}
-            found.append(Config(name, files, data_schema(self.schemes, groups), name))
+            found.append(_config("data", data_schema(self.schemes, benchmark.groups), benchmark=name))
             for encoder in benchmark.encoders:
-                files = {split: vectors_path(encoder, name, split) for split in Split}
-                schema = vectors_schema(self.dimension(encoder), groups)
-                found.append(Config(f"{name}-{encoder}", files, schema, name))
-            found.append(Config(f"scores-{name}", {Split.TRAIN: scores_path(name)}, SCORES, name))
-        found.append(Config("models", {Split.TRAIN: MODELS}, MODELS_SCHEMA))
-        found.append(Config("groups", {Split.TRAIN: GROUPS}, GROUPS_SCHEMA))
-        return found
+                schema = vectors_schema(self.dimension(encoder), benchmark.groups)
+                found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
+            found.append(_config("scores", SCORES, benchmark=name))
+        return [*found, _config("models", MODELS_SCHEMA), _config("groups", GROUPS_SCHEMA)]
 
     def dimension(self, encoder: str) -> int:
         """Length of an encoder's vectors."""
@@ -150,7 +115,10 @@ class Manifest:
             "release": {"name": self.name, "version": self.version, "previous": self.previous},
             "schemes": list(self.schemes),
             "seed": self.seed,
-            "benchmarks": {name: asdict(b) for name, b in self.benchmarks.items()},
+            "benchmarks": {
+                name: {**asdict(b), "groups": [group.row for group in b.groups]}
+                for name, b in self.benchmarks.items()
+            },
             "encoders": dict(self.encoders),
             "n_models": self.n_models,
             "tables": {path: asdict(t) for path, t in self.tables.items()},
@@ -210,12 +178,23 @@ def _check(manifest: Manifest) -> None:
             _ = benchmark.splits[scheme], benchmark.test_items_in_train[scheme]
 
 
+def _config(table: str, schema: pa.Schema, **keys: str) -> Config:
+    """The config of one partition of a table, all sides of it."""
+    row = RELEASED[table]
+    sides = Split if "file_split" in row.keys else (Split.TRAIN,)
+    files = {side: row.at(**keys, file_split=side) for side in sides}
+    return Config(row.config.format(**keys), files, schema, keys.get("benchmark"))
+
+
 def registry_order(benchmark: str) -> tuple[int, str]:
     """Sort key of benchmarks: the registry's order first, then unknown ones by name."""
     names = list(BENCHMARKS)
     return (names.index(benchmark) if benchmark in BENCHMARKS else len(names), benchmark)
 
 
-def _benchmark(entry: dict[str, object]) -> BenchmarkEntry:
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    return BenchmarkEntry(**fields)  # type: ignore[arg-type]
+def _benchmark(entry: dict[str, Any]) -> BenchmarkEntry:
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
+    fields["groups"] = tuple(map(Group.of_row, entry["groups"]))
+    return BenchmarkEntry(**fields)

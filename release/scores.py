@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 
 from routerset.release.errors import ReleaseError
 from routerset.release.files import reading
-from routerset.release.layout import MISSING
+from routerset.schemas.matrix import Chunk, chunks, to_matrix
 
 FIXED_POINT = 1 << 24
 """Sums of scores are exact integers in these units, so that a mean is the same on every machine."""
@@ -34,49 +34,33 @@ class ScoreSummary:
     arrow_bytes: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Chunk:
-    """Records of one row group. models: names; codes: int32, model of each record."""
-
-    models: list[str]
-    codes: np.ndarray
-    items: np.ndarray
-    scores: np.ndarray
-
-    def runs(self) -> Iterator[tuple[str, slice]]:
-        """Consecutive records of one model."""
-        starts = np.flatnonzero(np.diff(self.codes, prepend=-1)).tolist()
-        for start, stop in zip(starts, [*starts[1:], len(self.codes)], strict=True):
-            yield self.models[self.codes[start]], slice(start, stop)
-
-
 def read_scores(path: Path, members: Sequence[str], n_items: int) -> tuple[np.ndarray, ScoreSummary]:
     """Scores of some models as a matrix, and a summary of all.
 
     path: a Parquet file of table `scores`, sorted by model and item; members: distinct models.
-    Returns (members, n_items), uint8 of 0, 1 and MISSING while every score is 0 or 1, else float32 with
-    NaN where missing. Raises ReleaseError for an item that does not exist, or a member without any score.
+    Returns (members, n_items) as `schemas.matrix.to_matrix` does: uint8 while every score of the file is 0
+    or 1. Raises ReleaseError for an item that does not exist, or a member without any score.
     """
-    row_of = {model: row for row, model in enumerate(members)}
-    matrix = np.full((len(members), n_items), MISSING, np.uint8)
     counts: dict[str, int] = {}
     total = 0
-    for chunk in _chunks(path):
-        outside = np.flatnonzero((chunk.items < 0) | (chunk.items >= n_items))
-        if len(outside):
-            raise ReleaseError(
-                f"{path}: found item {chunk.items[outside[0]]}, expected 0 to {n_items - 1}; "
-                "scores and items come from different builds: build again"
-            )
-        total += int(np.rint(chunk.scores * np.float32(FIXED_POINT)).astype(np.int64).sum())
-        found = np.bincount(chunk.codes, minlength=len(chunk.models)).tolist()
-        for model, n in zip(chunk.models, found, strict=True):
-            counts[model] = counts.get(model, 0) + n
-        if matrix.dtype == np.uint8 and not ((chunk.scores == 0) | (chunk.scores == 1)).all():
-            matrix = np.where(matrix == MISSING, np.float32(np.nan), matrix.astype(np.float32))
-        rows = np.array([row_of.get(model, -1) for model in chunk.models])[chunk.codes]
-        kept = rows >= 0
-        matrix[rows[kept], chunk.items[kept]] = chunk.scores[kept]
+
+    def counted(found: Iterable[Chunk]) -> Iterator[Chunk]:
+        nonlocal total
+        for chunk in found:
+            outside = np.flatnonzero((chunk.items < 0) | (chunk.items >= n_items))
+            if len(outside):
+                raise ReleaseError(
+                    f"{path}: found item {chunk.items[outside[0]]}, expected 0 to {n_items - 1}; "
+                    "scores and items come from different builds: build again"
+                )
+            total += int(np.rint(chunk.scores * np.float32(FIXED_POINT)).astype(np.int64).sum())
+            numbers = np.bincount(chunk.codes, minlength=len(chunk.models)).tolist()
+            for model, n in zip(chunk.models, numbers, strict=True):
+                counts[model] = counts.get(model, 0) + n
+            yield chunk
+
+    with reading(path) as file:
+        _, matrix = to_matrix(counted(chunks(file)), n_items, members)
     absent = sorted(set(members) - set(counts))
     if absent:
         raise ReleaseError(
@@ -117,14 +101,6 @@ def model_records(path: Path, models: Collection[str]) -> dict[str, dict[int, fl
     return records
 
 
-def _chunks(path: Path) -> Iterator[_Chunk]:
+def _chunks(path: Path) -> Iterator[Chunk]:
     with reading(path) as file:
-        for group in range(file.num_row_groups):
-            for batch in file.read_row_group(group, columns=["model_id", "item", "score"]).to_batches():
-                models = batch["model_id"]
-                yield _Chunk(
-                    models.dictionary.to_pylist(),
-                    models.indices.to_numpy(),
-                    batch["item"].to_numpy(),
-                    batch["score"].to_numpy(),
-                )
+        yield from chunks(file)

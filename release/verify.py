@@ -12,14 +12,16 @@ import pyarrow.compute as pc
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseError
-from routerset.release.files import files, read_checksums, read_table, reading, sha256
-from routerset.release.layout import Config, Group
+from routerset.release.files import read_checksums, read_table, reading
+from routerset.release.layout import Config
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.scores import read_scores
+from routerset.schemas.checksums import files
+from routerset.schemas.groups import Group
+from routerset.schemas.released import data_schema, split_column
+from routerset.schemas.splits import SPLIT_SCHEMES
+from routerset.schemas.store import sha256
 from routerset.schemas.tables import Split
-
-SplitRule = Callable[[Sequence[str], Sequence[str], int], Mapping[Split, np.ndarray]]
-"""Gives the items of every side, from family ids and subsets in canonical order, and the seed."""
 
 _FETCH = "fetch the release again"
 _REBUILD = "do not use this release; build it again"
@@ -41,13 +43,12 @@ class Problem:
 Check = Callable[[Path], Iterable[Problem]]
 
 
-def verify(release: Path, schemes: Mapping[str, SplitRule], more: Sequence[Check] = ()) -> list[Problem]:
+def verify(release: Path, more: Sequence[Check] = ()) -> list[Problem]:
     """All problems of a release folder; none where it is what its build made.
 
     Recomputes checksums, counts, splits, columns of scores and selection vectors, and checks that data,
     vectors, groups and scores fit each other. Where a file is damaged, what depends on it is left alone.
-    schemes: rules to compute the splits again, such as `schemas.splits.SPLIT_SCHEMES`. more: further checks,
-    such as of groups and baseline cells; they run where nothing else is wrong.
+    more: further checks, such as of groups and baseline cells; they run where nothing else is wrong.
     """
     try:
         sums, manifest = read_checksums(release), read_manifest(release)
@@ -61,7 +62,7 @@ def verify(release: Path, schemes: Mapping[str, SplitRule], more: Sequence[Check
         for name in manifest.benchmarks:
             configs = [config for config in manifest.configs() if config.benchmark == name]
             if not damaged.intersection(path for config in configs for path in config.files.values()):
-                checks = _benchmark(_Benchmark(release, manifest, name), configs, schemes)
+                checks = _benchmark(_Benchmark(release, manifest, name), configs)
                 problems += _attempt(f"data/{name}", checks)
     return problems or [problem for check in more for problem in check(release)]
 
@@ -123,12 +124,10 @@ class _Benchmark:
         return read_table(self.release / layout.data_path(self.name, split), columns)
 
 
-def _benchmark(
-    benchmark: _Benchmark, configs: Sequence[Config], schemes: Mapping[str, SplitRule]
-) -> Iterator[Problem]:
+def _benchmark(benchmark: _Benchmark, configs: Sequence[Config]) -> Iterator[Problem]:
     release, manifest, name = benchmark.release, benchmark.manifest, benchmark.name
     wrong = [p for config in configs for p in _schemas(release, config, manifest)]
-    wrong = wrong or list(_items(benchmark, schemes))
+    wrong = wrong or list(_items(benchmark))
     yield from wrong
     if wrong:
         return
@@ -137,7 +136,9 @@ def _benchmark(
     members = layout.members_of(groups.filter(pc.equal(groups["benchmark"], name)), layout.GROUPS)
     models = sorted({model for candidates in members.values() for model in candidates})
     matrix, summary = read_scores(release / path, models, entry.n_items)
-    yield from _same(layout.GROUPS, f"groups of {name}", [g.column for g in members], [*entry.groups])
+    yield from _same(
+        layout.GROUPS, f"groups of {name}", [g.column for g in members], [g.column for g in entry.groups]
+    )
     yield from _same(path, "models", summary.models, entry.n_models)
     yield from _same(path, "records", summary.records, entry.n_scores)
     yield from _same(path, "complete models", summary.complete, entry.n_models_complete)
@@ -161,11 +162,11 @@ def _schemas(release: Path, config: Config, manifest: Manifest) -> Iterator[Prob
         yield from _same(path, "rows", rows, manifest.tables[path].rows)
 
 
-def _items(benchmark: _Benchmark, schemes: Mapping[str, SplitRule]) -> Iterator[Problem]:
+def _items(benchmark: _Benchmark) -> Iterator[Problem]:
     """Items, texts and splits of one benchmark against the manifest and the rules."""
     manifest, name = benchmark.manifest, benchmark.name
     entry = manifest.benchmarks[name]
-    columns = layout.data_schema(manifest.schemes, ()).names
+    columns = data_schema(manifest.schemes, ()).names
     sides = {split: benchmark.items(split, columns) for split in Split}
     for split, table in sides.items():
         yield from _side(layout.data_path(name, split), split, table, manifest, entry.text_published)
@@ -182,10 +183,10 @@ def _items(benchmark: _Benchmark, schemes: Mapping[str, SplitRule]) -> Iterator[
         yield from _same(where, f"scheme {scheme}:", counts, dict(entry.splits[scheme]))
         leaked = layout.leaked(everything, scheme)
         yield from _same(where, f"scheme {scheme}: leaked", leaked, entry.test_items_in_train[scheme])
-        if scheme not in schemes:
-            yield Problem(where, f"scheme {scheme}", f"one of {', '.join(schemes)}", "update routerset")
+        if scheme not in SPLIT_SCHEMES:
+            yield Problem(where, f"scheme {scheme}", f"one of {', '.join(SPLIT_SCHEMES)}", "update routerset")
             continue
-        rule = schemes[scheme](families, subsets, manifest.seed)
+        rule = SPLIT_SCHEMES[scheme].split(families, subsets, manifest.seed)
         moved = sum(len(np.setdiff1d(rule[split], rows)) for split, rows in found.items())
         yield from _same(where, f"scheme {scheme}: items on the wrong side:", moved, 0)
 
@@ -194,7 +195,7 @@ def _side(where: str, split: Split, table: pa.Table, manifest: Manifest, text: b
     """One data file by itself: order, side and withheld text."""
     if (np.diff(table["item"].to_numpy()) <= 0).any():
         yield Problem(where, "items out of order", "ascending numbers")
-    first = layout.split_column(manifest.schemes[0])
+    first = split_column(manifest.schemes[0])
     others = sorted(set(table[first].to_pylist()) - {split.value})
     yield from _same(where, f"column {first} with", others, [])
     if not text:

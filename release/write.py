@@ -14,13 +14,15 @@ import pyarrow.compute as pc
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseError, ReleaseInputError
-from routerset.release.files import read_table, sha256
-from routerset.release.layout import Group
-from routerset.release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, Writer, registry_order
+from routerset.release.files import read_table
+from routerset.release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, registry_order
 from routerset.release.options import ReleaseOptions
 from routerset.release.scores import ScoreSummary, read_scores
+from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
-from routerset.schemas.tables import Split
+from routerset.schemas.groups import Group, Members
+from routerset.schemas.released import GROUPS_SCHEMA, data_schema, vectors_schema
+from routerset.schemas.tables import TABLES, Split
 
 CELLS = 1 << 22
 """Scores of candidates in one row group at most: 20 MB with their labels."""
@@ -31,24 +33,23 @@ WORKERS = 2
 
 
 def write_tables(
-    build: Path, release: Path, options: ReleaseOptions, writer: Writer, progress: Callable[[str], None]
+    build: Path, release: Path, options: ReleaseOptions, progress: Callable[[str], None]
 ) -> Manifest:
     """Write every table of a release, benchmark by benchmark; returns its manifest, still without a version.
 
     Raises ReleaseInputError for a missing table, ReleaseError for tables that do not fit each other.
     """
-    source = build / "tables"
-    names = sorted(_partitions(source / "items", "benchmark"), key=registry_order)
+    names = sorted(_values(build, "items"), key=registry_order)
     if not names:
-        raise ReleaseInputError(f"{source / 'items'}: no benchmark found; run `routerset build` first")
-    runs = read_table(source / "runs.parquet")
+        raise ReleaseInputError(f"{build / 'tables/items'}: no benchmark found; run `routerset build` first")
+    runs = read_table(build / TABLES["runs"].path())
     entries: dict[str, BenchmarkEntry] = {}
     tables: dict[str, TableEntry] = {}
-    members: dict[str, layout.Members] = {}
+    members: dict[str, Members] = {}
     dimensions: dict[str, int] = {}
     for name in names:
         progress(name)
-        benchmark = _load(source, name, options.schemes)
+        benchmark = _load(build, name, options.schemes)
         for encoder, vectors in benchmark.vectors.items():
             size = vectors["vector"].type.list_size
             if dimensions.setdefault(encoder, size) != size:
@@ -56,14 +57,14 @@ def write_tables(
                     f"embeddings, encoder {encoder}: found {size} numbers a vector for {name}, expected "
                     f"{dimensions[encoder]} as before; embed again"
                 )
-        tables |= _write_benchmark(benchmark, release, writer)
+        tables |= _write_benchmark(benchmark, release)
         path = layout.scores_path(name)
         tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
         members[name] = benchmark.members
         entries[name] = _entry(benchmark, runs, options.skipped_groups)
-    tables[layout.MODELS] = _copy(source / "models.parquet", release, layout.MODELS)
+    tables[layout.MODELS] = _copy(build / TABLES["models"].path(), release, layout.MODELS)
     groups = layout.groups_table(members)
-    tables[layout.GROUPS] = _write(release, layout.GROUPS, layout.GROUPS_SCHEMA, iter([groups]), writer)
+    tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
     return Manifest(
         name=options.name,
         version="",
@@ -93,27 +94,26 @@ class _Benchmark:
     vectors: Mapping[str, pa.Table]
 
 
-def _load(source: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
+def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
     if name not in BENCHMARKS:
         raise ReleaseError(f"{name}: not in the registry; add a row to schemas/benchmarks.py")
-    part = f"benchmark={name}/part-0.parquet"
-    items = read_table(source / "items" / part)
-    splits = {s: read_table(source / "splits" / f"scheme={s}" / part) for s in schemes}
+    items = read_table(build / TABLES["items"].path(benchmark=name))
+    splits = {s: read_table(build / TABLES["splits"].path(scheme=s, benchmark=name)) for s in schemes}
     columns = layout.item_columns(name, items, splits, BENCHMARKS[name].publish_text)
     members: dict[Group, list[str]] = {}
-    for method in sorted(_partitions(source / "groups", "method")):
-        path = source / "groups" / f"method={method}" / part
+    for method in sorted(_values(build, "groups")):
+        path = build / TABLES["groups"].path(method=method, benchmark=name)
         if path.exists():
             table = read_table(path)
             table = table.append_column("method", pa.repeat(method, table.num_rows))
             members |= layout.members_of(table, f"{path}")
     models = sorted({model for candidates in members.values() for model in candidates})
     row_of = {model: row for row, model in enumerate(models)}
-    scores = source / "scores" / part
+    scores = build / TABLES["scores"].path(benchmark=name)
     matrix, summary = read_scores(scores, models, items.num_rows)
     vectors = {}
-    for encoder in sorted(_partitions(source / "embeddings", "encoder")):
-        path = source / "embeddings" / f"encoder={encoder}" / part
+    for encoder in sorted(_values(build, "embeddings")):
+        path = build / TABLES["embeddings"].path(encoder=encoder, benchmark=name)
         if path.exists():
             vectors[encoder] = read_table(path)
             if not vectors[encoder]["item"].equals(items["item"]):
@@ -125,21 +125,21 @@ def _load(source: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
     return _Benchmark(name, columns, schemes, members, rows, matrix, summary, scores, vectors)
 
 
-def _write_benchmark(benchmark: _Benchmark, release: Path, writer: Writer) -> dict[str, TableEntry]:
+def _write_benchmark(benchmark: _Benchmark, release: Path) -> dict[str, TableEntry]:
     """Write data and vectors of every split; returns an entry per file."""
     jobs: list[tuple[str, pa.Schema, pa.Table, np.ndarray]] = []
     groups = list(benchmark.members)
     for split in Split:
         rows = layout.rows_of(benchmark.columns, benchmark.schemes[0], split)
         path = layout.data_path(benchmark.name, split)
-        jobs.append((path, layout.data_schema(benchmark.schemes, groups), benchmark.columns, rows))
+        jobs.append((path, data_schema(benchmark.schemes, groups), benchmark.columns, rows))
         for encoder, table in benchmark.vectors.items():
             own = benchmark.columns.select(["item_id", "subset"]).append_column("embedding", table["vector"])
             path = layout.vectors_path(encoder, benchmark.name, split)
-            jobs.append((path, layout.vectors_schema(table["vector"].type.list_size, groups), own, rows))
+            jobs.append((path, vectors_schema(table["vector"].type.list_size, groups), own, rows))
     with ThreadPoolExecutor(WORKERS) as pool:
         entries = pool.map(
-            lambda job: _write(release, job[0], job[1], _row_groups(benchmark, job[2], job[3]), writer), jobs
+            lambda job: _write(release, job[0], job[1], _row_groups(benchmark, job[2], job[3])), jobs
         )
         return {job[0]: entry for job, entry in zip(jobs, entries, strict=True)}
 
@@ -156,9 +156,7 @@ def _row_groups(benchmark: _Benchmark, own: pa.Table, rows: np.ndarray) -> Itera
         yield table
 
 
-def _write(
-    release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Table], writer: Writer
-) -> TableEntry:
+def _write(release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Table]) -> TableEntry:
     size = 0
 
     def measured() -> Iterator[pa.Table]:
@@ -167,8 +165,8 @@ def _write(
             size += table.nbytes
             yield table
 
-    rows = writer.write_batches(release / path, schema, measured())
-    return TableEntry(sha256(release / path), rows, (release / path).stat().st_size, size)
+    rows = store.write_batches(release / path, schema, measured())
+    return TableEntry(store.sha256(release / path), rows, (release / path).stat().st_size, size)
 
 
 def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None = None) -> TableEntry:
@@ -176,7 +174,7 @@ def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None =
     rows, size = (summary.records, summary.arrow_bytes) if summary else _measure(source)
     (release / path).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, release / path)
-    return TableEntry(sha256(release / path), rows, (release / path).stat().st_size, size)
+    return TableEntry(store.sha256(release / path), rows, (release / path).stat().st_size, size)
 
 
 def _measure(path: Path) -> tuple[int, int]:
@@ -208,7 +206,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
             for scheme in benchmark.schemes
         },
         test_items_in_train={scheme: layout.leaked(columns, scheme) for scheme in benchmark.schemes},
-        groups=tuple(group.column for group in benchmark.members),
+        groups=tuple(benchmark.members),
         skipped_groups=tuple(
             {key: value for key, value in row.items() if key != "benchmark"}
             for row in skipped
@@ -234,6 +232,8 @@ def _describe(encoder: str, options: ReleaseOptions) -> Row:
     return {key: value for key, value in known.items() if key not in ("name", "package")}
 
 
-def _partitions(folder: Path, key: str) -> list[str]:
-    """Values of a partition key below a table's folder."""
-    return [p.name.removeprefix(f"{key}=") for p in folder.glob(f"{key}=*") if p.is_dir()]
+def _values(build: Path, table: str) -> list[str]:
+    """Values that the first partition key of a table takes in a build."""
+    key = TABLES[table].keys[0]
+    folders = (build / "tables" / table).glob(f"{key}=*")
+    return [folder.name.removeprefix(f"{key}=") for folder in folders if folder.is_dir()]

@@ -1,5 +1,113 @@
-"""routerset: the data behind LLM routing."""
+"""routerset: the data behind LLM routing, from leaderboard dumps to a versioned benchmark.
+
+    import routerset
+
+    routerset.build("configs/real.toml", "out/real")
+    assert not routerset.validate("out/real").errors
+    assert not routerset.verify("out/real/release")
+    release = routerset.load_release("out/real/release")
+    print(routerset.evaluate(release, ["knn", "best_single", "oracle"], sizes=[3, 5]).table())
+
+Importing it costs next to nothing: each function imports what it needs when it is called. `load_release`,
+`evaluate` and `verify` run in the base install; `validate` needs the extra `gate`, `build` the extras `build`
+and, for encoders, `embed`.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from routerset.etl.manifest import Manifest
+    from routerset.expectations.findings import Validation
+    from routerset.release.evaluator import evaluate, load_release
+    from routerset.release.verify import Problem
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "build", "evaluate", "load_release", "validate", "verify"]
+
+
+def __getattr__(name: str) -> object:
+    """The evaluator's functions, on first use: it ships alone, so they are defined there."""
+    if name in ("evaluate", "load_release"):
+        from routerset.release import evaluator
+
+        return getattr(evaluator, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def build(
+    config: str | Path,
+    out: str | Path,
+    *,
+    runner: str = "direct",
+    workers: int = 1,
+    scheduler: str | None = None,
+    only: str | None = None,
+    report: Callable[[str, str], None] = lambda stage, state: None,
+) -> Manifest:
+    """Bring the build in `out` up to date with its dumps and config, through all stages and their gate.
+
+    config: a TOML file; relative paths in it are taken from its folder. runner: `direct` or `dask`.
+    workers: processes of a local run. scheduler: address of a Dask cluster. only: run this stage alone.
+    report: told what becomes of every stage, such as ("ingest", "running").
+    Returns the manifest: per stage its files with rows and SHA-256, and the accounting of records.
+    Raises ConfigError for a wrong config or an unknown stage, and what `etl.build.build` raises; errors
+    that a user can act on have an `exit_code`, that of the command line.
+    """
+    from routerset.etl.build import build
+    from routerset.etl.config import Runner, RunnerName, load_config
+    from routerset.etl.stages.validate import gate
+
+    where = Runner(RunnerName(runner), workers, scheduler)
+    return build(load_config(Path(config)), Path(out), where, report, only, gate)
+
+
+def validate(
+    path: str | Path,
+    *,
+    table: str | None = None,
+    previous: str | Path | None = None,
+    config: str | Path | None = None,
+    out: str | Path | None = None,
+) -> Validation:
+    """Run the expectation suites on a build, a release, a table file or raw dumps; writes nothing else.
+
+    table: for a folder, the only suite to run; for a file, the table or dump format that it is.
+    previous: the release or build before, for drift.
+    config: a build config that says what raw dumps are. out: folder for results and Data
+    Docs, none by default.
+    Returns every finding; its `errors` are what stops a build, its `warnings` do not.
+    Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist.
+    """
+    from routerset.etl.config import load_config
+    from routerset.etl.trial import dump_reader
+    from routerset.expectations.validate import validate
+
+    return validate(
+        Path(path),
+        table=table,
+        previous=None if previous is None else Path(previous),
+        docs=None if out is None else Path(out),
+        dumps=dump_reader(None if config is None else load_config(Path(config))),
+    )
+
+
+def verify(release: str | Path) -> list[Problem]:
+    """Recompute checksums, counts, splits, groups and published baseline cells of a release.
+
+    Returns all problems, each with the file, what was found and what was expected; none where the release
+    is what its build made. A folder that is no release is a problem too, not an error.
+    """
+    from routerset.etl.groups.check import check_groups
+    from routerset.release.reporting.baselines import check_baselines
+    from routerset.release.verify import verify
+
+    return verify(Path(release), [check_groups, check_baselines])

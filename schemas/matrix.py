@@ -1,28 +1,125 @@
-"""The scores of one benchmark as a matrix: what groups are chosen on."""
+"""The scores of one benchmark as a matrix, read from Parquet in one pass, a row group at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 MISSING = 255
 """No score, in a matrix of uint8; in a matrix of floats it is NaN."""
 
 
-@dataclass(frozen=True)
-class ScoreMatrix:
-    """Scores of the models that take part.
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Records of one row group. models: different names; codes: place of each record's model among them."""
 
-    models: ids, ascending. scores: (models, items), uint8 where all scores are 0 or 1, else float32.
-    left_out: number of models that do not cover enough items.
+    models: list[str]
+    codes: np.ndarray
+    items: np.ndarray
+    scores: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def only(self, wanted: np.ndarray) -> Chunk:
+        """The records where `wanted` holds."""
+        if wanted.all():
+            return self
+        return replace(self, codes=self.codes[wanted], items=self.items[wanted], scores=self.scores[wanted])
+
+    def runs(self) -> Iterator[tuple[str, slice]]:
+        """Consecutive records of one model."""
+        starts = np.flatnonzero(np.diff(self.codes, prepend=-1)).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(self.codes)], strict=True):
+            yield self.models[self.codes[start]], slice(start, stop)
+
+
+def chunks(file: pq.ParquetFile, nulls: bool = False, order_alone: bool = False) -> Iterator[Chunk]:
+    """Row groups of a file of table `scores`, about a million records each.
+
+    nulls: tolerate them, as code -1 and NaN; else they raise ArrowInvalid. order_alone: without the scores.
+    """
+    names = ["model_id", "item"] if order_alone else ["model_id", "item", "score"]
+    for group in range(file.num_row_groups):
+        models, *numbers = map(_whole, file.read_row_group(group, columns=names).select(names).columns)
+        if not pa.types.is_dictionary(models.type):
+            models = models.dictionary_encode()
+        codes = models.indices.fill_null(-1) if nulls else models.indices
+        arrays = [column.to_numpy(zero_copy_only=not nulls) for column in (codes, *numbers)]
+        yield Chunk(models.dictionary.to_pylist(), *arrays)
+
+
+def to_matrix(
+    found: Iterable[Chunk], n_items: int, members: Sequence[str] | None = None
+) -> tuple[list[str], np.ndarray]:
+    """Models, and their scores (models, items): uint8 while all are 0 or 1, else float32; see MISSING.
+
+    found: records of items below `n_items`. members: the models that are wanted, in this order; by default
+    all, in the order in which they come.
+    """
+    rows = {model: row for row, model in enumerate(members or ())}
+    matrix = np.full((len(rows), n_items), MISSING, np.uint8)
+    for chunk in found:
+        if members is None:
+            for model in chunk.models:
+                rows.setdefault(model, len(rows))
+        if len(rows) > len(matrix):
+            # room for as many again: every row is copied about once, however many chunks there are
+            larger = np.full(
+                (max(len(rows), 2 * len(matrix)), n_items),
+                MISSING if matrix.dtype == np.uint8 else np.nan,
+                matrix.dtype,
+            )
+            larger[: len(matrix)] = matrix
+            matrix = larger
+        if matrix.dtype == np.uint8 and not ((chunk.scores == 0) | (chunk.scores == 1)).all():
+            matrix = as_floats(matrix)
+        row = np.array([*(rows.get(model, -1) for model in chunk.models), -1], np.int32)[chunk.codes]
+        part = chunk.only(row >= 0)
+        matrix[row[row >= 0], part.items] = part.scores.astype(matrix.dtype)
+    return list(rows), matrix[: len(rows)]
+
+
+def missing(scores: np.ndarray) -> np.ndarray:
+    """Where a matrix of scores, uint8 or float, holds none."""
+    absent: np.ndarray = scores == MISSING if scores.dtype == np.uint8 else np.isnan(scores)
+    return absent
+
+
+def as_floats(scores: np.ndarray) -> np.ndarray:
+    """A matrix of scores as float32, NaN where there is none."""
+    if scores.dtype != np.uint8:
+        return scores
+    return np.where(scores == MISSING, np.float32(np.nan), scores.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMatrix:
+    """Scores of models.
+
+    models: ids, ascending. scores: (models, items), as `to_matrix` gives them. left_out: number of models
+    that do not cover enough items.
     """
 
     models: tuple[str, ...]
     scores: np.ndarray
-    left_out: int
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, found: Iterable[Chunk], n_items: int) -> ScoreMatrix:
+        """Matrix of all models in some chunks."""
+        names, scores = to_matrix(found, n_items)
+        order = sorted(range(len(names)), key=names.__getitem__)
+        same = order == list(range(len(names)))
+        return cls(tuple(names[row] for row in order), scores if same else scores[order])
+
+    @property
+    def coverage(self) -> np.ndarray:
+        """Number of items that each model has a score on."""
+        found: np.ndarray = (~missing(self.scores)).sum(axis=1)
+        return found
 
 
 def read_matrix(path: Path, n_items: int, min_coverage: float = 1.0) -> ScoreMatrix:
@@ -30,31 +127,15 @@ def read_matrix(path: Path, n_items: int, min_coverage: float = 1.0) -> ScoreMat
 
     A score that is missing under a lower coverage counts as 0 for the choice of groups, nowhere else.
     """
-    file = pq.ParquetFile(path)
-    rows: dict[str, int] = {}
-    blocks = []
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group).combine_chunks()
-        column = table["model_id"].chunk(0)
-        names = column.dictionary.to_pylist()
-        fresh = [name for name in names if name not in rows]
-        rows |= {name: len(rows) + i for i, name in enumerate(fresh)}
-        row = np.array([rows[name] for name in names])[column.indices.to_numpy()]
-        scores = table["score"].to_numpy()
-        packed = scores.astype(np.uint8)
-        blocks.append((row, table["item"].to_numpy(), packed if np.array_equal(packed, scores) else scores))
-    binary = all(values.dtype == np.uint8 for *_, values in blocks)
-    matrix = np.full((len(rows), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32)
-    while blocks:
-        row, item, values = blocks.pop()
-        matrix[row, item] = values
-    missing = matrix == MISSING if binary else np.isnan(matrix)
-    complete = (~missing).sum(axis=1) >= min_coverage * n_items
-    matrix[missing] = 0
-    names = [name for name, whole in zip(rows, complete.tolist(), strict=True) if whole]
-    order = sorted(range(len(names)), key=names.__getitem__)
-    kept = np.flatnonzero(complete)[order]
-    same = np.array_equal(kept, np.arange(len(rows)))
-    return ScoreMatrix(
-        tuple(names[i] for i in order), matrix if same else matrix[kept], int((~complete).sum())
-    )
+    with pq.ParquetFile(path) as file:
+        found = ScoreMatrix.of(chunks(file), n_items)
+    covering = found.coverage >= min_coverage * n_items
+    found.scores[missing(found.scores)] = 0
+    names = tuple(name for name, covers in zip(found.models, covering.tolist(), strict=True) if covers)
+    scores = found.scores if covering.all() else found.scores[covering]
+    return ScoreMatrix(names, scores, len(found.models) - len(names))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -90,11 +91,27 @@ def _paper(family_ids: Strings, subsets: Strings, seed: int) -> dict[Split, np.n
     return paper_split(subset_sizes(subsets), seed)[0]
 
 
-SPLIT_SCHEMES: dict[str, Callable[[Strings, Strings, int], dict[Split, np.ndarray]]] = {
-    "paper": _paper,
-    "family": family_split,
+@dataclass(frozen=True)
+class SplitScheme:
+    """A way to split.
+
+    title: what it does, for a page. split: gives the items of every side from family ids and subsets, one per
+    item in canonical order, and the seed.
+    """
+
+    name: str
+    title: str
+    split: Callable[[Strings, Strings, int], Mapping[Split, np.ndarray]]
+
+
+SPLIT_SCHEMES: dict[str, SplitScheme] = {
+    scheme.name: scheme
+    for scheme in (
+        SplitScheme("paper", "8:1:1 inside every subset, as the reference code shuffles", _paper),
+        SplitScheme("family", "8:1:1 with whole families of questions on one side", family_split),
+    )
 }
-"""Scheme name -> function of (family ids, subsets, seed); a new scheme is one line here."""
+"""Every split scheme; a new one is a function and a row."""
 
 
 def splits_table(scheme: str, family_ids: Strings, subsets: Strings, seed: int = 42) -> pa.Table:
@@ -106,7 +123,7 @@ def splits_table(scheme: str, family_ids: Strings, subsets: Strings, seed: int =
         raise ValueError(
             f'[splits] schemes: unknown scheme "{scheme}"; valid schemes: {", ".join(SPLIT_SCHEMES)}'
         )
-    sides = SPLIT_SCHEMES[scheme](family_ids, subsets, seed)
+    sides = SPLIT_SCHEMES[scheme].split(family_ids, subsets, seed)
     code = np.empty(sum(map(len, sides.values())), np.int8)
     for k, side in enumerate(Split):
         code[sides[side]] = k

@@ -160,11 +160,6 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def git_blob(data: bytes) -> str:
-    """Git's name of a file's content, which the Hub tells of small files."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-
-
 def describe(root: Path, path: Path, rows: int | None = None) -> Output:
     """Output record of a finished file below `root`."""
     return Output(path.relative_to(root).as_posix(), sha256(path), path.stat().st_size, rows)

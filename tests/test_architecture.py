@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from routerset.etl.cli import _parser
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("schemas", "embed", "expectations", "release", "etl")
@@ -19,6 +24,10 @@ ALLOWED = {
     "etl": set(PACKAGES),
 }
 """Room -> the rooms that it may import: schemas <- embed, expectations <- release <- etl."""
+
+
+(_ACTION,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+VERBS = tuple(_ACTION.choices)
 
 
 def modules() -> list[tuple[str, ast.Module]]:
@@ -128,13 +137,79 @@ def test_only_the_store_writes_our_parquet() -> None:
     }
 
 
-def test_help_loads_no_heavy_library() -> None:
-    code = (
-        "import sys, routerset.etl.cli\n"
-        "try: routerset.etl.cli.main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "heavy = {'numpy', 'pyarrow', 'apache_beam', 'torch', 'pandas', 'datasets', 'great_expectations'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
+HEAVY = {
+    "apache_beam",
+    "datasets",
+    "duckdb",
+    "great_expectations",
+    "matplotlib",
+    "pandas",
+    "sklearn",
+    "torch",
+    "transformers",
+}
+ARRAYS = {"numpy", "pyarrow"}
+"""What reading data needs; only the evaluator, which lists its routers in its help, may load them there."""
+
+
+def loaded(code: str) -> tuple[set[str], float]:
+    """Heavy libraries that a script loads, and its processor time in seconds."""
+    names = HEAVY | ARRAYS
+    script = f"{code}\nimport sys; print('', *sorted({names!r} & set(sys.modules)), sep='\\n')"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.splitlines()[-1] == "[]"
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return set(done.stdout.splitlines()) & names, seconds
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import routerset; assert set(routerset.__all__) <= set(dir(routerset))"
+    found, seconds = loaded(code)
+    assert found == set()
+    assert min([seconds, *(loaded(code)[1] for _ in range(2))]) < 0.3
+
+
+@pytest.mark.parametrize("verb", [None, *VERBS])
+def test_help_is_light(verb: str | None) -> None:
+    words = [*([verb] if verb else []), "--help"]
+    code = (
+        "import routerset.etl.cli\n"
+        f"try: code = routerset.etl.cli.main({words!r})\n"
+        "except SystemExit as stop: code = stop.code\n"
+        "assert not code"
+    )
+    found, seconds = loaded(code)
+    assert found <= (ARRAYS if verb == "evaluate" else set())
+    assert min([seconds, *(loaded(code)[1] for _ in range(2))]) < 0.5
+
+
+PAGE = ROOT / "docs" / "architecture.md"
+PLACES = re.compile(r"(?:routerset|schemas|embed|expectations|release|etl|tests|configs|docs)/[\w./-]*\w/?")
+NAMED = re.compile(r"`(\w+)` in `([\w/]+\.py)`")
+
+
+def test_the_page_names_places_that_exist() -> None:
+    named = PLACES.findall(PAGE.read_text("utf-8"))
+    assert len(named) > 20
+    assert [place for place in named if not (ROOT / place).exists()] == []
+
+
+def test_the_page_names_registries_where_they_are() -> None:
+    named = NAMED.findall(PAGE.read_text("utf-8"))
+    assert len(named) > 5
+    wrong = []
+    for name, place in named:
+        tree = ast.parse((ROOT / place).read_text("utf-8"))
+        targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
+        targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
+        defined = {getattr(t, "id", None) for t in targets} | {getattr(n, "name", None) for n in tree.body}
+        if name not in defined:
+            wrong.append(f"{name} in {place}")
+    assert wrong == []
+
+
+def test_the_page_tells_who_may_import_whom() -> None:
+    assert "schemas <- embed, expectations <- release <- etl" in PAGE.read_text("utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS, TASKS
 from routerset.schemas.conform import SchemaError, conform
+from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import REASONS, SPLITS, TABLES, Reason, embeddings_schema
 
 
@@ -53,6 +56,14 @@ def test_subsets_are_in_alphabetical_order() -> None:
 )
 def test_task_names_of_every_layout(task: str, expected: tuple[str, str]) -> None:
     assert TASKS[task] == expected
+
+
+def test_files_of_a_release_tell_their_partition() -> None:
+    for table in RELEASED.values():
+        keys = {key: f"some-{key}" for key in table.keys}
+        assert table.keys_of(table.at(**keys)) == keys
+        assert PurePosixPath(table.at(**keys)).match(table.pattern)
+        assert table.keys_of("elsewhere/" + table.at(**keys)) == {}
 
 
 def test_every_column_is_documented() -> None:

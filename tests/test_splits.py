@@ -173,7 +173,7 @@ def test_splits_table_has_one_row_per_item_in_order(scheme: str) -> None:
     subsets = full_subsets("musr")
     families = [f"q{k // 2}" for k in range(len(subsets))]
     table = splits_table(scheme, families, subsets)
-    sides = SPLIT_SCHEMES[scheme](families, subsets, 42)
+    sides = SPLIT_SCHEMES[scheme].split(families, subsets, 42)
     assert table.schema.equals(SPLITS, check_metadata=True)
     assert table["item"].to_pylist() == list(range(len(subsets)))
     for side in Split:

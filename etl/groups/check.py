@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 
 from routerset.etl.groups.candidates import groups_table
 from routerset.etl.groups.methods import METHODS
-from routerset.release.layout import GROUPS, data_path, scores_path, split_column
+from routerset.release.layout import GROUPS, data_path, scores_path
 from routerset.release.manifest import BenchmarkEntry, Manifest, read_manifest
 from routerset.release.verify import Problem
 from routerset.schemas.matrix import read_matrix
+from routerset.schemas.released import split_column
 from routerset.schemas.tables import Split
 
 
@@ -25,7 +26,7 @@ def check_groups(release: Path) -> Iterator[Problem]:
     published = pq.read_table(release / GROUPS)
     for benchmark, entry in manifest.benchmarks.items():
         matrix = read_matrix(release / scores_path(benchmark), entry.n_items)
-        for method in sorted({group.method for group in manifest.groups(benchmark)}):
+        for method in sorted({group.method for group in entry.groups}):
             if method not in METHODS:
                 yield Problem(GROUPS, f"groups of {benchmark} by {method}", f"groups by {', '.join(METHODS)}")
                 continue

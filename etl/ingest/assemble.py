@@ -21,7 +21,7 @@ from routerset.etl.ingest.shards import Shard, read_lines
 from routerset.etl.sources.base import SCORE, SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
-from routerset.schemas.matrix import MISSING
+from routerset.schemas.matrix import MISSING, as_floats, missing
 from routerset.schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
 
 CELLS = 1 << 20
@@ -156,7 +156,7 @@ def _place(
         column = columns[rows["docset"].iloc[0]]
         good = column.target >= 0
         matrix[np.ix_(rows["model_id"].map(row_of).to_numpy(), column.target[good])] = codes[:, good]
-        placed.kept[rows.index] = (~_is_missing(codes[:, good])).sum(axis=1)
+        placed.kept[rows.index] = (~missing(codes[:, good])).sum(axis=1)
         _quarantine_unmatched(benchmark, rows, codes, column, placed)
     pieces: dict[tuple[str, str], list[tuple[pd.Series, np.ndarray]]] = {}
     for rows, codes in _values(chosen[several], values, binary):
@@ -166,11 +166,6 @@ def _place(
     for (_, model), parts in pieces.items():
         _merge(benchmark, matrix[row_of[model]], parts, columns, placed)
     return placed
-
-
-def _is_missing(codes: np.ndarray) -> np.ndarray:
-    missing: np.ndarray = codes == MISSING if codes.dtype == np.uint8 else np.isnan(codes)
-    return missing
 
 
 def _values(rows: pd.DataFrame, values: pa.Array, binary: bool) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
@@ -187,7 +182,7 @@ def _codes(blobs: pa.Array, width: int, binary: bool) -> np.ndarray:
     data = np.frombuffer(blobs.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
     codes = data.view(np.uint8 if width == 1 else np.float32).reshape(len(blobs), -1)
     if width == 1 and not binary:
-        return np.where(codes == MISSING, np.float32(np.nan), codes.astype(np.float32))
+        return as_floats(codes)
     return codes
 
 
@@ -196,7 +191,7 @@ def _quarantine_unmatched(
 ) -> None:
     """Send scores of documents that are no items to quarantine."""
     bad = np.flatnonzero(column.target < 0)
-    run, at = np.nonzero(~_is_missing(codes[:, bad]))
+    run, at = np.nonzero(~missing(codes[:, bad]))
     if len(run) == 0:
         return
     np.add.at(placed.lost, rows.index.to_numpy()[run], 1)
@@ -245,7 +240,7 @@ def _merge(
     targets, values, owners, documents = [], [], [], []
     for row, codes in parts:
         target = columns[row["docset"]].target
-        usable = (target >= 0) & ~_is_missing(codes)
+        usable = (target >= 0) & ~missing(codes)
         targets.append(target[usable])
         values.append(codes[usable])
         owners.append(np.full(int(usable.sum()), row.name))
@@ -284,7 +279,7 @@ def score_batches(matrix: np.ndarray, models: Sequence[str]) -> Iterator[pa.Tabl
     step = max(1, CELLS // matrix.shape[1])
     for start in range(0, len(models), step):
         block = matrix[start : start + step]
-        run, item = np.nonzero(~_is_missing(block))
+        run, item = np.nonzero(~missing(block))
         names = pa.array(models[start : start + step], pa.string())
         yield pa.table(
             {

@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from routerset.etl.sources.base import DumpUnreadable
-from routerset.schemas import exits
-from routerset.schemas.store import atomic, git_blob, sha256
+from routerset.schemas.checksums import git_blob
+from routerset.schemas.exits import TRY_LATER
+from routerset.schemas.store import atomic, sha256
 
 WAITS = (1.0, 4.0, 15.0, 60.0)
 """Seconds between attempts; file systems that know their service try again by themselves as well."""
@@ -32,7 +33,7 @@ T = TypeVar("T")
 class SourceUnavailable(RuntimeError):
     """A remote service does not answer; the same command goes on later."""
 
-    exit_code = exits.TRY_LATER
+    exit_code = TRY_LATER
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,6 +43,9 @@ PLAN = f"{STAGING}/plan.json"
 _PLACES = {name: place for place, name in enumerate(BENCHMARKS)}
 
 
+GroupMap: TypeAlias = Callable[[Sequence[object], Callable, Callable], None]  # type: ignore[type-arg]
+
+
 class AccountingError(RuntimeError):
     """Records read are not records kept, superseded and quarantined: a fault of ours, never of the data."""
 
@@ -51,6 +54,16 @@ class EmptyBuild(ValueError):
     """No dump gave a single score."""
 
     exit_code = DATA_FAILED
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Runs and quarantine of all benchmarks, accounting rows, and the checksums of all files."""
+
+    runs: pa.Table
+    quarantine: pa.Table
+    accounting: list[store.JsonObject]
+    inputs: list[str]
 
 
 @dataclass(frozen=True)
@@ -91,14 +104,24 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
     """
     from routerset.etl.pipeline import group_map
 
-    specs = tuple(config.sources)
+    parts = assemble_all(plan, config.sources, build, functools.partial(group_map, runner=runner))
+    return _write(config, plan, build, parts)
+
+
+def assemble_all(
+    plan: Plan, specs: Sequence[SourceSpec], build: Path, group_map: GroupMap
+) -> dict[str, Finished]:
+    """Items and scores of every benchmark below `build`, parsed and assembled where they are not yet.
+
+    group_map: calls its third argument on every key, and all values, of the pairs that its second yields for
+    each of its first.
+    """
     ready, waiting = plan.shards(build), plan.waiting(build)
     with watch("ingest", len(waiting), lambda: len(waiting) - len(plan.waiting(build))):
         group_map(
             [*waiting, ready],
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
-            functools.partial(_assemble, specs=specs, build=str(build), code=plan.code),
-            runner,
+            functools.partial(_assemble, specs=tuple(specs), build=str(build), code=plan.code),
         )
     parts: dict[str, Finished] = {}
     for benchmark, shards in sorted(plan.shards(build).items(), key=lambda item: _PLACES[item[0]]):
@@ -108,7 +131,7 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
             )
         parts[benchmark] = part
-    return _merge(config, plan, build, parts)
+    return parts
 
 
 def _stage(
@@ -161,11 +184,11 @@ def _why_empty(quarantine: pa.Table) -> str:
     )
 
 
-def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Finished:
-    """Write models, runs and quarantine of all benchmarks, and account for every record."""
+def merge(plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Merged:
+    """What the partitions say together. Raises AccountingError."""
     read: Counter[tuple[str, str]] = Counter()
     notes: Counter[tuple[str, str, str]] = Counter()
-    inputs = []
+    inputs: list[str] = []
     quarantines = [QUARANTINE.empty_table()]
     for batch in plan.batches:
         folder = build / STAGING / SHARDS / batch.fingerprint
@@ -188,27 +211,33 @@ def _merge(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         runs.append(store.read_file(part / "runs.parquet"))
     quarantine = store.sort_rows(pa.concat_tables(quarantines).cast(QUARANTINE))
     all_runs = store.sort_rows(pa.concat_tables(runs).cast(RUNS))
-    accounting = account(read, parts, quarantine, notes)
-    kept = all_runs.filter(pc.and_(all_runs["chosen"], pc.greater(all_runs["n_kept"], 0)))
+    return Merged(all_runs, quarantine, account(read, parts, quarantine, notes), sorted(inputs))
+
+
+def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Finished:
+    """Write models, runs and quarantine of all benchmarks."""
+    merged = merge(plan, build, parts)
+    runs = merged.runs
+    kept = runs.filter(pc.and_(runs["chosen"], pc.greater(runs["n_kept"], 0)))
     pairs = kept.select(["model_id", "benchmark"]).group_by(["model_id", "benchmark"]).aggregate([])
     benchmarks_of: defaultdict[str, list[str]] = defaultdict(list)
     for model, benchmark in zip(pairs["model_id"].to_pylist(), pairs["benchmark"].to_pylist(), strict=True):
         benchmarks_of[model].append(benchmark)
     if not benchmarks_of:
-        raise EmptyBuild(f"{config.file}: no dump gave a score; {_why_empty(quarantine)}")
+        raise EmptyBuild(f"{config.file}: no dump gave a score; {_why_empty(merged.quarantine)}")
     models = models_table(benchmarks_of, config.models)
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
     ]
-    for name, table in (("models", models), ("runs", all_runs), ("quarantine", quarantine)):
+    for name, table in (("models", models), ("runs", runs), ("quarantine", merged.quarantine)):
         path = build / TABLES[name].path()
         rows = store.write_table(path, TABLES[name].schema, table)
         outputs.append(store.describe(build, path, rows))
     totals = {
         name: {"models": part.info["models"], "items": part.info["items"]} for name, part in parts.items()
     }
-    store.write_json(build / PLAN, {"plan": plan.mark, "dumps": fingerprint(sorted(inputs))})
-    return Finished.of(outputs, {"benchmarks": totals, "accounting": accounting})
+    store.write_json(build / PLAN, {"plan": plan.mark, "dumps": fingerprint(merged.inputs)})
+    return Finished.of(outputs, {"benchmarks": totals, "accounting": merged.accounting})
 
 
 def _of_config(config: Config) -> store.JsonObject:

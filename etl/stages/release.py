@@ -21,7 +21,7 @@ FOLDER = "release"
 def write(context: Context) -> Finished:
     """Write `release/`, atomically. Raises ReleaseError."""
     build, progress = context.out, functools.partial(context.report, STAGE.name)
-    result = write_release(build, build / FOLDER, _options(context), store, progress, reports_hook)
+    result = write_release(build, build / FOLDER, _options(context), progress, reports_hook)
     outputs = tuple(store.describe(build, build / FOLDER / name) for name in result.files)
     return Finished(outputs, {"version": result.version, "changed": result.changed})
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.manifest import Finished, once
 from routerset.etl.progress import say
-from routerset.etl.sources.pickles.reader import load_pickle
 from routerset.etl.stages.base import Context, Stage
-from routerset.expectations.findings import Outcome
+from routerset.expectations.findings import Validation
 from routerset.schemas import store
 from routerset.schemas.exits import DATA_FAILED
 
@@ -40,7 +39,7 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
         from routerset.expectations.report import to_text
         from routerset.expectations.validate import validate
 
-        outcome = validate(build, stage=stage, docs=build / FOLDER / stage, load_pickle=load_pickle)
+        outcome = validate(build, stage=stage, docs=build / FOLDER / stage)
         if outcome.errors:
             raise ValidationFailed(
                 f"{to_text(outcome)}\nstage {stage} failed its suites; what was found stands in "
@@ -53,7 +52,7 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
     return once(build, passed, make).info
 
 
-def _warnings(outcome: Outcome) -> list[str]:
+def _warnings(outcome: Validation) -> list[str]:
     """One line per warned expectation, with the number of places."""
     counts = Counter(f"{finding.suite}: {finding.expectation}" for finding in outcome.warnings)
     return [name if n == 1 else f"{name} ({n} times)" for name, n in counts.items()]

@@ -1,4 +1,4 @@
-"""Every suite by name: one for each table, for whole folders, and for each dump format.
+"""Every suite by name: one for each table, for whole folders, and one for raw dumps.
 
 A new expectation is one row in one of these modules; a new suite is one line here.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, SPLITS
-from routerset.expectations.suites.dumps import DETAILS, LM_EVAL, MMLU_PRO, ROUTEREVAL, WIDE
+from routerset.expectations.suites.dumps import DUMPS
 from routerset.expectations.suites.ingested import ITEMS, MODELS, QUARANTINE, RUNS, SCORES
 from routerset.expectations.suites.whole import DRIFT, LAYOUT, MANIFEST, RELEASE
+
+__all__ = ["DUMPS", "FOLDERS"]
 
 FOLDERS: dict[str, Suite] = {
     suite.name: suite
@@ -29,5 +31,3 @@ FOLDERS: dict[str, Suite] = {
     )
 }
 """Suites of builds, releases and tables, in the order in which they are reported."""
-DUMPS: dict[str, Suite] = {suite.name: suite for suite in (WIDE, LM_EVAL, DETAILS, MMLU_PRO, ROUTEREVAL)}
-"""Suites of raw files, by dump format."""

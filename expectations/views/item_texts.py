@@ -16,6 +16,7 @@ from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from routerset.expectations.views.tables import item_texts
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.checksums import CHECKSUMS
 
 LONG_TEXT = 256
 """Characters that may be more than the 256 tokens of the shortest encoder."""
@@ -190,7 +191,7 @@ def _in_texts(root: Path, homes: dict[str, tuple[str, int]]) -> Iterator[tuple[s
     """Lines of texts, and strings in JSON and in small tables, that hash to a withheld family."""
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if not path.is_file() or name == "SHA256SUMS":
+        if not path.is_file() or name == CHECKSUMS:
             continue
         if path.suffix == ".parquet" and not name.startswith(("data/", "vectors/", "scores/")):
             texts = _cells(path)

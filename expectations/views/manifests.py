@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from routerset.expectations.errors import Unreadable
 from routerset.expectations.session import Made, Session
 from routerset.expectations.target import STAGES, JsonObject, What
-from routerset.schemas.tables import Kind
+from routerset.schemas.checksums import CHECKSUMS, files, parse_checksums
+from routerset.schemas.groups import Group
+from routerset.schemas.store import sha256
 
-VALIDATION = "validation"
-_IGNORED = frozenset({"__pycache__", ".git", ".cache", ".gitattributes", VALIDATION})
 _S, _I, _F = pa.string(), pa.int64(), pa.float64()
 _FILES = pa.schema(
     [
@@ -53,7 +55,8 @@ def listed_files(session: Session) -> Made:
         return None
     listed = list(_listed(session))
     known = {str(row["path"]) for row in listed}
-    on_disk = [] if target.stage else list(_on_disk(target.root, target.what))
+    folder = "tables" if target.what is What.BUILD else "."
+    on_disk = [] if target.stage else files(target.root, folder)
     listed += [{"path": path} for path in on_disk if path not in known]
     rows = {part.name: part.rows for part in target.parts}
     digests: dict[str, tuple[str | None, int | None]] = {}
@@ -69,8 +72,7 @@ def listed_files(session: Session) -> Made:
 def _listed(session: Session) -> Iterator[dict[str, object]]:
     target = session.target
     if target.what is What.BUILD:
-        upto = list(STAGES)[: list(STAGES).index(target.stage) + 1] if target.stage else list(STAGES)
-        for name in upto:
+        for name in STAGES[: STAGES.index(target.stage or STAGES[-1]) + 1]:
             for output in _dict(target.manifest["stages"], name).get("outputs", ()):
                 yield {
                     "path": output["path"],
@@ -81,7 +83,7 @@ def _listed(session: Session) -> Iterator[dict[str, object]]:
                 }
         return
     for path, digest in checksums(target.root).items():
-        yield {"path": path, "listed_in": "SHA256SUMS", "listed_sha256": digest}
+        yield {"path": path, "listed_in": CHECKSUMS, "listed_sha256": digest}
     for path, table in _dict(target.manifest, "tables").items():
         yield {
             "path": path,
@@ -94,33 +96,20 @@ def _listed(session: Session) -> Iterator[dict[str, object]]:
 
 def checksums(release: Path) -> dict[str, str]:
     """Path -> SHA-256 of a release's `SHA256SUMS`. Raises Unreadable where it is missing or malformed."""
-    path = release / "SHA256SUMS"
+    path = release / CHECKSUMS
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Unreadable(f"{path}: unreadable ({error}); fetch the release again") from error
-    pairs = [line.partition("  ") for line in lines]
-    for number, (digest, gap, name) in enumerate(pairs, 1):
-        if len(digest) != 64 or not gap or not name:
-            raise Unreadable(
-                f"{path}[line {number}]: found {lines[number - 1][:80]!r}, expected `sha256  path`; "
-                "fetch the release again"
-            )
-    return {name: digest for digest, _, name in pairs}
-
-
-def _on_disk(root: Path, what: What) -> Iterator[str]:
-    top = root / "tables" if what is What.BUILD else root
-    for path in sorted(top.rglob("*")):
-        inside = path.relative_to(root)
-        if path.is_file() and not _IGNORED.intersection(inside.parts) and inside.as_posix() != "SHA256SUMS":
-            yield inside.as_posix()
+    try:
+        return parse_checksums(lines)
+    except ValueError as error:
+        raise Unreadable(f"{path}{error}; fetch the release again") from error
 
 
 def _digest(path: Path) -> tuple[str | None, int | None]:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size
+        return sha256(path), path.stat().st_size
     except OSError:
         return None, None
 
@@ -235,26 +224,32 @@ def split_counts(session: Session) -> Made:
     return pa.Table.from_pylist(rows, schema=_SIDES) if rows else None
 
 
-def group_claims(session: Session) -> Made:
-    """Groups that the manifest lists."""
-    rows = []
+def listed_groups(session: Session) -> dict[str, list[Group]]:
+    """Groups that the manifest lists, by benchmark."""
+    found: dict[str, list[Group]] = {}
     if session.target.what is What.RELEASE:
-        names = [
-            (benchmark, *column.split("_m", 1))
-            for benchmark, entry in _dict(session.target.manifest, "benchmarks").items()
-            for column in entry["groups"]
-        ]
-    else:
-        names = [
-            (benchmark, method, group.removeprefix("m"))
-            for method, of_method in _dict(_info(session, "groups"), "groups").items()
-            for benchmark, info in of_method.items()
-            for group in info["groups"]
-        ]
-    for benchmark, method, label in names:
-        m, _, kind = label.partition("_")
-        if kind in list(Kind):
-            rows.append({"method": method, "benchmark": benchmark, "m": int(m), "kind": kind, "listed": True})
+        for benchmark, entry in _dict(session.target.manifest, "benchmarks").items():
+            found[benchmark] = [group for row in entry["groups"] for group in _known(Group.of_row, row)]
+    for method, of_method in _dict(_info(session, "groups"), "groups").items():
+        for benchmark, info in of_method.items():
+            for name in info["groups"]:
+                found.setdefault(benchmark, []).extend(_known(Group.parse, f"{method}_{name}"))
+    return found
+
+
+def _known(read: Callable[[Any], Group], claim: object) -> Iterator[Group]:
+    """The group that a manifest claims, or none where its columns would be no group's."""
+    with suppress(KeyError, TypeError, ValueError):
+        yield read(claim)
+
+
+def group_claims(session: Session) -> Made:
+    """Groups that the manifest lists, as rows."""
+    rows = [
+        {"benchmark": benchmark, **asdict(group), "listed": True}
+        for benchmark, groups in listed_groups(session).items()
+        for group in groups
+    ]
     return pa.Table.from_pylist(rows, schema=_CLAIMS) if rows else None
 
 

@@ -1,25 +1,23 @@
-"""Scores of one benchmark as a matrix, read in one pass, and what groups of candidates come to in it."""
+"""The order of the rows of scores, and what groups of candidates come to in their matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.expectations.session import readable
+from routerset.schemas.groups import Group
+from routerset.schemas.matrix import Chunk, ScoreMatrix, chunks
 from routerset.schemas.tables import Kind
 
 WEAKEST, STRONGEST = 0.1, 0.9
 """Mean scores between which candidates are looked for (RouterEval, appendix C)."""
 TOLERANCE = 1e-6
-MISSING = 255
 _BLOCK = 1 << 21
-GroupKey = tuple[str, int, str]
-"""Method, m, kind."""
 
 
 @dataclass
@@ -31,87 +29,40 @@ class Order:
     _seen: int = 0
     _last: tuple[str, float] = ("", -1)
 
-    def add(self, names: Sequence[str], codes: np.ndarray, items: np.ndarray) -> None:
-        """Look through the next rows. names: of models. codes: their places there, -1 for null."""
-        wrong, self._last = _disorder(names, codes, items, self._last)
+    def seen(self, chunk: Chunk) -> Chunk:
+        """Look through the next rows, and hand them on."""
+        wrong, self._last = _disorder(chunk.models, chunk.codes, chunk.items, self._last)
         if len(wrong):
             self.first_row = self._seen + int(wrong[0]) if self.first_row is None else self.first_row
             self.unsorted += len(wrong)
-        self._seen += len(codes)
+        self._seen += len(chunk.codes)
+        return chunk
 
 
-@dataclass(frozen=True, eq=False)
-class Matrix:
-    """Scores of a benchmark. models: ascending. order: of the rows of the file.
+def read_scores(path: Path, n_items: int) -> tuple[ScoreMatrix, Order]:
+    """Matrix of one scores file, and the order of its rows.
 
-    scores: (models, items), uint8 of 0, 1 and MISSING while every score is 0 or 1, else float32 with NaN
-    where missing.
+    Rows with nulls or of unknown items are left out of the matrix.
     """
 
-    models: tuple[str, ...]
-    scores: np.ndarray
-    order: Order = field(default_factory=Order)
+    def usable(chunk: Chunk) -> Chunk:
+        items = chunk.items
+        chunk = chunk.only((chunk.codes >= 0) & (items >= 0) & (items < n_items) & ~np.isnan(chunk.scores))
+        return replace(chunk, items=chunk.items.astype(np.int32, copy=False))
 
-    @property
-    def complete(self) -> np.ndarray:
-        """Which models have a score on every item."""
-        missing = self.scores == MISSING if self.scores.dtype == np.uint8 else np.isnan(self.scores)
-        whole: np.ndarray = ~missing.any(axis=1)
-        return whole
-
-
-def read_matrix(path: Path, n_items: int) -> Matrix:
-    """Matrix of one scores file, a row group at a time; rows with nulls or of unknown items are left out."""
-    rows: dict[str, int] = {}
-    blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    found = Order()
-    with readable(path):
-        file = pq.ParquetFile(path)
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=["model_id", "item", "score"]).combine_chunks()
-            names, codes = _codes(table["model_id"])
-            items = table["item"].to_numpy(zero_copy_only=False)
-            scores = table["score"].to_numpy(zero_copy_only=False)
-            found.add(names, codes, items)
-            for name in names:
-                rows.setdefault(name, len(rows))
-            row = np.array([rows[name] for name in names] or [0], np.int32)[codes]
-            usable = (codes >= 0) & (items >= 0) & (items < n_items) & ~np.isnan(scores)
-            if not usable.all():
-                row, items, scores = row[usable], items[usable], scores[usable]
-            packed = scores.astype(np.uint8)
-            binary = bool((packed == scores).all() and packed.max(initial=0) <= 1)
-            blocks.append((row, items.astype(np.int32), packed if binary else scores.astype(np.float32)))
-    binary = all(block.dtype == np.uint8 for _, _, block in blocks)
-    matrix = np.full((len(rows), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32)
-    while blocks:
-        row, items, scores = blocks.pop()
-        matrix[row, items] = scores
-    names = list(rows)
-    order = sorted(range(len(names)), key=names.__getitem__)
-    if order != list(range(len(names))):
-        matrix = matrix[order]
-    return Matrix(tuple(names[i] for i in order), matrix, found)
+    order = Order()
+    with readable(path), pq.ParquetFile(path) as file:
+        found = (usable(order.seen(chunk)) for chunk in chunks(file, nulls=True))
+        return ScoreMatrix.of(found, n_items), order
 
 
 def read_order(path: Path) -> Order:
     """Order of the rows of one scores file, without its scores."""
-    found = Order()
-    with readable(path):
-        file = pq.ParquetFile(path)
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=["model_id", "item"]).combine_chunks()
-            found.add(*_codes(table["model_id"]), table["item"].to_numpy(zero_copy_only=False))
-    return found
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
-    """Different models of a row group and their place in that list per row, -1 for null."""
-    chunk = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    if not pa.types.is_dictionary(chunk.type):
-        chunk = chunk.dictionary_encode()
-    codes = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return chunk.dictionary.to_pylist(), codes
+    order = Order()
+    with readable(path), pq.ParquetFile(path) as file:
+        for chunk in chunks(file, nulls=True, order_alone=True):
+            order.seen(chunk)
+    return order
 
 
 def _disorder(
@@ -147,14 +98,14 @@ def row_means(scores: np.ndarray) -> np.ndarray:
 
 
 def group_rows(
-    matrix: Matrix, groups: Mapping[GroupKey, Sequence[str]], train: Sequence[np.ndarray]
+    matrix: ScoreMatrix, groups: Mapping[Group, Sequence[str]], train: Sequence[np.ndarray]
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
     groups: candidates by rank. train: items of the train side, one array per split scheme: `greedy` ranks
     candidates by their mean on one of them. Means, pools and bins are those of the complete models.
     """
-    complete = np.flatnonzero(matrix.complete)
+    complete = np.flatnonzero(matrix.coverage == matrix.scores.shape[1])
     scores = matrix.scores if len(complete) == len(matrix.models) else matrix.scores[complete]
     row_of = {matrix.models[row]: place for place, row in enumerate(complete.tolist())}
     means = row_means(scores)
@@ -162,30 +113,28 @@ def group_rows(
     first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
-    for (method, m, kind), candidates in groups.items():
+    for group, candidates in groups.items():
         rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
         known = rows[rows >= 0]
         places = position[known]
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
         lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
-        span = max(len(order) // 5, m)
+        span = max(len(order) // 5, group.m)
         start, stop = {
             Kind.ALL_STRONG.value: (max(last - span, 0), last),
             Kind.ALL_WEAK.value: (first, min(first + span, len(order))),
-        }.get(kind, (first, last))
+        }.get(group.kind, (first, last))
         outside = np.flatnonzero((places < start) | (places >= stop))
-        orders = [places] if method == "paper" else [means[known], *_train_means(scores, known, train)]
+        orders = [places] if group.method == "paper" else [means[known], *_train_means(scores, known, train)]
         misplaced = min((_descents(values) for values in orders), key=len)
         worth = _worth(scores[known])
         yield {
-            "method": method,
-            "m": m,
-            "kind": kind,
+            **asdict(group),
             "incomplete": len(lost),
             "first_incomplete": lost[0] if lost else None,
             "outside_pool": len(outside),
             "first_outside": models[int(outside[0])] if len(outside) else None,
-            "empty_bins": m - _bins_hit(places, start, stop, m),
+            "empty_bins": group.m - _bins_hit(places, start, stop, group.m),
             "gaps": int(np.ptp(places)) + 1 - len(set(places.tolist())) if len(places) else 0,
             "misplaced": len(misplaced),
             "first_misplaced": models[int(misplaced[0])] if len(misplaced) else None,

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from routerset.expectations.session import Made, Session, quoted, readable
 from routerset.expectations.target import DATA, VECTORS, Part, What
-from routerset.expectations.views.matrices import MISSING, GroupKey, Matrix
-from routerset.schemas.tables import Kind
+from routerset.expectations.views.manifests import listed_groups
+from routerset.schemas.groups import Group, columns_of
+from routerset.schemas.matrix import ScoreMatrix, as_floats
 
 LABEL_SHARE = 0.95
 """A candidate is a good choice for an item from this share of the best score in the group on."""
-_COLUMN = re.compile(rf"(.+)_m([1-9]\d*)_({'|'.join(Kind)})(_label)?")
 _CARD_PATH = re.compile(r'^\s+path: "?([^"\n]+?)"?\s*$', re.MULTILINE)
 _S, _I = pa.string(), pa.int64()
 GROUP_COLUMNS = pa.schema(
@@ -33,7 +33,7 @@ GROUP_COLUMNS = pa.schema(
 
 
 def benchmark_columns(
-    session: Session, benchmark: str, members: Mapping[GroupKey, Sequence[str]], matrix: Matrix
+    session: Session, benchmark: str, members: Mapping[Group, Sequence[str]], matrix: ScoreMatrix
 ) -> Iterator[dict[str, object]]:
     """Columns of scores and labels of a benchmark's data and vectors files, against its scores and groups.
 
@@ -43,16 +43,21 @@ def benchmark_columns(
     groups = {key: np.array([row_of.get(model, -1) for model in models]) for key, models in members.items()}
     found = session.query(f"select item_id, item from data where benchmark = {quoted(benchmark)}")
     item_of = dict(zip(found["item_id"].to_pylist(), found["item"].to_pylist(), strict=True))
+    claimed = columns_of(listed_groups(session).get(benchmark, ()))
     for part in session.target.parts:
         if part.table in (DATA, VECTORS) and part.keys["benchmark"] == benchmark:
-            yield from _file_columns(part, groups, item_of, matrix)
+            yield from _file_columns(part, groups, claimed, item_of, matrix)
 
 
 def _file_columns(
-    part: Part, groups: Mapping[GroupKey, np.ndarray], item_of: Mapping[str, int], matrix: Matrix
+    part: Part,
+    groups: Mapping[Group, np.ndarray],
+    claimed: set[str],
+    item_of: Mapping[str, int],
+    matrix: ScoreMatrix,
 ) -> Iterator[dict[str, object]]:
-    listed = {f"{method}_m{m}_{kind}{end}" for method, m, kind in groups for end in ("", "_label")}
-    present = {name for name in part.schema.names if _COLUMN.fullmatch(name)}
+    listed = columns_of(groups)
+    present = (listed | claimed).intersection(part.schema.names)
     for name in sorted(listed ^ present):
         yield {"path": part.name, "column": name, "listed": name in listed, "found": name in present}
     with readable(part.path):
@@ -62,17 +67,16 @@ def _file_columns(
         numbers = range(file.num_row_groups)
         keys = [file.read_row_group(number, columns=["item_id"])["item_id"].to_pylist() for number in numbers]
         items = [np.array([item_of.get(key, -1) for key in some], np.int64) for some in keys]
-        for (method, m, kind), rows in groups.items():
-            name = f"{method}_m{m}_{kind}"
-            if not {name, f"{name}_label"} <= present:
+        for group, rows in groups.items():
+            if not columns_of([group]) <= present:
                 continue
-            yield {"path": part.name, "column": name, "listed": True, "found": True} | _compare(
-                file, name, keys, (_expected(matrix, rows, some) for some in items)
+            yield {"path": part.name, "column": group.column, "listed": True, "found": True} | _compare(
+                file, group, keys, (_expected(matrix, rows, some) for some in items)
             )
 
 
 def _compare(
-    file: pq.ParquetFile, name: str, item_ids: Sequence[Sequence[str]], wanted: Iterable[np.ndarray]
+    file: pq.ParquetFile, group: Group, item_ids: Sequence[Sequence[str]], wanted: Iterable[np.ndarray]
 ) -> dict[str, object]:
     """Items of a file whose scores or labels in one pair of columns are not what they should be.
 
@@ -81,8 +85,8 @@ def _compare(
     wrong_scores, wrong_labels = 0, 0
     first: str | None = None
     for number, (keys, expected) in enumerate(zip(item_ids, wanted, strict=True)):
-        table = file.read_row_group(number, columns=[name, f"{name}_label"]).combine_chunks()
-        scores, labels = _lists(table[name]), _lists(table[f"{name}_label"])
+        table = file.read_row_group(number, columns=[group.column, group.label_column]).combine_chunks()
+        scores, labels = _lists(table[group.column]), _lists(table[group.label_column])
         if scores.shape != expected.shape or labels.shape != expected.shape:
             return {"wrong_scores": len(file.schema_arrow), "wrong_labels": 0, "first_wrong": keys[0]}
         differs = ~((scores == expected) | (np.isnan(scores) & np.isnan(expected))).all(axis=1)
@@ -95,15 +99,14 @@ def _compare(
     return {"wrong_scores": wrong_scores, "wrong_labels": wrong_labels, "first_wrong": first}
 
 
-def _expected(matrix: Matrix, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+def _expected(matrix: ScoreMatrix, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Scores of candidates on items, (items, candidates) float32, NaN where there is none."""
     n_items = matrix.scores.shape[1]
     if not matrix.scores.size:
         return np.full((len(items), len(rows)), np.nan, np.float32)
-    block = matrix.scores[rows][:, np.clip(items, 0, n_items - 1)].T
-    missing = block == MISSING if block.dtype == np.uint8 else np.isnan(block)
-    missing = missing | (rows < 0)[np.newaxis] | (items < 0)[:, np.newaxis]
-    expected: np.ndarray = np.where(missing, np.float32(np.nan), block.astype(np.float32))
+    expected = as_floats(matrix.scores[rows][:, np.clip(items, 0, n_items - 1)].T)
+    expected[:, rows < 0] = np.nan
+    expected[items < 0] = np.nan
     return expected
 
 

@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
-from routerset.expectations.views.matrices import GroupKey, Matrix, Order, group_rows, read_matrix, read_order
+from routerset.expectations.views.matrices import Order, group_rows, read_order, read_scores
 from routerset.expectations.views.releases import GROUP_COLUMNS, benchmark_columns
+from routerset.schemas.groups import Group
+from routerset.schemas.matrix import ScoreMatrix
 
 _ORDERS = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
 
@@ -31,9 +33,9 @@ def scan(session: Session) -> dict[str, pa.Table]:
     released = grouped and session.target.what is What.RELEASE and DATA in session
     parts = session.target.of("scores")
     orders = [] if grouped else [_order(part, read_order(part.path)) for part in parts]
-    for part, matrix in _matrices(parts if grouped else (), n_items):
+    for part, matrix, order in _matrices(parts if grouped else (), n_items):
         benchmark = part.keys.get("benchmark", "")
-        orders.append(_order(part, matrix.order))
+        orders.append(_order(part, order))
         groups = _members(session, benchmark)
         if n_items.get(benchmark):
             found = group_rows(matrix, groups, _train(session, benchmark))
@@ -52,21 +54,21 @@ def _order(part: Part, order: Order) -> dict[str, object]:
     return {"path": part.name, "unsorted": order.unsorted, "first_row": order.first_row}
 
 
-def _matrices(parts: Sequence[Part], n_items: Mapping[str, int]) -> Iterator[tuple[Part, Matrix]]:
+def _matrices(parts: Sequence[Part], n_items: Mapping[str, int]) -> Iterator[tuple[Part, ScoreMatrix, Order]]:
     """Scores of every file, each read while the one before is looked at."""
     with ThreadPoolExecutor(1) as reading:
 
-        def start(part: Part) -> Future[Matrix]:
-            return reading.submit(read_matrix, part.path, n_items.get(part.keys.get("benchmark", ""), 0))
+        def start(part: Part) -> Future[tuple[ScoreMatrix, Order]]:
+            return reading.submit(read_scores, part.path, n_items.get(part.keys.get("benchmark", ""), 0))
 
         ahead = [start(part) for part in parts[:1]]
         for place, part in enumerate(parts):
-            matrix = ahead.pop().result()
+            matrix, order = ahead.pop().result()
             ahead += [start(later) for later in parts[place + 1 : place + 2]]
-            yield part, matrix
+            yield part, matrix, order
 
 
-def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
+def _members(session: Session, benchmark: str) -> dict[Group, list[str]]:
     """Candidates of every group of a benchmark, by rank."""
     found = session.query(
         f"""select method, m, kind, list(model_id order by rank) as models from groups
@@ -74,7 +76,7 @@ def _members(session: Session, benchmark: str) -> dict[GroupKey, list[str]]:
         group by all order by all"""
     )
     columns = (found[name].to_pylist() for name in ("method", "m", "kind", "models"))
-    return {(method, m, kind): models for method, m, kind, models in zip(*columns, strict=True)}
+    return {Group(method, m, kind): models for method, m, kind, models in zip(*columns, strict=True)}
 
 
 def _train(session: Session, benchmark: str) -> list[np.ndarray]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +11,10 @@ import pyarrow.parquet as pq
 
 from routerset.expectations.session import Made, Session, readable
 from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
-from routerset.schemas.tables import MODELS, SCORES, TABLES, embeddings_schema
+from routerset.expectations.views.manifests import listed_groups
+from routerset.schemas.groups import columns_of
+from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.tables import TABLES, Split, embeddings_schema
 
 _COLUMNS = pa.schema(
     [
@@ -32,22 +36,6 @@ _PARTITIONS = pa.schema(
 )
 _ORDERS = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
 _STRING = pa.string()
-_RELEASE_GROUPS = pa.schema(
-    [
-        ("benchmark", _STRING),
-        ("method", _STRING),
-        ("m", pa.int32()),
-        ("kind", _STRING),
-        ("rank", pa.int32()),
-        ("model_id", _STRING),
-    ]
-)
-_DATA = pa.schema(
-    [
-        ("item", pa.int32()),
-        *((name, _STRING) for name in ("item_id", "subset", "question", "prompt", "family_id")),
-    ]
-)
 
 
 def columns(session: Session) -> Made:
@@ -57,10 +45,13 @@ def columns(session: Session) -> Made:
 
 
 def _columns(session: Session, part: Part) -> Iterator[dict[str, object]]:
-    expected = _schema(session, part)
+    expected = {field.name: field.type for field in _schema(session, part)}
     found = {field.name: field.type for field in part.schema}
+    # the columns of listed groups are compared with the groups table
+    grouped = part.table in (DATA, VECTORS)
+    others = columns_of(listed_groups(session).get(part.keys["benchmark"], ())) if grouped else set()
     for name in dict.fromkeys([*expected, *found]):
-        if _is_group(name) and part.table in (DATA, VECTORS):
+        if name in others:
             continue
         wanted, got = expected.get(name), found.get(name)
         yield {
@@ -73,33 +64,24 @@ def _columns(session: Session, part: Part) -> Iterator[dict[str, object]]:
         }
 
 
-def _schema(session: Session, part: Part) -> dict[str, pa.DataType]:
+def _schema(session: Session, part: Part) -> pa.Schema:
     """Names and types that a file should have, groups apart."""
-    if session.target.what is What.RELEASE:
-        if part.table == DATA:
-            splits = [(f"split_{s}", _STRING) for s in session.target.manifest.get("schemes", ())]
-            return {field.name: field.type for field in _DATA} | dict(splits)
-        if part.table == VECTORS:
-            return {"item_id": _STRING, "subset": _STRING, "embedding": _vector(part, "embedding")}
-        schema = {"models": MODELS, "groups": _RELEASE_GROUPS, "scores": SCORES}[part.table]
-    elif part.table == EMBEDDINGS:
-        return {"item": pa.int32(), "vector": _vector(part, "vector")}
-    else:
-        schema = TABLES[part.table].schema
-    return {field.name: field.type for field in schema}
+    if part.table == DATA:
+        return data_schema(session.target.manifest.get("schemes", ()), ())
+    if part.table == VECTORS:
+        return vectors_schema(_dimension(part, "embedding"), ())
+    if part.table == EMBEDDINGS:
+        return embeddings_schema(_dimension(part, "vector"))
+    if part.table == "groups" and session.target.what is What.RELEASE:
+        return GROUPS_SCHEMA
+    return TABLES[part.table].schema
 
 
-def _vector(part: Part, name: str) -> pa.DataType:
-    """The type of vectors as long as those in a file."""
+def _dimension(part: Part, name: str) -> int:
+    """Length of the vectors in a file."""
     place = part.schema.get_field_index(name)
     kind = part.schema.field(place).type if place >= 0 else None
-    size = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 1
-    return embeddings_schema(size).field("vector").type
-
-
-def _is_group(name: str) -> bool:
-    """Whether a column of a release belongs to a group; those are compared with the groups table."""
-    return any(kind in name for kind in ("_all_strong", "_all_weak", "_strong_to_weak"))
+    return int(kind.list_size) if kind is not None and pa.types.is_fixed_size_list(kind) else 1
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -134,44 +116,19 @@ def required(session: Session) -> Made:
     target = session.target
     if target.what not in (What.BUILD, What.RELEASE):
         return None
-    names = sorted({part.keys["benchmark"] for part in target.parts if "benchmark" in part.keys})
-    names = sorted({*names, *_listed_benchmarks(session)})
-    have = {(part.table, tuple(sorted(part.keys.items()))) for part in target.parts}
-    wanted: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
-    if target.what is What.BUILD:
-        wanted |= {(table, ()) for table in ("models", "runs", "quarantine")}
-        partitioned = {
-            "items": "",
-            "scores": "",
-            "splits": "scheme",
-            "groups": "method",
-            EMBEDDINGS: "encoder",
+    names = {part.keys["benchmark"] for part in target.parts if "benchmark" in part.keys}
+    names.update(_listed_benchmarks(session))
+    rows = []
+    for table in (RELEASED if target.what is What.RELEASE else TABLES).values():
+        have = [part.keys for part in target.of(table.name)]
+        values: dict[str, Iterable[str]] = {key: {k[key] for k in have if key in k} for key in table.keys}
+        values |= {
+            key: known for key, known in (("benchmark", names), ("file_split", Split)) if key in values
         }
-    else:
-        wanted |= {("models", ()), ("groups", ())}
-        partitioned = {"scores": "", DATA: "file_split", VECTORS: "encoder"}
-    for table, key in partitioned.items():
-        values = sorted({part.keys[key] for part in target.of(table) if key in part.keys}) if key else [""]
-        if table == DATA:
-            values = ["train", "validation", "test"]
-        for benchmark in names:
-            for value in values:
-                keys = {"benchmark": benchmark} | ({key: value} if key else {})
-                if table == VECTORS:
-                    wanted |= {
-                        (table, tuple(sorted((keys | {"file_split": s}).items())))
-                        for s in ("train", "validation", "test")
-                    }
-                else:
-                    wanted.add((table, tuple(sorted(keys.items()))))
-    rows = [
-        {
-            "table_name": table,
-            "partition": " ".join(f"{k}={v}" for k, v in keys),
-            "found": (table, keys) in have,
-        }
-        for table, keys in sorted(wanted)
-    ]
+        for combination in product(*map(sorted, values.values())):
+            wanted = dict(zip(values, combination, strict=True))
+            partition = " ".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+            rows.append({"table_name": table.name, "partition": partition, "found": wanted in have})
     schema = pa.schema([("table_name", _STRING), ("partition", _STRING), ("found", pa.bool_())])
     return pa.Table.from_pylist(rows, schema=schema)
 
@@ -210,9 +167,8 @@ def _sortable(session: Session, part: Part) -> bool:
 
 
 def _sort_columns(part: Part) -> list[str]:
-    if part.table == "groups" and "benchmark" in part.schema.names:
-        return ["benchmark", "method", "m", "kind", "rank"]
-    return list(TABLES[part.table].sort)
+    table = TABLES[part.table]
+    return [*(key for key in sorted(table.keys) if key in part.schema.names), *table.sort]
 
 
 def _disorder(table: pa.Table, names: list[str]) -> tuple[int, int | None]:

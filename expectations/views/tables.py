@@ -9,15 +9,9 @@ import pyarrow as pa
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.released import RELEASED, data_schema
+from routerset.schemas.tables import TABLES
 
-KEYS: dict[str, tuple[str, ...]] = {
-    "items": ("benchmark",),
-    "scores": ("benchmark",),
-    "splits": ("scheme", "benchmark"),
-    "groups": ("method", "benchmark"),
-    DATA: ("benchmark", "file_split"),
-}
-"""Partition keys that become columns."""
 MAX_ITEMS = 1 << 20
 """Items of a benchmark at most, when looking for repeats."""
 
@@ -33,23 +27,26 @@ def union(parts: tuple[Part, ...], keys: tuple[str, ...], columns: str = "*") ->
     return " union all by name ".join(selects)
 
 
+def usable(session: Session, name: str) -> tuple[Part, ...]:
+    """Files of a table; none where the columns of one are wrong, which breaks the table."""
+    if "columns" in session:
+        wrong = session.query(
+            f"select path from columns where table_name = {quoted(name)} and not same limit 1"
+        )
+        if len(wrong):
+            session.broken[name] = f"columns of {wrong['path'][0].as_py()} are wrong"
+            return ()
+    return session.target.of(name)
+
+
 def table(name: str) -> Callable[[Session], Made]:
     """Builder of the view of one table."""
 
     def build(session: Session) -> Made:
-        target = session.target
-        if "columns" in session:
-            wrong = session.query(
-                f"select path from columns where table_name = {quoted(name)} and not same limit 1"
-            )
-            if len(wrong):
-                session.broken[name] = f"columns of {wrong['path'][0].as_py()} are wrong"
-                return None
-        parts = target.of(name)
+        parts = usable(session, name)
         if not parts:
             return None
-        own = tuple(key for key in KEYS.get(name, ()) if key not in parts[0].schema.names)
-        return union(parts, own)
+        return union(parts, tuple(k for k in TABLES[name].keys if k not in parts[0].schema.names))
 
     return build
 
@@ -68,7 +65,7 @@ def item_texts(session: Session) -> str:
     """A query for items with their texts."""
     if session.target.what is What.RELEASE:
         return "select * from data"
-    return union(session.target.of("items"), KEYS["items"])
+    return union(session.target.of("items"), TABLES["items"].keys)
 
 
 def splits(session: Session) -> Made:
@@ -86,18 +83,11 @@ def splits(session: Session) -> Made:
 
 def data(session: Session) -> Made:
     """Items of a release with their texts and sides, without the columns of groups."""
-    if session.target.what is not What.RELEASE or "columns" not in session:
+    if session.target.what is not What.RELEASE:
         return None
-    wrong = session.query(f"select path from columns where table_name = '{DATA}' and not same limit 1")
-    if len(wrong):
-        session.broken[DATA] = f"columns of {wrong['path'][0].as_py()} are wrong"
-        return None
-    parts = session.target.of(DATA)
-    if not parts:
-        return None
-    names = ["item", "item_id", "subset", "question", "prompt", "family_id"]
-    names += [name for name in parts[0].schema.names if name.startswith("split_")]
-    return union(parts, KEYS[DATA], ", ".join(names))
+    parts = usable(session, DATA)
+    names = data_schema(session.target.manifest["schemes"], ()).names
+    return union(parts, RELEASED[DATA].keys, ", ".join(names)) if parts else None
 
 
 def doc_keys(session: Session) -> Made:

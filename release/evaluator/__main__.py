@@ -7,8 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from .bootstrap import RESAMPLES
@@ -16,8 +16,9 @@ from .errors import EvaluatorError, UsageError
 from .predictions import PredictedRouter, commitment, read_predictions
 from .progress import show_progress
 from .reader import Release, load_release
-from .routers import ROUTERS, TRAINING_FREE, RouterFactory, find_router
-from .routers.mlc import MODEL_VARIABLE, MultiLabelRoberta
+from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router
+from .routers.mlc import MultiLabelRoberta
+from .routers.row import nothing
 from .scaling import scaling_table, scaling_up
 from .scoring import evaluate
 
@@ -92,7 +93,7 @@ def _run(arguments: argparse.Namespace) -> str:
     if arguments.resamples < 0:
         raise UsageError(f"--resamples {arguments.resamples}: expected 0 or more")
     predicted: PredictedRouter | None = None
-    routers: dict[str, RouterFactory] = {}
+    routers: dict[str, RouterFactory | RouterRow] = {}
     if arguments.predictions:
         predicted = read_predictions(
             arguments.predictions,
@@ -146,29 +147,24 @@ def _sizes(text: str | None) -> list[int] | None:
         raise UsageError(f"--sizes {text}: expected whole numbers, as in --sizes 3,5") from None
 
 
-def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict[str, RouterFactory]:
+def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict[str, RouterRow]:
     """Named routers; `all` and the default leave out, with a note, what cannot run here."""
-    available: dict[str, RouterFactory] = dict(ROUTERS)
+    available = dict(ROUTERS)
     if mlc_model:
-        available["mlc"] = partial(MultiLabelRoberta, mlc_model)
+        make = partial(MultiLabelRoberta, mlc_model)
+        available["mlc"] = replace(ROUTERS["mlc"], make=make, lacks=nothing)
     if names and names != "all":
         return {name: available.get(name) or find_router(name) for name in names.split(",")}
-    lacking = {}
-    if not (mlc_model or os.environ.get(MODEL_VARIABLE)):
-        lacking["mlc"] = "no --mlc-model FOLDER"
-    if find_spec("torch") is None:
-        lacking["mlp"] = "PyTorch is not installed"
-    if not any(release.encoders(name) for name in release.benchmarks):
-        lacking |= {
-            name: "this release has no vectors"
-            for name, make in available.items()
-            if getattr(make(), "uses_vectors", True)
-        }
-    wanted = list(available) if names else TRAINING_FREE
-    for name in wanted:
-        if name in lacking:
-            print(f"note: router {name} is left out: {lacking[name]}", file=sys.stderr)
-    return {name: available[name] for name in wanted if name not in lacking}
+    vectors = any(release.encoders(name) for name in release.benchmarks)
+    kept = {}
+    for name in available if names else TRAINING_FREE:
+        row = available[name]
+        lacking = "this release has no vectors" if row.uses_vectors and not vectors else row.lacks()
+        if lacking:
+            print(f"note: router {name} is left out: {lacking}", file=sys.stderr)
+        else:
+            kept[name] = row
+    return kept
 
 
 if __name__ == "__main__":

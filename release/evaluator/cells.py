@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
 from .bootstrap import DETECTABLE, percentile_interval
-from .metrics import METRICS, CellScores, preferred
+from .metrics import METRICS, Array, CellScores, preferred
 from .results import Difference, Estimate, Row
 from .task import Scores, Task
 
-Array = npt.NDArray[np.float64]
+MU_O = list(METRICS).index("mu_o")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +110,7 @@ def differences(scored: Scored, names: Sequence[str], task: Task) -> Iterator[Di
             names[a],
             names[b],
             _estimates(scored.values[a] - scored.values[b], low, high),
-            round(DETECTABLE * float(replicates[:, 0].std()), 6) if len(replicates) else 0.0,
+            round(DETECTABLE * float(replicates[:, MU_O].std()), 6) if len(replicates) else 0.0,
         )
 
 

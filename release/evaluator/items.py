@@ -25,7 +25,6 @@ class Part:
     rows: npt.NDArray[np.intp]
     item_ids: list[str]
     subsets: list[str]
-    families: list[str]
     vectors: Scores
     scores: dict[Group, Scores]
     labels: dict[Group, Labels]
@@ -62,9 +61,9 @@ def load_items(
     folder = release.path / "data" / benchmark
     split_column = f"split_{scheme}"
     _require_scheme(folder, scheme)
-    columns = ["item_id", "subset", "family_id", split_column]
+    columns = ["item_id", "subset", split_column]
     for group in groups:
-        columns += [group.column, f"{group.column}_label"]
+        columns += [group.column, group.label_column]
     table = _concatenate(folder, columns)
     splits = table[split_column].to_numpy(zero_copy_only=False)
     item_ids = table["item_id"].to_numpy(zero_copy_only=False)
@@ -72,7 +71,7 @@ def load_items(
     if encoder is not None:
         vectors = _read_vectors(release.path / "vectors" / encoder / benchmark, item_ids)
     scores = {g: _matrix(table[g.column], g, folder).astype(np.float32) for g in groups}
-    labels = {g: _matrix(table[f"{g.column}_label"], g, folder).astype(np.uint8) for g in groups}
+    labels = {g: _matrix(table[g.label_column], g, folder).astype(np.uint8) for g in groups}
     for group, values in scores.items():
         bad = np.argwhere(~((values >= 0) & (values <= 1)))
         if len(bad):
@@ -81,7 +80,7 @@ def load_items(
                 f"{folder}: {group.column}, item {item_ids[item]}, model {group.candidates[rank]}: "
                 f"score {values[item, rank]}, expected a number in [0, 1]"
             )
-    subsets, families = table["subset"].to_pylist(), table["family_id"].to_pylist()
+    subsets = table["subset"].to_pylist()
     parts = {}
     for split in SPLITS:
         rows = np.flatnonzero(splits == split)
@@ -94,7 +93,6 @@ def load_items(
             rows,
             [str(item_ids[r]) for r in rows],
             [str(subsets[r]) for r in rows],
-            [str(families[r]) for r in rows],
             vectors[rows],
             {g: v[rows] for g, v in scores.items()},
             {g: v[rows] for g, v in labels.items()},

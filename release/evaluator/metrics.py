@@ -1,8 +1,10 @@
-"""Metrics of one cell, per item and as means under item weights (RouterEval, section 5.1)."""
+"""Metrics of one cell as means under item weights (RouterEval, section 5.1), and their registry."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +12,7 @@ import numpy.typing as npt
 from .errors import DataError
 from .task import Floats, Scores, Task
 
-METRICS = ("mu_o", "v_r", "v_b", "e_p", "marginal_entropy", "v_b_train", "oracle_gap")
+Array = npt.NDArray[np.float64]
 SUM_TOLERANCE = 1e-3
 
 
@@ -87,37 +89,19 @@ class CellScores:
     best_on_train: int
     reference_score: float | None
 
-    def statistics(self, weights: Floats) -> npt.NDArray[np.float64]:
+    def statistics(self, weights: Floats) -> Array:
         """Every metric under item weights: (B, n), rows sum to n -> (B, R, len(METRICS)).
 
-        The best single candidate is that of the test set as it is, also under other weights: picked anew, its
-        mean would be too high in every resample, the more so the larger m.
         An undefined ratio (zero denominator, no reference) is NaN; the caller turns it into None.
         """
         n, routers = self.value.shape
         best_on_test = int(self.Y_test.mean(axis=0, dtype=np.float64).argmax())
-        yardsticks = [
-            self.Y_test[:, best_on_test],
-            self.Y_test[:, self.best_on_train],
-            self.Y_test.max(axis=1),
-        ]
+        yardsticks = [self.Y_test[:, best_on_test], self.Y_test[:, self.best_on_train]]
         # one product of all columns, for the weights are far larger than these
-        columns = np.column_stack([*yardsticks, self.value, self.entropy])
+        columns = np.column_stack([*yardsticks, self.Y_test.max(axis=1), self.value, self.entropy])
         sums = weights.astype(np.float64) @ columns / n
-        best, on_train, oracle, mu, entropies = np.split(sums, [1, 2, 3, 3 + routers], axis=1)
-        marginal = [_marginal_entropy(weights, policy) for policy in self.policies]
-        return np.stack(
-            [
-                mu,
-                _ratio(mu, np.full_like(best, self.reference_score or np.nan)),
-                _ratio(mu, best),
-                entropies,
-                np.stack(marginal, axis=1),
-                _ratio(mu, on_train),
-                _ratio(mu - best, oracle - best),
-            ],
-            axis=2,
-        )
+        weighted = Weighted(self, weights, *np.split(sums, [1, 2, 3, 3 + routers], axis=1))
+        return np.stack([metric.of(weighted) for metric in METRICS.values()], axis=2)
 
     def selection_variance(self) -> float:
         """Variance of the mean score difference of two routers that choose independently at random."""
@@ -125,15 +109,95 @@ class CellScores:
         return float(2 * per_item.mean() / len(per_item))
 
 
-def _marginal_entropy(weights: Floats, policy: Scores) -> npt.NDArray[np.float64]:
-    """Entropy of the mean policy under each row of weights, in their precision: policies can be 1000 wide."""
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """A cell under item weights (B, n): what a metric is computed from.
+
+    best, best_on_train: (B, 1) mean score of the single candidate that is best on test and on train. The best
+    on test is that of the test set as it is, also under other weights: picked anew, its mean would be too
+    high in every resample, the more so the larger m. oracle: (B, 1) mean score of the best candidate of each
+    item. value, entropy: (B, R) means of those of `CellScores`.
+    """
+
+    cell: CellScores
+    weights: Floats
+    best: Array
+    best_on_train: Array
+    oracle: Array
+    value: Array
+    entropy: Array
+
+
+def over_reference(cell: Weighted) -> Array:
+    """V_R = mu_o / score of the reference LLM."""
+    return _ratio(cell.value, np.float64(cell.cell.reference_score or np.nan))
+
+
+def over_best(cell: Weighted) -> Array:
+    """V_B = mu_o / score of the best single candidate on test."""
+    return _ratio(cell.value, cell.best)
+
+
+def over_best_on_train(cell: Weighted) -> Array:
+    """mu_o / score of the single candidate that is best on train."""
+    return _ratio(cell.value, cell.best_on_train)
+
+
+def oracle_gap(cell: Weighted) -> Array:
+    """(mu_o - best) / (oracle - best): how much of the room above the best single candidate is used."""
+    return _ratio(cell.value - cell.best, cell.oracle - cell.best)
+
+
+def marginal_entropy(cell: Weighted) -> Array:
+    """H: entropy of the mean policy, in the precision of the weights, as policies can be 1000 wide."""
+    return np.stack([_entropy_of_mean(cell.weights, policy) for policy in cell.cell.policies], axis=1)
+
+
+def _entropy_of_mean(weights: Floats, policy: Scores) -> Array:
     if (policy == policy[0]).all():
         return np.repeat(entropy(policy[:1]), len(weights))
     used = policy[:, policy.any(axis=0)].astype(weights.dtype)
     return entropy(weights @ used / len(policy))
 
 
-def _ratio(top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _ratio(top: Array, bottom: Array | np.float64) -> Array:
     bottom = np.broadcast_to(bottom, top.shape)
     # A difference of two means that ought to be equal may come out as 1e-17.
     return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.nan), where=np.abs(bottom) > 1e-9))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """name: in JSON and CSV. title: for people. says: what it is, in a few words. of: computes it, (B, R).
+
+    higher_is_better: None where neither is. head, width: of its column in the table of the command line.
+    digits: decimals shown there and in reports. in_paper: Tables 1 and 2 have it.
+    """
+
+    name: str
+    title: str
+    says: str
+    of: Callable[[Weighted], Array]
+    higher_is_better: bool | None = None
+    head: str = ""
+    width: int = 7
+    digits: int = 3
+    in_paper: bool = False
+
+
+_value, _entropy = attrgetter("value"), attrgetter("entropy")
+_ROWS = (
+    Metric("mu_o", "mu_o", "mean score of the chosen LLMs", _value, True, "", 6, in_paper=True),
+    Metric("v_r", "V_R", "mu_o over the reference LLM", over_reference, True, in_paper=True),
+    Metric("v_b", "V_B", "mu_o over the best single candidate on test", over_best, True, in_paper=True),
+    Metric("e_p", "E_p", "entropy of the selection probabilities, bits", _entropy, in_paper=True),
+    Metric("marginal_entropy", "H", "entropy of the choices made, bits", marginal_entropy),
+    Metric("v_b_train", "V_B train", "mu_o over the one picked on train", over_best_on_train, True, "V_B tr"),
+    Metric("oracle_gap", "oracle gap", "0 = best single on test, 1 = oracle", oracle_gap, True, "gap", 8),
+)  # fmt: skip
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+"""Registry, in the order of JSON rows: one function and one row here adds one."""
+
+TABLE_ORDER = tuple(sorted(METRICS, key=lambda name: METRICS[name].higher_is_better is None))
+"""Names in the order of tables: first those that can be good or bad."""

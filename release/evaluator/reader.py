@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from .errors import DataError, InputError, UsageError
 from .task import KINDS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REFERENCE_SEED = 42
 
 
@@ -31,18 +31,15 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Group:
-    """One group of candidates; `column` is its column of scores in the data files."""
+    """One group of candidates; `column` and `label_column` hold its scores and labels in the data files."""
 
     method: str
     benchmark: str
     m: int
     kind: str
     candidates: tuple[str, ...]
-
-    @property
-    def column(self) -> str:
-        """For example `paper_m5_all_strong`."""
-        return f"{self.method}_m{self.m}_{self.kind}"
+    column: str
+    label_column: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Release:
 def load_release(path: str | Path = ".") -> Release:
     """Open a release folder; no data file is read yet.
 
-    Raises InputError if a file is missing, unreadable, or of a newer schema than this evaluator's.
+    Raises InputError if a file is missing, unreadable, or of another schema than this evaluator's.
     """
     path = Path(path)
     manifest_path = path / "manifest.json"
@@ -89,9 +86,9 @@ def load_release(path: str | Path = ".") -> Release:
         raise InputError(message) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{manifest_path}: not a release manifest ({error!r})") from error
-    if not isinstance(schema, int) or schema > SCHEMA_VERSION:
+    if schema != SCHEMA_VERSION:
         raise InputError(
-            f"{manifest_path}: schema_version {schema}, but this evaluator reads up to {SCHEMA_VERSION}; "
+            f"{manifest_path}: schema_version {schema}, but this evaluator reads {SCHEMA_VERSION}; "
             "use the evaluator that ships in that release"
         )
     try:
@@ -106,30 +103,49 @@ def load_release(path: str | Path = ".") -> Release:
             )
             for name, entry in sorted(manifest["benchmarks"].items())
         }
+        columns = {
+            (str(row["method"]), name, int(row["m"]), str(row["kind"])): (
+                str(row["column"]),
+                str(row["label_column"]),
+            )
+            for name, entry in manifest["benchmarks"].items()
+            for row in entry["groups"]
+        }
         release = manifest["release"]
         seed = int(manifest.get("seed", REFERENCE_SEED))
-        return Release(
-            path, str(release["name"]), str(release["version"]), benchmarks, _read_groups(path), seed
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        groups = _read_groups(path, columns)
+        return Release(path, str(release["name"]), str(release["version"]), benchmarks, groups, seed)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{manifest_path}: a required entry is missing or malformed ({error!r})") from error
 
 
-def _read_groups(path: Path) -> tuple[Group, ...]:
-    columns = ["method", "benchmark", "m", "kind", "rank", "model_id"]
-    table = read_parquet(path / "groups.parquet", columns)
-    members: dict[tuple[str, str, int, str], list[tuple[int, str]]] = {}
-    for method, benchmark, m, kind, rank, model in zip(*(table[c].to_pylist() for c in columns), strict=True):
+GroupKey = tuple[str, str, int, str]  # method, benchmark, m, kind
+
+
+def _read_groups(path: Path, columns: dict[GroupKey, tuple[str, str]]) -> tuple[Group, ...]:
+    """Groups and their candidates. columns: those of each group that the manifest lists."""
+    names = ["method", "benchmark", "m", "kind", "rank", "model_id"]
+    table = read_parquet(path / "groups.parquet", names)
+    members: dict[GroupKey, list[tuple[int, str]]] = {}
+    for method, benchmark, m, kind, rank, model in zip(*(table[c].to_pylist() for c in names), strict=True):
         members.setdefault((method, benchmark, m, kind), []).append((rank, model))
+    for key in sorted(members.keys() ^ columns.keys()):
+        method, benchmark, m, kind = key
+        found, other = ("groups.parquet", "manifest.json")[:: 1 if key in members else -1]
+        raise DataError(
+            f"{path / other}: no {method} m={m} {kind} of {benchmark}, which {found} has; "
+            "expected the same groups in both"
+        )
     groups = []
-    for (method, benchmark, m, kind), ranked in sorted(members.items()):
+    for key, ranked in sorted(members.items()):
+        method, benchmark, m, kind = key
         candidates = tuple(model for _, model in sorted(ranked))
         if len(set(candidates)) != m or kind not in KINDS:
             raise DataError(
                 f"{path / 'groups.parquet'}: {method} m={m} {kind} of {benchmark} has {len(set(candidates))} "
                 f"distinct models; expected {m}, and a kind of {', '.join(KINDS)}"
             )
-        groups.append(Group(method, benchmark, m, kind, candidates))
+        groups.append(Group(*key, candidates, *columns[key]))
     return tuple(groups)
 
 

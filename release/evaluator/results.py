@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
+from textwrap import fill
 
-from .metrics import METRICS
+from .metrics import METRICS, TABLE_ORDER
 
 Value = str | int | float | bool | None
 
@@ -53,12 +54,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Value]:
         """Flat: each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
-        flat: dict[str, Value] = {
-            k: getattr(self, k)
-            for k in ("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test")
-        }
-        flat |= _flatten(self.metrics)
-        return flat | {k: getattr(self, k) for k in ("mdd", "best_single_score", "reference_score")}
+        return _flat(self)
 
 
 @dataclass(frozen=True)
@@ -81,16 +77,19 @@ class Difference:
 
     def to_dict(self) -> dict[str, Value]:
         """Flat, as `Row.to_dict`."""
-        keys = ("benchmark", "m", "kind", "method", "scheme", "router_a", "router_b")
-        return {k: getattr(self, k) for k in keys} | _flatten(self.metrics) | {"mdd": self.mdd}
+        return _flat(self)
 
 
-def _flatten(metrics: dict[str, Estimate]) -> dict[str, Value]:
-    return {
-        name + suffix: getattr(metrics[name], part)
-        for name in METRICS
-        for suffix, part in (("", "value"), ("_lo", "lo"), ("_hi", "hi"))
-    }
+def _flat(record: Row | Difference) -> dict[str, Value]:
+    flat: dict[str, Value] = {}
+    for field in fields(record):
+        if field.name == "metrics":
+            for name in METRICS:
+                e = record.metrics[name]
+                flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
+        else:
+            flat[field.name] = getattr(record, field.name)
+    return flat
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class Evaluation:
 
     def table(self) -> str:
         """The means over kinds, at most 80 characters wide."""
-        return "\n\n".join(_blocks(self.means)) + LEGEND
+        return "\n\n".join([*_blocks(self.means), LEGEND]) + "\n"
 
     def difference_table(self) -> str:
         """Differences of the means over kinds; * where the interval of the difference in mu_o excludes 0."""
@@ -128,14 +127,13 @@ class Evaluation:
         return "\n".join(lines[1:])
 
 
-LEGEND = """
-
-mu_o: mean score of the chosen LLMs. V_R: over the reference LLM. V_B: over the
-best single candidate on test (V_B tr: the one picked on train). gap: 0 = that
-candidate, 1 = oracle. E_p: entropy of the selection probabilities, H: of the
-choices made (bits). [..]: 95% paired bootstrap. mdd: the smallest difference
-between two routers that these test items would show with 80% power.
-"""
+_SHOWN = [METRICS[name] for name in TABLE_ORDER]
+LEGEND = fill(
+    "".join(f"{metric.head or metric.title}: {metric.says}. " for metric in _SHOWN)
+    + "[..]: 95% paired bootstrap. mdd: the smallest difference between two routers that these test items "
+    "would show with 80% power.",
+    80,
+)
 
 
 def _place(row: Row | Difference) -> str:
@@ -152,29 +150,18 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
             title,
             f"  {first.n_test} test items  mdd {first.mdd:.3f}" + ("  compat" if first.compat else ""),
         ]
-        lines.append(
-            f"  {'router':<13}{'mu_o':>6} {'95% interval':<15}"
-            + "".join(f"{head:>{width}}" for head, (_, width) in _HEADS.items())
-        )
+        heads = [f"{metric.head or metric.title:>{metric.width}}" for metric in _SHOWN]
+        heads[0] += f" {'95% interval':<15}"
+        lines.append(f"  {'router':<13}{''.join(heads)}")
         for r in members:
-            mu = r.metrics["mu_o"]
-            values = "".join(_number(r.metrics[name].value, width) for name, width in _HEADS.values())
-            lines.append(f"  {r.router[:13]:<13}{_number(mu.value, 6)} {_interval(mu):<15}{values}")
+            cells = [_number(r.metrics[of.name].value, of.width, of.digits) for of in _SHOWN]
+            cells[0] += f" {_interval(r.metrics[_SHOWN[0].name]):<15}"
+            lines.append(f"  {r.router[:13]:<13}{''.join(cells)}")
         yield "\n".join(lines)
 
 
-_HEADS = {
-    "V_R": ("v_r", 7),
-    "V_B": ("v_b", 7),
-    "V_B tr": ("v_b_train", 7),
-    "gap": ("oracle_gap", 8),
-    "E_p": ("e_p", 7),
-    "H": ("marginal_entropy", 7),
-}
-
-
-def _number(value: float | None, width: int) -> str:
-    return f"{'-' if value is None else format(value, '.3f'):>{width}}"
+def _number(value: float | None, width: int, digits: int = 3) -> str:
+    return f"{'-' if value is None else format(value, f'.{digits}f'):>{width}}"
 
 
 def _interval(estimate: Estimate) -> str:

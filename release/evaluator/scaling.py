@@ -67,6 +67,11 @@ def spread_sizes(pool: int, points: int = 60) -> npt.NDArray[np.intp]:
     return np.unique(np.rint(np.geomspace(1, pool, points)).astype(np.intp))
 
 
+def table_sizes(pool: int) -> list[int]:
+    """The m that tables show: 1, 2, 3, 5, 10, ... and the whole pool."""
+    return [*(m for m in (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000) if m < pool), pool]
+
+
 def scaling_up(
     release: Release,
     benchmarks: Sequence[str] | None = None,
@@ -175,7 +180,7 @@ def _mean_score(rows: npt.NDArray[np.generic], n_items: int, binary: bool) -> np
 
 
 def scaling_table(curves: Sequence[Curve]) -> str:
-    """Mean accuracy at m = 1, 2, 3, 5, 10, ... and the whole pool, at most 80 characters wide."""
+    """Mean accuracy at the m of `table_sizes`, at most 80 characters wide."""
     lines = []
     for curve in curves:
         reference = (
@@ -183,8 +188,7 @@ def scaling_table(curves: Sequence[Curve]) -> str:
         )
         lines += ["", f"{curve.benchmark}  pool of {curve.pool} models{reference}"]
         lines.append(f"  {'m':>5}" + "".join(f"{f'p={p:g}':>8}" for p in PROBABILITIES))
-        steps = (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000)
         means = [curve.accuracy(p).mean(axis=0) for p in PROBABILITIES]
-        for m in [m for m in steps if m < curve.pool] + [curve.pool]:
+        for m in table_sizes(curve.pool):
             lines.append(f"  {m:>5}" + "".join(f"{mean[m - 1]:>8.3f}" for mean in means))
     return "\n".join(lines[1:])

@@ -14,11 +14,11 @@ from .items import load_items
 from .metrics import check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release
 from .results import Difference, Evaluation, Row
-from .routers import TRAINING_FREE, RouterFactory, find_router
+from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
 from .task import PolicyRouter, Router, Scores, SharedRouter, Task
 from .tasks import make_tasks
 
-Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory]
+Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
 
 
 def evaluate(
@@ -40,7 +40,7 @@ def evaluate(
     """Score routers in every cell (benchmark x m x kind) of a release.
 
     routers: registered names and router classes, or a mapping from any name to a class (or function
-    without arguments) that makes a router.
+    without arguments) that makes a router, or its row.
     benchmarks, sizes: default all. encoder: default `minilm`, or else the first one.
     method: how groups were chosen. scheme: how items were split. compat: the reference code's quirks.
     seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
@@ -49,7 +49,7 @@ def evaluate(
     Raises UsageError for names this release does not have, InputError for missing files or libraries,
     DataError for unusable data or router outputs.
     """
-    factories = _factories(routers)
+    chosen = _rows(routers)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
     result_rows: list[Row] = []
     means: list[Row] = []
@@ -57,14 +57,14 @@ def evaluate(
     for done, (name, groups) in enumerate(plan.items()):
         progress(done, len(plan), name)
         reference = release.benchmarks[name].reference_score
-        vectors = _encoder(release, name, encoder, factories)
+        vectors = _encoder(release, name, encoder, chosen)
         items = load_items(release, name, groups, vectors, scheme)
         tasks = make_tasks(items, groups, encoder=vectors, scheme=scheme, compat=compat, seed=seed)
         tests = [items.parts["test"].scores[g] for g in groups]
         outputs: list[dict[str, Output]] = [{} for _ in tasks]
-        for router, make in factories.items():
-            for cell, output in zip(outputs, run_router(router, make, tasks, tests), strict=True):
-                cell[router] = output
+        for row in chosen:
+            for cell, output in zip(outputs, run_router(row, tasks, tests), strict=True):
+                cell[row.name] = output
         counts = resample_counts(len(tests[0]), resamples, seed)
         for m in sorted({g.m for g in groups}):
             cells = [cell for cell in zip(tasks, outputs, tests, strict=True) if cell[0].m == m]
@@ -80,19 +80,16 @@ def evaluate(
     return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
 
 
-def _factories(routers: Routers) -> dict[str, RouterFactory]:
-    factories: dict[str, RouterFactory] = {}
-    if isinstance(routers, Mapping):
-        factories |= routers
-    else:
-        for router in routers:
-            if isinstance(router, str):
-                factories[router] = find_router(router)
-            else:
-                factories[router.__name__] = router
-    if not factories:
+def _rows(routers: Routers) -> list[RouterRow]:
+    if not isinstance(routers, Mapping):
+        named = [(r, find_router(r)) if isinstance(r, str) else (r.__name__, r) for r in routers]
+        routers = dict(named)
+    if not routers:
         raise UsageError("no routers were named")
-    return factories
+    return [
+        replace(of, name=name) if isinstance(of, RouterRow) else RouterRow(name, of, name)
+        for name, of in routers.items()
+    ]
 
 
 def _plan(
@@ -123,16 +120,14 @@ def _plan(
     return plan, notes
 
 
-def _encoder(
-    release: Release, benchmark: str, wanted: str | None, factories: Mapping[str, RouterFactory]
-) -> str | None:
+def _encoder(release: Release, benchmark: str, wanted: str | None, chosen: Sequence[RouterRow]) -> str | None:
     """The encoder to use, None where there is none and no router needs one."""
     available = release.encoders(benchmark)
     if wanted is not None and wanted not in available:
         raise UsageError(
             f"{benchmark}: no vectors by encoder {wanted!r}; there are {', '.join(available) or 'none'}"
         )
-    needing = [name for name, make in factories.items() if getattr(make(), "uses_vectors", True)]
+    needing = [row.name for row in chosen if row.uses_vectors]
     if not available and needing:
         raise InputError(
             f"{benchmark}: this release has no vectors, which {', '.join(needing)} need; "
@@ -141,30 +136,28 @@ def _encoder(
     return wanted or ("minilm" if "minilm" in available else next(iter(available), None))
 
 
-def run_router(
-    name: str, make: RouterFactory, tasks: Sequence[Task], tests: Sequence[Scores]
-) -> Iterator[Output]:
+def run_router(row: RouterRow, tasks: Sequence[Task], tests: Sequence[Scores]) -> Iterator[Output]:
     """Fit a router to tasks of one benchmark and check what it says of each.
 
     tests: the test scores of each task, shown only to routers that declare `sees_test_scores`.
     Raises DataError for NaN or anything else that is not a distribution.
     """
-    router = make()
+    router = row.make()
     if isinstance(router, SharedRouter):
         router.fit_all(tasks)
     for task, Y_test in zip(tasks, tests, strict=True):
-        shown = replace(task, Y_test=Y_test) if getattr(router, "sees_test_scores", False) else task
+        shown = replace(task, Y_test=Y_test) if row.sees_test_scores else task
         if not isinstance(router, SharedRouter):
-            router = make()
+            router = row.make()
             router.fit(shown)
-        probabilities = router.predict_proba(shown)
-        checked = check_probabilities(probabilities, task, name)
+        probabilities = check_probabilities(router.predict_proba(shown), task, row.name)
         if isinstance(router, PolicyRouter):
-            policy = check_probabilities(router.policy(shown), task, f"{name} (policy)").astype(np.float32)
+            policy = check_probabilities(router.policy(shown), task, f"{row.name} (policy)").astype(
+                np.float32
+            )
         else:
-            policy = one_hot(choose(checked, task), task.m)
-        floor = getattr(router, "entropy_floor", 0.0) if task.compat else 0.0
-        entropies = entropy(checked, floor)
-        if not getattr(router, "has_probabilities", True):
-            entropies = np.full(task.n_test, np.nan)
-        yield Output(policy, entropies, getattr(router, "uses_vectors", True))
+            policy = one_hot(choose(probabilities, task), task.m)
+        entropies = np.full(task.n_test, np.nan)
+        if row.has_probabilities:
+            entropies = entropy(probabilities, row.entropy_floor if task.compat else 0.0)
+        yield Output(policy, entropies, row.uses_vectors)

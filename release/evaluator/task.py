@@ -79,6 +79,7 @@ class Router(Protocol):
     Optional class attributes:
     `uses_vectors = False`: works in a release without embeddings.
     `sees_test_scores = True`: an upper bound; `task.Y_test` is filled in and the table marks it.
+    `has_probabilities = False`: it only chooses, so its E_p is undefined.
     `entropy_floor = 1e-4`: with compat, E_p drops terms with p at or below it, as the reference does.
     Optional methods: those of `SharedRouter` and of `PolicyRouter`.
     """

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from routerset.release.errors import ReleaseError
-from routerset.schemas import exits
+from routerset.schemas.exits import DATA_FAILED, TRY_LATER, UNREADABLE, USAGE
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -21,25 +21,25 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class PublishError(ReleaseError):
     """What arrived is not what was sent, or cannot be used; readers still see the version before."""
 
-    exit_code = exits.DATA_FAILED
+    exit_code = DATA_FAILED
 
 
 class PublishRefused(PublishError):
     """Publishing would change what is published, or is not allowed; nothing was changed."""
 
-    exit_code = exits.USAGE
+    exit_code = USAGE
 
 
 class DiskFull(PublishError):
     """No space left."""
 
-    exit_code = exits.UNREADABLE
+    exit_code = UNREADABLE
 
 
 class ServiceUnavailable(PublishError):
     """A remote service does not answer; the same command goes on later. after: seconds it asks to wait."""
 
-    exit_code = exits.TRY_LATER
+    exit_code = TRY_LATER
 
     def __init__(self, message: str, after: float = 0.0) -> None:
         super().__init__(message)

@@ -15,7 +15,8 @@ from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.publish.errors import PublishError, PublishRefused
 from routerset.release.verify import verify_checksums
 from routerset.release.version import parse_version
-from routerset.schemas.store import git_blob, sha256
+from routerset.schemas.checksums import git_blob
+from routerset.schemas.store import sha256
 
 ATTRIBUTES = ".gitattributes"
 """The Hub puts it into every repository."""

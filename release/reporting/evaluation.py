@@ -10,11 +10,10 @@ from math import hypot
 from pathlib import Path
 
 from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
-from routerset.release.evaluator.paper_tables import TITLES, Leak, leakage
 from routerset.release.evaluator.results import Estimate, Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
-from routerset.release.manifest import Manifest, read_manifest
+from routerset.release.manifest import Manifest, read_manifest, registry_order
 from routerset.schemas.benchmarks import BENCHMARKS
 
 Progress = Callable[[int, int, str], None]
@@ -26,7 +25,7 @@ class Findings:
     """Results of one release.
 
     method, scheme: how groups were chosen and items split in `rows` (a cell each) and `means` (over kinds).
-    family: rows under the split without repeated questions. leaks: the two splits side by side.
+    family, family_means: the same under the split without repeated questions, where there are two.
     curves: the scaling-up study. notes: what was left out, and of which benchmarks. Benchmarks come in the
     paper's order.
     """
@@ -38,7 +37,7 @@ class Findings:
     rows: tuple[Row, ...]
     means: tuple[Row, ...]
     family: tuple[Row, ...]
-    leaks: tuple[Leak, ...]
+    family_means: tuple[Row, ...]
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]
 
@@ -97,8 +96,9 @@ def _find(
     progress: Progress,
 ) -> Findings:
     manifest = read_manifest(release.path)
-    names = _benchmarks(release, benchmarks)
-    needs_vectors = {name for name in wanted if getattr(find_router(name)(), "uses_vectors", True)}
+    release.require(benchmarks or ())
+    names = sorted({*(benchmarks or release.benchmarks)}, key=registry_order)
+    needs_vectors = {name for name in wanted if find_router(name).uses_vectors}
     if encoder is not None and not any(encoder in release.encoders(name) for name in names):
         raise UsageError(f"no vectors by encoder {encoder!r}; this release has {_listed(manifest.encoders)}")
     methods = sorted({group.method for group in release.groups}, key=lambda m: (m != PAPER, m))
@@ -150,8 +150,7 @@ def _find(
         except DataError as error:
             note(name, f"scaling up: {_relative(error, release.path)}")
     progress(len(names), len(names), "")
-    family = (rows[FAMILY], means[FAMILY]) if len(schemes) == 2 else ([], [])
-    shares = {name: leaked_share(manifest, name, scheme) for name in names}
+    family, family_means = (rows[FAMILY], means[FAMILY]) if len(schemes) == 2 else ([], [])
     return Findings(
         manifest,
         tuple(names),
@@ -159,8 +158,8 @@ def _find(
         scheme,
         tuple(rows[scheme]),
         tuple(means[scheme]),
-        tuple(family[0]),
-        tuple(leakage(means[scheme], family[1], shares)),
+        tuple(family),
+        tuple(family_means),
         tuple(curves),
         tuple(f"{_listed(of)}: {words}" for words, of in notes.items()),
     )
@@ -210,15 +209,6 @@ def average(estimates: Sequence[Estimate]) -> Estimate:
         return Estimate(mean, None, None)
     below, above = (hypot(*side) / len(values) for side in zip(*spans, strict=True))
     return Estimate.of(mean, mean - below, mean + above)
-
-
-def _benchmarks(release: Release, wanted: Sequence[str] | None) -> list[str]:
-    for name in wanted or ():
-        if name not in release.benchmarks:
-            raise UsageError(f"no benchmark {name!r}; this release has {_listed(release.benchmarks)}")
-    known = list(TITLES)
-    names = dict.fromkeys(wanted or release.benchmarks)
-    return sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))
 
 
 def _relative(error: DataError, path: Path) -> str:

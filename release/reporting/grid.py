@@ -5,16 +5,35 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from routerset.release.evaluator.paper_tables import ROUTER_TITLES, TITLES
 from routerset.release.evaluator.results import Estimate
+from routerset.release.evaluator.routers import row_for
+from routerset.release.evaluator.task import KINDS as GROUP_KINDS
 
 Cell = str | int | float | Estimate | None
-KINDS = {"all_strong": "all-strong", "all_weak": "all-weak", "strong_to_weak": "strong-to-weak"}
+KINDS = {kind: kind.replace("_", "-") for kind in GROUP_KINDS}
 """Kinds of groups, in the order of Table 3."""
+TITLES = {
+    "arc": "ARC",
+    "hellaswag": "HellaSwag",
+    "mmlu": "MMLU",
+    "truthfulqa": "TruthfulQA",
+    "winogrande": "Winogrande",
+    "gsm8k": "GSM8k",
+    "ifeval": "IFEval",
+    "bbh": "BBH",
+    "gpqa": "GPQA",
+    "musr": "MUSR",
+    "math_lvl5": "MATH Lvl 5",
+    "mmlu_pro": "MMLU-PRO",
+}
+"""Benchmarks as the paper's tables call them, in its order."""
 
-_SYMBOL = re.compile(r"\b(mu|V|E|r)_(\w)\b")
+SYMBOL = re.compile(r"\b(mu|V|E|r)_(\w)\b")
+"""A letter and its subscript."""
+_TO_ESCAPE = re.compile(SYMBOL.pattern + r"|([&%$#_{}])")
 
 
 @dataclass(frozen=True)
@@ -32,11 +51,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """caption: says what the rows are. rows: one cell per column; an Estimate gives CSV two columns more."""
+    """caption: says what the rows are. rows: one cell per column; an Estimate gives CSV two columns more.
+    bold: (row, column) of values that stand out.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    bold: frozenset[tuple[int, int]] = frozenset()
 
     def estimates(self, index: int) -> bool:
         """Whether a column holds values with intervals."""
@@ -49,7 +71,7 @@ class Grid:
 
 def label(name: str) -> str:
     """What people call a benchmark, a router or a kind of group."""
-    return TITLES.get(name) or ROUTER_TITLES.get(name) or KINDS.get(name, name)
+    return TITLES.get(name) or KINDS.get(name) or row_for(name).title
 
 
 def number(value: float | None, digits: int) -> str:
@@ -67,21 +89,21 @@ def text(cell: Cell, column: Column, interval: str = "{value} [{lo}, {hi}]") -> 
     return "-" if cell is None else label(str(cell))
 
 
+def tell(estimate: Estimate, digits: int = 3) -> str:
+    """A value with its interval, on one line."""
+    return text(estimate, Column("", "", digits=digits))
+
+
 def to_markdown(grid: Grid) -> str:
     """Caption and table; 95% intervals below each value."""
     heads = [column.title.replace("|", "\\|") for column in grid.columns]
-    lines = [
-        grid.caption,
-        "",
+    lines = [grid.caption, ""] if grid.caption else []
+    lines += [
         "| " + " | ".join(heads) + " |",
         "|" + "".join("---:|" if grid.numbers(i) else "---|" for i in range(len(heads))),
     ]
-    for row in grid.rows:
-        cells = (
-            text(cell, column, "{value}<br><sub>{lo}..{hi}</sub>")
-            for cell, column in zip(row, grid.columns, strict=True)
-        )
-        lines.append("| " + " | ".join(cells) + " |")
+    templates = ("{value}<br><sub>{lo}..{hi}</sub>", "**{value}**<br><sub>{lo}..{hi}</sub>")
+    lines += ["| " + " | ".join(cells) + " |" for cells in _texts(grid, *templates)]
     return "\n".join(lines) + "\n"
 
 
@@ -90,33 +112,32 @@ def to_latex(grid: Grid) -> str:
     kinds = "".join("r" if grid.numbers(i) else "l" for i in range(len(grid.columns)))
     lines = [
         rf"{{\scriptsize\begin{{longtable}}{{{kinds}}}",
-        rf"\caption{{{_latex(grid.caption)}}}\\\toprule",
-        " & ".join(_latex(column.title) for column in grid.columns) + r" \\\midrule\endhead",
+        rf"\caption{{{latex(grid.caption)}}}\\\toprule",
+        " & ".join(latex(column.title) for column in grid.columns) + r" \\\midrule\endhead",
+        *(" & ".join(cells) + r" \\" for cells in latex_rows(grid)),
     ]
-    for row in grid.rows:
-        cells = (
-            text(cell, column, "${value}_{{{lo}}}^{{{hi}}}$")
-            if isinstance(cell, Estimate)
-            else _latex(text(cell, column))
-            for cell, column in zip(row, grid.columns, strict=True)
-        )
-        lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule\end{longtable}}", ""])
 
 
-def _latex(words: str) -> str:
+def latex_rows(grid: Grid) -> Iterator[list[str]]:
+    """Cells of each row, for LaTeX."""
+    templates = ("${value}_{{{lo}}}^{{{hi}}}$", r"$\mathbf{{{value}}}_{{{lo}}}^{{{hi}}}$")
+    for row, cells in zip(grid.rows, _texts(grid, *templates), strict=True):
+        yield [c if isinstance(of, Estimate) else latex(c) for of, c in zip(row, cells, strict=True)]
+
+
+def _texts(grid: Grid, interval: str, bold: str) -> Iterator[list[str]]:
+    """Cells of each row as text. interval, bold: templates of a value with its limits."""
+    for i, row in enumerate(grid.rows):
+        yield [
+            text(cell, column, bold if (i, k) in grid.bold else interval)
+            for k, (cell, column) in enumerate(zip(row, grid.columns, strict=True))
+        ]
+
+
+def latex(words: str) -> str:
     """Words for LaTeX, their symbols such as V_B in math mode."""
-    parts = []
-    end = 0
-    for match in _SYMBOL.finditer(words):
-        letter = match[1].replace("mu", r"\mu")
-        parts += [_escape(words[end : match.start()]), f"${letter}_{match[2]}$"]
-        end = match.end()
-    return "".join([*parts, _escape(words[end:])])
-
-
-def _escape(words: str) -> str:
-    return re.sub(r"([&%$#_{}])", r"\\\1", words)
+    return _TO_ESCAPE.sub(lambda m: "\\" + m[3] if m[3] else f"${m[1]}_{m[2]}$".replace("mu", r"\mu"), words)
 
 
 def to_csv(grid: Grid) -> str:
@@ -124,8 +145,11 @@ def to_csv(grid: Grid) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     wide = [grid.estimates(i) for i in range(len(grid.columns))]
-    suffixes = [("", "_lo", "_hi") if w else ("",) for w in wide]
-    writer.writerow(c.key + s for c, of_column in zip(grid.columns, suffixes, strict=True) for s in of_column)
+    writer.writerow(
+        column.key + suffix
+        for column, is_wide in zip(grid.columns, wide, strict=True)
+        for suffix in (("", "_lo", "_hi") if is_wide else ("",))
+    )
     for row in grid.rows:
         values: list[str | int | float | None] = []
         for cell, is_wide in zip(row, wide, strict=True):

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup, escape
 
 from routerset.release.evaluator.bootstrap import RESAMPLES
-from routerset.release.evaluator.paper_tables import NOT_COMPARED, ROUTER_TITLES, paper_tables
+from routerset.release.evaluator.metrics import METRICS
+from routerset.release.evaluator.metrics import TABLE_ORDER as METRIC_ORDER
 from routerset.release.evaluator.results import Estimate
+from routerset.release.evaluator.routers import ROUTERS, TABLE_ORDER, RouterRow, row_for
 from routerset.release.evaluator.scaling import PROBABILITIES
 from routerset.release.reporting import tables as contents
-from routerset.release.reporting.colours import OTHER, RAMP, ROUTERS, css, of_router, variable
+from routerset.release.reporting.colours import RAMP, css, variable
 from routerset.release.reporting.evaluation import Findings
-from routerset.release.reporting.grid import Cell, Column, label, number, text
+from routerset.release.reporting.grid import SYMBOL, Cell, Column, label, number, tell, text
+from routerset.release.reporting.paper_tables import COLUMNS, paper_tables
 from routerset.release.reporting.plots_html import key, kinds_panel, scaling_panel
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 STYLE, SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("page.js")
-
-_SYMBOL = re.compile(r"\b(mu|V|E|r)_(\w)(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ def render_page(found: Findings) -> str:
         standings={m: _standings(found, m) for m in found.sizes},
         results=contents.results(found),
         leading=contents.leading(found),
+        metrics=[METRICS[name] for name in METRIC_ORDER],
         paper_tables=paper_tables(found.means, found.sizes),
+        paper_columns=COLUMNS,
         scaling_panels=[(curve, scaling_panel(curve)) for curve in found.curves],
         scaling=contents.scaling(found),
         kinds_panels=[
@@ -114,18 +116,10 @@ def render_page(found: Findings) -> str:
 
 def pretty(words: str) -> Markup:
     """Words with their symbols set as such: V_B with a subscript, mu_o with a Greek letter."""
-    letters = {"mu": "μ"}
+    greek = {"mu": "μ"}
     return Markup(
-        _SYMBOL.sub(
-            lambda m: f"<i>{letters.get(m[1], m[1])}</i><sub>{m[2]}</sub>",
-            str(escape(words)),
-        )
+        SYMBOL.sub(lambda m: f"<i>{greek.get(m[1], m[1])}</i><sub>{m[2]}</sub>", str(escape(words)))
     )
-
-
-def tell(estimate: Estimate, digits: int = 3) -> str:
-    """A value with its interval, on one line."""
-    return text(estimate, Column("", "", digits=digits))
 
 
 def _shown(value: float | None, digits: int) -> str:
@@ -142,17 +136,15 @@ def _cell(cell: Cell, column: Column) -> str:
 
 def _colours() -> str:
     """CSS variables of routers and of r_o(p), for light and for dark."""
-    pairs = {variable(name): of_router(name) for name in ROUTER_TITLES | ROUTERS}
-    pairs |= {variable(p): colours for p, colours in RAMP.items()} | {"--other": OTHER}
+    pairs = {variable(name): ROUTERS[name].colour for name in TABLE_ORDER}
+    pairs |= {variable(p): colours for p, colours in RAMP.items()} | {"--other": RouterRow.colour}
     light, dark = ("".join(f"{name}:{colours[side]};" for name, colours in pairs.items()) for side in (0, 1))
     return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
 
 
 def _best(overall: dict[str, Estimate]) -> str | None:
     """The existing router with the highest mean over benchmarks; of equal ones the first."""
-    rivals = {
-        name: e.value for name, e in overall.items() if name not in NOT_COMPARED and e.value is not None
-    }
+    rivals = {n: e.value for n, e in overall.items() if row_for(n).compared and e.value is not None}
     return max(rivals, key=lambda name: rivals[name], default=None)
 
 
@@ -165,7 +157,7 @@ def _standings(found: Findings, m: int) -> list[Standing]:
             Standing(
                 name,
                 {r: marks[r] for r in ("random", "best_single", "oracle") if r in marks},
-                {r: e for r, e in marks.items() if r not in NOT_COMPARED},
+                {r: e for r, e in marks.items() if row_for(r).compared},
             )
         )
     return standings

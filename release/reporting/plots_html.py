@@ -7,10 +7,11 @@ from math import log10
 
 from markupsafe import Markup, escape
 
-from routerset.release.evaluator.paper_tables import KindRow
+from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from routerset.release.reporting.colours import css
-from routerset.release.reporting.grid import KINDS, label, number
+from routerset.release.reporting.grid import KINDS, label, number, tell
+from routerset.release.reporting.paper_tables import KindRow, placed
 from routerset.release.reporting.plots_png import BANDS
 
 WIDTH, HEIGHT = 320, 216
@@ -58,23 +59,16 @@ def _reference(name: str, score: float) -> str:
 
 def kinds_panel(rows: Sequence[KindRow]) -> Markup:
     """One benchmark of Figure 3: mu_o of each router in the three kinds of groups. rows: of one m."""
-    step = 0.76 / max(len(rows), 1)
     marks = []
-    for i, row in enumerate(rows):
-        for k, kind in enumerate(KINDS):
-            e = row.kinds.get(kind)
-            if e is None or e.value is None:
-                continue
-            x = _x((k + 0.5 + (i - (len(rows) - 1) / 2) * step) / len(KINDS))
-            y = _y(e.value)
-            tip = f"{label(row.router)}, {KINDS[kind]}: {number(e.value, 3)}"
-            shape = _shape(row.router, x, y)
-            if e.lo is not None and e.hi is not None:
-                tip += f" [{number(e.lo, 3)}, {number(e.hi, 3)}]"
-                ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{_y(e.lo):.1f}" y2="{_y(e.hi):.1f}"'
-                shape = f'<line {ends} class="whisker"/>{shape}'
-            colour = f"color:{css(row.router)}"
-            marks.append(f'<g style="{colour}" class="mark"><title>{escape(tip)}</title>{shape}</g>')
+    for row, k, offset, value, e in placed(rows, 0.76):
+        x, y = _x((k + 0.5 + offset) / len(KINDS)), _y(value)
+        tip = f"{label(row.router)}, {[*KINDS.values()][k]}: {tell(e)}"
+        shape = _shape(row.router, x, y)
+        if e.lo is not None and e.hi is not None:
+            ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{_y(e.lo):.1f}" y2="{_y(e.hi):.1f}"'
+            shape = f'<line {ends} class="whisker"/>{shape}'
+        colour = f"color:{css(row.router)}"
+        marks.append(f'<g style="{colour}" class="mark"><title>{escape(tip)}</title>{shape}</g>')
     ticks = [(_x((k + 0.5) / len(KINDS)), words) for k, words in enumerate(KINDS.values())]
     summary = f"{label(rows[0].benchmark)}, m = {rows[0].m}: " + "; ".join(
         f"{label(row.router)} "
@@ -94,17 +88,18 @@ def key(router: str) -> Markup:
 def _shape(router: str, x: float, y: float) -> str:
     """A marker; routers differ in shape as well as colour."""
     r = _RADIUS
-    match router:
-        case "oracle" | "r_o_0.5":
-            hollow = ' class="hollow"' if router == "r_o_0.5" else ""
+    row = row_for(router)
+    hollow = ' class="hollow"' if row.hollow else ""
+    match row.marker:
+        case "o":
             return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}"{hollow}/>'
-        case "c_roberta":
+        case "s":
             return f'<rect x="{x - r:.1f}" y="{y - r:.1f}" width="{2 * r}" height="{2 * r}"/>'
-        case "knn":
+        case "^":
             corners = [(x, y - r - 0.8), (x + r + 0.6, y + r - 0.4), (x - r - 0.6, y + r - 0.4)]
-        case "best_single":
+        case "D":
             corners = [(x, y - r - 1), (x + r + 1, y), (x, y + r + 1), (x - r - 1, y)]
-        case "random":
+        case "x":
             cross = f"M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0 -{2 * r}l-{2 * r} {2 * r}"
             return f'<path d="{cross}" class="cross"/>'
         case _:

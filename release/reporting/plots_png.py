@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from routerset.release.evaluator.paper_tables import KindRow
+from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
-from routerset.release.reporting.colours import HOLLOW, MARKS, RAMP, of_router
+from routerset.release.reporting.colours import RAMP
 from routerset.release.reporting.grid import KINDS, label
+from routerset.release.reporting.paper_tables import KindRow, placed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,21 +79,17 @@ def kinds_png(rows: Sequence[KindRow]) -> bytes:
 
 
 def _kinds_panel(ax: Axes, rows: Sequence[KindRow]) -> None:
-    step = 0.72 / max(len(rows), 1)
-    for i, row in enumerate(rows):
-        for x, kind in enumerate(KINDS):
-            estimate = row.kinds.get(kind)
-            if estimate is None or estimate.value is None:
-                continue
-            at = x + (i - (len(rows) - 1) / 2) * step
-            colour = of_router(row.router)[0]
-            if estimate.lo is not None and estimate.hi is not None:
-                ax.plot([at, at], [estimate.lo, estimate.hi], color=colour, linewidth=1.2)
-            ax.plot(
-                [at], [estimate.value], MARKS.get(row.router, "v"), color=colour, markersize=4,
-                fillstyle="none" if row.router == HOLLOW else "full",
-                label=label(row.router) if x == 0 else None,
-            )  # fmt: skip
+    for row, x, offset, value, estimate in placed(rows, 0.72):
+        at = x + offset
+        router = row_for(row.router)
+        colour = router.colour[0]
+        if estimate.lo is not None and estimate.hi is not None:
+            ax.plot([at, at], [estimate.lo, estimate.hi], color=colour, linewidth=1.2)
+        ax.plot(
+            [at], [value], router.marker, color=colour, markersize=4,
+            fillstyle="none" if router.hollow else "full",
+            label=router.title if x == 0 else None,
+        )  # fmt: skip
     ax.set_xticks(range(len(KINDS)), list(KINDS.values()))
     ax.set_xlim(-0.5, len(KINDS) - 0.5)
     ax.grid(axis="x", visible=False)

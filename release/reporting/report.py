@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from routerset.release.evaluator import TRAINING_FREE, EvaluatorError, load_release
-from routerset.release.evaluator.baselines import BASELINES
-from routerset.release.evaluator.baselines import check_baselines as recompute
-from routerset.release.evaluator.paper_tables import paper_tables, to_csv, to_latex, to_markdown
 from routerset.release.layout import REPORTS
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
-from routerset.release.reporting.evaluation import Findings, Progress, find, one_thread
-from routerset.release.reporting.page import render_page
+from routerset.release.reporting.baselines import BASELINES, baselines_text
+from routerset.release.reporting.evaluation import Findings, Progress, find
+from routerset.release.reporting.paper_tables import paper_tables, to_csv, to_latex, to_markdown
 from routerset.release.reporting.plots_png import kinds_png, scaling_png
-from routerset.release.verify import Problem
 
 PAGE = "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
@@ -41,7 +36,7 @@ def write_report(
     """Evaluate a release and write its report; returns the files, sorted.
 
     out: by default `RELEASE/reports`; files of an earlier report there that this one does not have are
-    removed. The other arguments are those of `findings.find`. The same release gives the same bytes.
+    removed. The other arguments are those of `evaluation.find`. The same release gives the same bytes.
     Raises UsageError, InputError.
     """
     found = find(
@@ -67,6 +62,8 @@ def reports_hook(draft: Path) -> None:
 
 def report_files(found: Findings) -> dict[str, bytes]:
     """Name -> content of every file of a report; tables and figures without content are left out."""
+    from routerset.release.reporting.page import render_page  # jinja2, which `verify` does without
+
     texts = {}
     for table in paper_tables(found.means, found.sizes):
         for ending, write in zip(_TEXTS, (to_markdown, to_latex, to_csv), strict=True):
@@ -81,7 +78,7 @@ def report_files(found: Findings) -> dict[str, bytes]:
             texts |= {f"{name}.{e}": write(grid) for e, write in zip(_TEXTS, writers, strict=True)}
     data = (contents.results(found), contents.scaling(found), contents.kinds(found))
     texts |= {name: grids.to_csv(grid) for name, grid in zip(_DATA, data, strict=True) if grid.rows}
-    texts[BASELINES.name] = _baselines(found)
+    texts[BASELINES.name] = baselines_text(found)
     texts[PAGE] = render_page(found)
     files = {name: text.encode() for name, text in texts.items()}
     if found.curves:
@@ -89,28 +86,3 @@ def report_files(found: Findings) -> dict[str, bytes]:
     if rows := contents.kinds_of_figure(found):
         files[f"{KINDS_FIGURE}.png"] = kinds_png(rows)
     return files
-
-
-def _baselines(found: Findings) -> str:
-    """Rows of the evaluator, one a line, of routers that need no training: what anyone can check quickly."""
-    rows = [row.to_dict() for row in (*found.rows, *found.family) if row.router in TRAINING_FREE]
-    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
-
-
-def check_baselines(release: Path) -> Iterator[Problem]:
-    """A problem per published value that comes out differently now; for `verify`.
-
-    A release without a report claims nothing, so nothing is checked.
-    """
-    path = BASELINES.as_posix()
-    if not (release / BASELINES).exists():
-        return
-    try:
-        loaded = load_release(release)
-        with one_thread(loaded):
-            differing = recompute(loaded)
-    except EvaluatorError as error:
-        yield Problem(path, str(error), "rows that the evaluator can compute again")
-        return
-    for sentence in differing:
-        yield Problem(path, sentence.removeprefix(f"{BASELINES.name}: "), "the published value")

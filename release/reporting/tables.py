@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from routerset.release.evaluator.paper_tables import NOT_COMPARED, KindRow, by_kind
-from routerset.release.evaluator.results import Estimate, Row
-from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS
-from routerset.release.reporting.evaluation import Findings, average, difference
+from routerset.release.evaluator.metrics import METRICS, TABLE_ORDER
+from routerset.release.evaluator.results import Estimate
+from routerset.release.evaluator.routers import row_for
+from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS, table_sizes
+from routerset.release.reporting.evaluation import Findings, average, difference, leaked_share
 from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
+from routerset.release.reporting.paper_tables import KindRow, by_kind
 
 BENCHMARK = Column("benchmark", "Benchmark", choose=True)
 SIZE = Column("m", "m", choose=True)
 ROUTER = Column("router", "Router", choose=True)
-METRICS = {
-    "mu_o": Column("mu_o", "mu_o", bar=True),
-    "v_r": Column("v_r", "V_R"),
-    "v_b": Column("v_b", "V_B"),
-    "v_b_train": Column("v_b_train", "V_B train"),
-    "oracle_gap": Column("oracle_gap", "oracle gap"),
-    "e_p": Column("e_p", "E_p"),
-    "marginal_entropy": Column("marginal_entropy", "H"),
-}
-MEAN = "mean"
-_STEPS = (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000)
+_METRICS = [METRICS[name] for name in TABLE_ORDER]
 
 
 def summary(findings: Findings) -> Grid:
@@ -44,7 +36,7 @@ def summary(findings: Findings) -> Grid:
             Column("m", "m"),
             Column("router", "Router"),
             *(Column(n, label(n), digits=2) for n in names),
-            Column(MEAN, "Mean", digits=2),
+            Column("mean", "Mean", digits=2),
         ),
         tuple(rows),
     )
@@ -52,18 +44,19 @@ def summary(findings: Findings) -> Grid:
 
 def results(findings: Findings) -> Grid:
     """Every metric of every router, as means over the kinds."""
-    rows = sorted(findings.means, key=lambda row: _order(findings, row))
+    rows = sorted(findings.means, key=lambda row: (findings.benchmarks.index(row.benchmark), row.m))
+    columns = [Column(of.name, of.title, bar=of.name == "mu_o", digits=of.digits) for of in _METRICS]
     return Grid(
         f"Means over the three kinds of groups, with paired bootstrap 95% intervals. {_setting(findings)}",
-        (BENCHMARK, SIZE, ROUTER, *METRICS.values()),
-        tuple((r.benchmark, r.m, r.router, *(r.metrics[name] for name in METRICS)) for r in rows),
+        (BENCHMARK, SIZE, ROUTER, *columns),
+        tuple((r.benchmark, r.m, r.router, *(r.metrics[of.name] for of in _METRICS)) for r in rows),
     )
 
 
 def leading(findings: Findings) -> frozenset[tuple[str, int, str]]:
     """(benchmark, m, router) of the existing routers that no other one surpasses in mu_o."""
     best: dict[tuple[str, int], float] = {}
-    rivals = [row for row in findings.means if row.router not in NOT_COMPARED]
+    rivals = [row for row in findings.means if row_for(row.router).compared]
     values = {(r.benchmark, r.m, r.router): r.metrics["mu_o"].value or 0.0 for r in rivals}
     for (name, m, _), value in values.items():
         best[name, m] = max(value, best.get((name, m), 0.0))
@@ -73,13 +66,13 @@ def leading(findings: Findings) -> frozenset[tuple[str, int, str]]:
 def entropy(findings: Findings) -> Grid:
     """Table 3: how varied the choices are, by kind of group."""
     rows: list[tuple[Cell, ...]] = []
-    pairs = zip(by_kind(findings.rows, "e_p"), by_kind(findings.rows, "marginal_entropy"), strict=True)
-    for e_p, marginal in pairs:
-        values = [side.kinds.get(kind) for side in (e_p, marginal) for kind in KINDS]
-        rows.append((e_p.benchmark, e_p.m, e_p.router, *values))
+    entropies = ("e_p", "marginal_entropy")
+    for sides in zip(*(by_kind(findings.rows, name) for name in entropies), strict=True):
+        values = [side.kinds.get(kind) for side in sides for kind in KINDS]
+        rows.append((sides[0].benchmark, sides[0].m, sides[0].router, *values))
     columns = [
-        Column(f"{key}_{kind}", f"{title} {words}", digits=2)
-        for key, title in (("e_p", "E_p"), ("marginal_entropy", "H"))
+        Column(f"{name}_{kind}", f"{METRICS[name].title} {words}", digits=2)
+        for name in entropies
         for kind, words in KINDS.items()
     ]
     return Grid(
@@ -92,10 +85,13 @@ def entropy(findings: Findings) -> Grid:
 
 def leaks(findings: Findings) -> Grid:
     """What repeated questions are worth: mu_o under the splits `paper` and `family`, most repeated first."""
-    rows = [
-        (k.benchmark, k.m, k.router, k.leaked, k.paper, k.family, difference(k.paper, k.family))
-        for k in sorted(findings.leaks, key=lambda k: -k.leaked)
-    ]
+    family = {(r.benchmark, r.m, r.router): r.metrics["mu_o"] for r in findings.family_means}
+    shares = {name: leaked_share(findings.manifest, name, findings.scheme) for name in findings.benchmarks}
+    rows: list[tuple[Cell, ...]] = []
+    for row in sorted(findings.means, key=lambda row: -shares[row.benchmark]):
+        cell, mu_o = (row.benchmark, row.m, row.router), row.metrics["mu_o"]
+        if cell in family:
+            rows.append((*cell, shares[row.benchmark], mu_o, family[cell], difference(mu_o, family[cell])))
     return Grid(
         "mu_o under the split paper and under family, which keeps all copies of a question on one side. "
         "Repeated: share of the test items of paper whose question is also in train. The two splits test on "
@@ -131,15 +127,14 @@ def kinds_of_figure(findings: Findings) -> list[KindRow]:
     if not findings.sizes:
         return []
     m = 5 if 5 in findings.sizes else findings.sizes[-1]
-    hidden = {"mean", "random"}
-    return [r for r in by_kind(findings.rows, "mu_o") if r.m == m and r.router not in hidden]
+    return [r for r in by_kind(findings.rows, "mu_o") if r.m == m and row_for(r.router).in_figure]
 
 
 def scaling(findings: Findings) -> Grid:
     """The values of Figure 2: mean over random subsets, with the range that holds 95% of them."""
     rows: list[tuple[Cell, ...]] = []
     for curve in findings.curves:
-        sizes = [*(m for m in _STEPS if m < curve.pool), curve.pool]
+        sizes = table_sizes(curve.pool)
         bands = [curve.mean_and_band(p, np.array(sizes)) for p in PROBABILITIES]
         rows += [
             (curve.benchmark, m, *(Estimate.of(*(values[i] for values in band)) for band in bands))
@@ -196,7 +191,7 @@ def verdicts(findings: Findings) -> tuple[int, int, int]:
     better = worse = undecided = 0
     for row in findings.means:
         ratio = row.metrics["v_b_train"]
-        if row.router in NOT_COMPARED or ratio.lo is None or ratio.hi is None:
+        if not row_for(row.router).compared or ratio.lo is None or ratio.hi is None:
             continue
         better += ratio.lo > 1
         worse += ratio.hi < 1
@@ -212,10 +207,6 @@ def overall(findings: Findings, m: int) -> dict[str, Estimate]:
     for row in of_m:
         by_router.setdefault(row.router, []).append(row.metrics["mu_o"])
     return {router: average(values) for router, values in by_router.items() if len(values) == n}
-
-
-def _order(findings: Findings, row: Row) -> tuple[int, int]:
-    return findings.benchmarks.index(row.benchmark), row.m
 
 
 def _setting(findings: Findings) -> str:

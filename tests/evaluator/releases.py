@@ -100,7 +100,7 @@ def random_fixture(
 
 
 def write_release(
-    folder: Path, fixtures: Sequence[Fixture], *, follow: str = "paper", schema_version: int = 1
+    folder: Path, fixtures: Sequence[Fixture], *, follow: str = "paper", schema_version: int = 2
 ) -> Path:
     """The folder of a release whose files follow the split scheme `follow`."""
     rows = []
@@ -117,6 +117,16 @@ def write_release(
             "reference_score": f.reference_score,
             "binary": f.binary,
             "n_items": n,
+            "groups": [
+                {
+                    "column": f"{method}_m{m}_{kind}",
+                    "label_column": f"{method}_m{m}_{kind}_label",
+                    "method": method,
+                    "m": m,
+                    "kind": kind,
+                }
+                for method, m, kind in f.groups
+            ],
             "subsets": {s: list(f.subsets).count(s) for s in dict.fromkeys(f.subsets)},
         }
         base = {

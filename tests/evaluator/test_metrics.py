@@ -132,10 +132,10 @@ def test_weights_mean_what_repeating_the_items_means(seed: int, m: int, n: int) 
     direct = again.statistics(np.ones((1, n)))[0, 0]
     # V_B and the gap keep the best candidate of the whole test set, the others depend on the resample only.
     for name in ("mu_o", "v_r", "e_p", "marginal_entropy", "v_b_train"):
-        i = METRICS.index(name)
+        i = list(METRICS).index(name)
         assert got[i] == pytest.approx(direct[i], nan_ok=True)
     best = Y[:, Y.mean(axis=0, dtype=np.float64).argmax()][drawn].mean()
-    assert got[METRICS.index("v_b")] == pytest.approx(got[0] / best if best else np.nan, nan_ok=True)
+    assert got[list(METRICS).index("v_b")] == pytest.approx(got[0] / best if best else np.nan, nan_ok=True)
 
 
 def test_resample_counts_are_seeded_draws_of_n_items() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluator.registries import add_metric, add_router
 from tests.evaluator.releases import random_fixture, write_release
 
 PACKAGE = Path(__file__).resolve().parents[2] / "release" / "evaluator"
@@ -83,21 +84,32 @@ def test_the_readme_names_every_router_and_metric() -> None:
     )
 
 
-def test_a_registered_router_is_one_file_and_one_line(folder: Path, tmp_path: Path) -> None:
+def test_a_registered_router_is_one_file_and_one_row(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "release")
-    package = tmp_path / "release" / "evaluator"
-    (package / "routers" / "last.py").write_text(
-        "import numpy as np\n\n\nclass Last:\n    def fit(self, task):\n        pass\n\n"
-        "    def predict_proba(self, task):\n        return np.tile(np.eye(task.m)[-1], (task.n_test, 1))\n"
-    )
-    registry = package / "routers" / "__init__.py"
-    text = registry.read_text().replace(
-        '    "knn": NearestNeighbours,\n', '    "knn": NearestNeighbours,\n    "last": Last,\n'
-    )
-    registry.write_text(text.replace("from .linear import", "from .last import Last\nfrom .linear import"))
-    command = [sys.executable, "-m", "evaluator", "--routers", "last", "--resamples", "0", "--format", "json"]
-    done = subprocess.run(command, cwd=tmp_path / "release", capture_output=True, text=True, check=True)
-    assert {row["router"] for row in json.loads(done.stdout)} == {"last"}
+    add_router(tmp_path / "release" / "evaluator")
+    rows = json.loads(evaluator(tmp_path / "release", "--routers", "last", "--format", "json"))
+    assert {row["router"] for row in rows} == {"last"}
+    assert {row["e_p"] for row in rows} == {0}
+    by_default = json.loads(evaluator(tmp_path / "release", "--sizes", "3", "--format", "json"))
+    assert "last" not in {row["router"] for row in by_default}  # its row says that it is trained
+    assert "last" in evaluator(tmp_path / "release", "--help")
+
+
+def test_a_metric_is_one_function_and_one_row(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "release")
+    add_metric(tmp_path / "release" / "evaluator")
+    arguments = ("--routers", "oracle,knn", "--sizes", "3")
+    for row in json.loads(evaluator(tmp_path / "release", *arguments, "--format", "json")):
+        assert list(row)[-6:-3] == ["regret", "regret_lo", "regret_hi"]
+        assert (row["regret"] == 0) == (row["router"] == "oracle")
+    table = evaluator(tmp_path / "release", *arguments)
+    assert "    gap  regr    E_p      H\n" in table
+    assert "regr: what the oracle has and the router has not." in table.replace("\n", " ")
+
+
+def evaluator(release: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "evaluator", "--resamples", "0", *arguments]
+    return subprocess.run(command, cwd=release, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -84,9 +85,10 @@ def test_compat_needs_files_that_follow_the_paper_split(tmp_path: Path) -> None:
     assert evaluate(release, ["knn"], compat=True, scheme="family", resamples=0).rows
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    write_release(tmp_path, [random_fixture()], schema_version=2)
-    with pytest.raises(InputError, match="schema_version 2, but this evaluator reads up to 1"):
+@pytest.mark.parametrize("version", [1, 3])
+def test_another_schema_is_refused(tmp_path: Path, version: int) -> None:
+    write_release(tmp_path, [random_fixture()], schema_version=version)
+    with pytest.raises(InputError, match=f"schema_version {version}, but this evaluator reads 2; use the"):
         load_release(tmp_path)
 
 
@@ -100,6 +102,49 @@ def test_a_malformed_manifest_is_refused(toy_folder: Path, tmp_path: Path, text:
     write_release(tmp_path, [random_fixture()])
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(InputError, match=r"manifest\.json: "):
+        load_release(tmp_path)
+
+
+def test_columns_of_a_group_are_those_that_the_manifest_names(tmp_path: Path) -> None:
+    folder = write_release(tmp_path / "plain", [random_fixture()])
+    expected = evaluate(load_release(folder), ["knn"], compat=True, resamples=0).rows
+    renamed = Path(shutil.copytree(folder, tmp_path / "renamed"))
+    path = renamed / "manifest.json"
+    path.write_text(path.read_text().replace('"paper_m3_', '"P'))
+    for path in renamed.glob("data/*/*.parquet"):
+        table = pq.read_table(path)
+        pq.write_table(table.rename_columns([n.replace("paper_m3_", "P") for n in table.column_names]), path)
+    assert evaluate(load_release(renamed), ["knn"], compat=True, resamples=0).rows == expected
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "paper_m3_all_weak",
+        None,
+        {"column": "paper_m3_all_weak"},
+        {"column": "c", "label_column": "l", "method": "paper", "m": "three", "kind": "all_weak"},
+    ],
+)
+def test_a_malformed_group_of_the_manifest_is_refused(tmp_path: Path, row: object) -> None:
+    path = write_release(tmp_path, [random_fixture()]) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["benchmarks"]["toy"]["groups"][0] = row
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"manifest\.json: a required entry is missing or malformed"):
+        load_release(tmp_path)
+
+
+def test_groups_of_the_manifest_are_those_of_the_table(tmp_path: Path) -> None:
+    path = write_release(tmp_path, [random_fixture()]) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    row = manifest["benchmarks"]["toy"]["groups"].pop(0)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"manifest\.json: no paper m=3 all_strong of toy, which groups"):
+        load_release(tmp_path)
+    manifest["benchmarks"]["toy"]["groups"] += [row, row | {"m": 4}]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"groups\.parquet: no paper m=4 all_strong of toy, which manifest"):
         load_release(tmp_path)
 
 

@@ -18,7 +18,7 @@ from routerset.release.evaluator import (
     evaluate,
 )
 from routerset.release.evaluator.items import load_items
-from routerset.release.evaluator.routers import find_router, linear, mlp
+from routerset.release.evaluator.routers import TABLE_ORDER, RouterRow, find_router, linear, mlp, row_for
 from routerset.release.evaluator.routers.knn import nearest
 from routerset.release.evaluator.routers.linear import LinearRouter, schedule, train_linear
 from routerset.release.evaluator.tasks import make_tasks
@@ -58,10 +58,10 @@ def test_sharing_work_gives_what_each_cell_gives_alone(
     toy: Release, quick: None, name: str, compat: bool
 ) -> None:
     tasks, _ = toy_tasks(toy, compat=compat)
-    together = ROUTERS[name]()
+    together = ROUTERS[name].make()
     together.fit_all(tasks)  # type: ignore[attr-defined]
     for task in tasks:
-        alone = ROUTERS[name]()
+        alone = ROUTERS[name].make()
         alone.fit(task)
         expected, got = alone.predict_proba(task), together.predict_proba(task)
         if name == "mlp":  # batched matrix products may round differently
@@ -145,7 +145,7 @@ def test_fewer_training_items_than_neighbours_or_clusters(toy: Release) -> None:
     few = replace(tasks[0], X_train=tasks[0].X_train[:2], Y_train=tasks[0].Y_train[:2])
     for name in ("knn", "c_roberta"):
         for compat in (False, True):
-            router = ROUTERS[name]()
+            router = ROUTERS[name].make()
             task = replace(few, compat=compat)
             router.fit(task)
             assert router.predict_proba(task).shape == (task.n_test, 3)
@@ -260,9 +260,39 @@ def test_seeds_change_what_is_random_and_nothing_else(toy: Release) -> None:
 
 
 def test_a_mapping_names_the_routers(toy: Release) -> None:
-    routers: Mapping[str, Callable[[], Router]] = {"mine": ROUTERS["knn"], "knn": ROUTERS["knn"]}
+    routers: Mapping[str, Callable[[], Router] | RouterRow] = {
+        "mine": ROUTERS["knn"].make,
+        "knn": ROUTERS["knn"],
+    }
     result = evaluate(toy, routers, sizes=[3], pairs=True, resamples=20)
     assert {row.router for row in result.rows} == {"mine", "knn"}
     for difference in result.differences:
         assert (difference.router_a, difference.router_b) == ("mine", "knn")
         assert {(e.value, e.lo, e.hi) for e in difference.metrics.values()} <= {(0, 0, 0), (None, None, None)}
+
+
+def test_a_row_holds_what_its_class_declares(toy: Release) -> None:
+    class Chooser:
+        uses_vectors = False
+        has_probabilities = False
+
+        def fit(self, task: Task) -> None: ...
+
+        def predict_proba(self, task: Task) -> np.ndarray:
+            return np.tile(np.eye(task.m)[0], (task.n_test, 1))
+
+    row = RouterRow("mine", Chooser, "Mine")
+    assert not row.uses_vectors
+    assert not row.sees_test_scores
+    for result in evaluate(toy, {"other": row, "plain": Chooser}, sizes=[3], resamples=0).rows:
+        assert result.router in ("other", "plain")
+        assert result.encoder is None
+        assert result.metrics["e_p"].value is None
+
+
+def test_tables_take_bounds_first_and_yardsticks_last() -> None:
+    bounds, rivals = ("oracle", "r_o_0.5"), ("linear", "mlp", "c_roberta", "mlc", "knn")
+    assert (*bounds, *rivals, "random", "best_single", "mean") == TABLE_ORDER
+    assert [row.name for row in ROUTERS.values() if row.compared] == [*rivals]
+    assert not row_for("r_o_0.3").compared
+    assert row_for("one's own").title == "one's own"

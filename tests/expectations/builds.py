@@ -43,7 +43,7 @@ def make_build(folder: Path) -> Path:
     }
     options = ReleaseOptions(accounting=manifest["stages"]["ingest"]["info"]["accounting"])
     shutil.rmtree(out / "release")
-    released = write_release(out, out / "release", options, store)
+    released = write_release(out, out / "release", options)
     manifest["stages"]["release"]["outputs"] = [
         asdict(store.describe(out, out / "release" / name)) for name in released.files
     ]

@@ -33,9 +33,34 @@ def test_a_release_that_holds_exits_0_with_its_warnings(
     assert (code, err) == (0, "")
     assert re.search(r"^groups +learnable +warning +\d+$", out, re.MULTILINE)
     assert re.search(r"^\d+ expectations: 0 errors, 1 warnings$", out.splitlines()[-1])
-    results = json.loads((copy.root / "release/validation/results.json").read_text("utf-8"))
-    assert results["errors"] == 0
-    assert run(capsys, copy.root / "release")[0] == 0  # its own pages are no part of a release
+
+
+def files_of(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_nothing_writes_into_a_release_unless_told_to(
+    copy: Copy, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    release = copy.root / "release"
+    before = files_of(release)
+    for _ in range(2):
+        assert main(["validate", str(release)]) == 0
+        assert main(["verify", str(release)]) == 0
+    assert main(["validate", str(copy.root)]) == 0
+    assert main(["evaluate", str(release), "--routers", "oracle", "--sizes", "3"]) == 0
+    capsys.readouterr()
+    assert main(["report", str(release), "--sizes", "3"]) == 0
+    written, told = capsys.readouterr()
+    assert written.splitlines()
+    assert all(Path(line).is_file() for line in written.splitlines())
+    assert told.splitlines()[-1] == f"report: {tmp_path / 'report'}"
+    assert files_of(release) == before
+    assert (copy.root / "validation/results.json").is_file()
+    assert main(["validate", str(release), "--out", str(tmp_path / "pages")]) == 0
+    assert json.loads((tmp_path / "pages/results.json").read_text("utf-8"))["errors"] == 0
+    assert files_of(release) == before
 
 
 def test_pages_ask_no_other_host_and_link_to_what_is_there(
@@ -119,7 +144,7 @@ def empty_folder(copy: Copy) -> Path:
 
 
 def newer(copy: Copy) -> Path:
-    copy.json("release/manifest.json", lambda d: d.update(schema_version=2))
+    copy.json("release/manifest.json", lambda d: d.update(schema_version=3))
     return copy.root / "release"
 
 
@@ -137,7 +162,7 @@ def newer(copy: Copy) -> Path:
         ),
         (
             newer,
-            r"manifest\.json: schema_version: found 2, expected 1; use the version of routerset that wrote",
+            r"manifest\.json: schema_version: found 3, expected 2; use the version of routerset that wrote",
         ),
         (lambda copy: copy.root / "none", r"none: not found; expected a build, a release, a table or a dump"),
     ],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -15,20 +16,24 @@ from hypothesis import strategies as st
 
 import routerset.expectations.views.matrices as matrices
 from routerset.etl.groups.candidates import paper_groups
+from routerset.expectations.dumps import VIEWS
 from routerset.expectations.findings import Suite
 from routerset.expectations.plan import BUILDERS, open_session
 from routerset.expectations.suites import DUMPS, FOLDERS
-from routerset.expectations.target import locate
+from routerset.expectations.target import STAGES, locate
 from routerset.expectations.validate import validate
-from routerset.expectations.views.matrices import Matrix, Order, group_rows, read_matrix, read_order
+from routerset.expectations.views.matrices import Order, group_rows, read_order, read_scores
 from routerset.expectations.views.releases import selection
-from routerset.release.layout import selection_vectors
+from routerset.schemas.groups import Group
+from routerset.schemas.labels import selection_vectors
+from routerset.schemas.matrix import ScoreMatrix
+from routerset.schemas.tables import tables_of
 
 
 def facts(scores: np.ndarray, groups: dict[tuple[str, int, str], list[int]]) -> list[dict[str, object]]:
     models = tuple(f"m{row:03}" for row in range(len(scores)))
-    named = {key: [models[row] for row in rows] for key, rows in groups.items()}
-    return list(group_rows(Matrix(models, scores), named, []))
+    named = {Group(*key): [models[row] for row in rows] for key, rows in groups.items()}
+    return list(group_rows(ScoreMatrix(models, scores), named, []))
 
 
 def test_groups_of_the_reference_keep_every_promise() -> None:
@@ -76,11 +81,11 @@ def scores_file(path: Path, rows: list[tuple[str | None, int | None, float | Non
 
 def test_a_matrix_leaves_out_what_has_no_place(tmp_path: Path) -> None:
     rows = [("b", 0, 1.0), ("b", 1, 0.0), (None, 0, 1.0), ("a", 0, 0.5), ("a", 9, 1.0), ("a", 1, math.nan)]
-    matrix = read_matrix(scores_file(tmp_path / "s.parquet", rows), 2)
+    matrix, order = read_scores(scores_file(tmp_path / "s.parquet", rows), 2)
     assert matrix.models == ("a", "b")
     np.testing.assert_array_equal(matrix.scores, np.array([[0.5, np.nan], [1, 0]], np.float32))
-    assert matrix.complete.tolist() == [False, True]
-    assert (matrix.order.unsorted, matrix.order.first_row) == (2, 2)
+    assert matrix.coverage.tolist() == [1, 2]
+    assert (order.unsorted, order.first_row) == (2, 2)
 
 
 def test_rows_in_order_across_row_groups(tmp_path: Path) -> None:
@@ -89,7 +94,7 @@ def test_rows_in_order_across_row_groups(tmp_path: Path) -> None:
     rows[4], rows[5] = rows[5], rows[4]
     path = scores_file(tmp_path / "t.parquet", rows)
     assert read_order(path).first_row == 5
-    assert read_order(path) == read_matrix(path, 5).order
+    assert read_order(path) == read_scores(path, 5)[1]
 
 
 def test_an_oracle_below_the_best_candidate_is_caught(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +104,7 @@ def test_an_oracle_below_the_best_candidate_is_caught(good: Path, monkeypatch: p
     assert "oracle_above_best_above_mean" in {f.expectation for f in outcome.errors}
 
 
-@pytest.mark.parametrize("suite", [*FOLDERS.values(), *DUMPS.values()], ids=lambda s: s.name)
+@pytest.mark.parametrize("suite", [*FOLDERS.values(), DUMPS], ids=lambda s: s.name)
 def test_a_suite_is_well_formed(suite: Suite) -> None:
     names = [expectation.name for expectation in suite.expectations]
     assert len(set(names)) == len(names)
@@ -109,12 +114,10 @@ def test_a_suite_is_well_formed(suite: Suite) -> None:
         assert expectation.why
         assert expectation.reference
         view = expectation.view or suite.view
-        assert view in BUILDERS or view.startswith("dump_")
+        assert view in BUILDERS or view in VIEWS
 
 
-REFERENCES = sorted(
-    {e.reference for suite in (*FOLDERS.values(), *DUMPS.values()) for e in suite.expectations}
-)
+REFERENCES = sorted({e.reference for suite in (*FOLDERS.values(), DUMPS) for e in suite.expectations})
 
 
 @pytest.mark.parametrize("reference", REFERENCES)
@@ -128,9 +131,20 @@ def test_a_reference_leads_somewhere(reference: str) -> None:
 
 
 def test_a_view_is_made_once(good: Path) -> None:
-    session = open_session(locate(good), None, None)
+    session = open_session(locate(good), None)
     assert "score_facts" in session
     assert "no_such_view" not in session
     before = session.query("select count(*) as n from score_facts")["n"][0].as_py()
     assert before == 24 * 4
     session.close()
+
+
+def test_every_stage_writes_the_tables_that_name_it(good: Path) -> None:
+    stages = json.loads((good / "manifest.json").read_text(encoding="utf-8"))["stages"]
+    written = {
+        stage: {PurePosixPath(o["path"]).parts[1].removesuffix(".parquet") for o in entry["outputs"]}
+        for stage, entry in stages.items()
+        if stage != "release"
+    }
+    assert written == {stage: {table.name for table in tables_of(stage)} for stage in written}
+    assert {*written, "release"} == set(STAGES)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from routerset.expectations.data_docs import index_page, self_contained
-from routerset.expectations.findings import Finding, Outcome, Severity
+from routerset.expectations.findings import Finding, Severity, Validation
 from routerset.expectations.report import to_github, to_json, to_text
 
 BAD = Finding(
@@ -30,7 +30,7 @@ WARNING = replace(
     unexpected=1,
     examples=({"path": "data/a,b:c%.parquet", "note": "two\nlines"},),
 )
-OUTCOME = Outcome("out/build", (GOOD, BAD, WARNING), ("items.text_present: items: columns are wrong",))
+OUTCOME = Validation("out/build", (GOOD, BAD, WARNING), ("items.text_present: items: columns are wrong",))
 
 
 def test_text_fits_eighty_columns_and_names_keys() -> None:
@@ -65,7 +65,7 @@ def test_github_annotations_are_escaped() -> None:
         "::warning file=out/build/release/data/a%2Cb%3Ac%25.parquet,title=release/layout.columns_known::1 une"
     )
     assert "%0Apath data/a,b:c%25.parquet, note two%0Alines" in second
-    assert to_github(Outcome("x", (GOOD,))) == ""
+    assert to_github(Validation("x", (GOOD,))) == ""
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_github_annotations_are_escaped() -> None:
         ("out/build", "columns", {"path": "tables/runs.parquet"}, "out/build/tables/runs.parquet"),
         ("out/build", "release/columns", {"path": "groups.parquet"}, "out/build/release/groups.parquet"),
         ("out/runs.parquet", "columns", {"path": "runs.parquet"}, "out/runs.parquet"),
-        ("dumps", "dump_rows", {"file": "a/x.jsonl", "row": 3}, "dumps/a/x.jsonl"),
-        ("dumps/x.jsonl", "dump_rows", {"file": "x.jsonl", "row": 3}, "dumps/x.jsonl"),
+        ("dumps", "dump_quarantine", {"file": "a/x.jsonl", "row": 3}, "dumps/a/x.jsonl"),
+        ("dumps/x.jsonl", "dump_quarantine", {"file": "x.jsonl", "row": 3}, "dumps/x.jsonl"),
         ("out/build", "quarantine", {"file": "a/x.jsonl", "row": 3}, "out/build"),
     ],
 )
@@ -83,17 +83,17 @@ def test_an_annotation_stands_at_the_file_that_is_wrong(
     path: str, table: str, example: dict[str, str | int], file: str
 ) -> None:
     finding = replace(BAD, table=table, examples=(example,))
-    assert to_github(Outcome(path, (finding,))).startswith(f"::error file={file},title=")
+    assert to_github(Validation(path, (finding,))).startswith(f"::error file={file},title=")
 
 
 def test_exit_codes() -> None:
     assert OUTCOME.exit_code == 1
-    assert Outcome("x", (GOOD, WARNING)).exit_code == 0
+    assert Validation("x", (GOOD, WARNING)).exit_code == 0
 
 
 def test_the_index_links_results_and_escapes_them() -> None:
     bad = replace(BAD, examples=({"value": "<script>"},))
-    page = index_page(Outcome("<b>", (bad, WARNING)), {"scores/score_facts": "validations/p.html"})
+    page = index_page(Validation("<b>", (bad, WARNING)), {"scores/score_facts": "validations/p.html"})
     assert '<a href="validations/p.html">scores</a>' in page
     assert "&lt;script&gt;" in page
     assert "<b>" not in page

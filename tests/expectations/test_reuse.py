@@ -40,11 +40,24 @@ def test_the_example_calls_the_workflow_with_inputs_that_it_has(page: str) -> No
 def test_the_workflow_runs_the_gate_and_keeps_its_pages() -> None:
     steps = load(WORKFLOW)["jobs"]["validate"]["steps"]
     (command,) = (step["run"] for step in steps if "routerset validate" in step.get("run", ""))
-    words = shlex.split(re.sub(r"\$\{VALIDATE_TABLE:\+(.*?)\} ", r"\1 ", command))
+    words = shlex.split(re.sub(r"\$\{VALIDATE_\w+:\+(.*?)\} ", r"\1 ", command))
     parsed = _parser().parse_args(words[1:])
-    assert parsed.format == "github"
+    assert (parsed.format, parsed.config) == ("github", Path("$VALIDATE_CONFIG"))
     assert steps[-1]["if"] == "always()"
-    assert steps[-1]["with"]["path"].endswith("/validation")
+    assert parsed.out == Path("$RUNNER_TEMP/validation")
+    assert steps[-1]["with"]["path"] == "${{ runner.temp }}/validation"
+
+
+def test_the_workflow_and_the_hook_install_the_gate_alone() -> None:
+    workflow = load(WORKFLOW)
+    assert workflow[True]["workflow_call"]["inputs"]["package"]["default"] == "routerset[gate]"
+    runs = [step["run"] for step in workflow["jobs"]["validate"]["steps"] if "run" in step]
+    assert [run for run in runs if "pip install" in run] == ['python -m pip install "$PACKAGE"']
+    (hook,) = load(".pre-commit-hooks.yaml")
+    assert hook["additional_dependencies"] == [".[gate]"]
+    for page in ("README.md", "docs/validation.md"):
+        (job,) = (block["jobs"]["gate"] for block in examples(page) if "jobs" in block)
+        assert job["with"]["package"].startswith("routerset[gate] @ ")
 
 
 def test_the_workflow_names_no_package_host() -> None:

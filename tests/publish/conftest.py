@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from routerset.release.build import write_release
-from routerset.schemas import store
 from tests.publish.clients import Order, Publisher
 from tests.publish.hub_server import serve
 from tests.publish.hub_store import WRITER, Hub, Repo
@@ -40,7 +39,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Versions:
             Bench("gsm8k", binary(10, 12, seed)[:n_models], sizes=(), encoders={}),
         ]
         folder = write_build(root / name, benches, model_names(10))
-        write_release(folder, folder / "release", options(previous=previous, **given), store)
+        write_release(folder, folder / "release", options(previous=previous, **given))
         return folder / "release"
 
     first = build("first", 9, 2)

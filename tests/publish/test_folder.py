@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 
 from routerset.release.build import seal
-from routerset.release.files import files
 from routerset.release.publish import folder as publish_folder
 from routerset.release.publish.errors import DiskFull, PublishError, PublishRefused, ServiceUnavailable
 from routerset.release.publish.hub import publish
 from routerset.release.publish.published import Ending
 from routerset.release.verify import verify
-from routerset.schemas import store
-from routerset.schemas.splits import SPLIT_SCHEMES
+from routerset.schemas.checksums import files
 from tests.publish.clients import Order, Publisher
 from tests.publish.conftest import Versions
 from tests.publish.test_hub import content
@@ -61,11 +59,11 @@ def test_modules_where_one_publishes_are_not_run(
 
 def test_a_published_release_verifies_until_a_byte_changes(target: Path, versions: Versions) -> None:
     publish(versions.first, str(target))
-    assert verify(target / "latest", SPLIT_SCHEMES) == []
+    assert verify(target / "latest") == []
     for path in files(target / "latest"):
         data = (target / "latest" / path).read_bytes()
         (target / "latest" / path).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-        problems = verify(target / "latest", SPLIT_SCHEMES)
+        problems = verify(target / "latest")
         assert [problem for problem in problems if path in str(problem)] != []
         (target / "latest" / path).write_bytes(data)
 
@@ -93,7 +91,7 @@ def test_other_reports_are_no_reason_to_publish(target: Path, versions: Versions
     release = shutil.copytree(versions.first, tmp_path / "release")
     (release / "reports").mkdir()
     (release / "reports/table.md").write_text("| a |")
-    seal(release, store)
+    seal(release)
     publish(versions.first, str(target))
     assert publish(release, str(target)).ending is Ending.UNCHANGED
     assert content(target / "latest") == content(versions.first)

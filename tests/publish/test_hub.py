@@ -13,13 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from routerset.release.build import seal
-from routerset.release.files import files
 from routerset.release.layout import CHECKSUMS
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.errors import PublishRefused
 from routerset.release.publish.hub import publish
 from routerset.release.publish.published import Ending
-from routerset.schemas import store
+from routerset.schemas.checksums import files
 from tests.publish.clients import Order, Publisher, Told, in_process, load_rows
 from tests.publish.conftest import REPOSITORY, Versions
 from tests.publish.hub_store import READER, WRITER, Hub
@@ -81,7 +80,7 @@ def test_other_reports_are_no_reason_to_publish(published: Hub, versions: Versio
     release = shutil.copytree(versions.first, tmp_path / "release")
     (release / "reports").mkdir()
     (release / "reports/table.md").write_text("| a |")
-    seal(release, store)
+    seal(release)
     told = run(release)
     assert (told.code, told.result.ending) == (0, Ending.UNCHANGED)
     assert changed(published) == []

@@ -103,7 +103,7 @@ def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[di
     }
     store.write_table(tables / "scores" / part, SCORES, pa.table(scores))
     for scheme in SCHEMES:
-        sides = SPLIT_SCHEMES[scheme](families, subsets, 42)
+        sides = SPLIT_SCHEMES[scheme].split(families, subsets, 42)
         names_of = np.empty(n, object)
         for split in Split:
             names_of[sides[split]] = split.value

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from routerset.release.build import write_release
-from routerset.schemas import store
 from tests.release.builds import options, small_benches, write_build
 
 
@@ -14,7 +13,7 @@ from tests.release.builds import options, small_benches, write_build
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build with every kind of benchmark, and its release in `release`; not to be changed."""
     build = write_build(tmp_path_factory.mktemp("built"), small_benches())
-    write_release(build, build / "release", options(), store)
+    write_release(build, build / "release", options())
     return build
 
 

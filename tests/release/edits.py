@@ -27,7 +27,7 @@ def copy(built: Path, tmp_path: Path) -> Path:
 
 def release_after(built: Path, build: Path, **changes: object) -> ReleaseResult:
     """The release of a build that comes after that of another. changes: to the options."""
-    return write_release(build, build / "release", options(previous=built / "release", **changes), store)
+    return write_release(build, build / "release", options(previous=built / "release", **changes))
 
 
 def edit(path: str, schema: pa.Schema, change: Edit) -> Callable[[Path], None]:

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,11 @@ from routerset.release import write as tables
 from routerset.release.build import seal, write_release
 from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.evaluator import evaluate, load_release
-from routerset.release.layout import Group
 from routerset.release.manifest import read_manifest
 from routerset.release.verify import verify
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.splits import SPLIT_SCHEMES
+from routerset.schemas.groups import Group
 from routerset.schemas.tables import GROUPS, SPLITS, Kind, Split
 from tests.release.builds import QUESTION, Bench, binary, options, small_benches, write_build
 
@@ -90,7 +89,7 @@ def test_vectors_stand_with_their_items(built: Path) -> None:
 
 @pytest.mark.parametrize("schemes", [("paper", "family"), ("family", "paper"), ("family",)])
 def test_files_follow_the_first_scheme(built: Path, tmp_path: Path, schemes: tuple[str, ...]) -> None:
-    write_release(built, tmp_path / "release", options(schemes=schemes), store)
+    write_release(built, tmp_path / "release", options(schemes=schemes))
     for scheme in schemes:
         source = read(built, f"tables/splits/scheme={scheme}/benchmark=gpqa/part-0.parquet")
         found = data(tmp_path / "release", "gpqa")[f"split_{scheme}"]
@@ -123,7 +122,7 @@ def test_withheld_text_is_nowhere_in_the_release(built: Path) -> None:
 
 def test_two_builds_in_two_folders_give_the_same_bytes(built: Path, tmp_path: Path) -> None:
     build = write_build(tmp_path / "elsewhere", small_benches())
-    result = write_release(build, tmp_path / "out", options(), store)
+    result = write_release(build, tmp_path / "out", options())
     first = {path: (built / "release" / path).read_bytes() for path in result.files}
     assert first == {path: (tmp_path / "out" / path).read_bytes() for path in result.files}
     on_disk = sorted(
@@ -145,11 +144,11 @@ def test_row_groups_do_not_change_the_rows(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "CELLS", 60)
-    write_release(built, tmp_path / "release", options(), store)
+    write_release(built, tmp_path / "release", options())
     path = "data/gsm8k/train.parquet"
     assert pq.ParquetFile(tmp_path / "release" / path).num_row_groups > 10
     assert read(tmp_path / "release", path).equals(read(built / "release", path))
-    assert verify(tmp_path / "release", SPLIT_SCHEMES) == []
+    assert verify(tmp_path / "release") == []
 
 
 def test_a_missing_score_of_a_candidate_is_null_and_no_good_choice(tmp_path: Path) -> None:
@@ -158,7 +157,7 @@ def test_a_missing_score_of_a_candidate_is_null_and_no_good_choice(tmp_path: Pat
     scores[0, 3] = 1.0
     continuous = scores * np.float32(0.5)
     build = write_build(tmp_path, [Bench("gsm8k", scores), Bench("truthfulqa", continuous)])
-    write_release(build, tmp_path / "release", options(skipped_groups=()), store)
+    write_release(build, tmp_path / "release", options(skipped_groups=()))
     for name, known in (("gsm8k", scores), ("truthfulqa", continuous)):
         row = data(tmp_path / "release", name).slice(3, 1).to_pylist()[0]
         for column in (f"paper_m5_{kind}" for kind in Kind):
@@ -166,7 +165,7 @@ def test_a_missing_score_of_a_candidate_is_null_and_no_good_choice(tmp_path: Pat
             expected = [None if np.isnan(known[m, 3]) else known[m, 3] for m in models]
             assert row[column] == expected
             assert row[f"{column}_label"] == [int(value is not None) for value in expected]
-    assert verify(tmp_path / "release", SPLIT_SCHEMES) == []
+    assert verify(tmp_path / "release") == []
 
 
 def test_the_manifest_counts_what_is_there(built: Path) -> None:
@@ -202,7 +201,7 @@ def test_the_evaluator_in_the_release_runs_alone(release: Path) -> None:
     command = [sys.executable, "-I", "-c", "import sys; sys.path.insert(0, '.'); import evaluator"]
     subprocess.run(command, cwd=release, check=True, capture_output=True)
     assert (release / "evaluator/__pycache__").exists() or sys.dont_write_bytecode
-    assert verify(release, SPLIT_SCHEMES) == []
+    assert verify(release) == []
 
 
 def draw(release: Path) -> None:
@@ -213,60 +212,62 @@ def draw(release: Path) -> None:
 
 
 def test_reports_stand_on_the_card_and_in_the_checksums(built: Path, tmp_path: Path) -> None:
-    result = write_release(built, tmp_path / "release", options(), store, reports=draw)
+    result = write_release(built, tmp_path / "release", options(), reports=draw)
     assert "reports/scaling_up.png" in result.files
     assert "![scaling up](reports/scaling_up.png)" in (tmp_path / "release/README.md").read_text("utf-8")
-    assert verify(tmp_path / "release", SPLIT_SCHEMES) == []
+    assert verify(tmp_path / "release") == []
 
 
 def test_sealing_again_takes_up_new_reports(release: Path) -> None:
     draw(release)
-    assert [p.path for p in verify(release, SPLIT_SCHEMES)] == ["reports/scaling_up.png"]
-    seal(release, store)
-    assert verify(release, SPLIT_SCHEMES) == []
+    assert [p.path for p in verify(release)] == ["reports/scaling_up.png"]
+    seal(release)
+    assert verify(release) == []
     assert "reports/scaling_up.png" in (release / "README.md").read_text("utf-8")
 
 
-class BrokenWriter:
-    """Fails at one file, like a disk that is full."""
+@pytest.fixture
+def full_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes the disk full when a file of some name is written."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def fill(name: str) -> None:
+        def failing(write: Callable[..., object]) -> Callable[..., object]:
+            def checked(path: Path, *arguments: object) -> object:
+                if path.name == name:
+                    raise OSError(28, "No space left on device", str(path))
+                return write(path, *arguments)
 
-    def _check(self, path: Path) -> None:
-        if path.name == self.name:
-            raise OSError(28, "No space left on device", str(path))
+            return checked
 
-    def write_batches(self, path: Path, schema: pa.Schema, found: Iterator[pa.Table]) -> int:
-        self._check(path)
-        return store.write_batches(path, schema, found)
+        for function in ("write_batches", "write_text", "write_json"):
+            monkeypatch.setattr(store, function, failing(getattr(store, function)))
 
-    def write_text(self, path: Path, text: str) -> None:
-        self._check(path)
-        store.write_text(path, text)
-
-    def write_json(self, path: Path, value: object) -> None:
-        self._check(path)
-        store.write_json(path, value)
+    return fill
 
 
 @pytest.mark.parametrize(
     "name", ["test.parquet", "groups.parquet", "manifest.json", "README.md", "SHA256SUMS"]
 )
-def test_a_failure_leaves_the_old_release_whole(release: Path, built: Path, name: str) -> None:
+def test_a_failure_leaves_the_old_release_whole(
+    release: Path, built: Path, name: str, full_at: Callable[[str], None]
+) -> None:
+    full_at(name)
     before = {p: p.read_bytes() for p in release.rglob("*") if p.is_file()}
     with pytest.raises(OSError, match="No space left"):
-        write_release(built, release, options(name="other"), BrokenWriter(name))
+        write_release(built, release, options(name="other"))
     assert {p: p.read_bytes() for p in release.rglob("*") if p.is_file()} == before
     assert [p.name for p in release.parent.iterdir()] == ["release"]
 
 
-def test_a_run_killed_between_the_two_renames_is_put_right(release: Path, built: Path) -> None:
+def test_a_run_killed_between_the_two_renames_is_put_right(
+    release: Path, built: Path, full_at: Callable[[str], None]
+) -> None:
+    full_at("manifest.json")
     release.rename(release.with_name(".release.before"))
     (release.with_name(".release.draft") / "data").mkdir(parents=True)
     with pytest.raises(OSError, match="No space left"):
-        write_release(built, release, options(), BrokenWriter("manifest.json"))
-    assert verify(release, SPLIT_SCHEMES) == []
+        write_release(built, release, options())
+    assert verify(release) == []
     assert [p.name for p in release.parent.iterdir()] == ["release"]
 
 
@@ -363,11 +364,11 @@ def test_tables_that_do_not_fit_are_refused(
     build = Path(shutil.copytree(built, tmp_path / "build", ignore=shutil.ignore_patterns("release")))
     damage(build)
     with pytest.raises(error, match=message):
-        write_release(build, tmp_path / "out", options(), store)
+        write_release(build, tmp_path / "out", options())
     assert [p.name for p in tmp_path.iterdir()] == ["build"]
 
 
 def test_progress_names_every_benchmark(built: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    write_release(built, tmp_path / "release", options(), store, said.append)
+    write_release(built, tmp_path / "release", options(), said.append)
     assert said == list(read_manifest(built / "release").benchmarks)

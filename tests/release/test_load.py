@@ -14,7 +14,6 @@ from huggingface_hub import DatasetCard
 
 from routerset.release.build import write_release
 from routerset.release.manifest import read_manifest
-from routerset.schemas import store
 from tests.release.builds import Bench, binary, options, write_build
 
 # mlcroissant's use of rdflib and pandas, not ours
@@ -97,7 +96,7 @@ def test_the_licence_names_every_benchmark(built: Path) -> None:
 
 def test_a_release_of_scores_alone_loads(tmp_path: Path) -> None:
     build = write_build(tmp_path, [Bench("arc", binary(3, 10, 0), sizes=(), encoders={})])
-    write_release(build, tmp_path / "release", options(accounting=(), skipped_groups=()), store)
+    write_release(build, tmp_path / "release", options(accounting=(), skipped_groups=()))
     release = str(tmp_path / "release")
     assert len(load_dataset(release, "arc", split="train", cache_dir=str(tmp_path / "cache"))) == 8
     card = (tmp_path / "release/README.md").read_text("utf-8")

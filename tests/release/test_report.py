@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,18 +19,16 @@ from hypothesis import strategies as st
 
 from routerset.release.build import write_release
 from routerset.release.evaluator import UsageError, evaluate, load_release
-from routerset.release.evaluator.baselines import BASELINES
 from routerset.release.evaluator.results import Estimate
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
+from routerset.release.reporting.baselines import BASELINES, check_baselines
 from routerset.release.reporting.evaluation import Findings, average, difference, find
 from routerset.release.reporting.grid import Column, Grid
 from routerset.release.reporting.page import render_page
-from routerset.release.reporting.report import FILES, check_baselines, reports_hook, write_report
+from routerset.release.reporting.report import FILES, reports_hook, write_report
 from routerset.release.verify import verify
-from routerset.schemas import store
-from routerset.schemas.splits import SPLIT_SCHEMES
 from tests.release.builds import Bench, binary, options, small_benches, write_build
 
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_evaluated_is_noted(found: Findings) -> None:
 
 def test_a_release_without_groups_and_vectors_has_a_report(tmp_path: Path) -> None:
     build = write_build(tmp_path, [Bench("arc", binary(6, 20, 1), sizes=(), encoders={})])
-    write_release(build, build / "release", options(), store, reports=reports_hook)
+    write_release(build, build / "release", options(), reports=reports_hook)
     assert names(build / "release/reports") == {
         "baselines.json",
         "figure2_scaling.csv",
@@ -171,15 +171,36 @@ def test_unreadable_baselines_are_a_problem_and_none_are_not(reported: Path, tmp
     assert list(check_baselines(release)) == []
 
 
+WITHOUT_THE_LIBRARIES_OF_A_REPORT = """
+import sys
+from pathlib import Path
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("jinja2", "markupsafe", "matplotlib", "duckdb", "torch", "pandas"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from routerset.release.reporting.baselines import check_baselines
+print(list(check_baselines(Path(sys.argv[1]))))
+"""
+
+
+def test_baselines_are_checked_without_the_libraries_of_a_report(reported: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_THE_LIBRARIES_OF_A_REPORT, reported]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
+
+
 def test_a_release_ships_its_report_and_verifies(tmp_path: Path) -> None:
     build = write_build(tmp_path, small_benches()[:1])
-    result = write_release(build, build / "release", options(), store, reports=reports_hook)
+    result = write_release(build, build / "release", options(), reports=reports_hook)
     assert "reports/report.html" in result.files
     card = (build / "release/README.md").read_text("utf-8")
     assert (build / "release/reports/summary.md").read_text("utf-8") in card
     assert "(reports/figure2_scaling.png)" in card
     assert "(reports/figure3_kinds.png)" in card
-    assert verify(build / "release", SPLIT_SCHEMES, [check_baselines]) == []
+    assert verify(build / "release", [check_baselines]) == []
 
 
 # Statistics

@@ -14,7 +14,6 @@ from routerset.release.build import write_release
 from routerset.release.errors import ReleaseInputError, VersionError
 from routerset.release.verify import verify
 from routerset.schemas import store
-from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.tables import SCORES
 from tests.release.builds import options
 from tests.release.edits import GSM8K, copy, edit, flip, release_after
@@ -60,10 +59,10 @@ def test_a_card_that_shows_more_or_less_is_a_patch(built: Path, tmp_path: Path) 
         (None, "1.0.3"),
     ):
         out = tmp_path / f"v{version}"
-        result = write_release(build, out, options(previous=before), store, reports=draw)
+        result = write_release(build, out, options(previous=before), reports=draw)
         assert (result.version, result.changed) == (version, True)
         assert "- no row changed" in (out / "CHANGELOG.md").read_text("utf-8")
-        assert verify(out, SPLIT_SCHEMES) == []
+        assert verify(out) == []
         before = out
 
 
@@ -78,9 +77,9 @@ def test_a_card_written_in_other_words_is_a_patch(
 
 def test_pictures_drawn_in_other_bytes_are_no_reason_for_a_new_version(built: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    write_release(built, first, options(), store, reports=with_pictures(a=b"by one library"))
+    write_release(built, first, options(), reports=with_pictures(a=b"by one library"))
     wanted = options(previous=first)
-    again = write_release(built, second, wanted, store, reports=with_pictures(a=b"by the next"))
+    again = write_release(built, second, wanted, reports=with_pictures(a=b"by the next"))
     assert (again.version, again.changed) == ("1.0.0", False)
     assert (second / "README.md").read_bytes() == (first / "README.md").read_bytes()
 
@@ -123,7 +122,7 @@ def remove_all(release: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (break_schema, "manifest.json: schema_version: found 99, expected 1"),
+        (break_schema, "manifest.json: schema_version: found 99, expected 2"),
         (break_json, "manifest.json: unreadable"),
         (break_entry, "manifest.json: an entry is missing or malformed"),
         (remove_all, "manifest.json: not found"),
@@ -136,5 +135,5 @@ def test_a_previous_release_that_cannot_be_read_is_refused(
 ) -> None:
     damage(release)
     with pytest.raises(ReleaseInputError, match=message):
-        write_release(built, tmp_path / "out", options(previous=release), store)
+        write_release(built, tmp_path / "out", options(previous=release))
     assert not (tmp_path / "out").exists()

@@ -14,17 +14,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from routerset.expectations.validate import validate
 from routerset.release import layout
 from routerset.release.build import seal
-from routerset.release.files import files, sha256
 from routerset.release.manifest import TableEntry, read_manifest
 from routerset.release.verify import Problem, verify
 from routerset.schemas import store
-from routerset.schemas.splits import SPLIT_SCHEMES
+from routerset.schemas.checksums import files
+from routerset.schemas.splits import SPLIT_SCHEMES, SplitScheme
+from routerset.schemas.store import sha256
 
 
 def test_a_release_as_built_has_no_problem(built: Path) -> None:
-    assert verify(built / "release", SPLIT_SCHEMES) == []
+    assert verify(built / "release") == []
 
 
 def problems_with(release: Path, name: str, data: bytes) -> list[str]:
@@ -33,7 +35,7 @@ def problems_with(release: Path, name: str, data: bytes) -> list[str]:
     before = path.read_bytes()
     path.write_bytes(data)
     try:
-        return [str(problem) for problem in verify(release, SPLIT_SCHEMES)]
+        return [str(problem) for problem in verify(release)]
     finally:
         path.write_bytes(before)
 
@@ -78,7 +80,7 @@ def test_checksums_in_another_form_are_refused(
 def test_missing_and_extra_files_are_named(release: Path) -> None:
     (release / "models.parquet").unlink()
     (release / "data/extra.txt").write_text("x", "utf-8")
-    assert {(p.path, p.found) for p in verify(release, SPLIT_SCHEMES)} == {
+    assert {(p.path, p.found) for p in verify(release)} == {
         ("models.parquet", "no such file"),
         ("data/extra.txt", "a file that SHA256SUMS does not list"),
     }
@@ -88,13 +90,27 @@ def test_caches_and_git_are_no_part_of_a_release(release: Path) -> None:
     for path in ("evaluator/__pycache__/x.pyc", ".git/config", ".cache/huggingface/x", ".gitattributes"):
         (release / path).parent.mkdir(parents=True, exist_ok=True)
         (release / path).write_text("x", "utf-8")
-    assert verify(release, SPLIT_SCHEMES) == []
+    for _ in range(2):
+        assert "nothing_unlisted" not in {
+            f.expectation for f in validate(release, suites=["manifest"]).errors
+        }
+        assert verify(release) == []
+
+
+def test_gate_and_verify_agree_on_a_file_that_nobody_listed(release: Path) -> None:
+    (release / "validation").mkdir()
+    (release / "validation/results.json").write_text("{}", "utf-8")
+    (told,) = (
+        f for f in validate(release, suites=["manifest"]).errors if f.expectation == "nothing_unlisted"
+    )
+    assert [example["path"] for example in told.examples] == ["validation/results.json"]
+    assert [problem.path for problem in verify(release)] == ["validation/results.json"]
 
 
 @pytest.mark.parametrize("name", ["SHA256SUMS", "manifest.json"])
 def test_a_folder_without_its_papers_is_no_release(release: Path, name: str) -> None:
     (release / name).unlink()
-    (problem,) = verify(release, SPLIT_SCHEMES)
+    (problem,) = verify(release)
     assert name in problem.found
     assert problem.todo == "fetch the release again"
 
@@ -102,7 +118,7 @@ def test_a_folder_without_its_papers_is_no_release(release: Path, name: str) -> 
 def test_a_malformed_checksum_line_is_named(release: Path) -> None:
     sums = (release / "SHA256SUMS").read_text("utf-8")
     (release / "SHA256SUMS").write_text("broken\n" + sums, "utf-8")
-    (problem,) = verify(release, SPLIT_SCHEMES)
+    (problem,) = verify(release)
     assert "SHA256SUMS[line 1]: found 'broken', expected `sha256  path`" in problem.found
 
 
@@ -135,7 +151,7 @@ def forge(release: Path, path: str, change: Edit) -> None:
     entry = TableEntry(sha256(file), rows, file.stat().st_size, manifest.tables[path].arrow_bytes)
     tables = {**manifest.tables, path: entry}
     store.write_json(release / "manifest.json", replace(manifest, tables=tables).to_json())
-    seal(release, store)
+    seal(release)
 
 
 def claim(release: Path, benchmark: str, **facts: object) -> None:
@@ -143,7 +159,7 @@ def claim(release: Path, benchmark: str, **facts: object) -> None:
     document = json.loads((release / "manifest.json").read_text("utf-8"))
     document["benchmarks"][benchmark] |= facts
     store.write_json(release / "manifest.json", document)
-    seal(release, store)
+    seal(release)
 
 
 TRAIN, VECTORS = "data/gsm8k/train.parquet", "vectors/minilm/gsm8k/train.parquet"
@@ -159,6 +175,21 @@ def flipped(column: str) -> Edit:
 
 def swap_rows(table: pa.Table) -> pa.Table:
     return table.take([1, 0, *range(2, len(table))])
+
+
+@pytest.mark.parametrize("path", [TRAIN, VECTORS])
+@pytest.mark.parametrize("name", ["api_key_all_weak", "api_key_m3_all_weak", "paper_m3_all_weak_note"])
+def test_a_column_that_nothing_lists_is_found_with_every_checksum_right(
+    release: Path, path: str, name: str
+) -> None:
+    before = validate(release, suites=["layout"]).errors
+    forge(release, path, lambda table: table.append_column(name, pa.repeat("x", len(table))))
+    (told,) = (f for f in validate(release, suites=["layout"]).errors if f not in before)
+    assert (told.expectation, told.examples) == (
+        "columns_known",
+        ({"path": path, "column": name, "found": "string"},),
+    )
+    assert [(p.path, p.found) for p in verify(release)] == [(path, f"columns that differ: {name} string")]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +244,7 @@ def test_content_that_does_not_fit_is_found(
     release: Path, path: str, change: Edit, where: str, found: str
 ) -> None:
     forge(release, path, change)
-    told = [(p.path, p.found) for p in verify(release, SPLIT_SCHEMES)]
+    told = [(p.path, p.found) for p in verify(release)]
     assert [p for p in told if p[0] == where and found in p[1]] != [], told
 
 
@@ -238,13 +269,13 @@ def test_claims_of_the_manifest_are_checked(
     release: Path, benchmark: str, facts: dict[str, object], where: str
 ) -> None:
     claim(release, benchmark, **facts)
-    assert where in {p.path for p in verify(release, SPLIT_SCHEMES)}
+    assert where in {p.path for p in verify(release)}
 
 
 @pytest.mark.parametrize(
     "facts",
     [
-        {"groups": ["paper_m5"]},
+        {"groups": [{"column": "paper_m5"}]},
         {"splits": {"paper": {"train": 40}}},
         {"test_items_in_train": {}},
         {"encoders": ["unknown"]},
@@ -255,30 +286,32 @@ def test_a_manifest_that_contradicts_itself_is_malformed(release: Path, facts: d
     document = json.loads((release / "manifest.json").read_text("utf-8"))
     document["benchmarks"]["gsm8k"] |= facts
     store.write_json(release / "manifest.json", document)
-    (problem,) = verify(release, SPLIT_SCHEMES)
+    (problem,) = verify(release)
     assert "manifest.json: an entry is missing or malformed" in problem.found
 
 
 def test_a_manifest_cannot_point_outside(release: Path) -> None:
     text = (release / "manifest.json").read_text("utf-8")
     (release / "manifest.json").write_text(text.replace('"gsm8k": {', '"../../gsm8k": {'), "utf-8")
-    (problem,) = verify(release, SPLIT_SCHEMES)
+    (problem,) = verify(release)
     assert "found name '../../gsm8k'" in problem.found
 
 
-def test_a_split_by_another_rule_is_found(built: Path) -> None:
+def test_a_split_by_another_rule_is_found(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def first_items(families: object, subsets: list[str], seed: int) -> dict[layout.Split, np.ndarray]:
         n = len(subsets)
         sides = np.split(np.arange(n), [int(0.8 * n), int(0.9 * n)])
         return dict(zip(layout.Split, sides, strict=True))
 
-    problems = verify(built / "release", {**SPLIT_SCHEMES, "paper": first_items})
+    monkeypatch.setitem(SPLIT_SCHEMES, "paper", SplitScheme("paper", "first come", first_items))
+    problems = verify(built / "release")
     assert "data/gsm8k" in {p.path for p in problems}
     assert all("scheme paper: items on the wrong side" in p.found for p in problems)
 
 
-def test_a_scheme_that_nobody_knows_is_told(built: Path) -> None:
-    problems = verify(built / "release", {"paper": SPLIT_SCHEMES["paper"]})
+def test_a_scheme_that_nobody_knows_is_told(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(SPLIT_SCHEMES, "family")
+    problems = verify(built / "release")
     assert {p.found for p in problems} == {"scheme family"}
 
 
@@ -288,13 +321,13 @@ def test_a_table_that_cannot_be_read_is_a_problem_not_a_crash(release: Path) -> 
     entry = replace(manifest.tables[TRAIN], sha256=sha256(release / TRAIN))
     tables = {**manifest.tables, TRAIN: entry}
     store.write_json(release / "manifest.json", replace(manifest, tables=tables).to_json())
-    seal(release, store)
-    (problem,) = verify(release, SPLIT_SCHEMES)
+    seal(release)
+    (problem,) = verify(release)
     assert (problem.path, "unreadable" in problem.found) == ("data/gsm8k", True)
 
 
 def test_further_checks_run_where_all_else_is_right(release: Path) -> None:
     wrong = Problem("manifest.json", "mu_o 0.5", "0.6")
-    assert verify(release, SPLIT_SCHEMES, [lambda _: [wrong]]) == [wrong]
+    assert verify(release, [lambda _: [wrong]]) == [wrong]
     (release / "LICENSE").write_text("none", "utf-8")
-    assert [p.path for p in verify(release, SPLIT_SCHEMES, [lambda _: [wrong]])] == ["LICENSE"]
+    assert [p.path for p in verify(release, [lambda _: [wrong]])] == ["LICENSE"]

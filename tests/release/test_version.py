@@ -14,8 +14,6 @@ from routerset.release.errors import VersionError
 from routerset.release.manifest import read_manifest
 from routerset.release.verify import verify
 from routerset.release.version import choose_version, next_version
-from routerset.schemas import store
-from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.tables import GROUPS, ITEMS, MODELS, SCORES, SPLITS
 from tests.release.builds import Bench, binary, options, write_build
 from tests.release.edits import (
@@ -183,7 +181,7 @@ def test_a_score_that_was_missing_is_an_addition(tmp_path: Path) -> None:
     scores = binary(6, 20, 1)
     scores[2, 5] = np.nan
     before = write_build(tmp_path / "before", [Bench("arc", scores, sizes=(), encoders={})])
-    write_release(before, before / "release", options(), store)
+    write_release(before, before / "release", options())
     scores[2, 5] = 1.0
     after = write_build(tmp_path / "after", [Bench("arc", scores, sizes=(), encoders={})])
     assert release_after(before, after).version == "1.1.0"
@@ -212,7 +210,7 @@ def test_a_second_change_stands_above_the_first(built: Path, tmp_path: Path) -> 
     release_after(built, build)
     again = copy(build, tmp_path / "again")
     edit(f"scores/{GSM8K}", SCORES, flip)(again)
-    result = write_release(again, again / "release", options(previous=build / "release"), store)
+    result = write_release(again, again / "release", options(previous=build / "release"))
     history = (again / "release/CHANGELOG.md").read_text("utf-8")
     assert result.version == "2.0.0"
     assert [line for line in history.splitlines() if line.startswith("## ")] == [
@@ -220,7 +218,7 @@ def test_a_second_change_stands_above_the_first(built: Path, tmp_path: Path) -> 
         "## 1.1.0",
         "## 1.0.0",
     ]
-    assert verify(build / "release", SPLIT_SCHEMES) == []
+    assert verify(build / "release") == []
 
 
 def test_other_files_for_the_same_scheme_are_a_major_change(built: Path, tmp_path: Path) -> None:
@@ -234,6 +232,6 @@ def test_a_scheme_less_is_a_major_change_and_one_more_a_minor_one(built: Path, t
     build = copy(built, tmp_path)
     assert release_after(built, build, schemes=("paper",)).version == "2.0.0"
     wanted = options(previous=build / "release")
-    assert write_release(build, tmp_path / "back", wanted, store).version == "2.1.0"
+    assert write_release(build, tmp_path / "back", wanted).version == "2.1.0"
     entry = (tmp_path / "back/CHANGELOG.md").read_text("utf-8")
     assert "- MINOR, arc: 1 column added: `split_family`" in entry

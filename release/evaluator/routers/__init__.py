@@ -1,51 +1,69 @@
-"""The registry of routers: one file and one line here adds one."""
+"""The registry of routers: one file and one row here adds one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
 
 from ..errors import UsageError
-from ..task import Router
 from .bounds import Oracle, Random
 from .cluster import ClusterRouter
 from .constant import BestSingle, TrainMean
 from .knn import NearestNeighbours
 from .linear import LinearRouter
-from .mlc import MultiLabelRoberta
-from .mlp import MlpRouter
+from .mlc import MultiLabelRoberta, no_model
+from .mlp import MlpRouter, no_torch
+from .row import RouterFactory, RouterRow
 
-RouterFactory = Callable[[], Router]
+__all__ = ["ROUTERS", "TABLE_ORDER", "TRAINING_FREE", "RouterFactory", "RouterRow", "find_router", "row_for"]
 
-ROUTERS: dict[str, RouterFactory] = {
-    "oracle": Oracle,
-    "r_o_0.5": partial(Oracle, 0.5),
-    "random": Random,
-    "best_single": BestSingle,
-    "mean": TrainMean,
-    "linear": LinearRouter,
-    "mlp": MlpRouter,
-    "c_roberta": ClusterRouter,
-    "mlc": MultiLabelRoberta,
-    "knn": NearestNeighbours,
-}
+_YARDSTICK = partial(RouterRow, compared=False)
+_ROWS = (
+    _YARDSTICK("oracle", Oracle, "Oracle r_o", colour=("#4338ca", "#a5b4fc"), marker="o"),
+    _YARDSTICK(
+        "r_o_0.5", partial(Oracle, 0.5), "r_o(0.5)", colour=("#8b7ff0", "#7c83f7"), marker="o", hollow=True
+    ),
+    _YARDSTICK("random", Random, "Random", colour=("#8a94a3", "#7f8b9c"), marker="x", in_figure=False),
+    _YARDSTICK("best_single", BestSingle, "Best single", colour=("#1f2937", "#f1f5f9"), marker="D"),
+    _YARDSTICK("mean", TrainMean, "Train mean", in_figure=False),
+    RouterRow("linear", LinearRouter, "LinearR", trained=True, colour=("#be185d", "#f472b6")),
+    RouterRow("mlp", MlpRouter, "MLPR", trained=True, lacks=no_torch, colour=("#7e22ce", "#d8a4ff")),
+    RouterRow("c_roberta", ClusterRouter, "C-RoBERTa", colour=("#0f766e", "#2dd4bf"), marker="s"),
+    RouterRow("mlc", MultiLabelRoberta, "MLC", trained=True, lacks=no_model, colour=("#a16207", "#facc15")),
+    RouterRow("knn", NearestNeighbours, "PRknn", colour=("#d9480f", "#fb923c"), marker="^"),
+)  # fmt: skip
 
-TRAINING_FREE = ("oracle", "r_o_0.5", "random", "best_single", "mean", "c_roberta", "knn")
+ROUTERS: dict[str, RouterRow] = {row.name: row for row in _ROWS}
+
+TRAINING_FREE = tuple(row.name for row in _ROWS if not row.trained)
 """Routers without gradient training: seconds for a whole release."""
 
-STRONG = ("oracle", "r_o_0.5")
-"""Upper bounds that see the test scores (the paper's "strong routers")."""
+TABLE_ORDER = tuple(
+    row.name for row in sorted(_ROWS, key=lambda row: (not row.sees_test_scores, not row.compared))
+)
+"""Names in the order of the paper's tables: upper bounds, existing routers, other yardsticks."""
 
 
-def find_router(name: str) -> RouterFactory:
-    """The factory registered under `name`; `r_o_P` stands for r_o(P) with any P in [0, 1].
+def find_router(name: str) -> RouterRow:
+    """The row registered under `name`; `r_o_P` stands for r_o(P) with any P in [0, 1].
 
     Raises UsageError listing the valid names.
     """
+    row = _find(name)
+    if row is None:
+        raise UsageError(
+            f"no router {name!r}; valid names: all, {', '.join(ROUTERS)}, r_o_P with P in [0, 1]"
+        )
+    return row
+
+
+def row_for(name: str) -> RouterRow:
+    """How to show a router; a name that is not registered is one's own, and shown plainly."""
+    return _find(name) or RouterRow(name, Random, name)
+
+
+def _find(name: str) -> RouterRow | None:
     if name in ROUTERS:
         return ROUTERS[name]
     match = re.fullmatch(r"r_o_(0|1|0?\.\d+|1\.0+)", name)
-    if match:
-        return partial(Oracle, float(match[1]))
-    raise UsageError(f"no router {name!r}; valid names: all, {', '.join(ROUTERS)}, r_o_P with P in [0, 1]")
+    return _YARDSTICK(name, partial(Oracle, float(match[1])), name) if match else None

@@ -18,6 +18,11 @@ EPOCHS, BATCH, RATE, WARMUP, DECAY, TOKENS = 10, 10, 5e-5, 500, 0.01, 512
 MODEL_VARIABLE = "EVALUATOR_MLC_MODEL"
 
 
+def no_model() -> str | None:
+    """Why it cannot run here, unless it is made with a model."""
+    return None if os.environ.get(MODEL_VARIABLE) else "no --mlc-model FOLDER"
+
+
 class MultiLabelRoberta:
     """Fine-tunes a local copy of roberta-base for one cell: 10 epochs, batches of 10, AdamW 5e-5, 512 tokens.
 

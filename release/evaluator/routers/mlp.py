@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     import torch
 
 EPOCHS, RATE, HIDDEN = 100, 1e-4, 256
+
+
+def no_torch() -> str | None:
+    """Why it cannot run here."""
+    return "PyTorch is not installed" if find_spec("torch") is None else None
 
 
 class MlpRouter:

@@ -11,6 +11,7 @@ from tests.expectations.mutations.edits import (
     DATA,
     RELEASED,
     Mutation,
+    add_column,
     cell,
     drop_column,
     manifest,
@@ -100,6 +101,9 @@ MUTATIONS = (
     ),
     Mutation("wrong label", "release.labels", _flip(f"{COLUMN}_label"), release=True),
     Mutation("label below 0.95", "release.labels", _truthfulqa_label, release=True),
+    Mutation(
+        "column of no group", "layout.columns_known", add_column(DATA, "api_key_all_weak"), release=True
+    ),
     Mutation("group column lost", "release.group_columns_complete", drop_column(DATA, COLUMN), release=True),
     Mutation(
         "file that the card does not name",
@@ -109,7 +113,7 @@ MUTATIONS = (
     ),
     Mutation(
         "no version",
-        "routerset.release.version",
+        "release.version",
         manifest(lambda d: d["release"].update(version="latest"), release=True),
         release=True,
     ),

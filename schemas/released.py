@@ -1,0 +1,118 @@
+"""The tables of a release as rows: where their files stand, what loads them, their columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from routerset.schemas.groups import Group
+from routerset.schemas.labels import LABEL_SHARE
+from routerset.schemas.tables import TABLES
+
+_KEY = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Released:
+    """A table of a release. path: of a file of it, config: that loads it, both with `{key}` for its keys."""
+
+    name: str
+    path: str
+    config: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Partition keys, in the order of the path."""
+        return tuple(_KEY.findall(self.path))
+
+    @property
+    def pattern(self) -> str:
+        """Glob of its files."""
+        return _KEY.sub("*", self.path)
+
+    def at(self, **keys: str) -> str:
+        """The file of one partition below the release, POSIX."""
+        return self.path.format(**keys)
+
+    def keys_of(self, path: str) -> dict[str, str]:
+        """Keys of the partition in a file that matches the pattern."""
+        match = re.fullmatch(_KEY.sub(r"(?P<\1>[^/]+)", self.path), path)
+        return match.groupdict() if match else {}
+
+
+RELEASED: dict[str, Released] = {
+    table.name: table
+    for table in (
+        *(Released(t.name, t.released, t.config) for t in TABLES.values() if t.released),
+        Released("data", "data/{benchmark}/{file_split}.parquet", "{benchmark}"),
+        Released("vectors", "vectors/{encoder}/{benchmark}/{file_split}.parquet", "{benchmark}-{encoder}"),
+    )
+}
+"""Every table of a release: those of a build, then items with their texts, and with their vectors."""
+
+
+def split_column(scheme: str) -> str:
+    """Column with the side that a scheme puts each item on."""
+    return f"split_{scheme}"
+
+
+def _field(name: str, dtype: pa.DataType, doc: str, nullable: bool = False) -> pa.Field:
+    return pa.field(name, dtype, nullable=nullable, metadata={"doc": doc})
+
+
+def list_of(dtype: pa.DataType, length: int, nullable: bool = False) -> pa.DataType:
+    """Lists of one length. nullable: whether their elements may be null."""
+    return pa.list_(pa.field("element", dtype, nullable=nullable), length)
+
+
+_STRING = pa.string()
+_ITEM_ID = _field("item_id", _STRING, "stable content id of the item")
+_SUBSET = _field("subset", _STRING, "subset of the benchmark")
+GROUPS_SCHEMA = pa.schema(
+    [
+        _field("benchmark", _STRING, "short name of the benchmark"),
+        _field("method", _STRING, "how the group was chosen: paper or greedy"),
+        *TABLES["groups"].schema,
+    ]
+)
+"""Groups of all benchmarks and methods in one file: the partition keys become columns."""
+
+
+def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:
+    """Schema of the files of config `B`."""
+    return pa.schema(
+        [
+            _field("item", pa.int32(), "row number of the item in canonical order; what `scores` joins on"),
+            _ITEM_ID,
+            _SUBSET,
+            _field("question", _STRING, "the question alone", nullable=True),
+            _field("prompt", _STRING, "the text sent to the LLMs, few-shot examples included", nullable=True),
+            _field("family_id", _STRING, "same question, same family, across subsets too"),
+            *(
+                _field(split_column(s), _STRING, f"train, validation or test under scheme {s}")
+                for s in schemes
+            ),
+            *_group_fields(groups),
+        ]
+    )
+
+
+def vectors_schema(dimension: int, groups: Iterable[Group]) -> pa.Schema:
+    """Schema of the files of config `B-E`."""
+    embedding = _field("embedding", list_of(pa.float32(), dimension), "embedding of the item's text")
+    return pa.schema([_ITEM_ID, _SUBSET, embedding, *_group_fields(groups)])
+
+
+def _group_fields(groups: Iterable[Group]) -> list[pa.Field]:
+    labelled = f"1 where a candidate has {LABEL_SHARE} of the best score on the item"
+    fields = []
+    for g in groups:
+        told = f"scores of the {g.m} candidates, in the order of `groups`"
+        fields += [
+            _field(g.column, list_of(pa.float32(), g.m, nullable=True), told),
+            _field(g.label_column, list_of(pa.uint8(), g.m), labelled),
+        ]
+    return fields

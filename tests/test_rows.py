@@ -125,8 +125,8 @@ def test_a_split_scheme_is_a_file_and_a_row(tmp_path: Path) -> None:
     add_row(
         rooms / "schemas/splits.py",
         "from routerset.schemas.ordered import ordered",
-        before='    "family": family_split,\n',
-        row='    "ordered": ordered,\n',
+        before='        SplitScheme("family"',
+        row='        SplitScheme("ordered", "items in their own order", ordered),\n',
     )
     run_in(tmp_path, BUILD.format(checked="set()"))
     counts = json.loads((tmp_path / "out/manifest.json").read_text())["stages"]["splits"]["info"]["counts"]

@@ -113,11 +113,7 @@ def read_scores(release: Release, benchmark: str) -> Scores:
         raise DataError(
             f"{path}: row {unsound[0]}: {found}; expected a model, an item below {n} and a score in [0, 1]"
         )
-    codes = (
-        models.indices.to_numpy()
-        if hasattr(models, "indices")
-        else models.dictionary_encode().indices.to_numpy()
-    )
+    codes = models.dictionary_encode().indices.to_numpy()  # as it is, where it is a dictionary already
     matrix = np.full((int(codes.max(initial=-1)) + 1, n), np.nan, np.float32)
     matrix[codes, items] = scores
     if np.count_nonzero(~np.isnan(matrix)) != len(table):

@@ -172,7 +172,7 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
 
 
 def average(estimates: Sequence[Estimate]) -> Estimate:
-    """Unweighted mean of values from different items, with its 95% interval; undefined where there is none."""
+    """Unweighted mean of values from different items, with its 95% interval."""
     return _combine([(1, estimate) for estimate in estimates], len(estimates))
 
 

@@ -106,9 +106,9 @@ def read_scores(release: Release, benchmark: str) -> Scores:
     models = table["model_id"].combine_chunks()
     items, scores = (table[name].to_numpy() for name in ("item", "score"))
     n = release.benchmarks[benchmark].n_items
-    if models.null_count or not (_within(items, 0, n - 1) and _within(scores, 0, 1)):
-        named = models.is_valid().to_numpy(zero_copy_only=False)
-        unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
+    named = models.is_valid().to_numpy(zero_copy_only=False)
+    unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
+    if len(unsound):
         found = ", ".join(f"{name} {table[name][int(unsound[0])]}" for name in table.column_names)
         raise DataError(
             f"{path}: row {unsound[0]}: {found}; expected a model, an item below {n} and a score in [0, 1]"
@@ -122,11 +122,6 @@ def read_scores(release: Release, benchmark: str) -> Scores:
     if not covering.any():
         raise DataError(f"{path}: no model covers all {n} items")
     return matrix if covering.all() else matrix[covering]
-
-
-def _within(values: npt.NDArray[np.generic], low: float, high: float) -> bool:
-    """Whether all of some values are there and in a range."""
-    return not len(values) or bool(values.min() >= low and values.max() <= high)
 
 
 def random_subsets(

@@ -42,6 +42,15 @@ class Findings:
     notes: tuple[str, ...]
 
     @property
+    def repeated(self) -> dict[str, tuple[int, int]]:
+        """Benchmark -> test items whose question is also in train, and all test items."""
+        entries = {name: self.manifest.benchmarks[name] for name in self.benchmarks}
+        return {
+            name: (entry.test_items_in_train[self.scheme], entry.splits[self.scheme]["test"])
+            for name, entry in entries.items()
+        }
+
+    @property
     def sizes(self) -> list[int]:
         """Group sizes that were evaluated, ascending."""
         return sorted({row.m for row in self.means})
@@ -158,12 +167,6 @@ def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Futur
     with ThreadPoolExecutor(1) as beside:
         for name in names:
             yield name, beside.submit(scaling_up, release, [name])
-
-
-def leaked_share(manifest: Manifest, benchmark: str, scheme: str) -> float:
-    """Share of test items whose question is also in train; 0 where there are no test items."""
-    entry = manifest.benchmarks[benchmark]
-    return entry.test_items_in_train[scheme] / max(entry.splits[scheme]["test"], 1)
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:

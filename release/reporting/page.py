@@ -99,7 +99,6 @@ def render_page(found: Findings) -> str:
         ],
         kinds_routers=list(dict.fromkeys(row.router for row in figure_rows)),
         kinds_m=figure_rows[0].m if figure_rows else None,
-        repeated=_repeated(found),
         key=key,
         css=css,
         probabilities=PROBABILITIES,
@@ -154,13 +153,3 @@ def _standings(found: Findings, m: int) -> list[Standing]:
             )
         )
     return standings
-
-
-def _repeated(found: Findings) -> dict[str, tuple[int, int]]:
-    """Benchmark -> test items whose question is also in train, and all test items; those that have any."""
-    entries = {name: found.manifest.benchmarks[name] for name in found.benchmarks}
-    counts = {
-        name: (e.test_items_in_train[found.scheme], e.splits[found.scheme]["test"])
-        for name, e in entries.items()
-    }
-    return {name: count for name, count in counts.items() if count[0]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from math import log10
 
 from markupsafe import Markup, escape
@@ -103,21 +103,16 @@ def _marker(router: str, x: float, y: float) -> str:
 
 
 def _svg(summary: str, ticks: Sequence[tuple[float, str]], marks: Sequence[str]) -> Markup:
-    return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
-        + "".join(_axes(ticks))
-        + "".join(marks)
-        + "</svg>"
-    )
-
-
-def _axes(ticks: Sequence[tuple[float, str]]) -> Iterator[str]:
+    """A panel: horizontal lines at 0 to 1, words below, then the marks."""
+    axes = []
     for v in (0, 0.2, 0.4, 0.6, 0.8, 1):
         y = _y(v)
-        yield f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
-        yield f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{v:g}</text>'
+        axes.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
+        axes.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{v:g}</text>')
     for x, words in ticks:
-        yield f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>'
+        axes.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>')
+    opening = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
+    return Markup("".join([opening, *axes, *marks, "</svg>"]))
 
 
 def _x(share: float) -> float:

@@ -67,6 +67,7 @@ class Truth:
 class Subset:
     """What a layout writes of one subset: its items with their prompts, and the faults that strike here."""
 
+    seed: int
     benchmark: Benchmark
     name: str
     items: list[Item]
@@ -87,4 +88,5 @@ def subsets(truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> Iterat
         part = items[rows.start : rows.stop]
         before = preamble(truth.plan.seed, bank.benchmark, name)
         struck = tuple(t for t in targets if (t.benchmark, t.subset) == (benchmark, name))
-        yield Subset(bank.benchmark, name, part, [prompt(i, before) for i in part], struck)
+        prompts = [prompt(i, before) for i in part]
+        yield Subset(truth.plan.seed, bank.benchmark, name, part, prompts, struck)

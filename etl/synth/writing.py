@@ -11,24 +11,26 @@ from pathlib import Path
 
 import msgspec
 
-from routerset.etl.synth import details, lm_eval, mmlu_pro, routereval, wide
-from routerset.etl.synth.faults import Injury, Target, targets
+from routerset.etl.synth import routereval, wide
+from routerset.etl.synth.details import Details
+from routerset.etl.synth.faults import Injury, targets
+from routerset.etl.synth.lm_eval import Logs
+from routerset.etl.synth.mmlu_pro import Zips
 from routerset.etl.synth.model import TOPICS, UNIT
 from routerset.etl.synth.names import MODELS
 from routerset.etl.synth.plan import Layout, Plan
+from routerset.etl.synth.runs import RunFiles, write_runs
 from routerset.etl.synth.truth import Truth
 
 VERSION = 1
 """Raised whenever the same plan gives other dumps."""
 TRUTH = "truth.json"
-_WRITERS: dict[Layout, Callable[[Path, Truth, str, tuple[Target, ...]], list[Injury]]] = {
-    Layout.WIDE: wide.write,
-    Layout.LM_EVAL: lm_eval.write,
-    Layout.DETAILS_OLD: details.write,
-    Layout.DETAILS_NEW: details.write,
-    Layout.MMLU_PRO: mmlu_pro.write,
+_RUN_FILES: dict[Layout, type[RunFiles]] = {
+    Layout.LM_EVAL: Logs,
+    Layout.DETAILS_OLD: Details,
+    Layout.DETAILS_NEW: Details,
+    Layout.MMLU_PRO: Zips,
 }
-"""Layouts that hold one benchmark a file; those of RouterEval hold several."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,10 @@ def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Tr
         struck = tuple(t for t in hits if t.benchmark == name)
         if layout is not Layout.ROUTEREVAL:
             progress(f"{layout}: {name}")
-            injuries += _WRITERS[layout](part / layout, truth, name, struck)
+        if layout is Layout.WIDE:
+            injuries += wide.write(part / layout, truth, name, struck)
+        elif layout in _RUN_FILES:
+            injuries += write_runs(_RUN_FILES[layout], part / layout, truth, name, struck)
     for which, together in plan.pickles().items():
         progress(f"{Layout.ROUTEREVAL}: {', '.join(together)}")
         struck = tuple(t for t in hits if t.benchmark in together)

@@ -52,8 +52,8 @@ def _write_array(file: BinaryIO, array: Pieces) -> None:
     """What NumPy's own pickles say of an array, and then its bytes."""
     kind = np.dtype("<" + array.dtype)
     size = math.prod(array.shape) * kind.itemsize
-    empty, arguments, (version, *_) = np.empty(0, kind).__reduce__()
-    file.write(_plain(empty) + _plain(arguments) + pickle.REDUCE + pickle.MARK + _plain(version))
+    empty, arguments, _ = tuple(np.empty(0, kind).__reduce__())
+    file.write(_plain(empty) + _plain(arguments) + pickle.REDUCE + pickle.MARK + _plain(1))
     file.write(_plain(array.shape) + _plain(kind) + _plain(False))
     file.write(pickle.BINBYTES8 + struct.pack("<Q", size))
     written = sum(file.write(np.ascontiguousarray(c, kind).view(np.uint8).data) for c in array.chunks)

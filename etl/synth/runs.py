@@ -79,7 +79,7 @@ def write_runs(
                     row = None if run.row is None else run.row * lines
                     injuries.append(injury(run.hit, model, file, folder, len(run.rows), row, lines))
                     if run.hit.fault is Fault.TRUNCATED:
-                        _cut(file)
+                        cut_off(file)
     return injuries
 
 
@@ -141,8 +141,8 @@ def mistaken(item: Item) -> Item:
     return replace(item, gold=gold, answer=item.choices[gold])
 
 
-def _cut(file: Path) -> None:
-    """Cut a file off: a log in the middle of its last line."""
+def cut_off(file: Path) -> None:
+    """Cut a file off: one of lines in the middle of its last line."""
     data = file.read_bytes()
-    log = file.suffix in (".json", ".jsonl")
-    file.write_bytes(data[: -(len(data.splitlines()[-1]) // 2) if log else len(data) * 2 // 3])
+    lines = file.suffix in (".json", ".jsonl", ".csv")
+    file.write_bytes(data[: -(len(data.splitlines()[-1]) // 2) if lines else len(data) * 2 // 3])

@@ -32,8 +32,10 @@ class Truth:
 
     def places(self, benchmark: str) -> np.ndarray:
         """int (models,): numbers, in the population, of the models on a benchmark's leaderboard."""
-        shared = self.plan.scale is Scale.SMALL
-        return self.people.on(BENCHMARKS[benchmark], self.plan.model_limit, shared)
+        row = BENCHMARKS[benchmark]
+        # at full size the v2 leaderboard starts later, so that few models stand on both
+        first = 4689 if self.plan.scale is Scale.FULL and row.leaderboard == "v2" else 0
+        return np.arange(first, first + min(self.plan.model_limit, row.models))
 
     def models(self, benchmark: str) -> tuple[str, ...]:
         """Names (`org/name`) of the models on a benchmark's leaderboard, in the order of `scores`."""

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from routerset.etl.synth import names
 from routerset.etl.synth.faults import Injury, Target, injury
 from routerset.etl.synth.plan import Fault
-from routerset.etl.synth.runs import Run, runs
+from routerset.etl.synth.runs import Run, cut_off, runs
 from routerset.etl.synth.truth import Subset, Truth, subsets
 from routerset.etl.synth.wording import option_lines, target
 from routerset.schemas.benchmarks import BENCHMARKS
@@ -74,8 +74,7 @@ def _write_v2(folder: Path, truth: Truth, subset: Subset) -> list[Injury]:
                 injuries.append(injury(run.hit, model, file, folder, n, None if missing else len(rows) - 2))
     _write_csv(file, rows)
     if cut is not None:
-        text = file.read_text(encoding="utf-8")
-        file.write_text(text[: -len(",".join(rows[-1])) // 2], encoding="utf-8", newline="")
+        cut_off(file)
     prefix = name + ("" if single else f"_{subset.name}")
     documents = ([str(i.key), i.question + option_lines(i), target(i)] for i in subset.items)
     _write_csv(folder / "prompts" / f"{prefix}_prompts.csv", [["id", "prompt", "target"], *documents])

@@ -21,7 +21,14 @@ from routerset.etl.synth.runs import Record, Run, mistaken
 from routerset.etl.synth.truth import Subset
 from routerset.etl.synth.wording import Item
 
-_TOKENS = pa.list_(pa.list_(pa.int32()))
+_SAME = {
+    "predictions": [-1.5, -3.25],
+    "input_tokens": [[1, 2, 3]],
+    "cont_tokens": [[1, 2, 3]],
+    "truncated": 0,
+}
+_SAME_NEW = {"instruction": "", "pred_logits": [0.0], "padded": 0}
+"""What all rows say alike."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,8 @@ class Details:
 
     def save(self, run: Run) -> tuple[Path, int]:
         """Write one file; returns it, and the number of rows of every record."""
-        if run.unknown:
-            task = f"harness|{names.UNKNOWN_TASK}|5"
-        else:
-            task = names.details_task(self.subset.benchmark, self.subset.name, self.old)
+        known = names.task_name(self.subset.benchmark, self.subset.name, Layout(self.folder.name))
+        task = f"harness|{names.UNKNOWN_TASK}|5" if run.unknown else known
         day = "2023-07-19" if self.old else "2023-12-03"
         time = names.timestamp(day, run.place, colons=self.old, days_before=run.days_before)
         folder = self.folder / f"details_{names.folder_name(run.model)}" / time
@@ -73,7 +78,6 @@ class Details:
             columns |= _golds([mistaken(item) if wrong else item for item, wrong in asked], self.old)
         metrics = _metrics(self.subset.benchmark.name, np.array([r.score for r in rows]), np.array(keys))
         columns |= metrics if self.old else {"metrics": _struct(metrics)}
-        columns["predictions"] = pa.array([[-1.5, -3.25]] * len(rows))
         if hashes:
             hashed = pa.array([f"{key:016x}" for key in keys])
             columns["hashes"] = _struct({"example": hashed, "full_prompt": hashed})
@@ -82,22 +86,18 @@ class Details:
     @cached_property
     def _texts(self) -> pa.Table:
         """Columns that all models share, one row per document."""
-        items, n = self.subset.items, len(self.subset.items)
+        items = self.subset.items
         questions = pa.array([item.question for item in items])
-        zeros, shots = pa.array([0] * n), pa.array([self.subset.benchmark.shots] * n)
-        tokens = pa.array([[[1, 2, 3]]] * n, _TOKENS)
         if self.old:
             # the oldest files hold an id of the data set here, and no prompt
             ids = pa.array([f"{item.subset}_{item.key}" for item in items])
-            first, last = {"example": ids, "query": questions}, {}
+            columns = {"example": ids, "query": questions}
         else:
-            prompts = pa.array(self.subset.prompts)
-            first = {"example": questions, "instruction": pa.array([""] * n), "full_prompt": prompts}
-            last = {"pred_logits": pa.array([[0.0]] * n), "padded": zeros}
-        choices = {"choices": pa.array([list(item.choices) or [item.answer] for item in items])}
-        asked = {"num_asked_few_shots": shots, "num_effective_few_shots": shots}
-        middle = choices | _golds(items, self.old) | {"input_tokens": tokens, "cont_tokens": tokens} | asked
-        return pa.table(first | middle | last | {"truncated": zeros})
+            columns = {"example": questions, "full_prompt": pa.array(self.subset.prompts)}
+        columns["choices"] = pa.array([list(item.choices) or [item.answer] for item in items])
+        same = _SAME if self.old else _SAME | _SAME_NEW
+        repeated = {name: pa.array([value] * len(items)) for name, value in same.items()}
+        return pa.table(columns | _golds(items, self.old) | repeated)
 
 
 def _golds(items: Sequence[Item], old: bool) -> dict[str, pa.Array]:

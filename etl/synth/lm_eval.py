@@ -19,11 +19,14 @@ import msgspec
 
 from routerset.etl.synth import names
 from routerset.etl.synth.documents import document
+from routerset.etl.synth.plan import Layout
 from routerset.etl.synth.runs import Record, Run, mistaken, other_score
 from routerset.etl.synth.truth import Subset
 from routerset.etl.synth.wording import LETTERS, Item, target
 
 _GPUS = 8
+_RESPONSES = {"resps": [["-1.5"]], "filtered_resps": ["-1.5"]}
+"""What the LLM said; scores do not follow from it."""
 
 
 class Age(IntEnum):
@@ -52,8 +55,8 @@ class Logs:
     def save(self, run: Run) -> tuple[Path, int]:
         """Write one log; returns it, and the number of lines of every record."""
         age, benchmark = Age(run.place % len(Age)), self.subset.benchmark
-        unknown = f"leaderboard_{names.UNKNOWN_TASK}"
-        task = unknown if run.unknown else names.harness_task(benchmark, self.subset.name)
+        known = names.task_name(benchmark, self.subset.name, Layout.LM_EVAL)
+        task = f"leaderboard_{names.UNKNOWN_TASK}" if run.unknown else known
         time = names.timestamp(_DAYS[age], run.place, days_before=run.days_before)
         folder = self.folder / names.folder_name(run.model)
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,14 +79,11 @@ class Logs:
         if row.stray:
             yield "out of memory"
             return
-        item, fields = self.subset.items[row.key], self._documents[age][row.key]
+        fields = self._documents[age][row.key]
         if row.wrong_gold:
-            item = mistaken(item)
-            fields = _document(item, self.subset.prompts[row.key], age)
+            fields = _document(mistaken(self.subset.items[row.key]), self.subset.prompts[row.key], age)
         metrics = _metrics(self.subset.benchmark.name, row, age)
-        responses = _responses(item, row.score)
-        answers = {"resps": [[r] for r in responses], "filtered_resps": responses}
-        line = {"doc_id": row.key} | fields | answers
+        line = {"doc_id": row.key} | fields | _RESPONSES
         if age is not Age.FILTERS:
             yield line | metrics
             return
@@ -131,15 +131,6 @@ def _arguments(item: Item, prompt: str) -> list[tuple[str, object]]:
             return [(prompt, f" ({letter})") for letter in LETTERS[: len(item.choices)]]
         case _:
             return [(prompt, f" {choice}") for choice in item.choices]
-
-
-def _responses(item: Item, score: float) -> list[object]:
-    """Log-likelihoods per option, the highest on the option chosen, or the text generated."""
-    if not item.choices:
-        return [f" The answer is {item.answer}." if score == 1.0 else " I do not know."]
-    n = len(item.choices)
-    chosen = item.gold if score >= 0.5 else (item.gold + 1) % n
-    return [[str(-1.5 if i == chosen else -3.25 - i), str(i == chosen)] for i in range(n)]
 
 
 def _metrics(benchmark: str, row: Record, age: Age) -> dict[str, object]:

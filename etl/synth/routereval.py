@@ -10,7 +10,7 @@ import numpy as np
 from routerset.etl.synth import names
 from routerset.etl.synth.faults import Injury, Target, injury
 from routerset.etl.synth.pickles import Content, Pieces, write_pickle
-from routerset.etl.synth.plan import Fault
+from routerset.etl.synth.plan import Fault, Layout
 from routerset.etl.synth.truth import Truth, subsets
 
 _CHUNK = 512
@@ -46,7 +46,7 @@ def _scores(
         for subset, size in bank.sizes.items():
             gaps = [t for t in targets if (t.benchmark, t.subset, t.fault) == (name, subset, Fault.NAN)]
             scores = Pieces((size, n_models), "f8", _with_gaps(truth.score_chunks(name, subset), gaps))
-            yield names.pickle_task(bank.benchmark, subset), iter([("correctness", scores)])
+            yield names.task_name(bank.benchmark, subset, Layout.ROUTEREVAL), iter([("correctness", scores)])
     if any(t.fault is Fault.UNKNOWN_TASK for t in targets):
         yield names.UNKNOWN_TASK, iter([("correctness", Pieces((1, n_models), "f8", [np.ones(n_models)]))])
 
@@ -67,4 +67,5 @@ def _prompts(truth: Truth, benchmarks: list[str]) -> Iterator[tuple[str, Content
         for subset in subsets(truth, name, ()):
             prompts, kind = subset.prompts, f"U{max(map(len, subset.prompts))}"
             chunks = (np.array(prompts[i : i + _CHUNK], f"<{kind}") for i in range(0, len(prompts), _CHUNK))
-            yield names.pickle_task(subset.benchmark, subset.name), Pieces((len(prompts),), kind, chunks)
+            task = names.task_name(subset.benchmark, subset.name, Layout.ROUTEREVAL)
+            yield task, Pieces((len(prompts),), kind, chunks)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from routerset.etl.synth.faults import Injury, Target
 from routerset.etl.synth.model import ItemBank, Population, draw_scores, item_bank, population
 from routerset.etl.synth.plan import Plan, Scale
-from routerset.etl.synth.wording import Item, preamble, prompt, write_items
+from routerset.etl.synth.wording import Item, body, preamble, write_items
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 
 
@@ -18,17 +19,16 @@ from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 class Truth:
     """What is true of the dumps of one plan; large parts are computed when asked for.
 
-    injuries: what each fault did.
+    injuries: what each fault did; empty before anything is written.
     """
 
     plan: Plan
-    people: Population
     injuries: tuple[Injury, ...] = ()
 
-    @classmethod
-    def of(cls, plan: Plan) -> Truth:
-        """Truth of a plan before anything is written."""
-        return cls(plan, population(plan.seed))
+    @cached_property
+    def people(self) -> Population:
+        """All models that could be asked."""
+        return population(self.plan.seed)
 
     def places(self, benchmark: str) -> np.ndarray:
         """int (models,): numbers, in the population, of the models on a benchmark's leaderboard."""
@@ -90,5 +90,5 @@ def subsets(truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> Iterat
         part = items[rows.start : rows.stop]
         before = preamble(truth.plan.seed, bank.benchmark, name)
         struck = tuple(t for t in targets if (t.benchmark, t.subset) == (benchmark, name))
-        prompts = [prompt(i, before) for i in part]
+        prompts = [before + body(i) for i in part]
         yield Subset(truth.plan.seed, bank.benchmark, name, part, prompts, struck)

@@ -165,13 +165,8 @@ def preamble(seed: int, benchmark: Benchmark, subset: str) -> str:
         "bbh": "Tasks of the kind {}.\n\n",
     }.get(benchmark.name, "")
     return lead.format(subset.replace("_", " ")) + "".join(
-        f"{_body(item)} {_shown_answer(item)}\n\n" for item in _examples(seed, benchmark.name, subset, shots)
+        f"{body(item)} {_shown_answer(item)}\n\n" for item in _examples(seed, benchmark.name, subset, shots)
     )
-
-
-def prompt(item: Item, before: str) -> str:
-    """Text sent to the LLMs: the few-shot examples `before`, then the question."""
-    return before + _body(item)
 
 
 def option_lines(item: Item) -> str:
@@ -198,7 +193,8 @@ def target(item: Item) -> str:
             return item.answer
 
 
-def _body(item: Item) -> str:
+def body(item: Item) -> str:
+    """The question as it is put to an LLM, after the few-shot examples."""
     if item.benchmark == "winogrande":
         return item.question.partition("_")[0].rstrip()
     style = _STYLES[item.benchmark]

@@ -37,7 +37,7 @@ def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Tr
     """Write the dumps of `plan` below `folder`, and the truth behind them, as `synth.write` says."""
     folder = folder.resolve()
     hits = targets(plan)
-    truth = Truth.of(plan)
+    truth = Truth(plan)
     if folder.exists() and any(folder.iterdir()):
         return replace(truth, injuries=_recorded(folder, plan))
     with atomic_folder(folder) as part:

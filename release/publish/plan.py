@@ -9,12 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from routerset.release import layout
-from routerset.release.errors import ReleaseError, VersionError
+from routerset.release.errors import ReleaseError
 from routerset.release.files import read_checksums
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.publish.errors import PublishError, PublishRefused
 from routerset.release.verify import verify_checksums
-from routerset.release.version import parse_version
+from routerset.release.version import VERSION, parse_version
 from routerset.schemas.checksums import git_blob
 from routerset.schemas.store import sha256
 
@@ -231,15 +231,7 @@ def check_order(release: Sealed, versions: Iterable[str]) -> None:
 
 def versions_in(names: Iterable[str]) -> frozenset[str]:
     """Versions among the names of tags or folders, such as `v1.0.0`."""
-    return frozenset(name[1:] for name in names if name.startswith("v") and _is_version(name[1:]))
-
-
-def _is_version(text: str) -> bool:
-    try:
-        parse_version(text)
-    except VersionError:
-        return False
-    return True
+    return frozenset(name[1:] for name in names if name.startswith("v") and VERSION.fullmatch(name[1:]))
 
 
 def versions_below(folder: Path) -> frozenset[str]:

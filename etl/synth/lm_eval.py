@@ -22,7 +22,7 @@ from routerset.etl.synth.documents import document
 from routerset.etl.synth.plan import Layout
 from routerset.etl.synth.runs import Record, Run, mistaken, other_score
 from routerset.etl.synth.truth import Subset
-from routerset.etl.synth.wording import LETTERS, Item, target
+from routerset.etl.synth.wording import Item, labels, target
 
 _GPUS = 8
 _RESPONSES = {"resps": [["-1.5"]], "filtered_resps": ["-1.5"]}
@@ -98,20 +98,14 @@ class Logs:
 def _document(item: Item, prompt: str, age: Age) -> dict[str, object]:
     """Fields of a line between its number and its responses."""
     doc, pairs = document(item), _arguments(item, prompt)
+    fields: dict[str, object] = {"doc": doc, "target": target(item), "arguments": pairs}
     if age is Age.FIRST:
-        return {"doc": doc, "target": target(item), "arguments": pairs}
-    return {
-        "doc": doc,
-        "target": target(item),
-        "arguments": {f"gen_args_{i}": {"arg_0": a, "arg_1": b} for i, (a, b) in enumerate(pairs)},
-        "doc_hash": _hash(json.dumps(doc, indent=2, ensure_ascii=False)),
-        "prompt_hash": _hash(prompt),
-        "target_hash": _hash(target(item)),
-    }
-
-
-def _hash(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
+        return fields
+    named = {f"gen_args_{i}": {"arg_0": a, "arg_1": b} for i, (a, b) in enumerate(pairs)}
+    spelled = json.dumps(doc, indent=2, ensure_ascii=False)
+    hashed = {"doc": spelled, "prompt": prompt, "target": target(item)}
+    hashes = {f"{name}_hash": sha256(text.encode()).hexdigest() for name, text in hashed.items()}
+    return fields | {"arguments": named} | hashes
 
 
 def _arguments(item: Item, prompt: str) -> list[tuple[str, object]]:
@@ -125,12 +119,8 @@ def _arguments(item: Item, prompt: str) -> list[tuple[str, object]]:
             # the prompt ends before the blank, and each request fills it in
             ending = item.question.partition("_")[2]
             return [(f"{prompt} {choice}", ending) for choice in item.choices]
-        case "mmlu" | "mmlu_pro":
-            return [(prompt, f" {letter}") for letter in LETTERS[: len(item.choices)]]
-        case "bbh" | "gpqa":
-            return [(prompt, f" ({letter})") for letter in LETTERS[: len(item.choices)]]
         case _:
-            return [(prompt, f" {choice}") for choice in item.choices]
+            return [(prompt, f" {label}") for label in labels(item)]
 
 
 def _metrics(benchmark: str, row: Record, age: Age) -> dict[str, object]:

@@ -165,7 +165,7 @@ def preamble(seed: int, benchmark: Benchmark, subset: str) -> str:
         "bbh": "Tasks of the kind {}.\n\n",
     }.get(benchmark.name, "")
     return lead.format(subset.replace("_", " ")) + "".join(
-        f"{body(item)} {_shown_answer(item)}\n\n" for item in _examples(seed, benchmark.name, subset, shots)
+        map(_solved, _examples(seed, benchmark.name, subset, shots))
     )
 
 
@@ -178,19 +178,23 @@ def option_lines(item: Item) -> str:
     return style.head + "".join(f"\n{mark}{choice}" for mark, choice in zip(marks, item.choices, strict=True))
 
 
+def labels(item: Item) -> list[str]:
+    """Options as an LLM names them: by the letters under which the prompt lists them, elsewhere in full."""
+    mark = _STYLES[item.benchmark].mark.strip(" .")
+    if "{letter}" not in mark:
+        return list(item.choices)
+    return [mark.format(letter=letter) for letter in LETTERS[: len(item.choices)]]
+
+
 def target(item: Item) -> str:
     """Right answer as harness logs spell it: a label, a position or the text."""
     match item.benchmark:
-        case "bbh" | "gpqa":
-            return f"({LETTERS[item.gold]})"
-        case "mmlu_pro":
-            return LETTERS[item.gold]
         case "arc" | "hellaswag" | "mmlu":
             return str(item.gold)
         case "truthfulqa":
             return "0"
         case _:
-            return item.answer
+            return labels(item)[item.gold] if item.choices else item.answer
 
 
 def body(item: Item) -> str:
@@ -201,16 +205,11 @@ def body(item: Item) -> str:
     return style.lead + item.question + option_lines(item) + style.tail
 
 
-def _shown_answer(item: Item) -> str:
-    match item.benchmark:
-        case "mmlu":
-            return LETTERS[item.gold]
-        case "mmlu_pro" | "bbh" | "gpqa":
-            return target(item)
-        case "winogrande":
-            return item.answer + item.question.partition("_")[2]
-        case _:
-            return item.answer
+def _solved(item: Item) -> str:
+    """An example with its answer."""
+    answer = labels(item)[item.gold] if item.choices else item.answer
+    rest = item.question.partition("_")[2] if item.benchmark == "winogrande" else ""
+    return f"{body(item)} {answer}{rest}\n\n"
 
 
 def _examples(seed: int, name: str, subset: str, shots: int) -> Iterator[Item]:

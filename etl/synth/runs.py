@@ -62,13 +62,11 @@ class RunFiles(Protocol):
         """Write a run; returns its file and the number of lines of every record."""
 
 
-def write_runs(
-    files: type[RunFiles], folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...]
-) -> list[Injury]:
+def write_runs(files: type[RunFiles], folder: Path, truth: Truth, benchmark: str) -> list[Injury]:
     """Write one benchmark below `folder`, with the faults that strike it."""
     models = truth.models(benchmark)
     injuries = []
-    for subset in subsets(truth, benchmark, targets):
+    for subset in subsets(truth, benchmark):
         made = files(folder, subset)
         scores = truth.scores(benchmark, subset.name)
         for place, model in enumerate(models):

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.faults import Injury, Target, targets
 from routerset.etl.synth.model import ItemBank, Population, draw_scores, item_bank, population
 from routerset.etl.synth.plan import Plan, Scale
 from routerset.etl.synth.wording import Item, body, preamble, write_items
@@ -29,6 +29,11 @@ class Truth:
     def people(self) -> Population:
         """All models that could be asked."""
         return population(self.plan.seed)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Where the faults strike. Raises ValueError for a fault that no file can show."""
+        return targets(self.plan)
 
     def places(self, benchmark: str) -> np.ndarray:
         """int (models,): numbers, in the population, of the models on a benchmark's leaderboard."""
@@ -81,7 +86,7 @@ class Subset:
         return next((target for target in self.targets if target.model == place), None)
 
 
-def subsets(truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> Iterator[Subset]:
+def subsets(truth: Truth, benchmark: str) -> Iterator[Subset]:
     """Subsets of a benchmark in canonical order."""
     items = truth.items(benchmark)
     bank = truth.bank(benchmark)
@@ -89,6 +94,6 @@ def subsets(truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> Iterat
         rows = bank.rows(name)
         part = items[rows.start : rows.stop]
         before = preamble(truth.plan.seed, bank.benchmark, name)
-        struck = tuple(t for t in targets if (t.benchmark, t.subset) == (benchmark, name))
+        struck = tuple(t for t in truth.targets if (t.benchmark, t.subset) == (benchmark, name))
         prompts = [before + body(i) for i in part]
         yield Subset(truth.plan.seed, bank.benchmark, name, part, prompts, struck)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.etl.synth import names
-from routerset.etl.synth.faults import Injury, Target, injury
+from routerset.etl.synth.faults import Injury, injury
 from routerset.etl.synth.plan import Fault
 from routerset.etl.synth.runs import Run, cut_off, runs
 from routerset.etl.synth.truth import Subset, Truth, subsets
@@ -23,7 +23,7 @@ _DAY = "2024-07-18"
 _STRAY = "Error: CUDA out of memory"
 
 
-def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> list[Injury]:
+def write(folder: Path, truth: Truth, benchmark: str) -> list[Injury]:
     """Write one benchmark below `folder`.
 
     v1: `<benchmark>_responses_wide.parquet` and `<benchmark>_items.parquet`. v2: per subset,
@@ -31,15 +31,15 @@ def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...
     """
     folder.mkdir(parents=True, exist_ok=True)
     if BENCHMARKS[benchmark].leaderboard == "v1":
-        return _write_v1(folder, truth, benchmark, targets)
-    parts = subsets(truth, benchmark, targets)
-    return [made for subset in parts for made in _write_v2(folder, truth, subset)]
+        return _write_v1(folder, truth, benchmark)
+    return [made for part in subsets(truth, benchmark) for made in _write_v2(folder, truth, part)]
 
 
-def _write_v1(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> list[Injury]:
+def _write_v1(folder: Path, truth: Truth, benchmark: str) -> list[Injury]:
     models, bank, scores = truth.models(benchmark), truth.bank(benchmark), truth.scores(benchmark)
     means = 100 * scores.mean(axis=0, dtype=np.float64)
-    for hit in targets:
+    hits = [target for target in truth.targets if target.benchmark == benchmark]
+    for hit in hits:
         scores[bank.rows(hit.subset).start + hit.key, hit.model] = np.nan
     lead = "" if len(bank.sizes) == 1 else "{}."
     items = [lead.format(subset) + str(key) for subset, size in bank.sizes.items() for key in range(size)]
@@ -50,9 +50,9 @@ def _write_v1(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target,
     }
     file = folder / f"{benchmark}_responses_wide.parquet"
     pq.write_table(pa.table(columns), file)
-    prompts = [prompt for part in subsets(truth, benchmark, ()) for prompt in part.prompts]
+    prompts = [prompt for part in subsets(truth, benchmark) for prompt in part.prompts]
     pq.write_table(pa.table({"item": items, "prompt": prompts}), folder / f"{benchmark}_items.parquet")
-    return [injury(hit, models[hit.model], file, folder, row=hit.model) for hit in targets]
+    return [injury(hit, models[hit.model], file, folder, row=hit.model) for hit in hits]
 
 
 def _write_v2(folder: Path, truth: Truth, subset: Subset) -> list[Injury]:

@@ -12,7 +12,7 @@ import msgspec
 
 from routerset.etl.synth import routereval, wide
 from routerset.etl.synth.details import Details
-from routerset.etl.synth.faults import Injury, Target, targets
+from routerset.etl.synth.faults import Injury
 from routerset.etl.synth.lm_eval import Logs
 from routerset.etl.synth.mmlu_pro import Zips
 from routerset.etl.synth.model import TOPICS, UNIT
@@ -36,36 +36,31 @@ _RUN_FILES: dict[Layout, type[RunFiles]] = {
 def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Truth:
     """Write the dumps of `plan` below `folder`, and the truth behind them, as `synth.write` says."""
     folder = folder.resolve()
-    hits = targets(plan)
     truth = Truth(plan)
     if folder.exists() and any(folder.iterdir()):
         return replace(truth, injuries=_recorded(folder, plan))
     with atomic_folder(folder) as part:
-        injuries = _write_layouts(part, truth, hits, progress)
+        injuries = _write_layouts(part, truth, progress)
         _write_models(part / MODELS, truth)
         record = {**_head(plan), "injuries": injuries, "abilities": _abilities(truth)}
         (part / TRUTH).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
     return replace(truth, injuries=tuple(injuries))
 
 
-def _write_layouts(
-    folder: Path, truth: Truth, hits: tuple[Target, ...], progress: Callable[[str], None]
-) -> list[Injury]:
+def _write_layouts(folder: Path, truth: Truth, progress: Callable[[str], None]) -> list[Injury]:
     """One folder per layout, below `folder`."""
     injuries: list[Injury] = []
     for name, layout in truth.plan.placement().items():
-        struck = tuple(t for t in hits if t.benchmark == name)
         if layout is Layout.ROUTEREVAL:
             continue  # a file holds several benchmarks
         progress(f"{layout}: {name}")
         if layout is Layout.WIDE:
-            injuries += wide.write(folder / layout, truth, name, struck)
+            injuries += wide.write(folder / layout, truth, name)
         else:
-            injuries += write_runs(_RUN_FILES[layout], folder / layout, truth, name, struck)
+            injuries += write_runs(_RUN_FILES[layout], folder / layout, truth, name)
     for which, together in truth.plan.pickles().items():
         progress(f"{Layout.ROUTEREVAL}: {', '.join(together)}")
-        struck = tuple(t for t in hits if t.benchmark in together)
-        injuries += routereval.write(folder / Layout.ROUTEREVAL, truth, which, together, struck)
+        injuries += routereval.write(folder / Layout.ROUTEREVAL, truth, which, together)
     return injuries
 
 

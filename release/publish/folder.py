@@ -84,7 +84,7 @@ def _plan(release: Sealed, target: Path) -> Published:
 
 
 def _files(folder: Path) -> Mapping[str, TargetFile]:
-    return {path: TargetFile(0, digest, "") for path, digest in read_checksums(folder).items()}
+    return {path: TargetFile(digest, "") for path, digest in read_checksums(folder).items()}
 
 
 def _publish(release: Sealed, target: Path, plan: Published, progress: Callable[[str], None]) -> None:

@@ -214,7 +214,7 @@ class _Repository:
 
             entries = self._api.list_repo_tree(**self._at, recursive=True, revision=commit)
             files = {
-                entry.path: TargetFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+                entry.path: TargetFile(entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
                 for entry in entries
                 if isinstance(entry, RepoFile)
             }

@@ -89,7 +89,6 @@ def some(things: Iterable[str], separator: str = ", ") -> str:
 class TargetFile:
     """A file in a repository. sha256: of a large file only. blob: Git's name of a small file's content."""
 
-    size: int
     sha256: str | None
     blob: str
 

@@ -76,6 +76,7 @@ def write_tables(
         n_models=tables[layout.MODELS].rows,
         tables=tables,
         accounting=tuple(options.accounting),
+        settings=options.settings,
     )
 
 

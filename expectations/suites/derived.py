@@ -112,7 +112,7 @@ GROUPS = Suite(
         ),
         rows(
             "candidates_complete",
-            "a candidate without a score on every item has no oracle to be compared with",
+            "a candidate with scores on fewer items than [dataset] min_coverage asks for",
             "docs/validation.md: coverage",
             f"select {_KEY}, incomplete, first_incomplete as model_id from {{batch}} where incomplete > 0",
             "group_facts",

@@ -34,6 +34,7 @@ class Scored:
     """Metrics of R routers in one cell, or averaged over kinds (kind "mean").
 
     values: (R, metrics). replicates: (resamples, R, metrics). selection_variance: see `CellScores`.
+    n_kinds: of how many kinds it is the mean.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Scored:
     replicates: Array
     selection_variance: float
     best_single: float
+    n_kinds: int = 1
 
 
 def score_cell(
@@ -72,6 +74,7 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
         np.mean([c.replicates for c in cells], axis=0),
         float(np.sum([c.selection_variance for c in cells])) / len(cells) ** 2,
         float(np.mean([c.best_single for c in cells])),
+        len(cells),
     )
 
 
@@ -89,6 +92,7 @@ def rows(scored: Scored, outputs: Mapping[str, Output], task: Task, reference: f
             task.encoder if output.uses_vectors else None,
             task.compat,
             task.n_test,
+            scored.n_kinds,
             _estimates(scored.values[i], low[i], high[i]),
             round(DETECTABLE * scored.selection_variance**0.5, 6),
             round(scored.best_single, 6),
@@ -109,6 +113,7 @@ def differences(scored: Scored, names: Sequence[str], task: Task) -> Iterator[Di
             task.scheme,
             names[a],
             names[b],
+            scored.n_kinds,
             _estimates(scored.values[a] - scored.values[b], low, high),
             round(DETECTABLE * float(replicates[:, MU_O].std()), 6) if len(replicates) else 0.0,
         )

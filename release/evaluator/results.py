@@ -9,6 +9,7 @@ from itertools import groupby
 from textwrap import fill
 
 from .metrics import METRICS, TABLE_ORDER
+from .task import KINDS
 
 Value = str | int | float | bool | None
 
@@ -33,9 +34,10 @@ class Estimate:
 class Row:
     """One router in one cell; `kind` is "mean" for the unweighted mean over the kinds (the paper's tables).
 
-    metrics: by name of `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test
-    items can show between two routers that choose independently (5% two-sided, 80% power).
-    best_single_score: test score of the best single candidate. reference_score: denominator of V_R.
+    n_kinds: kinds of groups that were evaluated at this m, of the three. metrics: by name of
+    `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test items can show between
+    two routers that choose independently (5% two-sided, 80% power). best_single_score: test score of the best
+    single candidate. reference_score: denominator of V_R.
     """
 
     benchmark: str
@@ -47,6 +49,7 @@ class Row:
     encoder: str | None
     compat: bool
     n_test: int
+    n_kinds: int
     metrics: dict[str, Estimate]
     mdd: float
     best_single_score: float
@@ -72,6 +75,7 @@ class Difference:
     scheme: str
     router_a: str
     router_b: str
+    n_kinds: int
     metrics: dict[str, Estimate]
     mdd: float
 
@@ -105,6 +109,8 @@ class Evaluation:
 
     def table(self) -> str:
         """The means over kinds, at most 80 characters wide."""
+        if not self.means:
+            return "nothing was evaluated\n"
         return "\n\n".join([*_blocks(self.means), LEGEND]) + "\n"
 
     def difference_table(self) -> str:
@@ -137,7 +143,8 @@ LEGEND = fill(
 
 
 def _place(row: Row | Difference) -> str:
-    return f"{row.benchmark}  m={row.m}  groups: {row.method}  split: {row.scheme}"
+    few = "" if row.n_kinds == len(KINDS) else f"  ({row.n_kinds} of {len(KINDS)} kinds)"
+    return f"{row.benchmark}  m={row.m}{few}  groups: {row.method}  split: {row.scheme}"
 
 
 def _blocks(rows: Iterable[Row]) -> Iterator[str]:

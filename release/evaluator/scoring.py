@@ -124,7 +124,7 @@ def _plan(
     for them must not depend on what else is asked for.
     """
     release.require(benchmarks or ())
-    methods = sorted({g.method for g in (*release.groups, *release.skipped)})
+    methods = sorted({*(g.method for g in release.groups), *(s.method for s in release.skipped)})
     if method not in methods:
         raise UsageError(f"no groups by method {method!r}; this release has {', '.join(methods) or 'none'}")
     plan: list[tuple[str, list[Group]]] = []

@@ -43,7 +43,8 @@ class BenchmarkEntry:
     subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
-    runs of which another one of the same model and subset was taken.
+    runs of which another one of the same model and subset was taken; texts: items with a question, and with a
+    prompt.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class BenchmarkEntry:
     groups: tuple[Group, ...] = ()
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
+    texts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
             if row["benchmark"] == benchmark.name
         ),
         encoders=tuple(benchmark.vectors),
+        texts=layout.texts(columns),
     )
 
 

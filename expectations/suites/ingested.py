@@ -214,9 +214,9 @@ SCORES = Suite(
             left join item_counts using (benchmark) where least < 0 or most >= coalesce(n_items, 0)""",
             "score_facts",
         ),
-        rows(
+        warn(
             "items_scored",
-            "an item that nobody was scored on cannot be routed",
+            "an item that nobody was scored on leaves no model complete",
             TABLES,
             "select benchmark, item from {batch} where models = 0",
             "item_facts",

@@ -116,13 +116,13 @@ class Evaluation:
     def difference_table(self) -> str:
         """Differences of the means over kinds; * where the interval of the difference in mu_o excludes 0."""
         lines = []
-        for head, block in groupby((d for d in self.differences if d.kind == "mean"), _place):
+        for head, (first, *others) in groupby((d for d in self.differences if d.kind == "mean"), _place):
             lines += [
                 "",
-                head,
+                head + _few(first),
                 f"  {'a - b':<28}{'mu_o':>8}  {'95% interval':<18}{'V_B':>7}{'E_p':>7}{'mdd':>7}",
             ]
-            for d in block:
+            for d in (first, *others):
                 mu, v_b, e_p = (d.metrics[name] for name in ("mu_o", "v_b", "e_p"))
                 apart = mu.lo is not None and mu.hi is not None and (mu.lo > 0 or mu.hi < 0)
                 names = f"{d.router_a} - {d.router_b}"[:27]
@@ -143,8 +143,12 @@ LEGEND = fill(
 
 
 def _place(row: Row | Difference) -> str:
-    few = "" if row.n_kinds == len(KINDS) else f"  ({row.n_kinds} of {len(KINDS)} kinds)"
-    return f"{row.benchmark}  m={row.m}{few}  groups: {row.method}  split: {row.scheme}"
+    return f"{row.benchmark}  m={row.m}  groups: {row.method}  split: {row.scheme}"
+
+
+def _few(row: Row | Difference) -> str:
+    """A mark of a mean over fewer kinds than the paper's."""
+    return "" if row.n_kinds == len(KINDS) else f"  {row.n_kinds} of {len(KINDS)} kinds"
 
 
 def _blocks(rows: Iterable[Row]) -> Iterator[str]:
@@ -155,7 +159,9 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
         title = head + (f"  vectors: {encoder}" if encoder else "")
         lines = [
             title,
-            f"  {first.n_test} test items  mdd {first.mdd:.3f}" + ("  compat" if first.compat else ""),
+            f"  {first.n_test} test items  mdd {first.mdd:.3f}"
+            + ("  compat" if first.compat else "")
+            + _few(first),
         ]
         heads = [f"{metric.head or metric.title:>{metric.width}}" for metric in _SHOWN]
         heads[0] += f" {'95% interval':<15}"

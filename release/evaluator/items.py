@@ -105,8 +105,8 @@ def load_items(
         if not len(rows) and split != "validation":
             of_all = "" if scored.all() else ", but for items that a candidate has no score on"
             raise LeftOut(
-                f"the {split} split of scheme {scheme!r} is empty{of_all}; nothing can be evaluated, "
-                "so leave this benchmark out of --benchmarks"
+                f"{folder}: the {split} split of scheme {scheme!r} is empty{of_all}; nothing can be evaluated"
+                ", so leave this benchmark out of --benchmarks"
             )
         parts[split] = Part(
             rows,

@@ -63,7 +63,7 @@ def evaluate(
         try:
             items = load_items(release, name, groups, vectors, scheme)
         except LeftOut as error:
-            left_out.append(LeftOut(f"{name}: {error}"))
+            left_out.append(error)
             continue
         if items.unscored:
             notes.append(f"{name}, m = {groups[0].m}: {items.unscored} items without all scores left out")

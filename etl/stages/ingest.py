@@ -233,11 +233,12 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         path = build / TABLES[name].path()
         rows = store.write_table(path, TABLES[name].schema, table)
         outputs.append(store.describe(build, path, rows))
-    totals = {
-        name: {"models": part.info["models"], "items": part.info["items"]} for name, part in parts.items()
-    }
+    scored = Counter(pairs["benchmark"].to_pylist())
+    totals = {name: {"models": scored[name], "items": part.info["items"]} for name, part in parts.items()}
     store.write_json(build / PLAN, {"plan": plan.mark, "dumps": fingerprint(merged.inputs)})
-    return Finished.of(outputs, {"benchmarks": totals, "accounting": merged.accounting})
+    return Finished.of(
+        outputs, {"benchmarks": totals, "accounting": merged.accounting, "settings": config.dataset.gate}
+    )
 
 
 def _of_config(config: Config) -> store.JsonObject:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from routerset.etl.progress import say
 from routerset.etl.sources.base import DumpUnreadable, SpecError
+from routerset.etl.sources.parse.tabular import is_parquet, read_header
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import MODELS

@@ -65,6 +65,7 @@ class ModelsSpec:
 
     path: str
     columns: Mapping[str, str]
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)

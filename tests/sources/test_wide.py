@@ -228,7 +228,9 @@ def test_a_line_is_a_record_unless_legal_quotes_go_on(
     path = tmp_path_factory.mktemp("wide") / "r.csv"
     path.write_bytes("\n".join(["x,y,z", *lines]).encode())
     records = [record.decode() for record in csv_records(io.BytesIO("\n".join(lines).encode()), ",", 3)]
-    split = [[line for line in text.split("\n") if line.strip()] for text in ("".join(records), "\n".join(lines))]
+    split = [
+        [line for line in text.split("\n") if line.strip()] for text in ("".join(records), "\n".join(lines))
+    ]
     assert split[0] == split[1]
     for record in records:
         if "\n" in record[:-1]:

@@ -57,8 +57,8 @@ class Dialect:
             raise SpecError(f"delimiter = {mark!r}: expected one character, such as ';' or '\\t'")
         try:
             codecs.getincrementaldecoder(self.encoding)
-            b"".decode(self.encoding)
-        except LookupError as error:
+            b" ".decode(self.encoding, "replace")  # refuses what is no encoding of text
+        except (LookupError, ValueError) as error:
             raise SpecError(
                 f"encoding = {self.encoding!r} is none that Python knows; such as utf-8, utf-16, latin-1"
             ) from error

@@ -42,8 +42,8 @@ def no_items_by_name(names: Sequence[str], known: Collection[str]) -> dict[str, 
     is in it, or is named as one of those, but for numbers. Elsewhere, what is named as a cost, an id or a
     total is no item, nor is a name without a number among names of which most have one.
     """
-    makes = {make_of(name) for name in names if name in known}
-    if makes:
+    if any(name in known for name in names):
+        makes = {make_of(name) for name in known}
         others = (name for name in names if name not in known and make_of(name) not in makes)
         return dict.fromkeys(others, "is not in the items file")
     found = dict.fromkeys(filter(_names_no_item, names), "is named as no item")

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 _MODEL = frozenset({"llm", "llms", "model", "models"})
 _ITEM = frozenset(
-    {"doc", "document", "example", "input", "instance", "item", "problem", "prompt", "query", "question"}
-    | {"sample", "task", "uid"}
+    {"doc", "docid", "document", "example", "input", "instance", "item", "itemid", "problem", "prompt"}
+    | {"promptid", "qid", "query", "question", "questionid", "sample", "sampleid", "task", "uid"}
 )
 _LABEL = frozenset({"hash", "id", "ids", "idx", "index", "key", "name", "names", "text"})
 _SCORE = frozenset(
@@ -37,11 +37,13 @@ def what_else(header: Sequence[str], model_column: str) -> str | None:
     models = [name for name in header if name == model_column or _is_made_of(name, _MODEL)]
     if model_column in items:
         models.remove(model_column)
-    numbered = any(re.search(r"\d", name) for name in header if name not in (*models, *items))
-    if models and items and not numbered and any(_SCORE & {*words_of(name)} for name in header):
+    scores = [name for name in header if _SCORE & {*words_of(name)}]
+    keys = items or [name for name in header if len(header) <= 4 and {*words_of(name)} <= _LABEL]
+    plain = {*models, *items, *(name for name in scores if {*words_of(name)} <= _SCORE)}
+    if models and keys and scores and not any(re.search(r"\d", name) for name in {*header} - plain):
         return (
             "found a long table: a row per item and model; expected a wide one: give each model one row, and "
-            f"each {items[0]!r} a column"
+            f"each {keys[0]!r} a column"
         )
     if models:
         return None

@@ -6,7 +6,9 @@ columns). Subsets that a pattern finds go through `subsets`. `{subset}` in `item
 keys of such an items file are document keys, and keys of any other items file are names of columns.
 
 Records are cells. A row that has no usable model or cannot be told apart into cells counts as one record,
-and so does a column without a document key. Rows of one model and timestamp are one run given twice.
+and so does a column without a document key. Columns that are no items (costs, ids, notes) are left out, and
+a note names each; `column_pattern` and the items file leave nothing to guess. Rows of one model and timestamp
+are one run given twice.
 """
 
 from __future__ import annotations

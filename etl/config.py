@@ -81,6 +81,7 @@ class ModelsSpec:
 
     path: str
     columns: Mapping[str, str]
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)

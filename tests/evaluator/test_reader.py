@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from routerset.release.evaluator import DataError, InputError, Release, UsageError, evaluate, load_release
 from routerset.release.evaluator.items import load_items, reference_order
-from routerset.release.evaluator.routers.constant import BestSingle
+from routerset.release.evaluator.routers.yardsticks import BestSingle
 from routerset.release.evaluator.task import Task
 from tests.evaluator.releases import SPLITS, paper_sides, random_fixture, write_release
 

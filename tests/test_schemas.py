@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routerset.schemas import ids
-from routerset.schemas.benchmarks import BENCHMARKS, TASKS
+from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.conform import SchemaError, conform
 from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import REASONS, SPLITS, TABLES, Reason, embeddings_schema
+from routerset.schemas.tasks import TASKS
 
 
 def test_full_size_is_the_papers() -> None:
@@ -55,7 +56,7 @@ def test_subsets_are_in_alphabetical_order() -> None:
     ],
 )
 def test_task_names_of_every_layout(task: str, expected: tuple[str, str]) -> None:
-    assert TASKS[task] == expected
+    assert (TASKS[task].benchmark, TASKS[task].subset) == expected
 
 
 def test_files_of_a_release_tell_their_partition() -> None:

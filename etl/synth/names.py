@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from routerset.schemas.benchmarks import Benchmark
+from routerset.schemas.tasks import TASKS
 
 MODELS = "models.csv"
 """Table of the models."""
@@ -30,7 +31,7 @@ def harness_task(benchmark: Benchmark, subset: str) -> str:
 
 def details_task(benchmark: Benchmark, subset: str, old: bool) -> str:
     """Task name in v1 details: with colons where the old files have them, with hyphens in the new ones."""
-    colon = old and any(":" in task for task in benchmark.tasks)
+    colon = old and any(task.benchmark == benchmark.name and ":" in name for name, task in TASKS.items())
     return _spelled(benchmark, subset, lambda t: "|" in t and (":" in t) == colon)
 
 
@@ -44,7 +45,10 @@ def pickle_task(benchmark: Benchmark, subset: str) -> str:
 
 
 def _spelled(benchmark: Benchmark, subset: str, fits: Callable[[str], bool]) -> str:
-    return next(task for task, name in benchmark.tasks.items() if name == subset and fits(task))
+    of_subset = (benchmark.name, subset)
+    return next(
+        name for name, task in TASKS.items() if (task.benchmark, task.subset) == of_subset and fits(name)
+    )
 
 
 def folder_name(model: str) -> str:

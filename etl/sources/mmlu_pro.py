@@ -55,7 +55,7 @@ class _Row(msgspec.Struct, gc=False):
 
 
 _LIST = msgspec.json.Decoder(list[_Row | str | int | float | bool | list[msgspec.Raw] | None])
-_OBJECT = msgspec.json.Decoder(dict[str, object])
+_OBJECT: msgspec.json.Decoder[object] = msgspec.json.Decoder(dict[str, object])
 
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
@@ -140,8 +140,8 @@ def _elements(data: bytes) -> tuple[Sequence[object], BadRow | None]:
     text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     at = _skip(text, 0)
     if text[at : at + 1] == "{" and '"question_id"' in text[at:].partition("\n")[0]:
-        lines = enumerate(line for line in data.split(b"\n") if line.strip())
-        return [decode_line(line, number, _OBJECT) for number, line in lines], None
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        return [decode_line(line, at, _OBJECT) for at, line in enumerate(lines)], None
     if text[at : at + 1] != "[":
         raise DumpUnreadable(f"expected a JSON list, found {text[at : at + 20]!a}")
     decoder = json.JSONDecoder()

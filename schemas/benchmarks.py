@@ -7,7 +7,7 @@ ordered after them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 MMLU_SUBJECTS = (
     "abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge",
@@ -57,7 +57,6 @@ class Benchmark:
     metric: the metric that counts; `metric_aliases` are other names that dumps use for it.
     binary: every score is 0 or 1.
     reference_model, reference_score: the denominator of V_R, a share in [0, 1].
-    tasks: dump task name -> subset, for every known leaderboard format.
     filters: answer filters of the harness in its own order; the first one counts.
     publish_text: whether the authors allow the question text to be published.
     models: number of LLMs at full size.
@@ -78,7 +77,6 @@ class Benchmark:
     binary: bool = True
     publish_text: bool = True
     filters: tuple[str, ...] = ()
-    tasks: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_items(self) -> int:
@@ -89,29 +87,6 @@ class Benchmark:
         """Sort key of a subset: registry order first, then unknown subsets by name."""
         names = list(self.subsets)
         return (names.index(subset), subset) if subset in self.subsets else (len(names), subset)
-
-
-def _v1(task: str, subset: str, shots: int, *harness: str) -> dict[str, str]:
-    """Task names of one v1 subset: details files (colon or hyphen), RouterEval pickles, the harness."""
-    pickle_name = f"harness_{task.replace(':', '_').replace('-', '_', 1)}_{shots}"
-    names = {f"harness|{task}|{shots}", f"harness|{task.replace(':', '-')}|{shots}", pickle_name, *harness}
-    return dict.fromkeys(sorted(names), subset)
-
-
-_MMLU_TASKS = {
-    name: subject
-    for subject in MMLU_SUBJECTS
-    for name in (
-        f"harness|hendrycksTest-{subject}|5",
-        f"harness_hendrycksTest_{subject}_5",
-        f"mmlu_{subject}",
-    )
-}
-
-
-def _v2(prefix: str, subsets: tuple[str, ...], suffix: str = "") -> dict[str, str]:
-    """Task names of v2 subsets: the leaderboard's and the pickles'."""
-    return {f"{lead}{prefix}_{s}{suffix}": s for s in subsets for lead in ("leaderboard_", "")}
 
 
 _ROWS = (
@@ -127,7 +102,6 @@ _ROWS = (
         models=5000,
         license="CC BY-SA 4.0",
         citation="Clark et al., 2018, arXiv:1803.05457",
-        tasks=_v1("arc:challenge", "arc", 25, "arc_challenge"),
     ),
     Benchmark(
         name="hellaswag",
@@ -141,7 +115,6 @@ _ROWS = (
         models=5000,
         license="MIT",
         citation="Zellers et al., 2019, arXiv:1905.07830",
-        tasks=_v1("hellaswag", "hellaswag", 10, "hellaswag"),
     ),
     Benchmark(
         name="mmlu",
@@ -155,7 +128,6 @@ _ROWS = (
         models=5000,
         license="MIT",
         citation="Hendrycks et al., 2021, arXiv:2009.03300",
-        tasks=_MMLU_TASKS,
     ),
     Benchmark(
         name="truthfulqa",
@@ -170,7 +142,6 @@ _ROWS = (
         license="Apache-2.0",
         citation="Lin et al., 2022, arXiv:2109.07958",
         binary=False,
-        tasks=_v1("truthfulqa:mc", "truthfulqa", 0, "truthfulqa_mc2"),
     ),
     Benchmark(
         name="winogrande",
@@ -184,7 +155,6 @@ _ROWS = (
         models=5000,
         license="Apache-2.0",
         citation="Sakaguchi et al., 2020, arXiv:1907.10641",
-        tasks=_v1("winogrande", "winogrande", 5, "winogrande"),
     ),
     Benchmark(
         name="gsm8k",
@@ -200,7 +170,6 @@ _ROWS = (
         license="MIT",
         citation="Cobbe et al., 2021, arXiv:2110.14168",
         filters=("strict-match", "flexible-extract"),
-        tasks=_v1("gsm8k", "gsm8k", 5, "gsm8k"),
     ),
     Benchmark(
         name="ifeval",
@@ -214,7 +183,6 @@ _ROWS = (
         models=3811,
         license="Apache-2.0",
         citation="Zhou et al., 2023, arXiv:2311.07911",
-        tasks={"leaderboard_ifeval": "ifeval", "ifeval": "ifeval"},
     ),
     Benchmark(
         name="bbh",
@@ -228,7 +196,6 @@ _ROWS = (
         models=3811,
         license="MIT",
         citation="Suzgun et al., 2023, arXiv:2210.09261",
-        tasks=_v2("bbh", BBH_TASKS),
     ),
     Benchmark(
         name="gpqa",
@@ -243,7 +210,6 @@ _ROWS = (
         license="CC BY 4.0",
         citation="Rein et al., 2023, arXiv:2311.12022",
         publish_text=False,
-        tasks=_v2("gpqa", ("diamond", "extended", "main")),
     ),
     Benchmark(
         name="musr",
@@ -257,7 +223,6 @@ _ROWS = (
         models=3811,
         license="MIT",
         citation="Sprague et al., 2024, arXiv:2310.16049",
-        tasks=_v2("musr", ("murder_mysteries", "object_placements", "team_allocation")),
     ),
     Benchmark(
         name="math_lvl5",
@@ -271,7 +236,6 @@ _ROWS = (
         models=3811,
         license="MIT",
         citation="Hendrycks et al., 2021, arXiv:2103.03874",
-        tasks=_v2("math", MATH_TOPICS, "_hard"),
     ),
     Benchmark(
         name="mmlu_pro",
@@ -285,12 +249,7 @@ _ROWS = (
         models=1823,
         license="Apache-2.0",
         citation="Wang et al., 2024, arXiv:2406.01574",
-        tasks={"leaderboard_mmlu_pro": "mmlu_pro", "mmlu_pro": "mmlu_pro"},
     ),
 )
 
 BENCHMARKS: dict[str, Benchmark] = {b.name: b for b in _ROWS}
-TASKS: dict[str, tuple[str, str]] = {
-    task: (b.name, subset) for b in _ROWS for task, subset in b.tasks.items()
-}
-"""Dump task name -> (benchmark, subset)."""

@@ -95,9 +95,9 @@ def lines(pattern: str) -> list[dict[str, object]]:
         ("11-subset-models", "gsm8k", 270, 270, 0, 0, 12),
         ("15-two-models-one-folder", "gsm8k", None, None, None, 0, 2),
         ("18-harness-0.4.0-to-0.4.2", "gsm8k", 8, 4, 4, 0, 1),
-        ("19a-lighteval-0.13", "arc", 20, 20, 0, 0, 2),
-        ("19b-lighteval-0.6-strings", "arc", 20, 20, 0, 0, 2),
-        ("19d-lighteval-hub-private", "arc", 20, 20, 0, 0, 2),
+        ("19a-lighteval-0.13", "arc", 10, 10, 0, 0, 2),
+        ("19b-lighteval-0.6-strings", "arc", 10, 10, 0, 0, 2),
+        ("19d-lighteval-hub-private", "arc", 10, 10, 0, 0, 2),
     ],
 )
 def test_every_record_is_accounted_for(

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routerset.schemas import ids
-from routerset.schemas.benchmarks import BENCHMARKS, TASKS
+from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.conform import SchemaError, conform
 from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import REASONS, SPLITS, TABLES, Reason, embeddings_schema
+from routerset.schemas.tasks import TASKS, find_task
 
 
 def test_full_size_is_the_papers() -> None:
@@ -55,7 +56,36 @@ def test_subsets_are_in_alphabetical_order() -> None:
     ],
 )
 def test_task_names_of_every_layout(task: str, expected: tuple[str, str]) -> None:
-    assert TASKS[task] == expected
+    assert (TASKS[task].benchmark, TASKS[task].subset) == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ("arc:challenge|25", ("arc", "arc", 25)),
+        ("leaderboard|arc-challenge|25|0", ("arc", "arc", 25)),
+        ("original|mmlu:world_religions|5", ("mmlu", "world_religions", 5)),
+        ("lighteval|bbh:causal_judgment|3", ("bbh", "causal_judgement", 3)),
+        ("lighteval|math:number_theory|4|0", ("math_lvl5", "num_theory", 4)),
+        ("gpqa:diamond|0", ("gpqa", "diamond", 0)),
+        ("harness|gsm8k|5", ("gsm8k", "gsm8k", 5)),
+        ("gsm8k", ("gsm8k", "gsm8k", None)),
+    ],
+)
+def test_task_names_of_lighteval_tell_the_number_of_examples(task: str, expected: tuple[object, ...]) -> None:
+    found = find_task(task)
+    assert found is not None
+    assert (found.benchmark, found.subset, found.few_shot) == expected
+
+
+@pytest.mark.parametrize("task", ["arc_easy", "arc:easy|25", "arc:challenge", "x|arc:challenge|y", "", "|1"])
+def test_other_tasks_are_unknown(task: str) -> None:
+    assert find_task(task) is None
+
+
+def test_every_subset_has_a_name_in_every_family() -> None:
+    named = {(task.benchmark, task.subset) for task in TASKS.values()}
+    assert named == {(b.name, subset) for b in BENCHMARKS.values() for subset in b.subsets}
 
 
 def test_files_of_a_release_tell_their_partition() -> None:

@@ -14,7 +14,8 @@ from routerset.etl.sources.base import DumpUnreadable, SpecError
 from routerset.etl.sources.files import open_binary
 from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY, UNREADABLE, Dialect, open_text
 from routerset.etl.sources.parse.jsonlines import is_utf8
-from routerset.etl.sources.parse.tabular import NULLS, is_parquet, read_header
+from routerset.etl.sources.parse.scores import NULLS
+from routerset.etl.sources.parse.tabular import is_parquet, read_header
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import MODELS

@@ -20,6 +20,8 @@ from routerset.schemas.tables import Reason
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 BOUNDS: Mapping[str, tuple[float, float]] = {SCORE: (0.0, 1.0)}
 """Measure -> its least and its greatest value."""
+SLACK = 2.0**-20
+"""How far beyond a bound a value may lie and be the bound: rounding, in float32 too, takes it no further."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def blocks_of(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[l
 
     columns: documents may be repeated. cells: (runs, columns).
     Rows of one model and timestamp are one run given twice, and so are columns of one key: a repeat of
-    the same value is superseded, two different ones (a missing one counts as different) are quarantined.
+    the same value is superseded, two different ones are quarantined, a missing one beside a value for itself.
     """
     n_docs = len(columns.doc_keys)
     distinct = len(columns.doc_keys.unique()) == n_docs
@@ -97,8 +99,9 @@ def blocks_of(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[l
 def _block(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[Block, pa.Table]:
     """Block of distinct runs and documents, with every cell that is out of bounds quarantined."""
     low, high = BOUNDS[cells.measure]
-    good = (cells.values >= low) & (cells.values <= high)
-    clean = np.where(good, cells.values, np.nan).astype(np.float32) + np.float32(0.0)  # no negative zero
+    good = (cells.values >= low - SLACK) & (cells.values <= high + SLACK)
+    kept = np.where(good, np.clip(cells.values, low, high), np.nan)
+    clean = kept.astype(np.float32) + np.float32(0.0)  # no negative zero
     run, column = np.nonzero(~good)
     state, values = cells.state[run, column], cells.values[run, column]
     missing = np.isnan(values) & (state == 0)
@@ -135,6 +138,21 @@ def _block(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[Bloc
 
 def _settle_repeats(dump: Dump, columns: Columns, run: Runs, cells: Cells) -> tuple[Block, pa.Table]:
     """Block of one run with repeated documents. run, cells: rows and cells of shape (1, n) and (n,)."""
+    codes = columns.doc_keys.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    gone = np.isnan(cells.values) & (cells.state == 0)
+    beaten = gone & np.isin(codes, codes[~gone])  # missing, where another record has something
+    if beaten.any():
+        lost, rest = np.flatnonzero(beaten), np.flatnonzero(~beaten)
+        others = replace(run, rows=run.rows[:, rest])
+        block, quarantined = _settle(dump, columns.take(rest), others, cells.take(rest))
+        rows = replace(run, rows=run.rows[:, lost])
+        missing = _block(dump, columns.take(lost), rows, cells.take(lost[None, :]))[1]
+        return replace(block, n_read=block.n_read + len(lost)), pa.concat_tables([quarantined, missing])
+    return _settle(dump, columns, run, cells)
+
+
+def _settle(dump: Dump, columns: Columns, run: Runs, cells: Cells) -> tuple[Block, pa.Table]:
+    """`_settle_repeats` where every document's records are all missing, or none is."""
     values, is_text = cells.values, cells.state > 0
     encoded = columns.doc_keys.dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False)

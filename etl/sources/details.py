@@ -1,8 +1,9 @@
 """Open LLM Leaderboard v1 details, and lighteval's: one Parquet file per run and task.
 
 `details_ORG__MODEL/<time>/details_<task>_<time>.parquet`, or below `details/ORG/MODEL/` for lighteval.
-Three layouts: flat columns (2023), a struct of metrics, and lighteval's structs `doc` and `metric` (known
-from its code only). The footer tells which columns to read; tokens are never read.
+Three layouts: flat columns (2023), a struct of metrics (in lighteval up to 0.6 every value is text that
+spells a Python literal), and lighteval's structs `doc`, `metric` and `model_response` (known from its code
+only). The footer tells which columns to read; tokens are never read.
 
 There is no document key, and rows stand in no order that can be relied on: a document is known by its
 question and options. The question is `query` where there is one, since the oldest files hold an id of the
@@ -30,8 +31,11 @@ from routerset.etl.sources import files
 from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Reading, Runs, Source, SourceSpec
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.names import resolve_key_space
+from routerset.etl.sources.parse.answer_filters import find_score
 from routerset.etl.sources.parse.details_text import identify_documents, read_texts
-from routerset.etl.sources.parse.jsonlines import score_of
+from routerset.etl.sources.parse.jsonlines import as_text
+from routerset.etl.sources.parse.questions import literal_of
+from routerset.etl.sources.parse.scores import score_of, without_numpy
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
 from routerset.etl.sources.quarantine import quarantine
 from routerset.schemas.tables import Reason
@@ -45,6 +49,7 @@ _NAME = re.compile(rf"details_(?P<task>.+?)(?:_(?P<time>{_TIME}))?\.parquet", re
 _MODEL_FOLDER = "details_"
 _DOCUMENT = ("doc", "__doc__")
 _METRICS = ("metrics", "metric", "__metric__")
+_RESPONSES = ("model_response", "__model_response__")
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "question": ("query", "example"),
     "choices": ("choices",),
@@ -52,11 +57,13 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "gold": ("gold",),
     "prompt": ("full_prompt", "ctx"),
 }
+_PROMPT = "input"  # of a response: the prompt, few-shot text included
 _NO_METRIC = {
     *("gold", "gold_index", "choices", "predictions", "pred_logits", "truncated", "padded"),
     *("num_asked_few_shots", "num_effective_few_shots", "input_tokens", "cont_tokens"),
 }
 _IDENTITY = ("question", "choices", "gold_index", "gold")
+_NOT_A_NUMBER = re.compile(r"\b(?:nan|inf)\b")
 
 Place: TypeAlias = tuple[str, ...]
 """A column: its name, or those of a struct and of a field in it."""
@@ -135,7 +142,8 @@ class _Layout:
     metrics: Mapping[str, Place]
 
 
-def _layout(schema: pa.Schema) -> _Layout:
+def _layout(file: pq.ParquetFile) -> _Layout:
+    schema = file.schema_arrow
     times = Counter(schema.names)
     columns = {field.name: field.type for field in schema if times[field.name] == 1}
     structs = [name for name in _DOCUMENT if name in columns and pt.is_struct(columns[name])]
@@ -148,12 +156,30 @@ def _layout(schema: pa.Schema) -> _Layout:
         return next(iter(places), None)
 
     metrics: dict[str, Place] = {}
-    for struct in _METRICS:
-        if struct in columns and pt.is_struct(columns[struct]):
+    for struct in (name for name in _METRICS if name in columns):
+        if pt.is_struct(columns[struct]):
             metrics |= {field.name: (struct, field.name) for field in columns[struct] if _scores(field.type)}
+        elif _is_text(columns[struct]):
+            first = next(file.iter_batches(1, columns=[struct], use_threads=False), {struct: pa.array([])})
+            metrics |= {name: (struct, name) for text in first[struct].to_pylist() for name in _spelled(text)}
     metrics |= {name: (name,) for name, kind in columns.items() if _scores(kind) and name not in _NO_METRIC}
     found = {name: find(candidates) for name, candidates in _FIELDS.items()}
+    for struct in (name for name in _RESPONSES if name in columns and pt.is_struct(columns[name])):
+        if _PROMPT in {field.name for field in columns[struct]}:
+            found["prompt"] = found["prompt"] or (struct, _PROMPT)
     return _Layout({name: place for name, place in found.items() if place is not None}, metrics)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pt.is_dictionary(kind) else kind
+    return bool(pt.is_string(kind) or pt.is_large_string(kind))
+
+
+def _spelled(text: object) -> Mapping[str, object]:
+    """Metrics that are spelled as a Python dict; none where they are not."""
+    bare = without_numpy(text) if isinstance(text, str) else ""
+    found = literal_of(_NOT_A_NUMBER.sub(r"'\g<0>'", bare))
+    return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _scores(kind: pa.DataType) -> bool:
@@ -165,12 +191,10 @@ def _scores(kind: pa.DataType) -> bool:
 def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
     """Some columns under our names. Raises DumpUnreadable where they take more memory than any task does."""
     batches, size = [], 0
-    columns = [".".join(place) for place in places.values()]
+    schema = file.schema_arrow
+    columns = [".".join(place[: 1 + pt.is_struct(schema.field(place[0]).type)]) for place in places.values()]
     for batch in file.iter_batches(_BATCH, columns=columns, use_threads=False):
-        arrays = [
-            pc.struct_field(batch[place[0]], place[1]) if len(place) > 1 else batch[place[0]]
-            for place in places.values()
-        ]
+        arrays = [_field(batch[place[0]], *place[1:]) for place in places.values()]
         arrays = [array.cast(_written_out(array.type)) for array in arrays]
         batches.append(pa.RecordBatch.from_arrays(arrays, names=list(places)))
         size += batches[-1].nbytes
@@ -179,6 +203,16 @@ def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
     if not batches:
         raise DumpUnreadable(f"found {file.metadata.num_rows} rows in the footer and none in the file")
     return pa.Table.from_batches(batches).combine_chunks()
+
+
+def _field(column: pa.Array, name: str | None = None) -> pa.Array:
+    """A column, or a field of it, as JSON text where the column is text that spells its fields."""
+    if name is None:
+        return column
+    if not _is_text(column.type):
+        return pc.struct_field(column, name)
+    values = {text: as_text(_spelled(text).get(name)) for text in column.unique().to_pylist()}
+    return pa.array([values[text] for text in column.to_pylist()], pa.string())
 
 
 def _written_out(kind: pa.DataType) -> pa.DataType:
@@ -194,16 +228,16 @@ def _written_out(kind: pa.DataType) -> pa.DataType:
 
 
 def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
-    layout = _layout(file.schema_arrow)
-    metric = next((name for name in run.metrics if name in layout.metrics), None)
-    if metric is None:
+    layout = _layout(file)
+    score = find_score(layout.metrics, run.metrics)
+    if score is None:
         found = ", ".join(sorted(layout.metrics)) or "none"
         detail = f"expected metric {' or '.join(run.metrics)}, found {found}"
         return refuse(run.dump, run.bad(None, Reason.MISSING_METRIC, detail), _rows(file))
     if "question" not in layout.fields:
         raise DumpUnreadable(f"expected a column {' or '.join(_FIELDS['question'])}, found none")
     identity = {name: layout.fields[name] for name in _IDENTITY if name in layout.fields}
-    table = _read(file, {**identity, "score": layout.metrics[metric]})
+    table = _read(file, {**identity, "score": layout.metrics[score.name]})
     documents = identify_documents(table.select(list(identity)))
     cells = _cells(table["score"])
     usable = np.flatnonzero(documents.keys.is_valid())
@@ -211,14 +245,14 @@ def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
     columns = Columns(
         benchmark=run.benchmark,
         subset=run.subset,
-        metric=metric,
+        metric=run.metrics[score.metric],
         key_space=resolve_key_space(run.spec, run.benchmark),
         doc_keys=keys,
         prints=documents.prints.take(pa.array(usable)),
         docs=lambda: _docs(run.dump, usable, keys),
         prompt_fixed=False,
     )
-    runs = Runs((run.model,), (run.timestamp,), usable[None, :])
+    runs = Runs((run.model,), (run.timestamp,), usable[None, :], run.settings)
     blocks, quarantined = blocks_of(run.dump, columns, runs, cells.take(usable[None, :]))
     bad = [run.bad(row, reason, detail) for row, (reason, detail) in documents.bad.items()]
     tables = pa.concat_tables([*quarantined, quarantine(run.dump, bad)])
@@ -227,7 +261,7 @@ def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
 
 def _cells(column: pa.ChunkedArray) -> Cells:
     """Cells of a column, one per row; a list may hold a single number, and nothing else."""
-    if not pt.is_nested(column.type):
+    if not (pt.is_nested(column.type) or _is_text(column.type)):
         return Cells.of(column.cast(pa.float64()).to_numpy())
     found = [score_of(value) for value in column.to_pylist()]
     return Cells.of([score for score, _ in found], {i: t for i, (_, t) in enumerate(found) if t is not None})
@@ -236,7 +270,7 @@ def _cells(column: pa.ChunkedArray) -> Cells:
 def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some rows (schema DOCS)."""
     with _opened(dump) as file:
-        table = _read(file, _layout(file.schema_arrow).fields).take(pa.array(rows))
+        table = _read(file, _layout(file).fields).take(pa.array(rows))
     texts = list(read_texts(table))
     return docs_table(
         keys,

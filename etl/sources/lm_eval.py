@@ -37,11 +37,9 @@ from routerset.etl.sources.parse.lm_eval_lines import ROWS, parse_lines
 from routerset.etl.sources.parse.questions import FIRST_REQUEST, choices_of, prompt_of, question_of
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
 from routerset.etl.sources.quarantine import BadRow, quarantine
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import QUARANTINE, Reason
 
 _NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
-_TASK_METRICS = {"truthfulqa_mc2": ("acc",)}  # the harness's name for mc2 in this one task
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,8 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if isinstance(run, BadRow):
         yield refuse(dump, run, _line_numbers(dump))
         return
-    if spec.metric is None:
-        run = replace(run, metrics=run.metrics + _TASK_METRICS.get(run.task, ()))
     tables, bad, n_read = [ROWS.empty_table()], [], 0
-    for table, found, n in parse_lines(run):
+    for table, found, n in parse_lines(run, spec.options_as(LmEvalOptions).filter):
         tables.append(table)
         bad.extend([quarantine(dump, found)] if found else [])
         n_read += n
@@ -105,13 +101,12 @@ def _line_numbers(dump: Dump) -> np.ndarray:
 
 def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Block], list[pa.Table]]:
     """A block per subset of the rows of a file of `n_lines` lines, and quarantine tables."""
-    filters = BENCHMARKS[run.benchmark].filters
     keys, labels = rows["doc_key"], rows["filter"]
     codes = keys.dictionary_encode().indices.to_numpy()
     places = rows["row"].to_numpy()
     asked = run.spec.options_as(LmEvalOptions).filter
-    chosen, replaced, other = choose_rows(codes, places, n_lines, labels, filters, asked)
-    wanted = asked or next(iter(filters), NO_FILTER)
+    chosen, replaced, other = choose_rows(codes, places, n_lines, labels, run.filters, asked)
+    wanted = asked or next(iter(run.filters), NO_FILTER)
     orphans = [
         run.bad(
             rows["row"][i].as_py(),
@@ -152,7 +147,8 @@ def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[list[Block
         prompt_fixed=False,
     )
     cells = Cells.of(rows["score"].to_numpy()[None, :], texts)
-    return blocks_of(run.dump, columns, Runs((run.model,), (run.timestamp,), numbers[None, :]), cells)
+    runs = Runs((run.model,), (run.timestamp,), numbers[None, :], run.settings)
+    return blocks_of(run.dump, columns, runs, cells)
 
 
 # --- text ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""TIGER-Lab's MMLU-Pro results: `model_outputs_<MODEL>_<k>shots[.json].zip`, one JSON list per file.
+"""TIGER-Lab's MMLU-Pro results: `model_outputs_<MODEL>_<k>shots[_<time>][.json][.zip]`, one list per file.
 
 A row scores 1 where `pred` is `answer`. A null `pred` is an answer that could not be parsed: 0, and counted
 as `parse_failed`. Documents are keyed by `question_id`; files differ in the text of some.
@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from routerset.etl.sources import files
 from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Reading, Runs, Source, SourceSpec
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.names import resolve_key_space
-from routerset.etl.sources.parse.jsonlines import as_text, kind_of
+from routerset.etl.sources.parse.jsonlines import as_text, decode_line, key_of, kind_of
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
 from routerset.etl.sources.quarantine import EXCERPT, BadRow, quarantine
 from routerset.schemas import ids
@@ -33,7 +33,13 @@ METRIC = "acc"
 PARSE_FAILED = "parse_failed"
 MAX_BYTES = 256 << 20  # of the inflated list; 12,032 rows take about 20 MB
 MAX_RATIO = 200  # inflated to compressed; real files have 4 to 6
-_NAME = re.compile(r"model_outputs_(?P<model>.+)_(?P<shots>\d+)shots?(?:\.json)?\.zip", re.IGNORECASE)
+NAME = re.compile(
+    r"model_outputs_(?P<model>.+)_(?P<shots>\d{1,4})[-_ ]?shots?(?:[-_](?P<time>\d{4}-?\d\d-?\d\d.*?))?"
+    r"(?:\.jsonl?(?:\.(?:zip|gz|zst))?|\.zip)",
+    re.IGNORECASE,
+)
+"""Names of result files: zipped, compressed or plain."""
+_ZIP = b"PK\x03\x04"
 _PIECE = 1 << 20
 _SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -41,7 +47,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 class _Row(msgspec.Struct, gc=False):
     """What is read of a row; reasoning and model output are skipped."""
 
-    question_id: int | str | None = None
+    question_id: int | float | str | None = None
     question: str | None = None
     options: list[str] | None = None
     answer: str | None = None
@@ -49,12 +55,13 @@ class _Row(msgspec.Struct, gc=False):
 
 
 _LIST = msgspec.json.Decoder(list[_Row | str | int | float | bool | list[msgspec.Raw] | None])
+_OBJECT: msgspec.json.Decoder[object] = msgspec.json.Decoder(dict[str, object])
 
 
 def discover(spec: SourceSpec) -> Iterator[Dump]:
     """Result files below `spec.path`; each is one model and a group of its own."""
     for dump in files.discover(spec, (".zip",)):
-        if _NAME.fullmatch(dump.name):
+        if NAME.fullmatch(dump.name):
             yield dump
 
 
@@ -63,23 +70,41 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
     Raises DumpUnreadable where the archive is broken, encrypted or too large, or holds no JSON list.
     """
-    named = _NAME.fullmatch(dump.name)
+    named = NAME.fullmatch(dump.name)
     if named is None:
         raise DumpUnreadable("expected a name like model_outputs_<MODEL>_<k>shots.zip")
-    run = identify(dump, spec, TASK, named["model"], None)
-    elements, cut = _elements(_inflate(dump))
+    run = identify(dump, spec, TASK, named["model"], named["time"])
+    elements, cut = _elements(_content(dump))
     if not elements and cut is None:
         raise DumpUnreadable("expected rows, found an empty list")
     if isinstance(run, BadRow):
         yield refuse(dump, run, np.arange(len(elements) + (cut is not None)))
         return
-    yield _reading(elements, cut, run)
+    settings = replace(run.settings, few_shot=int(named["shots"]))
+    yield _reading(elements, cut, replace(run, settings=settings))
 
 
 SOURCE = Source("mmlu_pro", discover, read, unused=("metric",))
 
 
 # --- bytes to rows ---------------------------------------------------------------------------------
+
+
+def _content(dump: Dump) -> bytes:
+    """The JSON of a file, which may be an archive."""
+    try:
+        with files.open_binary(dump.path) as stream:
+            start = stream.read(len(_ZIP))
+            if start != _ZIP and not dump.name.lower().endswith(".zip"):
+                data = start + stream.read(MAX_BYTES)
+                if len(data) > MAX_BYTES:
+                    raise DumpUnreadable(f"found more than {MAX_BYTES} bytes")
+                return data
+    except DumpUnreadable:
+        raise
+    except OSError as error:
+        raise DumpUnreadable(f"expected a JSON list: {error}") from error
+    return _inflate(dump)
 
 
 def _inflate(dump: Dump) -> bytes:
@@ -107,13 +132,16 @@ def _inflate(dump: Dump) -> bytes:
 
 
 def _elements(data: bytes) -> tuple[Sequence[object], BadRow | None]:
-    """Elements of a JSON list, and what comes after the last whole one where the list breaks off."""
+    """Elements of a JSON list or of JSON lines, and what comes after the last whole one of a list cut off."""
     try:
         return _LIST.decode(data), None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # element by element, then: json is slower, but tells where it stops and takes NaN
     text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     at = _skip(text, 0)
+    if text[at : at + 1] == "{" and '"question_id"' in text[at:].partition("\n")[0]:
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        return [decode_line(line, at, _OBJECT) for at, line in enumerate(lines)], None
     if text[at : at + 1] != "[":
         raise DumpUnreadable(f"expected a JSON list, found {text[at : at + 20]!a}")
     decoder = json.JSONDecoder()
@@ -175,7 +203,8 @@ def _reading(elements: Sequence[object], cut: BadRow | None, run: TaskFile) -> R
         prints=pa.array([_print(each.content) for each in good], pa.string()),
         docs=lambda: _docs([each.content for each in good], keys),
     )
-    runs = Runs((run.model,), (None,), np.array([[each.row for each in good]], np.int64))
+    rows = np.array([[each.row for each in good]], np.int64)
+    runs = Runs((run.model,), (run.timestamp,), rows, run.settings)
     blocks, quarantined = blocks_of(run.dump, columns, runs, Cells.of([[each.score for each in good]]))
     failed = sum(each.content.pred is None for each in good)
     return Reading(
@@ -190,9 +219,9 @@ def _score(element: object, number: int, run: TaskFile) -> _Scored | BadRow:
     row = _row(element, number, run)
     if isinstance(row, BadRow):
         return row
-    if row.question_id is None or row.question_id == "":
+    key = key_of(row.question_id)
+    if key is None:
         return run.bad(number, Reason.MISSING_KEY, f"expected question_id, found {row.question_id!r}")
-    key = str(row.question_id)
     if row.pred is UNSET:
         detail = f"document {key}: expected a field pred, from which {METRIC} is worked out; found none"
         return run.bad(number, Reason.MISSING_METRIC, detail)
@@ -202,6 +231,8 @@ def _score(element: object, number: int, run: TaskFile) -> _Scored | BadRow:
 
 def _row(element: object, number: int, run: TaskFile) -> _Row | BadRow:
     """An element of the list as a row, or why it is none."""
+    if isinstance(element, BadRow):
+        return run.bad(number, element.reason, element.detail, element.excerpt)
     if isinstance(element, _Row):
         return element
     if not isinstance(element, dict):

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from routerset.etl.sources.base import SourceSpec
 from routerset.schemas import ids
-from routerset.schemas.benchmarks import BENCHMARKS, TASKS
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tasks import find_task, metrics_of
 
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T_ ](\d\d)[:-](\d\d)[:-](\d\d)(?:\.(\d{1,6}))?")
 
@@ -32,7 +33,8 @@ def resolve_task(task: str, spec: SourceSpec) -> tuple[str, str] | None:
     """
     target = spec.tasks.get(task)
     if target is None:
-        return TASKS.get(task)
+        known = find_task(task)
+        return (known.benchmark, known.subset) if known else None
     benchmark, _, subset = target.partition("/")
     if benchmark not in BENCHMARKS:
         return None
@@ -51,5 +53,4 @@ def resolve_key_space(spec: SourceSpec, benchmark: str) -> str:
 
 def metric_names(benchmark: str, spec: SourceSpec) -> tuple[str, ...]:
     """Names under which the metric that counts may stand in a dump, the first one preferred."""
-    row = BENCHMARKS[benchmark]
-    return (spec.metric,) if spec.metric else (row.metric, *row.metric_aliases)
+    return (spec.metric,) if spec.metric else metrics_of(benchmark)

@@ -7,6 +7,7 @@ from random import Random
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,7 +135,7 @@ def test_cell_that_is_no_number_is_shown_as_it_stands() -> None:
 
 
 def test_a_cell_that_is_no_number_is_neither_missing_nor_infinite() -> None:
-    for other in (NAN, math.inf, 1.0):
+    for other in (math.inf, 1.0):
         block, quarantined = column([("a", "n/a?"), ("a", other)])
         assert kept(block) == {}
         assert found(quarantined) == [(100, Reason.DUPLICATE_KEY), (101, Reason.DUPLICATE_KEY)]
@@ -170,10 +171,27 @@ def test_different_repeat_quarantines_all_records_of_the_document() -> None:
     }
 
 
-def test_missing_score_beside_a_score_is_a_different_score() -> None:
-    block, quarantined = column([("a", 0.0), ("a", NAN)])
+def test_a_score_counts_beside_a_missing_one() -> None:
+    block, quarantined = column([("a", NAN), ("a", 0.0), ("b", NAN), ("a", NAN), ("a", 0.0)])
+    assert kept(block) == {"a": 0.0}
+    assert found(quarantined) == [(102, "missing_score"), (100, "missing_score"), (103, "missing_score")]
+    assert (block.n_read.tolist(), block.n_superseded.tolist()) == ([5], [1])
+
+
+def test_text_that_is_no_score_is_told_apart_from_a_missing_score_beside_it() -> None:
+    block, quarantined = column([("a", "n/a?"), ("a", NAN)])
     assert kept(block) == {}
-    assert found(quarantined) == [(100, Reason.DUPLICATE_KEY), (101, Reason.DUPLICATE_KEY)]
+    assert found(quarantined) == [(100, "score_out_of_range"), (101, "missing_score")]
+
+
+@pytest.mark.parametrize("bound", [0.0, 1.0])
+def test_rounding_takes_no_score_out_of_bounds(bound: float) -> None:
+    beyond = 2 * bound - 1
+    for step in (2.0**-52, 2.0**-23, 1e-12):
+        block, quarantined = matrix([[bound + beyond * step]])
+        assert (block.values.tolist(), len(quarantined)) == ([[bound]], 0)
+    _, quarantined = matrix([[bound + beyond * 1e-5]])
+    assert quarantined["reason"].to_pylist() == ["score_out_of_range"]
 
 
 def test_repeat_of_a_missing_score_is_one_missing_score() -> None:

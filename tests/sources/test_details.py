@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routerset.etl.sources import details
-from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, Settings, SourceSpec
 from routerset.etl.sources.parse import details_text
 
 TIME = "2023-07-19T13:48:53.093937"
@@ -56,7 +56,22 @@ LIGHTEVAL = {
     "model_response": [{"input_tokens": [1], "text": ["iron"]}] * 3,
 }
 LIGHTEVAL_DUNDER = {f"__{name}__": column for name, column in LIGHTEVAL.items()}
+LIGHTEVAL_13 = {
+    "doc": [
+        {"query": q, "choices": c, "gold_index": [g], "instruction": "", "id": str(i), "task_name": ARC}
+        for i, (q, c, g) in enumerate(zip(ASKED, OPTIONS, GOLD, strict=True))
+    ],
+    "metric": [{"acc": 0.0, "acc_norm:logprob_normalization=x": s} for s in SCORES],
+    "model_response": [{"input": p, "input_tokens": [1]} for p in PROMPTS],
+}
+SPELLED = {
+    **{name: [str(value) for value in column] for name, column in NEW_GOLD_TEXT.items()},
+    "metrics": [f"{{'acc': nan, 'acc_norm': np.float64({s})}}" for s in SCORES],
+}
 LAYOUTS = {
+    "lighteval 0.13": LIGHTEVAL_13,
+    "lighteval 0.6": SPELLED,
+    "lighteval 0.6, plain": {**SPELLED, "metrics": [f"{{'acc': 0, 'acc_norm': {int(s)}}}" for s in SCORES]},
     "old": OLD,
     "new": NEW,
     "new with gold text": NEW_GOLD_TEXT,
@@ -104,6 +119,38 @@ def test_every_layout_says_the_same(tmp_path: Path, layout: Mapping[str, object]
         assert other.blocks[0].columns.docs()[name].equals(old.blocks[0].columns.docs()[name])
     prompts = [None] * 3 if layout is OLD else PROMPTS
     assert other.blocks[0].columns.docs()["prompt"].to_pylist() == prompts
+
+
+@pytest.mark.parametrize(
+    ("task", "metrics", "metric", "few_shot"),
+    [
+        ("arc:challenge|25", {"acc": 1.0}, "acc", 25),
+        ("leaderboard|arc:challenge|0|0", {"acc": 0.0, "acc_norm": 1.0}, "acc_norm", 0),
+        ("lighteval|gsm8k|5", {"qem": 1, "maj@8": 0}, "qem", 5),
+        ("gsm8k|8", {"extractive_match": 1.0}, "extractive_match", 8),
+        ("helm|mmlu:anatomy|5", {"em": 1.0, "qem": 0.0}, "em", 5),
+        ("leaderboard|truthfulqa:mc|0", {"truthfulqa_mc1": 0, "truthfulqa_mc2": 1.0}, "truthfulqa_mc2", 0),
+        ("extended|ifeval|0|0", {"prompt_level_strict_acc": True}, "prompt_level_strict_acc", 0),
+    ],
+)
+def test_lighteval_tasks_are_read_by_their_own_metric(
+    tmp_path: Path, task: str, metrics: dict[str, object], metric: str, few_shot: int
+) -> None:
+    write(tmp_path, {"example": ["?"], "metrics": [metrics]}, task)
+    (block,) = read_one(tmp_path).blocks
+    assert (block.columns.metric, block.values.tolist()) == (metric, [[1.0]])
+    assert block.runs.settings == Settings(task, few_shot)
+
+
+@pytest.mark.parametrize(
+    "hostile", ["[" * 5000, "{'acc_norm': " * 2000, "__import__('os')", "{1: [}", "-" * 9000]
+)
+def test_hostile_literals_are_no_scores_and_no_options(tmp_path: Path, hostile: str) -> None:
+    bad = {name: [*SPELLED[name][:2], hostile] for name in ("metrics", "choices", "gold", "gold_index")}
+    write(tmp_path, {**SPELLED, **bad})
+    reading = read_one(tmp_path)
+    assert accounted(reading)
+    assert reading.quarantined["reason"].to_pylist() == ["missing_score"]
 
 
 def test_documents_are_told_apart_by_question_and_options() -> None:

@@ -215,10 +215,136 @@ def test_more_lines_than_any_task_has_are_refused(tmp_path: Path, monkeypatch: p
         read_one(tmp_path)
 
 
-@pytest.mark.parametrize("values", [[0, 1], [0.0, 1.0], [False, True], [[0.0], [1.0]], [0, [True]]])
+@pytest.mark.parametrize(
+    "values",
+    [
+        *([0, 1], [0.0, 1.0], [False, True], [[0.0], [1.0]], [0, [True]], [[[0]], [[1.0]]], ["0.0", "1.0"]),
+        *(
+            ["False", "True"],
+            ["np.float64(0.0)", "np.float64(1.0)"],
+            ["np.False_", "np.True_"],
+            [-0.0, "[1]"],
+        ),
+        *([-1e-12, 1.0000000000000002], ["array(0.)", "array([1.], dtype=float32)"], ["0", "tensor(1.)"]),
+    ],
+)
 def test_all_spellings_of_a_score_mean_the_same(tmp_path: Path, values: Sequence[object]) -> None:
     write_log(tmp_path, encode(*(usual(i, value) for i, value in enumerate(values))))
     assert scores(read_one(tmp_path)) == {"0": 0.0, "1": 1.0}
+
+
+@pytest.mark.parametrize(
+    "value", ["Infinity", "1e30", "1e999", "100.0", '"100%"', '"x"', "[]", "[0.0, 1.0]", "-1"]
+)
+def test_what_is_no_score_is_told(tmp_path: Path, value: str) -> None:
+    lines = encode(*(usual(i, "VALUE" if i == 1 else 1.0) for i in range(3)))
+    write_log(tmp_path, lines.replace(b'"VALUE"', value.encode()))
+    reading = read_one(tmp_path)
+    assert {key for key, score in scores(reading).items() if score == 1.0} == {"0", "2"}
+    assert reading.quarantined["reason"].to_pylist() == ["score_out_of_range"]
+    assert accounted(reading)
+
+
+@pytest.mark.parametrize("value", ["NaN", "null", '"None"', '"nan"', "[NaN]", '""', '"np.float64(nan)"'])
+def test_what_is_missing_is_no_score_and_beside_a_number_the_number_counts(
+    tmp_path: Path, value: str
+) -> None:
+    lines = encode(usual(0, 1.0), usual(1, "VALUE"), usual(0, "VALUE"))
+    write_log(tmp_path, lines.replace(b'"VALUE"', value.encode()))
+    reading = read_one(tmp_path)
+    assert scores(reading)["0"] == 1.0
+    assert reading.quarantined["reason"].to_pylist() == ["missing_score"] * 2
+    assert accounted(reading)
+
+
+@pytest.mark.parametrize("key", ["0", 0, 0.0, -0.0])
+def test_a_document_has_one_key_however_it_is_spelled(tmp_path: Path, key: object) -> None:
+    write_log(tmp_path, encode({**usual(0, 1.0), "doc_id": key}))
+    assert scores(read_one(tmp_path)) == {"0": 1.0}
+
+
+@pytest.mark.parametrize("key", [0.5, "", None, True, [0]])
+def test_what_is_no_key(tmp_path: Path, key: object) -> None:
+    write_log(tmp_path, encode(usual(1, 1.0), {**usual(0, 1.0), "doc_id": key}))
+    assert read_one(tmp_path).quarantined["reason"].to_pylist() == ["missing_key"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"acc,none": 0.0, "acc_norm,none": 1.0},
+        {"metrics": {"acc": 0.0, "acc_norm": 1.0}},
+        {"metrics": {"acc,none": 0.0, "acc_norm,none": "np.float64(1.0)"}},
+    ],
+)
+def test_a_metric_may_stand_with_its_filter_or_in_an_object(tmp_path: Path, line: dict[str, object]) -> None:
+    write_log(tmp_path, encode({"doc_id": 0, "doc": {"question": "?"}, "target": "0", **line}))
+    assert scores(read_one(tmp_path)) == {"0": 1.0}
+
+
+def test_filters_in_the_names_of_one_metric(tmp_path: Path) -> None:
+    line = {"exact_match,strict-match": 1.0, "exact_match,flexible-extract": 0.0}
+    write_log(tmp_path, encode(*({"doc_id": i, "doc": {}, "target": "0", **line} for i in range(2))), "gsm8k")
+    assert scores(read_one(tmp_path)) == {"0": 1.0, "1": 1.0}
+    options = lm_eval.LmEvalOptions("flexible-extract")
+    assert scores(read_one(tmp_path, options=options)) == {"0": 0.0, "1": 0.0}
+    assert (
+        read_one(tmp_path, options=lm_eval.LmEvalOptions("other")).quarantined["reason"].to_pylist()
+        == ["missing_metric"] * 2
+    )
+
+
+@pytest.mark.parametrize("n_processes", [2, 3, 8])
+@pytest.mark.parametrize("runs", [1, 2])
+def test_unlabelled_filters_of_several_processes(tmp_path: Path, n_processes: int, runs: int) -> None:
+    """Each process writes its documents once per filter, and processes one after the other."""
+    lines = [
+        usual(i, score, "exact_match")
+        for _ in range(runs)
+        for rank in range(n_processes)
+        for score in (1.0, 0.0)
+        for i in range(rank, 20, n_processes)
+    ]
+    write_log(tmp_path, encode(*lines), task="gsm8k")
+    reading = read_one(tmp_path)
+    assert scores(reading) == {str(i): 1.0 for i in range(20)}
+    assert reading.blocks[0].n_superseded.tolist() == [20 * (2 * runs - 1)]
+    assert accounted(reading)
+    options = lm_eval.LmEvalOptions("flexible-extract")
+    assert set(scores(read_one(tmp_path, options=options)).values()) == {0.0}
+
+
+def test_an_answer_whose_turn_nobody_can_tell_does_not_count(tmp_path: Path) -> None:
+    lines = [usual(i, s, "exact_match") for r in range(4) for s in (1.0, 0.0) for i in range(r, 20, 4)]
+    write_log(tmp_path, encode(*lines[1:]), task="gsm8k")
+    reading = read_one(tmp_path)
+    assert scores(reading) == {str(i): 1.0 for i in range(1, 20)}
+    assert reading.quarantined["reason"].to_pylist() == ["missing_metric"]
+    assert accounted(reading)
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "subset"),
+    [
+        ("arc_challenge_chat", "remove_whitespace", "arc"),
+        ("bbh_cot_fewshot_navigate", "get-answer", "navigate"),
+        ("bbh_cot_zeroshot_navigate", "flexible-extract", "navigate"),
+        ("gpqa_diamond_cot_zeroshot", "strict-match", "diamond"),
+        ("gsm8k_cot", "strict-match", "gsm8k"),
+        ("minerva_math_precalc", "none", "precalculus"),
+        ("minerva_math_counting_and_prob", "strict-match", "counting_and_prob"),
+        ("mmlu_anatomy_generative", "get_response", "anatomy"),
+        ("mmlu_pro_law", "strict-match", "mmlu_pro"),
+    ],
+)
+def test_stock_tasks_are_read_by_their_own_metric_and_filter(
+    tmp_path: Path, task: str, label: str, subset: str
+) -> None:
+    write_log(tmp_path, encode(usual(0, 1.0, "exact_match", filter=label)), task=task)
+    (block,) = read_one(tmp_path).blocks
+    assert (block.columns.subset, block.columns.metric) == (subset, "exact_match")
+    assert block.values.tolist() == [[1.0]]
+    assert block.runs.settings.task == task
 
 
 def test_a_file_in_another_order_scores_the_same_documents(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routerset.etl.sources import mmlu_pro
-from routerset.etl.sources.base import DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, Settings, SourceSpec
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps" / "mmlu_pro_results"
 NAME = "model_outputs_org__model_5shots.zip"
@@ -202,11 +202,40 @@ def test_hostile_json_is_one_bad_record(tmp_path: Path, text: str) -> None:
         ("model_outputs_Meta-Llama-3_1-8B-Instruct_5shots.zip", "Meta-Llama-3_1-8B-Instruct"),
         ("model_outputs_o1_0shots.json.zip", "o1"),
         ("model_outputs_a_5shots_5shots.zip", "a_5shots"),
+        ("model_outputs_x_5shots_2024-11-05_12-30-00.json.zip", "x"),
+        ("model_outputs_x_0shot_20241105.zip", "x"),
+        ("model_outputs_x-20240229_12shots.json.zip", "x-20240229"),
     ],
 )
 def test_the_name_of_a_file_names_the_model(tmp_path: Path, name: str, model: str) -> None:
     (block,) = read_bytes(tmp_path, zipped(json.dumps([answer(70)]).encode()), name).blocks
     assert block.runs.models == (model,)
+
+
+@pytest.mark.parametrize("end", [".json", ".jsonl", "_2024-11-05T12-30-00.json"])
+def test_files_that_are_not_zipped_say_the_same(tmp_path: Path, end: str) -> None:
+    rows = [answer(70), answer(71.0, "A"), answer(72.5)]
+    text = "\n".join(map(json.dumps, rows)) if end == ".jsonl" else json.dumps(rows)
+    file = f"model_outputs_org__model_3shots{end}"
+    (tmp_path / file).write_text(text, "utf-8")
+    (reading,) = mmlu_pro.read(
+        Dump("mmlu_pro", str(tmp_path / file), file, "", 0, ""), SourceSpec("mmlu_pro", "")
+    )
+    assert scores(reading) == {"70": 1.0, "71": 0.0}
+    assert reading.quarantined["reason"].to_pylist() == ["missing_key"]
+    assert reading.blocks[0].runs.settings == Settings("mmlu_pro", few_shot=3)
+    told = reading.blocks[0].runs.timestamps[0]
+    assert told == ("2024-11-05T12:30:00.000000" if "T" in end else None)
+
+
+def test_one_bad_line_costs_no_other_line(tmp_path: Path) -> None:
+    file = "model_outputs_org__model_3shots.jsonl"
+    (tmp_path / file).write_text("\n".join([json.dumps(answer(70)), "{", json.dumps(answer(71))]), "utf-8")
+    (reading,) = mmlu_pro.read(
+        Dump("mmlu_pro", str(tmp_path / file), file, "", 0, ""), SourceSpec("mmlu_pro", "")
+    )
+    assert scores(reading) == {"70": 1.0, "71": 1.0}
+    assert reading.quarantined["reason"].to_pylist() == ["malformed_row"]
 
 
 def test_other_archives_are_no_dumps(tmp_path: Path) -> None:

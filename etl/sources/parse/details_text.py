@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from routerset.etl.sources.parse.jsonlines import as_text
+from routerset.etl.sources.parse.questions import literal_of
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
@@ -88,10 +89,30 @@ def read_texts(table: pa.Table) -> Iterator[Text]:
         if _BROKEN in values.values():
             yield Text(broken=True)
             continue
+        for name in _LISTS & values.keys():
+            values[name] = _listed_in(values[name])
         question, choices = values.get("question"), values.get("choices")
         options = [as_text(choice) or "" for choice in choices] if isinstance(choices, list) else None
         gold = _gold(values.get("gold_index"), values.get("gold"), options or [])
-        yield Text(as_text(question), options or None, gold, prompt if isinstance(prompt, str) else None)
+        yield Text(as_text(question), options or None, gold, _prompt(prompt))
+
+
+_LISTS = {"choices", "gold_index", "gold"}
+
+
+def _listed_in(value: object) -> object:
+    """What lighteval up to 0.6 spells as text: `"['a', 'b']"`, `"[0]"`; anything else as it stands."""
+    found = literal_of(value) if isinstance(value, str) else None
+    return value if found is None else found
+
+
+def _prompt(prompt: object) -> str | None:
+    """A prompt as text: that of its messages where it is a list of them."""
+    if isinstance(prompt, list):
+        contents = [each.get("content") for each in prompt if isinstance(each, Mapping)]
+        texts = [content for content in contents if isinstance(content, str)]
+        return "\n\n".join(texts) if texts and len(texts) == len(prompt) else None
+    return prompt if isinstance(prompt, str) else None
 
 
 _BROKEN = object()

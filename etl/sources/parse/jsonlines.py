@@ -128,18 +128,14 @@ def as_text(value: object) -> str | None:
         return None
 
 
-def score_of(value: object) -> tuple[float, str | None]:
-    """Number in a JSON value, NaN for null, and NaN with the value's text where there is no number.
-
-    True and false count as 1 and 0, a list of one number as that number.
-    """
-    if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], list):
-        value = value[0]
-    if value is None:
-        return np.nan, None
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63):
-        return float(value), None
-    return np.nan, (as_text(value) or "a deep nest")[:EXCERPT]
+def key_of(value: object) -> str | None:
+    """A document's key as text, 0.0 the same as 0; None where the value is no name and no whole number."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    usable = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return str(value) if usable else None
 
 
 def show(data: bytes) -> str:

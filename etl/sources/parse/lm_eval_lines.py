@@ -15,14 +15,16 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
+from routerset.etl.sources.parse.answer_filters import find_score
 from routerset.etl.sources.parse.jsonlines import (
     as_text,
     decode_line,
     is_utf8,
+    key_of,
     numbered_chunks,
-    score_of,
     show,
 )
+from routerset.etl.sources.parse.scores import score_of
 from routerset.etl.sources.parse.task_files import TaskFile
 from routerset.etl.sources.quarantine import BadRow
 from routerset.schemas import ids
@@ -88,8 +90,11 @@ class _Decoded(NamedTuple):
     scores: np.ndarray
 
 
-def parse_lines(run: TaskFile) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
-    """Rows and bad lines of a file, in order, and the number of lines that they came from."""
+def parse_lines(run: TaskFile, asked: str | None = None) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
+    """Rows and bad lines of a file, in order, and the number of lines that they came from.
+
+    asked: the answer filter that counts, by default the first of `run.filters`.
+    """
     decoder = None if _PLACEHOLDER.search(run.subset) else _usual_decoder(run.metrics)
     pending: list[_Decoded] = []
     n_pending = 0
@@ -102,7 +107,7 @@ def parse_lines(run: TaskFile) -> Iterator[tuple[pa.Table, list[BadRow], int]]:
             yield _columns(pending, run), [], n_pending
             pending, n_pending = [], 0
         if decoded is None:
-            yield _decode_one_by_one(chunk, first, run)
+            yield _decode_one_by_one(chunk, first, run, asked)
     if pending:
         yield _columns(pending, run), [], n_pending
 
@@ -161,13 +166,15 @@ def _columns(chunks: Sequence[_Decoded], run: TaskFile) -> pa.Table:
     return pa.table(columns, schema=ROWS)
 
 
-def _decode_one_by_one(chunk: bytes, first: int, run: TaskFile) -> tuple[pa.Table, list[BadRow], int]:
+def _decode_one_by_one(
+    chunk: bytes, first: int, run: TaskFile, asked: str | None
+) -> tuple[pa.Table, list[BadRow], int]:
     """What `parse_lines` yields for one chunk of lines of any kind."""
     good: list[tuple[object, ...]] = []
     bad: list[BadRow] = []
     for number, line in enumerate(chunk.split(b"\n"), first):
         if line.strip():
-            row = _row(line, number, run)
+            row = _row(line, number, run, asked)
             if isinstance(row, BadRow):
                 bad.append(row)
             else:
@@ -177,23 +184,26 @@ def _decode_one_by_one(chunk: bytes, first: int, run: TaskFile) -> tuple[pa.Tabl
     return pa.table(arrays, schema=ROWS), bad, len(good) + len(bad)
 
 
-def _row(line: bytes, number: int, run: TaskFile) -> tuple[object, ...] | BadRow:
+def _row(line: bytes, number: int, run: TaskFile, asked: str | None) -> tuple[object, ...] | BadRow:
     """One line as a row of `ROWS`, or why it is none."""
     record = decode_line(line, number, _OBJECT)
     if isinstance(record, BadRow):
         return replace(record, model_id=run.model, benchmark=run.benchmark)
     doc_id, label, doc = record.get("doc_id"), record.get("filter"), record.get("doc")
-    key = _key(doc_id)
+    key = key_of(doc_id)
     if key is None:
         detail = f"expected doc_id as a whole number or a name, found {as_text(doc_id) or 'none'}"
         return run.bad(number, Reason.MISSING_KEY, detail, show(line))
     if not isinstance(label, str | None):
         detail = f"expected filter as a string, found {as_text(label)}"
         return run.bad(number, Reason.MALFORMED_ROW, detail, show(line))
-    metric = next((i for i, name in enumerate(run.metrics) if name in record), None)
-    if metric is None:
-        found = ", ".join(sorted(record.keys() - _NO_METRIC)) or "none"
-        detail = f"document {key}: expected metric {' or '.join(run.metrics)}, found {found}"
+    found = find_score(record, run.metrics, run.filters, asked)
+    values, more = record, record.get("metrics")
+    if found is None and isinstance(more, dict):
+        found, values = find_score(more, run.metrics, run.filters, asked), more
+    if found is None:
+        names = ", ".join(sorted({*record, *(more if isinstance(more, dict) else ())} - _NO_METRIC)) or "none"
+        detail = f"document {key}: expected metric {' or '.join(run.metrics)}, found {names}"
         return run.bad(number, Reason.MISSING_METRIC, detail)
     subset = _subset(run, doc)
     if subset is None:
@@ -204,16 +214,8 @@ def _row(line: bytes, number: int, run: TaskFile) -> tuple[object, ...] | BadRow
         mark = ":".join(map(str, hashes))
     else:
         mark = ids.digest(as_text(doc) or "", as_text(record.get("target")) or "")
-    score, text = score_of(record[run.metrics[metric]])
-    return number, key, label, mark, metric, score, text, subset
-
-
-def _key(doc_id: object) -> str | None:
-    """A document key as a string; None where there is none."""
-    if isinstance(doc_id, str):
-        return doc_id or None
-    usable = isinstance(doc_id, int) and not isinstance(doc_id, bool) and abs(doc_id) < 2**63
-    return str(doc_id) if usable else None
+    score, text = score_of(values[found.name])
+    return number, key, found.label if label is None else label, mark, found.metric, score, text, subset
 
 
 def _subset(run: TaskFile, doc: object) -> str | None:

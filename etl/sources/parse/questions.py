@@ -33,7 +33,9 @@ def choices_of(doc: object) -> list[str] | None:
         if isinstance(found, Mapping):  # ARC has `choices.text`, TruthfulQA `mc1_targets.choices`
             found = found.get("text", found.get("choices"))
         if isinstance(found, str):
-            found = _literal(found)
+            found = literal_of(found)
+            if isinstance(found, list) and not all(isinstance(choice, str) for choice in found):
+                continue
         if isinstance(found, list) and found:
             return [as_text(choice) or "" for choice in found]
     for names in _NUMBERED:
@@ -42,16 +44,15 @@ def choices_of(doc: object) -> list[str] | None:
     return None
 
 
-def _literal(text: str) -> list[str] | None:
-    """A list of strings spelled as a Python literal, as MuSR has it; nothing in it is run."""
-    if not text.startswith("[") or len(text) > _MAX_LITERAL:
+def literal_of(text: str) -> object:
+    """A list or a dict spelled as a Python literal; None where it is none. Nothing in it is run."""
+    if not text.startswith(("[", "{")) or len(text) > _MAX_LITERAL:
         return None
     try:
         with warnings.catch_warnings(action="ignore"):
-            found = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
-    return found if isinstance(found, list) and all(isinstance(choice, str) for choice in found) else None
 
 
 def prompt_of(arguments: object) -> str | None:

@@ -29,6 +29,7 @@ from routerset.etl.sources.parse.csv_text import (
     read_csv_header,
 )
 from routerset.etl.sources.parse.jsonlines import is_utf8
+from routerset.etl.sources.parse.scores import NULLS, number_of
 from routerset.etl.sources.quarantine import EXCERPT, BadRow
 from routerset.schemas.tables import Reason
 
@@ -40,11 +41,7 @@ SUFFIXES = (
 """Endings of the names of tables; of those in an archive too, so that they are told and not passed over."""
 MAX_CELLS = 1 << 22  # of one batch: 32 MiB as float64
 MAX_COLUMNS = 1 << 17
-NULLS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "none", "<NA>")
-_MISSING = frozenset({*(text.lower() for text in NULLS), "+nan"})
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(rb'"[^"]*"')
-_TRUTH = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
@@ -132,27 +129,9 @@ def _as_scores(column: pa.Array, start: int, texts: dict[int, str]) -> pa.Array:
         return column.cast(pa.float64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         cells = column.to_pylist()
-        scores = [_score(cell) for cell in cells]
+        scores = [number_of(cell) for cell in cells]
         texts |= {start + row: _text(cells[row]) for row, score in enumerate(scores) if score is None}
         return pa.array(scores, pa.float64())
-
-
-def _score(cell: object) -> float | None:
-    """A cell's score: NaN where it is missing, None where it is none."""
-    if isinstance(cell, list) and len(cell) == 1:
-        cell = cell[0]
-    if cell is None:
-        return np.nan
-    if isinstance(cell, bool | int | float):
-        return float(cell)
-    if not isinstance(cell, str | bytes):
-        return None
-    text = _text(cell).strip().removeprefix("[").removesuffix("]").strip()
-    if text.lower() in _MISSING:
-        return np.nan
-    if text.lower() in _TRUTH:
-        return _TRUTH[text.lower()]
-    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _text(cell: object) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from routerset.etl.sources.base import Dump, Reading, SourceSpec
+from routerset.etl.sources.base import Dump, Reading, Settings, SourceSpec
 from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_model, resolve_task
 from routerset.etl.sources.quarantine import BadRow, quarantine_columns
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
+from routerset.schemas.tasks import find_task
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class TaskFile:
     """A dump of one task.
 
     subset: may hold `{field}`, a field of each document. metrics: names of the metric, the best first.
+    filters: answer filters in the harness's own order; the first one counts. settings: how the LLM was asked.
     """
 
     dump: Dump
@@ -29,6 +31,8 @@ class TaskFile:
     benchmark: str
     subset: str
     metrics: tuple[str, ...]
+    filters: tuple[str, ...]
+    settings: Settings
 
     def bad(self, row: int | None, reason: Reason, detail: str, excerpt: str | None = None) -> BadRow:
         """A record of this file that cannot count."""
@@ -49,8 +53,14 @@ def identify(dump: Dump, spec: SourceSpec, task: str, model_name: str, time: str
         detail = f"found model {model_name!r}, expected ORG__MODEL or ORG/MODEL"
         return BadRow(None, Reason.INVALID_MODEL, detail, None, benchmark)
     subset = spec.subsets.get(subset, subset)
-    names = metric_names(benchmark, spec)
-    return TaskFile(dump, spec, task, model, iso_timestamp(time), benchmark, subset, names)
+    known = find_task(task)
+    settings = Settings(task, None if known is None else known.few_shot)
+    metrics, filters = metric_names(benchmark, spec), BENCHMARKS[benchmark].filters
+    if known is not None and known.benchmark == benchmark:
+        metrics, filters = (metrics if spec.metric else known.metrics), known.filters
+    return TaskFile(
+        dump, spec, task, model, iso_timestamp(time), benchmark, subset, metrics, filters, settings
+    )
 
 
 def _fixed_target(benchmark: str, subset: str | None) -> tuple[str, str] | None:

@@ -169,7 +169,7 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            settings=document.get("settings", {}),  # which releases before 0.4 lack
+            settings=document.get("settings", {}),  # which older releases lack
             libraries=document["libraries"],
         )
         _check(manifest)

@@ -52,11 +52,15 @@ class Runner:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold)."""
+    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold).
+
+    merge_revisions: whether all revisions of a model are one model; else each is one of its own.
+    """
 
     name: str = "routereval"
     benchmarks: tuple[str, ...] = ()
     min_coverage: float = 1.0
+    merge_revisions: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,10 +165,14 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     models = [_section(ModelsSpec, e, f"{path}: [[models]] {i}") for i, e in enumerate(tables["models"], 1)]
     embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
     release = _section(Release, raw.get("release", {}), f"{path}: [release]")
+    dataset = _section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]")
     config = Config(
         file=str(path),
-        sources=tuple(source.with_paths(absolute) for source in sources),
-        dataset=_section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]"),
+        sources=tuple(
+            replace(source.with_paths(absolute), merge_revisions=dataset.merge_revisions)
+            for source in sources
+        ),
+        dataset=dataset,
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),

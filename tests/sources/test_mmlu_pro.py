@@ -210,7 +210,7 @@ def test_the_name_of_a_file_names_the_model(tmp_path: Path, name: str, model: st
 
 
 def test_other_archives_are_no_dumps(tmp_path: Path) -> None:
-    for name in ("eval_results.zip", "model_outputs_x.zip", "model_outputs_x_5shots.json"):
+    for name in ("eval_results.zip", "model_outputs_x.zip", "model_outputs_x_5shots.txt"):
         (tmp_path / name).write_bytes(b"")
     assert list(mmlu_pro.discover(SourceSpec("mmlu_pro", str(tmp_path)))) == []
 

@@ -117,7 +117,6 @@ def write_release(
             "reference_score": f.reference_score,
             "binary": f.binary,
             "n_items": n,
-            "n_scored": n,
             "groups": [
                 {
                     "column": f"{method}_m{m}_{kind}",

@@ -1,4 +1,4 @@
-"""Files below a source's path are dumps, or read in another role, or counted; the run that covers most counts."""
+"""Files below a source are dumps, or read in another role, or counted; the run that covers most counts."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def discover(spec: SourceSpec) -> Found:
     """Every CSV (also gzipped) and Parquet file but the items files; each is a group of its own."""
     found = files.discover(spec, _claims)
     items = {dump.path for dump in _items_files(spec)}
-    return replace(found, dumps=tuple(dump for dump in found.dumps if dump.path not in items))
+    scores = tuple(dump for dump in found.dumps if dump.path not in items)
+    return replace(found, dumps=scores or found.dumps)  # `{subset}` may stand for any name
 
 
 def _claims(name: str) -> bool:

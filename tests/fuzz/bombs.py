@@ -79,23 +79,23 @@ def bombs(folder: Path) -> Iterator[tuple[str, str, Path]]:
 def _compressed(place: Callable[[str, str], Path]) -> Iterator[tuple[str, str, Path]]:
     """Logs that are compressed: one endless line, blank lines, a list with one endless element."""
     kinds = {
-        "line": (b'{"doc_id": 0, "doc": "', b"x"),
-        "lines": (b"", b"\n"),
-        "element": (b'[{"doc_id": 0, "doc": "', b"x"),
+        "an endless line": (b'{"doc_id": 0, "doc": "', b"x"),
+        "blank lines": (b"", b"\n"),
+        "an endless element": (b'[{"doc_id": 0, "doc": "', b"x"),
     }
     for kind, (start, rest) in kinds.items():
-        path = place(f"gzip of an endless {kind}", f"{LINES}.gz")
+        path = place(f"gzip of {kind}", f"{LINES}.gz")
         with gzip.open(path, "wb", 1) as stream:
             stream.write(start)
             for _ in range(UNFOLDED):
                 stream.write(rest * MIB)
-        yield f"gzip of an endless {kind}", "lm_eval", path.parents[1]
-        path = place(f"zstd of an endless {kind}", f"{LINES}.zst")
+        yield f"gzip of {kind}", "lm_eval", path.parents[1]
+        path = place(f"zstd of {kind}", f"{LINES}.zst")
         with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, "zstd") as packed:
             packed.write(start)
             for _ in range(UNFOLDED):
                 packed.write(rest * MIB)
-        yield f"zstd of an endless {kind}", "lm_eval", path.parents[1]
+        yield f"zstd of {kind}", "lm_eval", path.parents[1]
 
 
 def main(folder: Path) -> None:

@@ -73,8 +73,10 @@ def holds_lines(start: bytes) -> bool:
         return True
     try:
         msgspec.json.decode(line, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False  # a list that goes on
+    except RecursionError:
+        return True
     return bool(rest)  # a line among others, or all there is
 
 

@@ -107,7 +107,7 @@ def readers(folder: Path, paths: list[Path]) -> dict[str, Callable[[], int]]:
 
     def staged() -> int:
         with tempfile.TemporaryDirectory(dir=folder.parent) as staging:
-            batches = plan_batches([spec], code="")
+            batches, _ = plan_batches([spec], code="")
             shards = [shard for batch in batches for shard in stage_batch(batch, staging)]
             fragments = [f"{staging}/shards/{s.folder}/{s.benchmark}.runs.parquet" for s in shards]
             return sum(pc.sum(pq.read_table(f, columns=["n_read"])["n_read"]).as_py() for f in fragments)

@@ -154,7 +154,8 @@ def _build(args: argparse.Namespace) -> int:
         only=args.only,
         report=lambda stage, state: say(f"{stage:<9}{state}"),
     )
-    print(text.accounting(manifest.stages["ingest"].info["accounting"]))
+    info = manifest.stages["ingest"].info
+    print(text.accounting(info["accounting"], info["passed_over"]))
     if "groups" in manifest.stages:
         print("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
     return DONE

@@ -57,6 +57,7 @@ class Dataset:
     min_coverage: share of a benchmark's items that a model must have a score on to be a candidate.
     min_models_per_item: share of a subset's records that the models who saw an item must hold for it to stay.
     table_4: whether other item counts than the paper's (RouterEval, Table 4) fail the gate.
+    merge_revisions: whether all revisions of a model are one model; else each is one of its own.
     """
 
     name: str = "routereval"
@@ -73,6 +74,8 @@ class Dataset:
             "min_models_per_item": self.min_models_per_item,
             "table_4": self.table_4,
         }
+
+    merge_revisions: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,10 +181,14 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     models = [_section(ModelsSpec, e, f"{path}: [[models]] {i}") for i, e in enumerate(tables["models"], 1)]
     embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
     release = _section(Release, raw.get("release", {}), f"{path}: [release]")
+    dataset = _section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]")
     config = Config(
         file=str(path),
-        sources=tuple(source.with_paths(absolute) for source in sources),
-        dataset=_section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]"),
+        sources=tuple(
+            replace(source.with_paths(absolute), merge_revisions=dataset.merge_revisions)
+            for source in sources
+        ),
+        dataset=dataset,
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),

@@ -30,8 +30,11 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, (int, float)) else str(value)
 
 
-def accounting(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The accounting of a build: one line per source and benchmark, one more per reason and note."""
+def accounting(rows: Sequence[Mapping[str, Any]], passed_over: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The accounting of a build: one line per source and benchmark, one more per reason and note.
+
+    passed_over: of each source, the files that nothing reads.
+    """
     headers = ["source", "benchmark", "read", "kept", "superseded", "quarantined"]
     names = headers[2:]
     body: list[list[object]] = [
@@ -51,6 +54,9 @@ def accounting(rows: Sequence[Mapping[str, Any]]) -> str:
         )
     if notes:
         parts.append("Also noted\n" + table(["source", "benchmark", "note", "records"], notes))
+    if passed_over:
+        over = [[each["source"], each["n"], each["such_as"]] for each in passed_over]
+        parts.append("Passed over, since they are no dumps\n" + table(["source", "files", "such as"], over))
     return "\n\n".join(parts)
 
 

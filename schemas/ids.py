@@ -9,6 +9,9 @@ from hashlib import blake2b
 
 _DIGITS = re.compile(r"(\d+)")
 _MODEL = re.compile(r"[^\s/\\]+(?:/[^\s/\\]+)?")
+_DRIVE = re.compile(r"[A-Za-z]:?")
+_LOCAL = re.compile(r"/|\.{1,2}/|~[^/]*/|[A-Za-z]:/|[A-Za-z]/[^/]+/")  # of a path in a file system
+_CACHED = re.compile(r"models--([^/]+?)--([^/]+)")
 _SEPARATOR = "\x1f"
 
 
@@ -58,18 +61,29 @@ def natural_key(key: str) -> tuple[tuple[int, int, str], ...]:
 def model_id(name: str) -> str | None:
     """Canonical `org/name` of a model as a dump spells it (`org__name` or `org/name`), or None if unusable.
 
-    A name without an organisation stays bare.
+    A name without an organisation stays bare. Of a path or a URL, also where a folder's name spells it with
+    `__` for what separates its parts, the last two parts count; of one in the Hub's cache, the repository.
     """
-    name = name.strip()
+    name = name.strip().replace("\\", "/")
     if "/" not in name and "__" in name.strip("_"):
-        org, _, rest = name.partition("__")
-        name = f"{org}/{rest}"
-    usable = (
-        _MODEL.fullmatch(name) and name.isprintable() and ".." not in name.split("/") and len(name) <= 256
-    )
-    return name if usable else None
+        path = name.replace("__", "/")
+        name = path if _LOCAL.match(path) else name.replace("__", "/", 1)
+    parts = [part for part in name.split("/") if part not in ("", ".", "..", "~")]
+    cached = [match for part in parts if (match := _CACHED.fullmatch(part))]
+    if cached:
+        parts = [cached[-1][1], cached[-1][2]]
+    elif len(parts) > 2 or _LOCAL.match(name):
+        drive = len(parts) > 1 and _DRIVE.fullmatch(parts[0])
+        parts = ["-".join(part.split()) for part in parts[1 if drive else 0 :][-2:]]
+    name = "/".join(parts)
+    return name if _MODEL.fullmatch(name) and name.isprintable() and _is_safe(name, 256) else None
+
+
+def _is_safe(name: str, length: int) -> bool:
+    """Whether a name leads nowhere in a path, and is no longer than this."""
+    return ".." not in name and len(name) <= length
 
 
 def file_stem_is_safe(name: str) -> bool:
     """Whether a benchmark, encoder or scheme name may become part of a path."""
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) is not None and ".." not in name
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) is not None and _is_safe(name, 64)

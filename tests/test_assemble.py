@@ -117,7 +117,7 @@ def test_other_measures_travel_beside_the_scores_and_change_none(
         tables.append([path.read_bytes() for path in sorted((tmp_path / name / "tables").rglob("*.parquet"))])
         monkeypatch.setitem(SOURCES, "wide", replace(SOURCES["wide"], read=read))
     assert tables[0] == tables[1]
-    (batch,) = plan_batches(config.sources, "code")
+    ((batch,), _) = plan_batches(config.sources, "code")
     stage_batch(batch, str(tmp_path / "staging"))
     (shard,) = (tmp_path / "staging").rglob("*.runs.parquet")
     runs = pq.read_table(shard)

@@ -244,7 +244,7 @@ def test_an_unreadable_file_costs_only_itself(plain: tuple[Path, Truth], tmp_pat
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "dumps").mkdir()
     config = write_config(tmp_path / "x.toml", dump="dumps")
-    with pytest.raises(DumpUnreadable, match="found no wide dump, expected some"):
+    with pytest.raises(DumpUnreadable, match="found no wide dump, expected files that end with"):
         run(config, tmp_path / "out")
 
 

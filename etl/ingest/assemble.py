@@ -1,13 +1,14 @@
 """One benchmark's tables from the shards of all batches.
 
-The newest run of each model counts, items are joined by key, and every record is accounted for. The
+The run of each model that covers most counts, items are joined by key, and every record is accounted for. The
 result does not depend on the order of shards, nor on how dumps were cut into files and batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow as pa
 from routerset.etl.ingest.benchmark_items import Column, benchmark_items
 from routerset.etl.ingest.items import CONFLICT, UNKNOWN
 from routerset.etl.ingest.packs import load_fragments, shard_file
-from routerset.etl.ingest.shards import Shard, read_lines
+from routerset.etl.ingest.shards import Shard, read_docset, read_lines
 from routerset.etl.sources.base import SCORE, SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
@@ -30,12 +31,16 @@ WINDOW = 512
 
 @dataclass(frozen=True)
 class Assembled:
-    """What one benchmark came to: totals of models and items, records per source, rows of its files."""
+    """What one benchmark came to: totals of models and items, records per source, rows of its files.
+
+    other_settings: superseded ones of runs that were made in another way than the chosen one.
+    """
 
     models: int
     items: int
     kept: Mapping[str, int]
     superseded: Mapping[str, int]
+    other_settings: Mapping[str, int]
     files: Mapping[Path, int]
 
 
@@ -67,7 +72,7 @@ def assemble(
     code: fingerprint of the code that does so.
     """
     packed = load_fragments(benchmark, shards, staging)
-    fragments = choose_runs(_frame(benchmark, shards, packed, SCORE, staging))
+    fragments = choose_runs(_frame(benchmark, shards, packed, SCORE, staging), _alike(staging))
     chosen = fragments[fragments["chosen"]]
     items, columns = benchmark_items(benchmark, chosen, specs, staging, code)
     models = sorted(chosen["model_id"].unique())
@@ -88,9 +93,10 @@ def assemble(
         files[path] = store.write_table(path, ITEMS, items)
         path = tables / "scores" / location
         files[path] = store.write_batches(path, SCORES, score_batches(placed.matrix, models))
-    sums = fragments.groupby("source")[["n_kept", "superseded"]].sum()
-    kept, superseded = ({str(k): int(v) for k, v in sums[name].items()} for name in ("n_kept", "superseded"))
-    return Assembled(len(models), len(items), kept, superseded, files)
+    fragments["other"] = fragments["superseded"].where(fragments["other_settings"], 0)
+    sums = fragments.groupby("source")[["n_kept", "superseded", "other"]].sum()
+    kept, superseded, other = ({str(k): int(v) for k, v in sums[name].items()} for name in sums)
+    return Assembled(len(models), len(items), kept, superseded, other, files)
 
 
 def _frame(
@@ -110,27 +116,79 @@ def _frame(
     return frame.sort_values(["order", "folder", "row"], ignore_index=True)
 
 
-def choose_runs(fragments: pd.DataFrame) -> pd.DataFrame:
-    """Mark the fragments of the newest run of every model and subset as `chosen`.
+SETTINGS = ["few_shot", "chat_template", "dtype"]
 
-    A run is all fragments of one model, subset, time and format, in whatever files they lie. A run
-    without any score is never chosen; of runs equally new, the one whose source comes first in the
-    config is.
+
+def choose_runs(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> pd.DataFrame:
+    """Mark the fragments of one run of every model and subset as `chosen`.
+
+    The run with scores for most documents counts, of those the newest, of those the one whose source comes
+    first in the config. A run is all fragments of one model, subset, time, source and settings, in whatever
+    files they lie, but answers to two tasks about the same documents are two runs. A list of documents that
+    lies in two files counts once. A run without any score is never chosen.
+
+    alike: whether two lists of documents are about the same. `other_settings` marks the fragments of runs
+    that are not chosen, and were made in another way than the chosen one.
     """
-    moment = fragments["timestamp"].fillna("")
-    usable = fragments["n_values"] > 0
-    ranked = (
-        fragments[usable]
-        .assign(moment=moment)
+    frame = fragments.assign(moment=fragments["timestamp"].fillna(""), part=_parts(fragments, alike))
+    of_model = ["subset", "model_id"]
+    run = [*of_model, "moment", "source", "part", *SETTINGS]
+    frame["run"] = frame.groupby(run, dropna=False, sort=True).ngroup()
+    once = frame.groupby(["run", "docset"])["n_values"].max().groupby("run").sum()
+    frame["covered"] = frame["run"].map(once)
+    best = (
+        frame[frame["covered"] > 0]
         .sort_values(
-            ["subset", "model_id", "moment", "order"], ascending=[True, True, False, True], kind="stable"
+            [*of_model, "covered", "moment", "order", "run"],
+            ascending=[True, True, False, False, True, True],
+            kind="stable",
         )
+        .drop_duplicates(of_model)
+        .set_index(of_model)
     )
-    best = ranked.drop_duplicates(["subset", "model_id"]).set_index(["subset", "model_id"])
-    keys = pd.MultiIndex.from_frame(fragments[["subset", "model_id"]])
-    same_moment = moment.to_numpy() == best["moment"].reindex(keys).to_numpy()
-    same_source = fragments["source"].to_numpy() == best["source"].reindex(keys).to_numpy()
-    return fragments.assign(chosen=usable & same_moment & same_source)
+    winner = best.reindex(pd.MultiIndex.from_frame(frame[of_model])).set_index(frame.index)
+    chosen = (frame["run"] == winner["run"]) & (frame["n_values"] > 0)
+    ways = [*SETTINGS, "task"]
+    known = frame[ways].notna() & winner[ways].notna()
+    differs = (known & (frame[ways].astype(object) != winner[ways].astype(object))).any(axis=1)
+    return fragments.assign(chosen=chosen, other_settings=differs & (frame["run"] != winner["run"]))
+
+
+def _parts(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> pd.Series:
+    """Number of the run that a fragment's task belongs to, among tasks of one subset.
+
+    Tasks about different documents are parts of one run, as of a benchmark by subject.
+    """
+    tasks = fragments["task"].fillna("")
+    numbers: dict[tuple[str, str], int] = {}
+    for subset, of_subset in fragments.assign(task=tasks).groupby("subset"):
+        largest = of_subset.sort_values(["n_values", "docset"]).drop_duplicates("task", keep="last")
+        runs: list[list[str]] = []
+        for task, docset in largest.sort_values(["n_values", "task"])[["task", "docset"]].to_numpy()[::-1]:
+            place = next(
+                (i for i, run in enumerate(runs) if not any(alike(docset, o) for o in run)), len(runs)
+            )
+            runs += [[]] if place == len(runs) else []
+            runs[place].append(docset)
+            numbers[str(subset), task] = place
+    found = [numbers[key] for key in zip(fragments["subset"], tasks, strict=True)]
+    return pd.Series(found, fragments.index, dtype=np.int64)
+
+
+def _alike(staging: Path) -> Callable[[str, str], bool]:
+    """Whether half of the shorter of two stored lists of documents stands in the other one."""
+
+    @cache
+    def texts(docset: str) -> frozenset[str]:
+        table = read_docset(staging, docset)
+        rows = zip(*(table[name].to_pylist() for name in ("question", "prompt", "print")), strict=True)
+        return frozenset(next(text for text in row if text is not None) for row in rows)
+
+    def alike(one: str, other: str) -> bool:
+        shorter = min(len(texts(one)), len(texts(other)))
+        return one == other or 2 * len(texts(one) & texts(other)) >= shorter
+
+    return alike
 
 
 def _place(
@@ -293,5 +351,7 @@ def score_batches(matrix: np.ndarray, models: Sequence[str]) -> Iterator[pa.Tabl
 
 def _runs(benchmark: str, fragments: pd.DataFrame) -> pa.Table:
     """Rows of the runs table."""
-    columns = fragments.rename(columns={"n_read": "n_items"}).assign(benchmark=benchmark)[RUNS.names]
+    columns = fragments.rename(columns={"n_read": "n_items", "n_values": "n_scored"}).assign(
+        benchmark=benchmark
+    )[RUNS.names]
     return store.sort_rows(pa.Table.from_pandas(columns, schema=RUNS, preserve_index=False))

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from routerset.etl.config import Config
 from routerset.etl.sources.base import DumpUnreadable
-from routerset.etl.sources.files import glob_matches, is_remote, split_glob
+from routerset.etl.sources.files import glob_matches, is_remote, split_glob, without_compression
 from routerset.etl.sources.remote import RemoteFile, fetch, is_copy, list_remote, without_revision
 from routerset.release.publish.client import quiet
 
 TRANSFERS = 8
 """Files at the same time."""
-_SUFFIXES = (".csv", ".csv.gz", ".json", ".jsonl", ".parquet", ".pkl", ".zip")
+_SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".pkl", ".zip")
 _SUBSET = "{subset}"
 
 
@@ -92,7 +92,7 @@ def _plan(url: str, cache: Path) -> _Plan:
     base = folder / without_revision(root).split("://", 1)[1].strip("/")
     wanted = {}
     for remote in list_remote(root):
-        if remote.file.lower().endswith(_SUFFIXES) and (
+        if without_compression(remote.file).lower().endswith(_SUFFIXES) and (
             pattern is None or glob_matches(remote.file, pattern)
         ):
             alone = without_revision(remote.url).endswith(f"://{base.relative_to(folder).as_posix()}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -69,6 +69,14 @@ def models_table(
             }
         )
     return pa.Table.from_pylist(rows, schema=MODELS), warnings
+
+
+def alike_but_for_case(models: Iterable[str]) -> list[list[str]]:
+    """Ids that differ in case alone, those of each model together."""
+    spelled: dict[str, list[str]] = {}
+    for model in sorted(models):
+        spelled.setdefault(model.casefold(), []).append(model)
+    return [names for names in spelled.values() if len(names) > 1]
 
 
 def _read(spec: ModelsSpec) -> list[dict[str, str]]:

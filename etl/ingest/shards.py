@@ -9,6 +9,7 @@ name is the batch's fingerprint, so that unchanged dumps are never parsed twice.
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from routerset.etl.sources.base import DOCS, Block, Columns, Dump, DumpUnreadable, Reading, SourceSpec
-from routerset.etl.sources.quarantine import BadRow, quarantine, quarantine_columns
+from routerset.etl.sources.base import DOCS, Block, Columns, Dump, DumpUnreadable, Found, Reading, SourceSpec
+from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quarantine_columns
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING
@@ -36,6 +37,7 @@ RUNS_FILE = ".runs.parquet"
 BAD_ROWS = "quarantine.parquet"
 DOCSETS = "docsets"
 SHARDS = "shards"
+SHOWN = 5
 _STRING = pa.string()
 
 RUN_FRAGMENTS = pa.schema(
@@ -90,25 +92,57 @@ class Shard:
     source: str
 
 
-def plan_batches(specs: Sequence[SourceSpec], code: str) -> list[Batch]:
-    """Batches of all dumps of all sources: files of one group together, up to 32 MiB or 512 files each.
+@dataclass(frozen=True)
+class PassedOver:
+    """Files below a source's path that nothing reads: their number, and the name of one."""
 
-    code: fingerprint of the reading code. Raises DumpUnreadable where a source holds no dump at all.
+    source: str
+    n: int
+    such_as: str
+
+
+def plan_batches(
+    specs: Sequence[SourceSpec], code: str, read_elsewhere: Iterable[str] = ()
+) -> tuple[list[Batch], list[PassedOver]]:
+    """Batches of all dumps of all sources, and what lies beside them: files of one group together, up to
+    32 MiB or 512 files each.
+
+    code: fingerprint of the reading code. read_elsewhere: paths that are not passed over, though no source
+    reads them. Raises DumpUnreadable where a source holds no dump at all.
     """
-    batches = []
+    batches, others = [], []
+    known = {*map(os.path.normpath, read_elsewhere)}
     for order, spec in enumerate(specs):
         source = SOURCES[spec.format]
-        dumps = list(source.discover(spec))
-        if not dumps:
-            raise DumpUnreadable(
-                f"{spec.path}: found no {spec.format} dump, expected some; check [[source]] {order + 1}"
-            )
+        found = source.discover(spec)
+        if not found.dumps:
+            raise DumpUnreadable(_nothing_found(spec, found, order))
+        others.append(found.others)
+        if len(specs) > 1:
+            known |= {os.path.normpath(dump.path) for dump in found.dumps}
+        known |= {os.path.normpath(dump.results.path) for dump in found.dumps if dump.results is not None}
         settings = json.dumps(spec.settings(), sort_keys=True, default=dict)
-        for chunk in _chunks(dumps):
+        for chunk in _chunks(found):
             files = [(d.file, d.signature, *source.companions(d, spec)) for d in chunk]
             mark = blake2b(json.dumps([code, settings, files]).encode(), digest_size=16).hexdigest()
             batches.append(Batch(order, spec, tuple(chunk), mark))
-    return batches
+    passed_over = []
+    for spec, listed in zip(specs, others, strict=True):
+        left = [each.file for each in listed if os.path.normpath(each.path) not in known]
+        if left:
+            such_as = min(left, key=lambda file: ("/." in f"/{file}", file))
+            passed_over.append(PassedOver(spec.format, len(left), printable(such_as) or ""))
+    return batches, passed_over
+
+
+def _nothing_found(spec: SourceSpec, found: Found, order: int) -> str:
+    """That a source holds no dump, what it looked for, and what is there."""
+    there = [each.file for each in found.others]
+    names = ", ".join(there[:SHOWN]) + (f" and {len(there) - SHOWN} more" if len(there) > SHOWN else "")
+    return (
+        f"{spec.path}: found no {spec.format} dump, expected {SOURCES[spec.format].looks_for}; "
+        f"found {printable(names) or 'no file'}; check [[source]] {order + 1}"
+    )
 
 
 def _chunks(dumps: Iterable[Dump]) -> Iterator[list[Dump]]:

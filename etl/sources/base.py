@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ SCORE = "score"
 """The measure that says how good an answer is."""
 PATH = MappingProxyType({"path": True})
 """Metadata of a field of `Options` that holds a path."""
+
+
+_NO_KEYS = ("options", "merge_revisions")
 
 
 class DumpUnreadable(OSError):
@@ -70,6 +73,7 @@ class SourceSpec:
     document. models: renames of models. metric: read this instead of what the registry names.
     key_space: sources with the same key space share document keys (default: format and
     benchmark; for `lm_eval` format and task). options: the format's own keys.
+    merge_revisions: as `[dataset]` says it, whether revisions of a model are one model.
     """
 
     format: str
@@ -82,6 +86,7 @@ class SourceSpec:
     metric: str | None = None
     key_space: str | None = None
     options: Options = Options()
+    merge_revisions: bool = False
 
     def options_as(self, kind: type[OptionsT]) -> OptionsT:
         """The format's own keys, those of `kind`; its defaults where nothing was said."""
@@ -105,13 +110,26 @@ class SourceSpec:
         return {name: path for name, path in paths.items() if path is not None}
 
 
+class Listed(NamedTuple):
+    """A file as a folder lists it.
+
+    file: its name below the source's root. path: what to open. size: bytes.
+    signature: changes whenever the file does (size and time, or an ETag).
+    """
+
+    file: str
+    path: str
+    size: int
+    signature: str
+
+
 @dataclass(frozen=True)
 class Dump:
     """One file of a dump.
 
-    path: what to open. file: its name below the source's root, as recorded in tables.
-    group: dumps of one group are read together (a model's folder). size: bytes.
-    signature: changes whenever the file does (size and time, or an ETag).
+    path, size, signature: as listed. file: its name below the source's root, as recorded in tables.
+    group: dumps of one group are read together (a model's folder). results: the file beside it that tells
+    what run it is of.
     """
 
     source: str
@@ -120,11 +138,32 @@ class Dump:
     group: str
     size: int
     signature: str
+    results: Listed | None = None
 
     @property
     def name(self) -> str:
         """Name of the file without its folders."""
         return self.file.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies below a source's path.
+
+    dumps: sorted by file. others: files that are no dumps of the format. outside: files in the same folders
+    that the path does not name.
+    """
+
+    dumps: tuple[Dump, ...]
+    others: tuple[Listed, ...] = ()
+    outside: tuple[Listed, ...] = ()
+
+    def __iter__(self) -> Iterator[Dump]:
+        return iter(self.dumps)
+
+    def used(self, files: Collection[str]) -> Found:
+        """The same without some of the others, by their paths, which are read in another role."""
+        return replace(self, others=tuple(other for other in self.others if other.path not in files))
 
 
 @dataclass(frozen=True)
@@ -225,21 +264,23 @@ class Reading:
 class Source:
     """A dump format.
 
-    discover: lists the dumps below `spec.path`, sorted by file; opens none of them.
+    discover: lists the dumps below `spec.path`, and what else lies there; opens nothing.
     read: reads one dump as a stream of readings, so that a large file never lies in memory whole.
+    looks_for: names of files that are dumps of this format, in words.
     companions: signatures of other files that the reading of this dump depends on (texts of its items).
     options: what the format's own keys are. unused: keys of every source that mean nothing to this one.
     Raises DumpUnreadable where nothing of the file can be read.
     """
 
     name: str
-    discover: Callable[[SourceSpec], Iterator[Dump]]
+    discover: Callable[[SourceSpec], Found]
     read: Callable[[Dump, SourceSpec], Iterator[Reading]]
+    looks_for: str
     companions: Callable[[Dump, SourceSpec], tuple[str, ...]] = lambda dump, spec: ()
     options: type[Options] = Options
     unused: tuple[str, ...] = ()
 
     def keys(self) -> tuple[str, ...]:
         """Keys that a `[[source]]` of this format may have."""
-        common = (f.name for f in fields(SourceSpec) if f.name not in ("options", *self.unused))
+        common = (f.name for f in fields(SourceSpec) if f.name not in (*_NO_KEYS, *self.unused))
         return (*common, *(f.name for f in fields(self.options)))

@@ -28,25 +28,25 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from routerset.etl.sources import files
-from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Reading, Runs, Source, SourceSpec
+from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Reading, Runs, Source, SourceSpec
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
-from routerset.etl.sources.names import resolve_key_space
+from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.answer_filters import find_score
 from routerset.etl.sources.parse.details_text import identify_documents, read_texts
 from routerset.etl.sources.parse.jsonlines import as_text
 from routerset.etl.sources.parse.questions import literal_of
+from routerset.etl.sources.parse.results_json import with_results
 from routerset.etl.sources.parse.scores import score_of, without_numpy
-from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
+from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
 from routerset.etl.sources.quarantine import quarantine
 from routerset.schemas.tables import Reason
 
 MAX_ROWS = 1 << 20  # the largest task has 14,042
 MAX_BYTES = 1 << 28  # of the columns read, in memory; 12,032 prompts of five shots take less than 100 MB
 _BATCH = 1 << 12
-_TIME = r"\d{4}-\d\d-\d\d[T_ ].*"
-_TIME_FOLDER = re.compile(_TIME)
-_NAME = re.compile(rf"details_(?P<task>.+?)(?:_(?P<time>{_TIME}))?\.parquet", re.IGNORECASE)
-_MODEL_FOLDER = "details_"
+_TIME_FOLDER = re.compile(TIME)
+_NAME = re.compile(rf"details_(?P<task>.+?)(?:_(?P<time>{TIME}))?\.parquet", re.IGNORECASE)
+_MODEL_FOLDER = re.compile(r"details_(?P<model>.+?)(?:_(?:private|public))?")
 _DOCUMENT = ("doc", "__doc__")
 _METRICS = ("metrics", "metric", "__metric__")
 _RESPONSES = ("model_response", "__model_response__")
@@ -69,11 +69,21 @@ Place: TypeAlias = tuple[str, ...]
 """A column: its name, or those of a struct and of a field in it."""
 
 
-def discover(spec: SourceSpec) -> Iterator[Dump]:
+def discover(spec: SourceSpec) -> Found:
     """Details files below `spec.path`, grouped by the folder that names the model."""
-    for dump in files.discover(spec, (".parquet",), lambda folder: "/".join(_folders(folder))):
-        if _NAME.fullmatch(unquote(dump.name)):
-            yield dump
+    found = files.discover(spec, _named, lambda folder: "/".join(_folders(folder)))
+    return with_results(found, _time)
+
+
+def _named(name: str) -> re.Match[str] | None:
+    return _NAME.fullmatch(unquote(name))
+
+
+def _time(dump: Dump) -> str | None:
+    """The time of a run, as the name of its file or of a folder spells it."""
+    named = _named(dump.name)
+    folders = PurePosixPath(dump.file).parts
+    return (named and named["time"]) or next(filter(_TIME_FOLDER.fullmatch, folders), None)
 
 
 def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
@@ -81,11 +91,10 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
     Raises DumpUnreadable where the file is no Parquet, or holds no row, too many, or no question.
     """
-    named = _NAME.fullmatch(unquote(dump.name))
+    named = _named(dump.name)
     if named is None:
-        raise DumpUnreadable("expected a name like details_<task>_<time>.parquet")
-    time = named["time"] or next(filter(_TIME_FOLDER.fullmatch, PurePosixPath(dump.file).parts), None)
-    run = identify(dump, spec, named["task"], _model(dump), time)
+        raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
+    run = identify(dump, spec, named["task"], _model(dump), _time(dump))
     with _opened(dump) as file:
         reading = _reading(file, run) if isinstance(run, TaskFile) else refuse(dump, run, _rows(file))
     yield reading
@@ -110,7 +119,7 @@ def _rows(file: pq.ParquetFile) -> np.ndarray:
     return np.arange(file.metadata.num_rows)
 
 
-SOURCE = Source("details", discover, read)
+SOURCE = Source("details", discover, read, "details_<task>_<time>.parquet", companions=companions)
 
 
 def _folders(folder: PurePosixPath) -> list[str]:
@@ -123,8 +132,8 @@ def _model(dump: Dump) -> str:
     for path in (dump.file, dump.path):
         folders = _folders(PurePosixPath(path).parent)
         for folder in reversed(folders):
-            if folder.startswith(_MODEL_FOLDER):
-                return folder.removeprefix(_MODEL_FOLDER)
+            if (named := _MODEL_FOLDER.fullmatch(folder)) is not None:
+                return named["model"]
         below = folders[folders.index("details") + 1 :] if "details" in folders else folders
         if below:
             return below[-1] if "__" in below[-1] else "/".join(below[-2:])
@@ -256,7 +265,7 @@ def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
     blocks, quarantined = blocks_of(run.dump, columns, runs, cells.take(usable[None, :]))
     bad = [run.bad(row, reason, detail) for row, (reason, detail) in documents.bad.items()]
     tables = pa.concat_tables([*quarantined, quarantine(run.dump, bad)])
-    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(table)})
+    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(table)}, run.notes)
 
 
 def _cells(column: pa.ChunkedArray) -> Cells:

@@ -1,17 +1,29 @@
-"""Files of a dump: list them without opening any, open one, hash it; local paths and fsspec URLs alike."""
+"""Files of a dump: list them without opening any, open one, inflate it; local paths and fsspec URLs alike."""
 
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
+import pyarrow as pa
+
+from routerset.etl.sources.base import Dump, DumpUnreadable, Found, Listed, SourceSpec
 from routerset.etl.sources.remote import list_remote
 
+COMPRESSED = (".gz", ".zst")
+"""Endings that any name of JSON lines or JSON may have in addition."""
+MAX_INFLATED = 1 << 28  # bytes that any file may inflate to
+MAX_RATIO = 200  # inflated to compressed, for larger ones; logs have 5 to 30
 _MAGIC = frozenset("*?[")
+_PASSED_OVER = frozenset({".git", ".cache", ".ipynb_checkpoints"})  # folders of programs: copies and notes
+_OURS = frozenset({"manifest.json", "staging"})  # what a folder that a build was written to holds
+_LOCK = ".lock"  # of a build, whose folder may be new, and lie below the dumps
+_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def is_remote(path: str) -> bool:
@@ -19,68 +31,108 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def discover(
-    spec: SourceSpec, suffixes: tuple[str, ...], group: Callable[[PurePosixPath], str] | None = None
-) -> Iterator[Dump]:
-    """Dumps below `spec.path` (a file, a folder or a glob with `*` and `**`) whose names end with `suffixes`.
+def without_compression(name: str) -> str:
+    """A file's name without an ending of `COMPRESSED`."""
+    return name[: name.rindex(".")] if name.lower().endswith(COMPRESSED) else name
 
-    group: names the group of the files of a folder from its relative path; without it, each file is a group
-    of its own. Sorted by relative path; hidden files are left out; a name that is no UTF-8 is recorded with
-    its bytes escaped. Raises DumpUnreadable where the path does not exist, and OSError where a folder cannot
-    be listed.
+
+def discover(
+    spec: SourceSpec, claims: Callable[[str], object], group: Callable[[PurePosixPath], str] | None = None
+) -> Found:
+    """What lies below `spec.path` (a file, a folder or a glob with `*` and `**`).
+
+    claims: whether a file is a dump, by its name. group: names the group of the files of a folder from its
+    relative path; without it, each file is a group of its own. Files whose name starts with a dot are no
+    dumps, and what lies in folders of programs (`.git`) neither; a name that is no UTF-8 is recorded with its
+    bytes escaped. Raises DumpUnreadable where the path does not exist, and OSError where a folder cannot be
+    listed.
     """
     groups: dict[str, str] = {}
-    for file, path, size, signature in sorted(_listing(spec.path)):
-        if file.lower().endswith(suffixes) and "/." not in f"/{file}":
-            # a name that is no UTF-8 holds surrogates, which no table can
-            name = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            folder = file.rpartition("/")[0]
-            if group and folder not in groups:
-                groups[folder] = group(PurePosixPath(folder))
-            yield Dump(spec.format, path, name, groups.get(folder, file), size, signature)
+    dumps, others = [], []
+    inside, outside = _listing(spec.path)
+    for listed in sorted(inside):
+        folder, _, last = listed.file.rpartition("/")
+        if last.startswith(".") or not listed.signature or not claims(last):
+            others.append(listed)
+            continue
+        # a name that is no UTF-8 holds surrogates, which no table can
+        name = listed.file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if group and folder not in groups:
+            groups[folder] = group(PurePosixPath(folder))
+        of = groups.get(folder, listed.file)
+        dumps.append(Dump(spec.format, listed.path, name, of, listed.size, listed.signature))
+    return Found(tuple(dumps), tuple(others), tuple(sorted(outside)))
 
 
-def _listing(path: str) -> Iterator[tuple[str, str, int, str]]:
+def _listing(path: str) -> tuple[list[Listed], list[Listed]]:
+    """Files that a path names, and other ones around them. Those that are passed over have no signature."""
     root, pattern = split_glob(path)
     if is_remote(path):
-        for remote in list_remote(root):
-            if pattern is None or glob_matches(remote.file, pattern):
-                yield remote.file, remote.url, remote.size, remote.signature
-        return
+        found = [Listed(each.file, each.url, each.size, each.signature) for each in list_remote(root)]
+        return _matching(found, pattern)
     base = Path(root)
     if base.is_file():
-        found = [(base.name, base.stat())]
-        base = base.parent
-    elif base.is_dir():
-        found = list(_walk(base))
-    else:
+        inside = [_listed(base.parent, base.name, base.stat())]
+        return inside, [each for each in _json_in(base.parent, "") if each.path != inside[0].path]
+    if not base.is_dir():
         raise DumpUnreadable(
             f"{path}: found nothing, expected a file, a folder or a glob; check [[source]] path"
         )
-    for relative, stat in found:
-        if pattern is None or glob_matches(relative, pattern):
-            yield relative, f"{base}/{relative}", stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}"
+    inside, outside = _matching([_listed(base, *each) for each in _walk(base)], pattern)
+    return inside, outside + list(_json_in(base.absolute().parent, "../"))
+
+
+def _matching(found: list[Listed], pattern: str | None) -> tuple[list[Listed], list[Listed]]:
+    if pattern is None:
+        return found, []
+    matches = [glob_matches(each.file, pattern) for each in found]
+    inside = [each for each, good in zip(found, matches, strict=True) if good]
+    return inside, [each for each, good in zip(found, matches, strict=True) if not good]
+
+
+def _listed(base: Path, file: str, stat: os.stat_result | None) -> Listed:
+    if stat is None:
+        return Listed(file, f"{base}/{file}", 0, "")
+    return Listed(file, f"{base}/{file}", stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}")
+
+
+def _json_in(folder: Path, inside: str) -> Iterator[Listed]:
+    """JSON files of one folder, where it can be listed: a results file may lie above the dumps."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if without_compression(entry.name).lower().endswith(".json") and entry.is_file():
+                    yield _listed(folder, entry.name, entry.stat())._replace(file=f"{inside}{entry.name}")
+    except PermissionError:
+        return
 
 
 def _walk(
     folder: Path, inside: str = "", above: frozenset[tuple[int, int]] = frozenset()
-) -> Iterator[tuple[str, os.stat_result]]:
+) -> Iterator[tuple[str, os.stat_result | None]]:
     """Files below a folder, each with its path from `inside`. Links are followed, but not in circles.
 
     A link to nothing is a file: it cannot be read, and its dump says so, which `Path.rglob` would leave out,
-    and with it what it may not list.
+    and with it what it may not list. Files in a folder of a program have no stat, those of a build are ours.
     """
     stat = folder.stat()
     here = (stat.st_dev, stat.st_ino)
     if here in above:
         return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            relative = f"{inside}{entry.name}"
-            if entry.is_dir():
-                yield from _walk(Path(entry.path), f"{relative}/", above | {here})
-            elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
-                yield relative, entry.stat(follow_symlinks=entry.is_file())
+    with os.scandir(folder) as listed:
+        entries = list(listed)
+    if {entry.name for entry in entries if entry.name in _OURS} == _OURS:
+        return
+    skipped = folder.name in _PASSED_OVER and bool(above)
+    for entry in entries:
+        relative = f"{inside}{entry.name}"
+        if entry.is_dir():
+            for file, of in _walk(Path(entry.path), f"{relative}/", above | {here}):
+                yield file, None if skipped else of
+        elif entry.name == _LOCK:
+            continue
+        elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
+            yield relative, None if skipped else entry.stat(follow_symlinks=entry.is_file())
 
 
 def split_glob(path: str) -> tuple[str, str | None]:
@@ -110,9 +162,72 @@ def glob_matches(relative: str, pattern: str) -> bool:
 
 
 def open_binary(path: str) -> BinaryIO:
-    """Open a local path or an fsspec URL for reading bytes."""
-    if not is_remote(path):
-        return Path(path).open("rb")
-    import fsspec
+    """Open a local path or an fsspec URL for reading bytes.
 
-    return cast(BinaryIO, fsspec.open(path, "rb").open())
+    Raises DumpUnreadable where Git LFS left a pointer in place of the file.
+    """
+    if is_remote(path):
+        import fsspec
+
+        stream = cast(BinaryIO, fsspec.open(path, "rb").open())
+    else:
+        stream = Path(path).open("rb")  # noqa: SIM115
+    try:
+        refuse_pointer(stream.read(len(_POINTER)))
+        stream.seek(0)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def refuse_pointer(start: bytes) -> None:
+    """Raise DumpUnreadable where a file starts as what Git LFS leaves in place of one."""
+    if start.startswith(_POINTER):
+        raise DumpUnreadable(
+            "found a Git LFS pointer, expected the file that it points to: run `git lfs pull` where it lies"
+        )
+
+
+def open_inflated(path: str) -> io.BufferedReader:
+    """Open a file that may be compressed (gzip or Zstandard, told by its first bytes) for reading bytes.
+
+    Reading raises OSError where the stream is damaged, or inflates to far more than any dump does.
+    """
+    stream = open_binary(path)
+    start = stream.read(4)
+    stream.seek(0)
+    codec = next((name for magic, name in _CODECS.items() if start.startswith(magic)), None)
+    if codec is not None:
+        return io.BufferedReader(_Inflated(stream, codec), 1 << 18)
+    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stream))
+
+
+class _Inflated(io.RawIOBase):
+    """Bytes of a compressed stream, up to a limit."""
+
+    def __init__(self, stream: BinaryIO, codec: str) -> None:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        self._stream = stream
+        self._inner = pa.CompressedInputStream(pa.PythonFile(stream, "r"), codec)
+        self._left = max(MAX_INFLATED, MAX_RATIO * size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        try:
+            data = self._inner.read(len(view))
+        except pa.ArrowException as error:
+            raise OSError(str(error)) from error
+        self._left -= len(data)
+        if self._left < 0:
+            raise OSError(f"found more than {MAX_RATIO} times the bytes of the file when inflated")
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

@@ -1,6 +1,8 @@
 """lm-evaluation-harness sample logs (`--log_samples`), those of the Open LLM Leaderboard v2 included.
 
-`ORG__MODEL/samples_<task>_<time>.jsonl` (or `.json`): JSON lines, one per document and answer filter.
+`ORG__MODEL/samples_<task>_<time>.jsonl` (or `.json`): JSON lines, one per document and answer filter;
+before harness 0.4.3, `<model_args>_<task>.jsonl`: one list, its filters one after the other. Of the model,
+the results file beside a log tells more than names do.
 Lines that hold what every current log holds are decoded a chunk at a time, without their text; others,
 one at a time. Documents are keyed by `doc_id`, which means something within its task only: tasks share
 keys where the config gives them one `key_space`, and are matched by content elsewhere.
@@ -9,7 +11,7 @@ keys where the config gives them one `key_space`, and are matched by content els
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -24,6 +26,7 @@ from routerset.etl.sources.base import (
     Columns,
     Dump,
     DumpUnreadable,
+    Found,
     Options,
     Reading,
     Runs,
@@ -31,15 +34,28 @@ from routerset.etl.sources.base import (
     SourceSpec,
 )
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
+from routerset.etl.sources.names import TIME
 from routerset.etl.sources.parse.answer_filters import NO_FILTER, choose_rows
 from routerset.etl.sources.parse.jsonlines import as_text, decode_line, numbered_chunks
 from routerset.etl.sources.parse.lm_eval_lines import ROWS, parse_lines
 from routerset.etl.sources.parse.questions import FIRST_REQUEST, choices_of, prompt_of, question_of
-from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
+from routerset.etl.sources.parse.results_json import (
+    facts_of_arguments,
+    model_of,
+    parse_arguments,
+    read_facts,
+    with_results,
+)
+from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
 from routerset.etl.sources.quarantine import BadRow, quarantine
+from routerset.schemas import ids
 from routerset.schemas.tables import QUARANTINE, Reason
+from routerset.schemas.tasks import TASKS
 
-_NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\d[T_ ].*))?\.jsonl?", re.IGNORECASE)
+_NAME = re.compile(rf"samples_(?P<task>.+?)(?:_(?P<time>{TIME}))?\.jsonl?", re.IGNORECASE)
+_OLD_NAME = re.compile(
+    r"(?P<rest>(?:.*,)?(?:peft|delta|pretrained|model|path|engine)(?:__|=).+)\.jsonl?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -49,11 +65,17 @@ class LmEvalOptions(Options):
     filter: str | None = None
 
 
-def discover(spec: SourceSpec) -> Iterator[Dump]:
+def discover(spec: SourceSpec) -> Found:
     """Sample logs below `spec.path`, grouped by the folder that names the model."""
-    for dump in files.discover(spec, (".jsonl", ".json"), PurePosixPath.as_posix):
-        if _NAME.fullmatch(dump.name):
-            yield dump
+    found = files.discover(spec, _named, PurePosixPath.as_posix)
+    return with_results(found, lambda dump: _named(dump.name)["time"])  # type: ignore[index]
+
+
+def _named(name: str) -> Mapping[str, str | None] | None:
+    """What a log's name tells: its task and time, or what stands before both in the names of old logs."""
+    name = files.without_compression(name)
+    match = _NAME.fullmatch(name) or _OLD_NAME.fullmatch(name)
+    return match and {"task": None, "time": None, "rest": None, **match.groupdict()}
 
 
 def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
@@ -61,12 +83,14 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
     Raises DumpUnreadable where the file cannot be read or holds no line.
     """
-    name = PurePosixPath(dump.file)
-    named = _NAME.fullmatch(name.name)
+    named = _named(dump.name)
     if named is None:
-        raise DumpUnreadable("expected a name like samples_<task>_<time>.jsonl")
-    folder = name.parent.name or PurePosixPath(dump.path).parent.name
-    run = identify(dump, spec, named["task"], folder, named["time"])
+        raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
+    if named["task"] is None:
+        run = _old_log(dump, spec, str(named["rest"]))
+    else:
+        folder = PurePosixPath(dump.file).parent.name or PurePosixPath(dump.path).parent.name
+        run = identify(dump, spec, named["task"], folder, named["time"])
     if isinstance(run, BadRow):
         yield refuse(dump, run, _line_numbers(dump))
         return
@@ -78,10 +102,33 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     rows = pa.concat_tables(tables).combine_chunks().to_batches()
     blocks, quarantined = _blocks(rows[0], n_read, run) if rows else ([], [])
     tables = [QUARANTINE.empty_table(), *bad, *quarantined]
-    yield Reading(tuple(blocks), pa.concat_tables(tables), {run.benchmark: n_read})
+    yield Reading(tuple(blocks), pa.concat_tables(tables), {run.benchmark: n_read}, run.notes)
 
 
-SOURCE = Source("lm_eval", discover, read, options=LmEvalOptions)
+def _old_log(dump: Dump, spec: SourceSpec, stem: str) -> TaskFile | BadRow:
+    """What `<model_args>_<task>` stands for, the names of logs before harness 0.4.3.
+
+    The task is the longest that is known. A results file of the same arguments spells the model better; one
+    of other arguments is of a later run, which wrote over that of this one.
+    """
+    ends = (stem[at + 1 :] for at, letter in enumerate(stem) if letter == "_")
+    task = next((end for end in ends if end in spec.tasks or end in TASKS), None)
+    facts = read_facts(dump)
+    arguments = parse_arguments(stem if task is None else stem[: -len(task) - 1])
+    model = model_of(arguments) or ""
+    if facts.model is None or ids.model_id(facts.model) != ids.model_id(model):
+        facts = facts_of_arguments(arguments)
+    return identify(dump, spec, task or stem, model, None, facts)
+
+
+SOURCE = Source(
+    "lm_eval",
+    discover,
+    read,
+    "samples_<task>_<time>.jsonl or .json, <model_args>_<task>.jsonl, any of them with .gz or .zst",
+    companions=companions,
+    options=LmEvalOptions,
+)
 
 
 def _line_numbers(dump: Dump) -> np.ndarray:

@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -19,10 +19,11 @@ import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
 from routerset.etl.sources import files
-from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Reading, Runs, Source, SourceSpec
+from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Reading, Runs, Source, SourceSpec
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
-from routerset.etl.sources.names import resolve_key_space
+from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.jsonlines import as_text, decode_line, key_of, kind_of
+from routerset.etl.sources.parse.results_json import RunFacts
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
 from routerset.etl.sources.quarantine import EXCERPT, BadRow, quarantine
 from routerset.schemas import ids
@@ -33,13 +34,12 @@ METRIC = "acc"
 PARSE_FAILED = "parse_failed"
 MAX_BYTES = 256 << 20  # of the inflated list; 12,032 rows take about 20 MB
 MAX_RATIO = 200  # inflated to compressed; real files have 4 to 6
-NAME = re.compile(
-    r"model_outputs_(?P<model>.+)_(?P<shots>\d{1,4})[-_ ]?shots?(?:[-_](?P<time>\d{4}-?\d\d-?\d\d.*?))?"
-    r"(?:\.jsonl?(?:\.(?:zip|gz|zst))?|\.zip)",
+_NAME = re.compile(
+    rf"model_outputs_(?P<model>.+?)[_-](?P<shots>\d{{1,4}}|zero|one|few)[-_ ]?shots?"
+    rf"(?:[-_](?P<time>{TIME}|\d{{4}}-?\d\d-?\d\d.*?))?(?:\.jsonl?|(?:\.jsonl?)?\.zip)",
     re.IGNORECASE,
 )
-"""Names of result files: zipped, compressed or plain."""
-_ZIP = b"PK\x03\x04"
+_SHOTS = {"zero": 0, "one": 1}
 _PIECE = 1 << 20
 _SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -58,11 +58,13 @@ _LIST = msgspec.json.Decoder(list[_Row | str | int | float | bool | list[msgspec
 _OBJECT: msgspec.json.Decoder[object] = msgspec.json.Decoder(dict[str, object])
 
 
-def discover(spec: SourceSpec) -> Iterator[Dump]:
+def discover(spec: SourceSpec) -> Found:
     """Result files below `spec.path`; each is one model and a group of its own."""
-    for dump in files.discover(spec, (".zip",)):
-        if NAME.fullmatch(dump.name):
-            yield dump
+    return files.discover(spec, _named)
+
+
+def _named(name: str) -> re.Match[str] | None:
+    return _NAME.fullmatch(files.without_compression(name))
 
 
 def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
@@ -70,45 +72,41 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
     Raises DumpUnreadable where the archive is broken, encrypted or too large, or holds no JSON list.
     """
-    named = NAME.fullmatch(dump.name)
+    named = _named(dump.name)
     if named is None:
-        raise DumpUnreadable("expected a name like model_outputs_<MODEL>_<k>shots.zip")
-    run = identify(dump, spec, TASK, named["model"], named["time"])
-    elements, cut = _elements(_content(dump))
+        raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
+    run = identify(dump, spec, TASK, named["model"], named["time"], _facts(named["shots"]))
+    elements, cut = _elements(_inflate(dump))
     if not elements and cut is None:
         raise DumpUnreadable("expected rows, found an empty list")
     if isinstance(run, BadRow):
         yield refuse(dump, run, np.arange(len(elements) + (cut is not None)))
         return
-    settings = replace(run.settings, few_shot=int(named["shots"]))
-    yield _reading(elements, cut, replace(run, settings=settings))
+    yield _reading(elements, cut, run)
 
 
-SOURCE = Source("mmlu_pro", discover, read, unused=("metric",))
+def _facts(shots: str | None) -> RunFacts:
+    """What the name of a file tells of its run."""
+    few = None if shots is None else _SHOTS.get(shots.lower(), int(shots) if shots.isdecimal() else None)
+    return RunFacts(few_shot={} if few is None else {TASK: few})
+
+
+SOURCE = Source(
+    "mmlu_pro",
+    discover,
+    read,
+    "model_outputs_<MODEL>_<k>shots.zip or .json (also with .gz or .zst)",
+    unused=("metric",),
+)
 
 
 # --- bytes to rows ---------------------------------------------------------------------------------
 
 
-def _content(dump: Dump) -> bytes:
-    """The JSON of a file, which may be an archive."""
-    try:
-        with files.open_binary(dump.path) as stream:
-            start = stream.read(len(_ZIP))
-            if start != _ZIP and not dump.name.lower().endswith(".zip"):
-                data = start + stream.read(MAX_BYTES)
-                if len(data) > MAX_BYTES:
-                    raise DumpUnreadable(f"found more than {MAX_BYTES} bytes")
-                return data
-    except DumpUnreadable:
-        raise
-    except OSError as error:
-        raise DumpUnreadable(f"expected a JSON list: {error}") from error
-    return _inflate(dump)
-
-
 def _inflate(dump: Dump) -> bytes:
-    """The one JSON member of an archive. Its name is never used as a path."""
+    """The one JSON member of an archive, whose name is never used as a path; or the file, if it is none."""
+    if not dump.name.lower().endswith(".zip"):
+        return _inflate_plain(dump)
     try:
         with files.open_binary(dump.path) as stream, zipfile.ZipFile(stream) as archive:
             members = [m for m in archive.infolist() if m.filename.lower().endswith(".json")]
@@ -129,6 +127,19 @@ def _inflate(dump: Dump) -> bytes:
         raise
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise DumpUnreadable(f"expected a zip archive with one JSON file: {error}") from error
+
+
+def _inflate_plain(dump: Dump) -> bytes:
+    try:
+        with files.open_inflated(dump.path) as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except DumpUnreadable:
+        raise
+    except OSError as error:
+        raise DumpUnreadable(f"expected a JSON list: {error}") from error
+    if len(data) > MAX_BYTES:
+        raise DumpUnreadable(f"found a list of more than {MAX_BYTES} bytes")
+    return data
 
 
 def _elements(data: bytes) -> tuple[Sequence[object], BadRow | None]:
@@ -203,8 +214,9 @@ def _reading(elements: Sequence[object], cut: BadRow | None, run: TaskFile) -> R
         prints=pa.array([_print(each.content) for each in good], pa.string()),
         docs=lambda: _docs([each.content for each in good], keys),
     )
-    rows = np.array([[each.row for each in good]], np.int64)
-    runs = Runs((run.model,), (run.timestamp,), rows, run.settings)
+    runs = Runs(
+        (run.model,), (run.timestamp,), np.array([[each.row for each in good]], np.int64), run.settings
+    )
     blocks, quarantined = blocks_of(run.dump, columns, runs, Cells.of([[each.score for each in good]]))
     failed = sum(each.content.pred is None for each in good)
     return Reading(

@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from routerset.etl.sources.base import SourceSpec
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tasks import find_task, metrics_of
 
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T_ ](\d\d)[:-](\d\d)[:-](\d\d)(?:\.(\d{1,6}))?")
+TIME = r"(?:\d{4}-\d\d-\d\d(?:[T_ ]\d\d.*)?|\d{8}[T_]\d{4}.*)"
+"""Pattern of the time that names of files and folders end with."""
+_MOMENT = re.compile(
+    r"(?<!\d)(\d{4})(-?)(\d\d)\2(\d\d)[T_ ]?(\d\d)[:_-]?(\d\d)(?:[:_-]?(\d\d)(?:[.,](\d+))?)?"
+    r"(?: ?([+-])(\d\d)[:-]?(\d\d)(?!\d))?"
+)
+_DATE = re.compile(r"(\d{4})(-?)(\d\d)\2(\d\d)")
+_SECONDS = re.compile(r"(\d{9,10})(?:(\d{3})|\.\d+)?")
 
 
 def iso_timestamp(text: str | None) -> str | None:
-    """`YYYY-MM-DDThh:mm:ss.ffffff` of any spelling that dumps use, newer sorts last; None without one."""
-    match = _TIME.search(text or "")
-    if match is None:
-        return None
-    year, month, day, hour, minute, second, fraction = match.groups()
-    spelled = f"{year}-{month}-{day}T{hour}:{minute}:{second}.{(fraction or '').ljust(6, '0')}"
+    """`YYYY-MM-DDThh:mm:ss.ffffff` in UTC of any spelling that dumps use, newer sorts last; None without one.
+
+    A time without an offset is taken for UTC, a date alone for its start, a number for seconds (or
+    milliseconds) since 1970.
+    """
+    text = (text or "").strip()
     try:
-        return datetime.fromisoformat(spelled).isoformat(timespec="microseconds")
-    except ValueError:
+        moment = _moment(text)
+    except (ValueError, OverflowError):  # the thirteenth month; the year 0
         return None
+    return None if moment is None else moment.isoformat(timespec="microseconds")
+
+
+def _moment(text: str) -> datetime | None:
+    seconds = _SECONDS.fullmatch(text)
+    if seconds is not None:
+        microseconds = int(Decimal(text) * (1_000 if seconds[2] else 1_000_000))
+        return datetime(1970, 1, 1) + timedelta(microseconds=microseconds)
+    date = _DATE.fullmatch(text)
+    if date is not None:
+        return datetime(int(date[1]), int(date[3]), int(date[4]))
+    found = _MOMENT.search(text)
+    if found is None:
+        return None
+    year, _, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups()
+    microsecond = int((fraction or "").ljust(6, "0")[:6])
+    clock = (int(hour), int(minute), int(second or 0), microsecond)
+    local = datetime(int(year), int(month), int(day), *clock)
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    return local + offset if sign == "-" else local - offset
 
 
 def resolve_task(task: str, spec: SourceSpec) -> tuple[str, str] | None:
@@ -41,9 +69,24 @@ def resolve_task(task: str, spec: SourceSpec) -> tuple[str, str] | None:
     return benchmark, subset or next(iter(BENCHMARKS[benchmark].subsets))
 
 
-def resolve_model(name: str, spec: SourceSpec) -> str | None:
-    """Canonical model id of a dump's spelling, after the config's renames; None if unusable."""
-    return ids.model_id(spec.models.get(name, name))
+def resolve_model(name: str, spec: SourceSpec, revision: str | None = None) -> str | None:
+    """Canonical model id of a dump's spelling, after the config's renames; None if unusable.
+
+    revision: of the model, where the dump tells one; it is part of the id unless the config merges revisions.
+    A rename is of the name as the dump spells it, or of the id, with the revision or without.
+    """
+    ident = ids.model_id(name)
+    known = [name, *([ident] if ident else [])]
+    if revision and not spec.merge_revisions and ident:
+        known.insert(0, f"{ident}@{revision.replace('/', '-')}")
+        ident = known[0]
+    renamed = next((spec.models[each] for each in known if each in spec.models), ident)
+    return renamed and ids.model_id(renamed)
+
+
+def no_model(name: str) -> str:
+    """Why a name is none of a model, and what to do."""
+    return f"found model {name!r}, expected ORG__MODEL or ORG/MODEL; name it in [source.models]"
 
 
 def resolve_key_space(spec: SourceSpec, benchmark: str) -> str:

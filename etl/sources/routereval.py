@@ -25,6 +25,8 @@ from routerset.etl.sources.base import (
     Columns,
     Dump,
     DumpUnreadable,
+    Found,
+    Listed,
     Reading,
     Runs,
     Source,
@@ -42,20 +44,36 @@ from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.tables import Reason
 
 SCORES, PROMPTS, VECTORS = "leaderboard_score", "leaderboard_prompt", "leaderboard_embed"
+_RESULT = "_result.pkl"
 
 
-def discover(spec: SourceSpec) -> Iterator[Dump]:
-    """The score pickles; each is a group of its own."""
-    for dump in files.discover(spec, (".pkl",)):
-        if PurePosixPath(dump.path).parent.name == SCORES:
-            yield dump
+def discover(spec: SourceSpec) -> Found:
+    """The score pickles; each is a group of its own. Pickles of prompts and vectors are read with them."""
+    found = files.discover(spec, _claims)
+    scores = tuple(dump for dump in found.dumps if PurePosixPath(dump.path).parent.name == SCORES)
+    beside = {str(_prompt_path(dump)) for dump in scores}
+    rest = [
+        Listed(dump.file, dump.path, dump.size, dump.signature)
+        for dump in found.dumps
+        if PurePosixPath(dump.path).parent.name != SCORES
+    ]
+    rest = [each for each in rest if not _is_vectors(each.path)]
+    return Found(scores, tuple(sorted([*found.others, *rest]))).used(beside)
+
+
+def _claims(name: str) -> bool:
+    return name.lower().endswith(".pkl")
+
+
+def _is_vectors(path: str) -> bool:
+    return path.endswith(_RESULT) and PurePosixPath(path).parent.parent.name == VECTORS
 
 
 def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
     """Signature of the prompt pickle beside a score pickle."""
     path = str(_prompt_path(dump))
     try:
-        return tuple(d.signature for d in files.discover(replace(spec, path=path), (".pkl",)))
+        return tuple(d.signature for d in files.discover(replace(spec, path=path), _claims))
     except DumpUnreadable:
         return ()
 
@@ -74,7 +92,8 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
         BadRow(
             None,
             Reason.INVALID_MODEL,
-            f"model {at} of {len(names)}: expected a name, found {name!r:.80}: it counts as one record",
+            f"model {at} of {len(names)}: expected a name, found {name!r:.80}: it counts as one record; "
+            "name it in [source.models]",
         )
         for at, (name, model) in enumerate(zip(names, models, strict=True))
         if model is None
@@ -190,9 +209,9 @@ def _reading(
 def embedding_files(spec: SourceSpec) -> list[tuple[str, str]]:
     """Ready-made embeddings below `spec.path`: name of the encoder and path, sorted."""
     found = []
-    for dump in files.discover(spec, ("_result.pkl",)):
-        if PurePosixPath(dump.path).parent.parent.name == VECTORS:
-            encoder = PurePosixPath(dump.path).name.removesuffix("_result.pkl")
+    for dump in files.discover(spec, lambda name: name.endswith(_RESULT)):
+        if _is_vectors(dump.path):
+            encoder = dump.name.removesuffix(_RESULT)
             if not file_stem_is_safe(encoder):
                 raise SpecError(f"{dump.file}: {encoder!r} cannot name an encoder: rename the file")
             found.append((encoder, dump.path))
@@ -243,6 +262,7 @@ SOURCE = Source(
     name="routereval",
     discover=discover,
     read=read,
+    looks_for="leaderboard_score/<NAME>.pkl",
     companions=companions,
     unused=("benchmark", "subset", "subsets"),
 )

@@ -13,7 +13,6 @@ are one run given twice.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from routerset.etl.sources.base import (
     Columns,
     Dump,
     DumpUnreadable,
+    Found,
     ItemsUnreadable,
     Reading,
     Runs,
@@ -36,7 +36,6 @@ from routerset.etl.sources.base import (
 )
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_key_space, resolve_model
-from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
 from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells
 from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, only_items, read_layout
@@ -44,7 +43,6 @@ from routerset.etl.sources.quarantine import BadRow, quarantine
 from routerset.schemas.tables import Reason
 
 MAX_TOLD = 20  # columns that the notes of a file name
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Run: TypeAlias = tuple[str, str | None]
 Notes: TypeAlias = Counter[tuple[str, str]]
@@ -64,21 +62,31 @@ class _Part:
         return _Part(self.numbers[places], [self.runs[at] for at in places], self.cells.take(places))
 
 
-def discover(spec: SourceSpec) -> Iterator[Dump]:
-    """Every CSV (also gzipped) and Parquet file; each is a group of its own."""
-    return files.discover(spec, SUFFIXES)
+def discover(spec: SourceSpec) -> Found:
+    """Every CSV (also gzipped) and Parquet file but the items files; each is a group of its own."""
+    found = files.discover(spec, _claims)
+    items = {dump.path for dump in _items_files(spec)}
+    scores = tuple(dump for dump in found.dumps if dump.path not in items)
+    return replace(found, dumps=scores or found.dumps)  # `{subset}` may stand for any name
+
+
+def _claims(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
 
 
 def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
     """Signatures of the items files of this source."""
+    return tuple(f"{each.file} {each.signature}" for each in _items_files(spec))
+
+
+def _items_files(spec: SourceSpec) -> tuple[Dump, ...]:
     items = spec.options_as(WideOptions).items
     if items is None:
         return ()
     try:
-        found = list(files.discover(replace(spec, path=items.replace(SUBSET, "*")), SUFFIXES))
+        return files.discover(replace(spec, path=items.replace(SUBSET, "*")), _claims).dumps
     except DumpUnreadable:
         return ()
-    return tuple(f"{each.file} {each.signature}" for each in found)
 
 
 def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
@@ -203,10 +211,9 @@ def _names(rows: Rows) -> Iterator[tuple[str, str]]:
 
 
 def _run(name: str, time: str, spec: SourceSpec) -> Run | None:
-    """Model id and ISO time (of a day alone, its start); None where the name is unusable."""
+    """Model id and ISO time; None where the name is unusable."""
     model = resolve_model(name, spec)
-    moment = iso_timestamp(f"{time}T00:00:00" if _DATE.fullmatch(time) else time)
-    return None if model is None else (model, moment)
+    return None if model is None else (model, iso_timestamp(time))
 
 
 def _cells(column: pa.Array) -> list[object]:
@@ -229,8 +236,10 @@ def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
     for at, (name, time) in enumerate(_names(rows)):
         run = _run(name, time, spec)
         if run is None:
-            remedy = "" if name.isascii() or name.isprintable() else f" ({ENCODING_REMEDY})"
-            detail = f"expected a model's name, found {name[:80]!a}{remedy}: the row counts as one record"
+            detail = (
+                f"expected a model's name, found {name[:80]!a}: the row counts as one record; "
+                "name it in [source.models]"
+            )
             bad.append(BadRow(int(rows.numbers[at]), Reason.INVALID_MODEL, detail))
         else:
             kept.append(at)
@@ -268,5 +277,11 @@ def _reading(
 
 
 SOURCE = Source(
-    name="wide", discover=discover, read=read, companions=companions, options=WideOptions, unused=("tasks",)
+    name="wide",
+    discover=discover,
+    read=read,
+    looks_for="files that end with .csv, .csv.gz or .parquet",
+    companions=companions,
+    options=WideOptions,
+    unused=("tasks",),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,11 +16,12 @@ import pyarrow.compute as pc
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.assemble import assemble
-from routerset.etl.ingest.models import models_table
+from routerset.etl.ingest.models import alike_but_for_case, models_table
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
     SHARDS,
     Batch,
+    PassedOver,
     Shard,
     plan_batches,
     stage_batch,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 STAGING = "staging"
 PLAN = f"{STAGING}/plan.json"
+_COUNTS = ("kept", "superseded", "other_settings")
 _PLACES = {name: place for place, name in enumerate(BENCHMARKS)}
 
 
@@ -68,7 +71,7 @@ class Merged:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build will read.
+    """What a build will read, and what it will not.
 
     code: fingerprint of the code that assembles it. mark: hash of the settings, and the sizes and times
     of the files.
@@ -78,6 +81,7 @@ class Plan:
     benchmarks: tuple[str, ...]
     code: str
     mark: str
+    passed_over: tuple[PassedOver, ...] = ()
 
     def waiting(self, build: Path) -> list[Batch]:
         """Batches that are not parsed yet."""
@@ -91,10 +95,18 @@ class Plan:
 
 def plan(config: Config) -> Plan:
     """Batches of all dumps, found but not opened. Raises DumpUnreadable where a source holds none."""
-    batches = tuple(plan_batches(config.sources, code_fingerprint(stage_batch.__module__)))
+    elsewhere = [
+        config.file,
+        *(m.path for m in config.models),
+        *(p for s in config.sources for p in s.paths()),
+    ]
+    code = code_fingerprint(stage_batch.__module__)
+    batches, passed_over = plan_batches(config.sources, code, map(os.path.abspath, elsewhere))
     code = code_fingerprint(assemble.__module__)
-    mark = fingerprint([b.fingerprint for b in batches], _of_config(config))
-    return Plan(batches, config.dataset.benchmarks or tuple(BENCHMARKS), code, mark)
+    over = [asdict(each) for each in passed_over]
+    mark = fingerprint([b.fingerprint for b in batches], over, _of_config(config))
+    benchmarks = config.dataset.benchmarks or tuple(BENCHMARKS)
+    return Plan(tuple(batches), benchmarks, code, mark, tuple(passed_over))
 
 
 def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
@@ -104,6 +116,11 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
     """
     from routerset.etl.pipeline import group_map
 
+    for each in plan.passed_over:
+        say(
+            f"{each.source}: {each.n:,} {'file is no dump' if each.n == 1 else 'files are no dumps'} "
+            f"of this format, such as {each.such_as}"
+        )
     parts = assemble_all(plan, config.sources, build, functools.partial(group_map, runner=runner))
     return _write(config, plan, build, parts)
 
@@ -228,6 +245,8 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
     models, warnings = models_table(benchmarks_of, config.models)
     for warning in warnings:
         say(f"         warning: {warning}")
+    for names in alike_but_for_case(list(benchmarks_of)):
+        say(f"{' and '.join(names)} differ in case alone: are they one model? [source.models] can say so")
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
     ]
@@ -239,7 +258,13 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
     totals = {name: {"models": scored[name], "items": part.info["items"]} for name, part in parts.items()}
     store.write_json(build / PLAN, {"plan": plan.mark, "dumps": fingerprint(merged.inputs)})
     return Finished.of(
-        outputs, {"benchmarks": totals, "accounting": merged.accounting, "settings": config.dataset.gate}
+        outputs,
+        {
+            "benchmarks": totals,
+            "accounting": merged.accounting,
+            "settings": config.dataset.gate,
+            "passed_over": [asdict(each) for each in plan.passed_over],
+        },
     )
 
 
@@ -276,17 +301,19 @@ def account(
     keys = sorted({*read, *((source, benchmark) for source, benchmark, _ in reasons)})
     rows = []
     for source, benchmark in keys:
-        part = parts[benchmark].info if benchmark in parts else {"kept": {}, "superseded": {}}
+        part = parts[benchmark].info if benchmark in parts else {}
+        kept, superseded, other = (part.get(name, {}).get(source, 0) for name in _COUNTS)
         why = {r: n for (s, b, r), n in sorted(reasons.items()) if (s, b) == (source, benchmark)}
         row = {
             "source": source,
             "benchmark": benchmark,
             "read": read.get((source, benchmark), 0),
-            "kept": part["kept"].get(source, 0),
-            "superseded": part["superseded"].get(source, 0),
+            "kept": kept,
+            "superseded": superseded,
             "quarantined": sum(why.values()),
             "reasons": why,
-            "notes": {k: n for (s, b, k), n in sorted(notes.items()) if (s, b) == (source, benchmark)},
+            "notes": {k: n for (s, b, k), n in sorted(notes.items()) if (s, b) == (source, benchmark)}
+            | ({"superseded_other_settings": other} if other else {}),
         }
         if row["read"] != row["kept"] + row["superseded"] + row["quarantined"]:
             raise AccountingError(f"records of {source}, {benchmark or 'no benchmark'} do not add up: {row}")

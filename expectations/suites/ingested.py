@@ -26,6 +26,13 @@ MODELS = Suite(
             r"""select model_id from {batch} where model_id like '%..%' or length(model_id) > 256
             or not regexp_full_match(model_id, '[^\s/\\]+(/[^\s/\\]+)?')""",
         ),
+        warn(
+            "model_ids_differ_in_case",
+            "two spellings that differ in case alone are most often one model, which is then split in two",
+            "docs/validation.md: names",
+            """select lower(model_id) as spelled, list_sort(list(model_id)) as models from {batch}
+            group by lower(model_id) having count(*) > 1""",
+        ),
         rows(
             "org_matches",
             "the organisation is the part of the name before the slash",
@@ -239,7 +246,7 @@ RUNS = Suite(
     ("model_id", "benchmark", "subset", "file"),
     (
         *(not_null(c) for c in ("model_id", "benchmark", "subset", "source", "file", "sha256", "metric")),
-        *(not_null(c) for c in ("n_items", "n_kept", "chosen")),
+        *(not_null(c) for c in ("n_items", "n_scored", "n_kept", "chosen")),
         rows(
             "sha256_well_formed",
             "without its checksum nobody can tell which file a score came from",
@@ -277,11 +284,22 @@ RUNS = Suite(
         ),
         rows(
             "one_run_chosen",
-            "scores of one model and subset come from one run, the newest that has any",
+            "scores of one model and subset come from one run",
             "docs/validation.md: reruns",
             """select model_id, benchmark, subset, count(distinct coalesce("timestamp", '') || source) as
             chosen_runs
             from {batch} where chosen group by all having chosen_runs > 1""",
+        ),
+        rows(
+            "chosen_run_covers_most",
+            "a run of a few documents must not replace a whole one, nor an older run a newer one like it",
+            "docs/validation.md: reruns",
+            """with chosen_runs as (select model_id, benchmark, subset, sum(n_scored) as scored,
+            max(coalesce("timestamp", '')) as moment from {batch} where chosen group by all),
+            others as (select model_id, benchmark, subset, coalesce("timestamp", '') as other_moment,
+            max(n_scored) as other_scored from {batch} where not chosen group by all)
+            select * from others join chosen_runs using (model_id, benchmark, subset)
+            where other_scored > scored or (other_scored = scored and other_moment > moment)""",
         ),
         rows(
             "scores_accounted_for",

@@ -10,7 +10,7 @@ import json
 import struct
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,6 +53,8 @@ def bombs(folder: Path) -> Iterator[tuple[str, str, Path]]:
             stream.write(b"1" * MIB)
     yield "gzip", "wide", path.parent
 
+    yield from _compressed(place)
+
     path = place("long lines", LINES)
     record = b'{"doc_id": 0, "exact_match": 1.0, "doc": {"question": "%s"}}\n' % (b"x" * 10 * MIB)
     path.write_bytes(record * 3)
@@ -72,6 +74,28 @@ def bombs(folder: Path) -> Iterator[tuple[str, str, Path]]:
     path = place("pickle", "leaderboard_score/a.pkl")
     path.write_bytes(b"\x80\x05\x8e" + struct.pack("<Q", 1 << 60) + b"x" * 1000)
     yield "pickle", "routereval", path.parents[1]
+
+
+def _compressed(place: Callable[[str, str], Path]) -> Iterator[tuple[str, str, Path]]:
+    """Logs that are compressed: one endless line, blank lines, a list with one endless element."""
+    kinds = {
+        "an endless line": (b'{"doc_id": 0, "doc": "', b"x"),
+        "blank lines": (b"", b"\n"),
+        "an endless element": (b'[{"doc_id": 0, "doc": "', b"x"),
+    }
+    for kind, (start, rest) in kinds.items():
+        path = place(f"gzip of {kind}", f"{LINES}.gz")
+        with gzip.open(path, "wb", 1) as stream:
+            stream.write(start)
+            for _ in range(UNFOLDED):
+                stream.write(rest * MIB)
+        yield f"gzip of {kind}", "lm_eval", path.parents[1]
+        path = place(f"zstd of {kind}", f"{LINES}.zst")
+        with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, "zstd") as packed:
+            packed.write(start)
+            for _ in range(UNFOLDED):
+                packed.write(rest * MIB)
+        yield f"zstd of {kind}", "lm_eval", path.parents[1]
 
 
 def main(folder: Path) -> None:

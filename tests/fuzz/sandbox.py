@@ -77,7 +77,7 @@ class Sandbox:
         shutil.rmtree(out, ignore_errors=True)
         before = self._listing()
         _seen.clear()
-        batches = plan_batches([spec], "code")
+        batches, _ = plan_batches([spec], "code")
         for batch in batches:
             stage_batch(batch, str(out))
         assert _seen == [], "the dump made the reader run something"

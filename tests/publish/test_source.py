@@ -219,7 +219,10 @@ def test_a_copy_has_the_signature_of_its_original(
     memory("/bucket/b.csv", b"2")
 
     def signatures(path: str) -> list[tuple[str, str]]:
-        return [(d.file, d.signature) for d in files.discover(SourceSpec("wide", path), (".csv",))]
+        return [
+            (d.file, d.signature)
+            for d in files.discover(SourceSpec("wide", path), lambda name: name.endswith(".csv"))
+        ]
 
     known = signatures("memory://bucket")
     assert len({signature for _, signature in known}) == 2

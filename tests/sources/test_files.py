@@ -18,7 +18,9 @@ from tests.dumps import truth, write_config, write_items, write_wide
 
 
 def found(folder: Path) -> list[str]:
-    return [dump.file for dump in discover(SourceSpec("wide", str(folder)), (".csv",))]
+    return [
+        dump.file for dump in discover(SourceSpec("wide", str(folder)), lambda name: name.endswith(".csv"))
+    ]
 
 
 def touch(path: Path) -> Path:
@@ -55,7 +57,7 @@ def test_what_is_no_file_is_no_dump(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     touch(tmp_path / "folder.csv" / "a.csv")
     touch(tmp_path / ".hidden" / "b.csv")
-    assert found(tmp_path) == ["folder.csv/a.csv"]
+    assert found(tmp_path) == [".hidden/b.csv", "folder.csv/a.csv"]
 
 
 def test_a_link_to_nothing_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:

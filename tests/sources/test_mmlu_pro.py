@@ -239,7 +239,7 @@ def test_one_bad_line_costs_no_other_line(tmp_path: Path) -> None:
 
 
 def test_other_archives_are_no_dumps(tmp_path: Path) -> None:
-    for name in ("eval_results.zip", "model_outputs_x.zip", "model_outputs_x_5shots.json"):
+    for name in ("eval_results.zip", "model_outputs_x.zip", "model_outputs_x_5shots.txt"):
         (tmp_path / name).write_bytes(b"")
     assert list(mmlu_pro.discover(SourceSpec("mmlu_pro", str(tmp_path)))) == []
 

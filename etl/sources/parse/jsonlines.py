@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from io import BytesIO
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from routerset.etl.sources.base import DumpUnreadable
-from routerset.etl.sources.files import open_binary
+from routerset.etl.sources.files import open_inflated
 from routerset.etl.sources.quarantine import EXCERPT, BadRow
 from routerset.schemas.tables import Reason
 
@@ -20,6 +21,9 @@ CHUNK = 1 << 18  # bytes; what stays in the cache is decoded twice as fast as a 
 MAX_LINE = 16 << 20  # bytes; what follows on the same line is skipped, so that the line is malformed
 MAX_LINES = 1 << 22  # of one file; the largest task has 12,032
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[\[\]{},]', re.DOTALL)  # a whole string, or a mark
+_NAME = re.compile(rb'"(?:[^"\\]|\\.)*+"\s*:')  # of the first value of an object
+_SPACES = bytes.maketrans(b"\r\n", b"  ")  # between the values of JSON they are the same
 _KINDS = {
     dict: "an object",
     list: "a list",
@@ -33,13 +37,19 @@ T = TypeVar("T")
 
 
 def read_chunks(path: str) -> Iterator[bytes]:
-    """Lines of a file, about 256 KiB at a time; every chunk ends with the end of a line.
+    """Objects of a file as lines, about 256 KiB at a time; every chunk ends with the end of a line.
 
-    Raises DumpUnreadable where the file cannot be opened or read.
+    The file, compressed or not, holds JSON lines, or one list, or objects on several lines each, which are
+    put on one line. Raises DumpUnreadable where the file cannot be opened or read.
     """
     try:
-        with open_binary(path) as stream:
-            chunk = stream.read(CHUNK).removeprefix(_BYTE_ORDER_MARK)
+        with open_inflated(path) as stream:
+            lines = holds_lines(stream.peek(CHUNK).removeprefix(_BYTE_ORDER_MARK))
+            first = stream.read(CHUNK).removeprefix(_BYTE_ORDER_MARK)
+            if not lines:
+                yield from _joined(elements(first, stream))
+                return
+            chunk = first
             while chunk:
                 rest = tail = stream.readline(MAX_LINE)
                 while tail and not tail.endswith(b"\n"):
@@ -47,8 +57,79 @@ def read_chunks(path: str) -> Iterator[bytes]:
                 chunk += rest
                 yield chunk if chunk.endswith(b"\n") else chunk + b"\n"
                 chunk = stream.read(CHUNK)
+    except DumpUnreadable:
+        raise
     except OSError as error:
         raise DumpUnreadable(f"expected JSON lines: {error}") from error
+
+
+def holds_lines(start: bytes) -> bool:
+    """Whether a file that starts like this holds a value on every line: no list, nor an indented object."""
+    line, _, rest = start.lstrip().partition(b"\n")
+    line, rest = line.strip(), rest.lstrip()
+    if line == b"{":
+        return _NAME.match(rest) is None
+    if not line.startswith(b"[") or not (line[1:].lstrip() or rest).startswith(b"{"):
+        return True
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False  # a list that goes on
+    except RecursionError:
+        return True
+    return bool(rest)  # a line among others, or all there is
+
+
+def elements(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    """Elements of a list, or values one after the other, from the start of a file and what follows it.
+
+    What is left where the list breaks off, or behind its end, or where an element is larger than a line may
+    be, is the last element, which is malformed.
+    """
+    buffer = start.lstrip()
+    inside = 1 if buffer.startswith(b"[") else 0  # depth of the elements
+    depth, begin, at = inside, inside, inside
+    ended = False
+    while True:
+        for token in _TOKEN.finditer(buffer, at):
+            mark = token[0]
+            if mark.startswith(b'"'):
+                if not token[1]:
+                    break  # a string that the next piece goes on with
+            elif mark in b"{[":
+                depth += 1
+            elif mark in b"}]":
+                depth -= 1
+            at = token.end()
+            if depth == inside and (mark == b"," if inside else mark in b"}]"):
+                yield buffer[begin : at - inside]
+                begin = at
+            elif depth < inside:
+                yield buffer[begin : at - 1]
+                begin, ended = at, True
+                break
+        rest = buffer[begin:]
+        piece = b"" if ended or len(rest) > MAX_LINE else stream.read(CHUNK)
+        if not piece:
+            yield rest if not ended else rest + stream.read(EXCERPT)
+            return
+        # what holds no token is not looked at again; a long string is, but never longer than a line may be
+        buffer, at, begin = rest + piece, at - begin, 0
+
+
+def _joined(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Elements as lines, about 256 KiB at a time."""
+    waiting, size = [], 0
+    for part in parts:
+        line = part.translate(_SPACES).strip()
+        if line:
+            waiting.append(line + b"\n")
+            size += len(line)
+        if size > CHUNK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 def numbered_chunks(path: str) -> Iterator[tuple[int, int, bytes]]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
 from routerset.etl.sources.base import Dump, Reading, Settings, SourceSpec
-from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_model, resolve_task
+from routerset.etl.sources.names import (
+    iso_timestamp,
+    metric_names,
+    no_model,
+    resolve_model,
+    resolve_task,
+)
+from routerset.etl.sources.parse.results_json import RunFacts, read_facts
 from routerset.etl.sources.quarantine import BadRow, quarantine_columns
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
 from routerset.schemas.tasks import find_task
+
+RESULTS_UNREADABLE = "results_file_unreadable"
+_SHOTS = re.compile(r"\|(\d{1,4})(?:\|\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,7 @@ class TaskFile:
 
     subset: may hold `{field}`, a field of each document. metrics: names of the metric, the best first.
     filters: answer filters in the harness's own order; the first one counts. settings: how the LLM was asked.
+    notes: what to report of it, as in `Reading`.
     """
 
     dump: Dump
@@ -32,16 +45,27 @@ class TaskFile:
     subset: str
     metrics: tuple[str, ...]
     filters: tuple[str, ...]
-    settings: Settings
+    settings: Settings = field(default_factory=Settings)
+    notes: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def bad(self, row: int | None, reason: Reason, detail: str, excerpt: str | None = None) -> BadRow:
         """A record of this file that cannot count."""
         return BadRow(row, reason, detail, self.model, self.benchmark, excerpt)
 
 
-def identify(dump: Dump, spec: SourceSpec, task: str, model_name: str, time: str | None) -> TaskFile | BadRow:
-    """What the names of a file stand for, or why none of its records can count."""
-    model = resolve_model(model_name, spec)
+def identify(
+    dump: Dump, spec: SourceSpec, task: str, model_name: str, time: str | None, facts: RunFacts | None = None
+) -> TaskFile | BadRow:
+    """What the names of a file stand for, or why none of its records can count.
+
+    model_name: as the name of a file or folder spells it; the results file beside it comes first, and a
+    rename of the config before both. facts: by default those of the results file.
+    """
+    facts = read_facts(dump) if facts is None else facts
+    if model_name in spec.models:  # a rename of the folder is meant, whatever lies in it
+        facts = replace(facts, model=None, revision=None)
+    name = facts.model or model_name
+    model = resolve_model(name, spec, facts.revision)
     target = resolve_task(task, spec)
     if spec.benchmark is not None and (spec.subset or target is None or target[0] != spec.benchmark):
         target = _fixed_target(spec.benchmark, spec.subset)
@@ -50,17 +74,24 @@ def identify(dump: Dump, spec: SourceSpec, task: str, model_name: str, time: str
         return BadRow(None, Reason.UNKNOWN_TASK, detail, model)
     benchmark, subset = target
     if model is None:
-        detail = f"found model {model_name!r}, expected ORG__MODEL or ORG/MODEL"
-        return BadRow(None, Reason.INVALID_MODEL, detail, None, benchmark)
+        return BadRow(None, Reason.INVALID_MODEL, no_model(name), None, benchmark)
     subset = spec.subsets.get(subset, subset)
-    known = find_task(task)
-    settings = Settings(task, None if known is None else known.few_shot)
     metrics, filters = metric_names(benchmark, spec), BENCHMARKS[benchmark].filters
+    known = find_task(task)
     if known is not None and known.benchmark == benchmark:
         metrics, filters = (metrics if spec.metric else known.metrics), known.filters
-    return TaskFile(
-        dump, spec, task, model, iso_timestamp(time), benchmark, subset, metrics, filters, settings
-    )
+    settings = facts.settings(task)
+    shots = _SHOTS.search(task)
+    if shots is not None:
+        settings = replace(settings, few_shot=int(shots[1]))
+    notes = {} if facts.readable else {(benchmark, RESULTS_UNREADABLE): 1}
+    moment = iso_timestamp(time) or facts.time
+    return TaskFile(dump, spec, task, model, moment, benchmark, subset, metrics, filters, settings, notes)
+
+
+def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
+    """Signature of the results file beside a dump."""
+    return () if dump.results is None else (f"{dump.results.file} {dump.results.signature}",)
 
 
 def _fixed_target(benchmark: str, subset: str | None) -> tuple[str, str] | None:

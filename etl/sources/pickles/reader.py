@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
+from routerset.etl.sources.files import open_binary
 from routerset.etl.sources.pickles.array_refs import (
     ArrayRef,
     PickleError,
@@ -54,7 +55,7 @@ def load_pickle(path: str | Path, *, max_elements: int = MAX_ELEMENTS) -> PlainD
     Raises PickleError (malformed, truncated, contains itself, more than `max_elements`), UnsafePickle
     (anything but plain data), OSError (cannot be opened).
     """
-    with Path(path).open("rb") as file:
+    with open_binary(str(path)) as file:
         return _Interpreter(str(path), file, max_elements).run()
 
 

@@ -53,6 +53,10 @@ def _same_id(rows: list[Row]) -> None:
     rows[1]["item_id"] = rows[0]["item_id"]
 
 
+def _in_capitals(rows: list[Row]) -> list[Row]:
+    return [*rows, {**rows[0], "model_id": rows[0]["model_id"].upper(), "org": rows[0]["org"].upper()}]
+
+
 def _same_key(rows: list[Row]) -> None:
     rows[1]["doc_key"] = rows[0]["doc_key"]
 
@@ -71,6 +75,11 @@ MUTATIONS = (
     Mutation("model twice", "models.model_id_unique", repeat(MODELS, 2)),
     Mutation("white space in a name", "models.model_id_canonical", cell(MODELS, 0, "model_id", "org 0/m")),
     Mutation("path in a name", "models.model_id_canonical", cell(MODELS, 0, "model_id", "../etc/passwd")),
+    Mutation(
+        "name in other case",
+        "models.model_ids_differ_in_case",
+        lambda c: c.rows(MODELS, _in_capitals),
+    ),
     Mutation("other organisation", "models.org_matches", cell(MODELS, 0, "org", "nobody")),
     Mutation("negative size", "models.params_positive", cell(MODELS, 0, "params_b", -7.0)),
     Mutation("size NaN", "models.params_positive", cell(MODELS, 0, "params_b", math.nan)),
@@ -129,12 +138,32 @@ MUTATIONS = (
     Mutation(
         "two runs chosen", "runs.one_run_chosen", repeat(RUNS, 0, timestamp="2024-01-01T00:00:00.000000")
     ),
+    Mutation(
+        "run of more documents not chosen",
+        "runs.chosen_run_covers_most",
+        repeat(RUNS, 0, chosen=False, n_kept=0, n_scored=10_000, n_items=10_000),
+    ),
+    Mutation(
+        "newer run not chosen",
+        "runs.chosen_run_covers_most",
+        repeat(RUNS, 0, chosen=False, n_kept=0, timestamp="2099-01-01T00:00:00.000000"),
+    ),
     Mutation("score that no run kept", "runs.scores_accounted_for", cell(RUNS, 0, "n_kept", 1)),
     Mutation("other metric", "runs.official_metric", cell(RUNS, 0, "metric", "f1")),
     Mutation("older run", "runs.superseded", repeat(RUNS, 0, chosen=False, n_kept=0)),
     *(
         Mutation(f"null {column} of a run", f"runs.{column}_not_null", cell(RUNS, 0, column, None))
-        for column in ("model_id", "benchmark", "subset", "source", "file", "sha256", "n_items", "n_kept")
+        for column in (
+            "model_id",
+            "benchmark",
+            "subset",
+            "source",
+            "file",
+            "sha256",
+            "n_items",
+            "n_scored",
+            "n_kept",
+        )
     ),
     Mutation("unknown reason", "quarantine.reason_known", _quarantine(reason="bad_luck")),
     Mutation("null detail", "quarantine.detail_not_null", _quarantine(detail=None)),

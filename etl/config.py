@@ -52,11 +52,16 @@ class Runner:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold)."""
+    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold).
+
+    min_models_per_item: an item stays where the models that saw it hold at least this share of the records of
+    its subset, so that a model counts for as many documents as it saw.
+    """
 
     name: str = "routereval"
     benchmarks: tuple[str, ...] = ()
     min_coverage: float = 1.0
+    min_models_per_item: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -256,8 +261,9 @@ def _check(config: Config) -> None:
         named = "/" in target or len(BENCHMARKS[target].subsets) == 1
         demand(named, "[[source]] tasks", f'"{target}" has several subsets: write "{target}/SUBSET"')
     one_of(config.dataset.benchmarks, known, "[dataset] benchmarks")
-    share = config.dataset.min_coverage
-    demand(0.0 < share <= 1.0, "[dataset] min_coverage", "expected a share in (0, 1]")
+    for name in ("min_coverage", "min_models_per_item"):
+        share = getattr(config.dataset, name)
+        demand(0.0 < share <= 1.0, f"[dataset] {name}", "expected a share in (0, 1]")
     good = file_stem_is_safe(config.dataset.name)
     demand(good, "[dataset] name", "expected letters, digits, '.', '_' or '-'")
     schemes, seed = config.splits.schemes, config.splits.seed

@@ -31,7 +31,7 @@ def _cell(value: object) -> str:
 
 
 def accounting(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The accounting of a build: one line per source and benchmark, one more per reason and note."""
+    """The accounting of a build: one line per source and benchmark, what joined them, reasons and notes."""
     headers = ["source", "benchmark", "read", "kept", "superseded", "quarantined"]
     names = headers[2:]
     body: list[list[object]] = [
@@ -43,8 +43,13 @@ def accounting(rows: Sequence[Mapping[str, Any]]) -> str:
         for r in rows
         for reason, n in r["reasons"].items()
     ]
+    joined = [[r["source"], r["benchmark"], *r["joined"].values()] for r in rows if any(r["joined"].values())]
     notes = [[r["source"], r["benchmark"], note, n] for r in rows for note, n in r["notes"].items()]
     parts = [table(headers, body)]
+    if joined:
+        parts.append(
+            "Kept, by what told the documents\n" + table(["source", "benchmark", *rows[0]["joined"]], joined)
+        )
     if reasons:
         parts.append(
             "Quarantined, by reason\n" + table(["source", "benchmark", "reason", "records"], reasons)

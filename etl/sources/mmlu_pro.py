@@ -23,6 +23,7 @@ from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Reading, R
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.names import resolve_key_space
 from routerset.etl.sources.parse.jsonlines import as_text, kind_of
+from routerset.etl.sources.parse.questions import resolve_gold
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
 from routerset.etl.sources.quarantine import EXCERPT, BadRow, quarantine
 from routerset.schemas import ids
@@ -45,6 +46,7 @@ class _Row(msgspec.Struct, gc=False):
     question: str | None = None
     options: list[str] | None = None
     answer: str | None = None
+    answer_index: object = None
     pred: str | UnsetType | None = UNSET
 
 
@@ -225,7 +227,16 @@ def _excerpt(element: object) -> str:
 
 
 def _print(row: _Row) -> str:
-    return ids.digest(row.question or "", *(row.options or ()), "gold", row.answer or "")
+    return ids.digest(row.question or "", *(row.options or ()), "gold", _gold(row) or "")
+
+
+def _gold(row: _Row) -> str | None:
+    """The text of the option that `pred` is compared with; its position counts where no letter names one."""
+    options, at = row.options or [], row.answer_index
+    gold = resolve_gold(row.answer, options)
+    if gold is None or gold in options or not isinstance(at, int) or not 0 <= at < len(options):
+        return gold
+    return options[at]
 
 
 def _docs(rows: Sequence[_Row], keys: pa.Array) -> pa.Table:
@@ -233,5 +244,5 @@ def _docs(rows: Sequence[_Row], keys: pa.Array) -> pa.Table:
         keys,
         question=[row.question for row in rows],
         choices=[row.options for row in rows],
-        gold=[row.answer for row in rows],
+        gold=[_gold(row) for row in rows],
     )

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.assemble import assemble
+from routerset.etl.ingest.identity import JOINED_BY
 from routerset.etl.ingest.models import models_table
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
@@ -71,13 +72,14 @@ class Plan:
     """What a build will read.
 
     code: fingerprint of the code that assembles it. mark: hash of the settings, and the sizes and times
-    of the files.
+    of the files. min_share: `[dataset] min_models_per_item`.
     """
 
     batches: tuple[Batch, ...]
     benchmarks: tuple[str, ...]
     code: str
     mark: str
+    min_share: float
 
     def waiting(self, build: Path) -> list[Batch]:
         """Batches that are not parsed yet."""
@@ -94,7 +96,8 @@ def plan(config: Config) -> Plan:
     batches = tuple(plan_batches(config.sources, code_fingerprint(stage_batch.__module__)))
     code = code_fingerprint(assemble.__module__)
     mark = fingerprint([b.fingerprint for b in batches], _of_config(config))
-    return Plan(batches, config.dataset.benchmarks or tuple(BENCHMARKS), code, mark)
+    wanted = config.dataset.benchmarks or tuple(BENCHMARKS)
+    return Plan(batches, wanted, code, mark, config.dataset.min_models_per_item)
 
 
 def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
@@ -121,11 +124,13 @@ def assemble_all(
         group_map(
             [*waiting, ready],
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
-            functools.partial(_assemble, specs=tuple(specs), build=str(build), code=plan.code),
+            functools.partial(
+                _assemble, specs=tuple(specs), build=str(build), code=plan.code, min_share=plan.min_share
+            ),
         )
     parts: dict[str, Finished] = {}
     for benchmark, shards in sorted(plan.shards(build).items(), key=lambda item: _PLACES[item[0]]):
-        part = done(build, _mark(benchmark, shards, plan.code))
+        part = done(build, _mark(benchmark, shards, plan.code, plan.min_share))
         if part is None:
             raise RuntimeError(
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
@@ -151,13 +156,18 @@ def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, l
     return found
 
 
-def _mark(benchmark: str, shards: Sequence[Shard], code: str) -> str:
+def _mark(benchmark: str, shards: Sequence[Shard], code: str, min_share: float) -> str:
     folders = sorted((s.order, s.folder) for s in shards)
-    return fingerprint("assemble", code, benchmark, folders)
+    return fingerprint("assemble", code, benchmark, folders, min_share)
 
 
 def _assemble(
-    benchmark: str, found: Iterable[Sequence[Shard]], specs: Sequence[SourceSpec], build: str, code: str
+    benchmark: str,
+    found: Iterable[Sequence[Shard]],
+    specs: Sequence[SourceSpec],
+    build: str,
+    code: str,
+    min_share: float,
 ) -> str:
     """Assemble one benchmark from the shards of all batches, unless the same ones were assembled before."""
     shards = list(chain.from_iterable(found))
@@ -165,10 +175,11 @@ def _assemble(
     part = root / STAGING / "parts" / benchmark
 
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
-        result = assemble(benchmark, shards, specs, root / STAGING, root / "tables", part, code)
+        tables = root / "tables"
+        result = assemble(benchmark, shards, specs, root / STAGING, tables, part, code, min_share)
         return result.files, asdict(replace(result, files={}))
 
-    once(root, _mark(benchmark, shards, code), make)
+    once(root, _mark(benchmark, shards, code, min_share), make)
     return benchmark
 
 
@@ -257,7 +268,8 @@ def account(
 ) -> list[store.JsonObject]:
     """Accounting rows per source and benchmark (empty where a record's benchmark is unknown).
 
-    Raises AccountingError unless read = kept + superseded + quarantined in every row.
+    joined: the kept ones by what told their documents. Raises AccountingError unless read = kept + superseded
+    + quarantined in every row.
     """
     reasons: Counter[tuple[str, str, str]] = Counter(
         zip(
@@ -270,17 +282,20 @@ def account(
     keys = sorted({*read, *((source, benchmark) for source, benchmark, _ in reasons)})
     rows = []
     for source, benchmark in keys:
-        part = parts[benchmark].info if benchmark in parts else {"kept": {}, "superseded": {}}
+        part = parts[benchmark].info if benchmark in parts else {}
+        found = {name: part.get(name, {}) for name in ("kept", "superseded", "joined", "notes")}
+        noted = {k: n for (s, b, k), n in notes.items() if (s, b) == (source, benchmark)}
         why = {r: n for (s, b, r), n in sorted(reasons.items()) if (s, b) == (source, benchmark)}
         row = {
             "source": source,
             "benchmark": benchmark,
             "read": read.get((source, benchmark), 0),
-            "kept": part["kept"].get(source, 0),
-            "superseded": part["superseded"].get(source, 0),
+            "kept": found["kept"].get(source, 0),
+            "superseded": found["superseded"].get(source, 0),
             "quarantined": sum(why.values()),
             "reasons": why,
-            "notes": {k: n for (s, b, k), n in sorted(notes.items()) if (s, b) == (source, benchmark)},
+            "joined": {how: found["joined"].get(source, {}).get(how, 0) for how in JOINED_BY},
+            "notes": dict(sorted({**noted, **found["notes"].get(source, {})}.items())),
         }
         if row["read"] != row["kept"] + row["superseded"] + row["quarantined"]:
             raise AccountingError(f"records of {source}, {benchmark or 'no benchmark'} do not add up: {row}")

@@ -66,6 +66,10 @@ REASONS: dict[Reason, str] = {
 }
 
 
+JOINED_BY = ("content", "hash", "key")
+"""What told the documents of a run: what they say, the dump's hash of it, or their keys alone."""
+
+
 def _field(name: str, dtype: pa.DataType, doc: str, nullable: bool = False) -> pa.Field:
     return pa.field(name, dtype, nullable=nullable, metadata={"doc": doc})
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from routerset.etl.ingest.benchmark_items import Column, benchmark_items
-from routerset.etl.ingest.identity import CONTENT, HASH, JOINED_BY, KEY
+from routerset.etl.ingest.identity import CONTENT, HASH, KEY
 from routerset.etl.ingest.items import CONFLICT
 from routerset.etl.ingest.packs import load_fragments, shard_file
 from routerset.etl.ingest.shards import Shard, read_docset, read_lines
@@ -24,7 +24,7 @@ from routerset.etl.sources.base import SCORE, SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING, as_floats, missing
-from routerset.schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
+from routerset.schemas.tables import ITEMS, JOINED_BY, QUARANTINE, RUNS, SCORES, Reason
 
 CELLS = 1 << 20
 WINDOW = 512

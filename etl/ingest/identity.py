@@ -20,8 +20,7 @@ from routerset.etl.sources.base import DOCS
 from routerset.schemas import ids
 
 CONTENT, HASH, KEY = 0, 1, 2
-JOINED_BY = ("content", "hash", "key")
-"""What `CONTENT`, `HASH` and `KEY` are called in tables."""
+"""Places in `JOINED_BY`."""
 NOTHING = -1
 TEXTS = pa.schema([("print", pa.string()), *(field for field in DOCS if field.name != "doc_key")])
 """What documents say, one row per print, in ascending order of prints."""
@@ -125,7 +124,7 @@ def identify(rows: Rows, n_lists: int) -> Identity:
     told, comparable = np.zeros(n_places, bool), np.zeros(n_places, bool)
     told[rows.entry_place[how == CONTENT]] = True
     comparable[rows.entry_place[(how == CONTENT) & hashed]] = True
-    unknown = (how == HASH) & np.array([name.startswith("h") for name in names])[rows.entry_print]
+    unknown = (how == HASH) & np.array([name.startswith("h") for name in names], bool)[rows.entry_print]
     bare = unknown & (told & ~comparable)[rows.entry_place]  # the texts there have no hash to compare it with
     token, how = np.where(bare, NOTHING, token), np.where(bare, KEY, how)
     leader = leading(rows.entry_place, token, rows.votes, n_places)

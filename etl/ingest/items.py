@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import count, repeat
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow as pa
 from routerset.etl.ingest.golds import Golds, settle_golds
 from routerset.etl.ingest.identity import (
     CONTENT,
-    JOINED_BY,
+    KEY,
     NOTHING,
     DocList,
     Identity,
@@ -28,7 +28,7 @@ from routerset.etl.ingest.identity import (
 )
 from routerset.etl.ingest.repeats import tell_repeats
 from routerset.schemas import ids
-from routerset.schemas.tables import ITEMS
+from routerset.schemas.tables import ITEMS, JOINED_BY
 
 UNKNOWN = -1
 CONFLICT = -2
@@ -95,11 +95,13 @@ def canonical_items(
     seen = _seen(rows, np.where(sound, item, NOTHING), readers, n_items)
     text, place, owner = _leaders(rows, identity, np.where(sound, item, NOTHING), votes, n_items)
     token_of = np.repeat(np.arange(len(first) - 1), np.diff(first))
+    kept = np.flatnonzero((seen >= min_share - 1e-9) & (place != NOTHING)).tolist()
+    keys = dict(zip(kept, _own_keys(rows, item, votes, place, kept), strict=True))
 
     def order(at: int) -> tuple[object, ...]:
-        return ids.natural_key(rows.key(place[at])), identity.tokens[int(token_of[at])], at
+        return ids.natural_key(keys[at]), identity.tokens[int(token_of[at])], at
 
-    kept = sorted(np.flatnonzero((seen >= min_share - 1e-9) & (place != NOTHING)).tolist(), key=order)
+    kept = sorted(kept, key=order)
     rank = np.full(n_items + 1, UNKNOWN, np.int32)
     rank[kept] = np.arange(len(kept), dtype=np.int32)
     position = np.where(golds.conflict, np.int32(CONFLICT), rank[item])  # NOTHING is last, and stays UNKNOWN
@@ -109,7 +111,7 @@ def canonical_items(
             benchmark,
             subset,
             texts.take(pa.array(text[chosen])),
-            [rows.key(at) for at in place[chosen]],
+            [keys[at] for at in kept],
             [identity.tokens[at] for at in token_of[chosen].tolist()],
             (chosen - first[token_of[chosen]]).tolist(),
         ),
@@ -163,6 +165,34 @@ def _leaders(
     return text, place, np.where(owner == NOTHING, NOTHING, np.array([*order, NOTHING])[owner])
 
 
+def _own_keys(
+    rows: Rows, item: np.ndarray, votes: np.ndarray, place: np.ndarray, kept: Sequence[int]
+) -> list[str]:
+    """A key for every kept item that no other one has: the one that most models used, as far as it is free.
+
+    An item whose keys are all taken gets `key#2`. place: the key that most models used, per item.
+    """
+    keys = [rows.key(at) for at in place[list(kept)]]
+    if len(set(keys)) == len(keys):
+        return keys
+    there = np.isin(item, kept)
+    pairs, at = np.unique(item[there] * len(rows.key_of) + rows.place[there], return_inverse=True)
+    weight = np.bincount(at, votes[rows.owner[there]], len(pairs))
+    items, places = pairs // len(rows.key_of), pairs % len(rows.key_of)
+    own: dict[int, str] = {}
+    taken: set[str] = set()
+    for pair in np.lexsort((items, places, -weight)).tolist():
+        key = rows.key(places[pair])
+        if int(items[pair]) not in own and key not in taken:
+            own[int(items[pair])] = key
+            taken.add(key)
+    for one, key in zip(kept, keys, strict=True):
+        if one not in own:
+            own[one] = next(name for n in count(2) if (name := f"{key}#{n}") not in taken)
+            taken.add(own[one])
+    return [own[one] for one in kept]
+
+
 def _of_list(rows: Rows, at: int, votes: np.ndarray) -> tuple[float, bytes, bytes]:
     """What orders lists, whatever order they are given in."""
     start, stop = np.searchsorted(rows.owner, [at, at + 1])
@@ -173,7 +203,7 @@ def _placed(rows: Rows, identity: Identity, golds: Golds, position: np.ndarray, 
     leader = identity.leader[rows.place]
     token, how = identity.token[rows.entry], identity.how[rows.entry]
     mended = identity.mended[rows.entry]
-    rejoined = (token != leader) & (how != JOINED_BY.index("key"))
+    rejoined = (token != leader) & (how != KEY)
     bounds = np.searchsorted(rows.owner, np.arange(n_lists + 1))
     says = _Says(rows, identity, golds)
     placed = []

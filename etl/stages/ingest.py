@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.assemble import assemble
-from routerset.etl.ingest.identity import JOINED_BY
 from routerset.etl.ingest.models import models_table
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
@@ -34,7 +33,7 @@ from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import DATA_FAILED
 from routerset.schemas.store import sha256
-from routerset.schemas.tables import QUARANTINE, RUNS, TABLES
+from routerset.schemas.tables import JOINED_BY, QUARANTINE, RUNS, TABLES
 
 if TYPE_CHECKING:
     from routerset.etl.config import Config, Runner

@@ -61,7 +61,7 @@ def gold_of(doc: object, target: object, choices: Sequence[str] | None) -> str |
 
 
 def resolve_gold(
-    gold: object, options: Sequence[str], labels: Sequence[str] = (), own: object = None
+    gold: object, options: Sequence[str | None], labels: Sequence[str] = (), own: object = None
 ) -> str | None:
     """The option that a gold answer stands for, as text; the answer itself where no option can be told.
 
@@ -77,11 +77,11 @@ def resolve_gold(
     return options[found[0]] if found else as_text(gold)
 
 
-def _meant(gold: object, options: Sequence[str], labels: Sequence[str]) -> list[int]:
+def _meant(gold: object, options: Sequence[str | None], labels: Sequence[str]) -> list[int]:
     """Positions that a gold answer may stand for, likeliest first: harnesses log numbers for positions."""
     text = normalise_text(as_text(gold) or "")
     labelled = [at for at, label in enumerate(labels[: len(options)]) if normalise_text(label) == text]
-    spelled = [at for at, option in enumerate(options) if normalise_text(option) == text]
+    spelled = [at for at, option in enumerate(options) if normalise_text(option or "") == text]
     if text.isdecimal():
         position = [int(text)] if len(text) < 4 and int(text) < len(options) else []
         found = [*position, *labelled] if isinstance(gold, int) else [*labelled, *position]

@@ -67,7 +67,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small build made by the public function; not to be changed."""
     folder = tmp_path_factory.mktemp("installed")
     known = truth()
-    write_wide(folder / "dumps" / "a.csv", known.models, known.keys, known.scores)
+    write_wide(folder / "dumps" / "gsm8k.csv", known.models, known.keys, known.scores)
     write_items(folder / "items.csv", known.keys)
     stages: list[tuple[str, str]] = []
     manifest = routerset.build(
@@ -124,7 +124,7 @@ def test_the_gate_runs_without_the_other_extras(built: Path, tmp_path: Path) -> 
     others = [name for name in other_modules("gate") if name not in brought]
     assert {"apache_beam", "torch", "datasets"} <= set(others)
     release = shutil.copytree(built / "release", tmp_path / "release")
-    for path in (release, built.parent / "dumps" / "a.csv"):
+    for path in (release, built.parent / "dumps" / "gsm8k.csv"):
         done = without(others, verb("validate", str(path)), tmp_path)
         assert done.stderr == ""
         assert " 0 errors" in done.stdout

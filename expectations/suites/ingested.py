@@ -251,7 +251,7 @@ RUNS = Suite(
         rows(
             "timestamp_iso",
             "the newest run wins by comparing these as text",
-            "etl/sources/blocks.py: iso_timestamp",
+            "etl/sources/names.py: iso_timestamp",
             r"""select model_id, benchmark, file, "timestamp" from {batch} where not
             regexp_full_match("timestamp",
             '\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}')""",

@@ -1,7 +1,7 @@
 """One benchmark's tables from the shards of all batches.
 
-The newest run of each model counts, items are joined by key, and every record is accounted for. The
-result does not depend on the order of shards, nor on how dumps were cut into files and batches.
+The newest run of each model counts, documents are joined by what they say, and every record is accounted
+for. The result does not depend on the order of shards, nor on how dumps were cut into files and batches.
 """
 
 from __future__ import annotations

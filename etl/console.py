@@ -46,8 +46,13 @@ def accounting(rows: Sequence[Mapping[str, Any]], passed_over: Sequence[Mapping[
         for r in rows
         for reason, n in r["reasons"].items()
     ]
+    joined = [[r["source"], r["benchmark"], *r["joined"].values()] for r in rows if any(r["joined"].values())]
     notes = [[r["source"], r["benchmark"], note, n] for r in rows for note, n in r["notes"].items()]
     parts = [table(headers, body)]
+    if joined:
+        parts.append(
+            "Kept, by what told the documents\n" + table(["source", "benchmark", *rows[0]["joined"]], joined)
+        )
     if reasons:
         parts.append(
             "Quarantined, by reason\n" + table(["source", "benchmark", "reason", "records"], reasons)

@@ -28,9 +28,9 @@ def normalise_text(text: str) -> str:
 def content_digest(
     question: str | None, choices: Sequence[str | None] | None, prompt: str | None
 ) -> str | None:
-    """Hash of an item's content: question and choices in order, else the prompt; None without either."""
+    """Hash of an item's content: question and choices in any order, else the prompt; None without either."""
     if question is not None:
-        return digest(normalise_text(question), *(normalise_text(c or "") for c in choices or ()))
+        return digest(normalise_text(question), *sorted(normalise_text(c or "") for c in choices or ()))
     return None if prompt is None else digest(normalise_text(prompt))
 
 

@@ -61,9 +61,13 @@ REASONS: dict[Reason, str] = {
     Reason.SCORE_OUT_OF_RANGE: "the score is not a number in [0, 1]",
     Reason.DUPLICATE_KEY: "one run scores the same document twice, differently",
     Reason.CONFLICTING_GOLD: "the row's gold answer is not the one that most models were scored against",
-    Reason.UNKNOWN_ITEM: "fewer than half of the models saw this document, or it cannot be matched",
+    Reason.UNKNOWN_ITEM: "too few models saw this document, or it cannot be matched",
     Reason.INVALID_MODEL: "the model has no usable name",
 }
+
+
+JOINED_BY = ("content", "hash", "key")
+"""What told the documents of a run: what they say, the dump's hash of it, or their keys alone."""
 
 
 def _field(name: str, dtype: pa.DataType, doc: str, nullable: bool = False) -> pa.Field:
@@ -102,7 +106,12 @@ ITEMS = _schema(
         _field("doc_key", _S, "key of the document in the dump"),
         _field("question", _S, "the question alone", nullable=True),
         _field("prompt", _S, "the text sent to the LLMs, few-shot examples included", nullable=True),
-        _field("choices", pa.list_(pa.field("element", _S)), "answer options in order", nullable=True),
+        _field(
+            "choices",
+            pa.list_(pa.field("element", _S)),
+            "answer options, in the order that most models saw",
+            nullable=True,
+        ),
         _field("family_id", _S, "same question, same family, across subsets too"),
     ],
     sort=("item",),

@@ -76,6 +76,7 @@ def test_every_score_arrives_where_it_belongs(plain: tuple[Path, Truth], tmp_pat
             "superseded": 0,
             "quarantined": 0,
             "reasons": {},
+            "joined": {"content": 240, "hash": 0, "key": 0},
             "notes": {},
         }
     ]

@@ -1,7 +1,8 @@
 """One benchmark's tables from the shards of all batches.
 
-The run of each model that covers most counts, items are joined by key, and every record is accounted for. The
-result does not depend on the order of shards, nor on how dumps were cut into files and batches.
+The run of each model that covers most counts, documents are joined by what they say, and every record is
+accounted for. The result does not depend on the order of shards, nor on how dumps were cut into files and
+batches.
 """
 
 from __future__ import annotations
@@ -10,37 +11,43 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from routerset.etl.ingest.benchmark_items import Column, benchmark_items
-from routerset.etl.ingest.items import CONFLICT, UNKNOWN
+from routerset.etl.ingest.identity import CONTENT, HASH, KEY
+from routerset.etl.ingest.items import CONFLICT
 from routerset.etl.ingest.packs import load_fragments, shard_file
 from routerset.etl.ingest.shards import Shard, read_docset, read_lines
 from routerset.etl.sources.base import SCORE, SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING, as_floats, missing
-from routerset.schemas.tables import ITEMS, QUARANTINE, RUNS, SCORES, Reason
+from routerset.schemas.tables import ITEMS, JOINED_BY, QUARANTINE, RUNS, SCORES, Reason
 
 CELLS = 1 << 20
 WINDOW = 512
+REJOINED = "rejoined_by_content"
+MENDED = "joined_as_mended"
+OTHER_SETTINGS = "superseded_other_settings"
 
 
 @dataclass(frozen=True)
 class Assembled:
     """What one benchmark came to: totals of models and items, records per source, rows of its files.
 
-    other_settings: superseded ones of runs that were made in another way than the chosen one.
+    joined: kept records per source, by what told their documents. notes: what else there is to count.
     """
 
     models: int
     items: int
     kept: Mapping[str, int]
     superseded: Mapping[str, int]
-    other_settings: Mapping[str, int]
+    joined: Mapping[str, Mapping[str, int]]
+    notes: Mapping[str, Mapping[str, int]]
     files: Mapping[Path, int]
 
 
@@ -49,13 +56,21 @@ class Placed:
     """Where the values of some runs went.
 
     matrix: (models, items), uint8 with 255 where missing, or float32 with NaN. kept, lost: int64, values of
-    every run fragment, by its row, that stand there, and that went to quarantine.
+    every run fragment, by its row, that stand there, and that went to quarantine. notes: of those that stand
+    there, how many are `rejoined_by_content` and `joined_as_mended` (see `items.Placed`).
     """
 
     matrix: np.ndarray
     kept: np.ndarray
     lost: np.ndarray
+    notes: Mapping[str, np.ndarray]
     quarantined: list[pa.Table]
+
+    def count(self, fragment: int | np.ndarray, column: Column, kept: np.ndarray) -> None:
+        """Note values that stand in the matrix. kept: bool (documents,), or (fragments, documents)."""
+        self.kept[fragment] += kept.sum(axis=-1)
+        self.notes[REJOINED][fragment] += kept[..., column.placed.rejoined].sum(axis=-1)
+        self.notes[MENDED][fragment] += kept[..., column.placed.mended].sum(axis=-1)
 
 
 def assemble(
@@ -66,20 +81,21 @@ def assemble(
     tables: Path,
     part: Path,
     code: str,
+    min_share: float,
 ) -> Assembled:
     """Write items and scores of one benchmark below `tables`, its runs and quarantine below `part`.
 
-    code: fingerprint of the code that does so.
+    code: fingerprint of the code that does so. min_share: `[dataset] min_models_per_item`.
     """
     packed = load_fragments(benchmark, shards, staging)
     fragments = choose_runs(_frame(benchmark, shards, packed, SCORE, staging), _alike(staging))
     chosen = fragments[fragments["chosen"]]
-    items, columns = benchmark_items(benchmark, chosen, specs, staging, code)
+    items, columns = benchmark_items(benchmark, chosen, specs, staging, code, min_share)
     models = sorted(chosen["model_id"].unique())
     values = packed["values"].combine_chunks()
     placed = _place(benchmark, fragments, values, models, len(items), columns)
     fragments["n_kept"] = placed.kept
-    fragments["joined_by"] = "key"
+    fragments["joined_by"] = _joined_by(fragments, columns, staging)
     taken = np.where(fragments["chosen"], placed.kept + placed.lost, 0)
     fragments["superseded"] = fragments["n_superseded"] + fragments["n_values"] - taken
     quarantined = pa.concat_tables([QUARANTINE.empty_table(), *placed.quarantined])
@@ -93,10 +109,21 @@ def assemble(
         files[path] = store.write_table(path, ITEMS, items)
         path = tables / "scores" / location
         files[path] = store.write_batches(path, SCORES, score_batches(placed.matrix, models))
-    fragments["other"] = fragments["superseded"].where(fragments["other_settings"], 0)
-    sums = fragments.groupby("source")[["n_kept", "superseded", "other"]].sum()
-    kept, superseded, other = ({str(k): int(v) for k, v in sums[name].items()} for name in sums)
-    return Assembled(len(models), len(items), kept, superseded, other, files)
+    other = fragments["superseded"].where(fragments["other_settings"], 0)
+    noted = {**placed.notes, OTHER_SETTINGS: other.to_numpy()}
+    sums = fragments.groupby("source")[["n_kept", "superseded"]].sum()
+    kept, superseded = ({str(k): int(v) for k, v in sums[name].items()} for name in ("n_kept", "superseded"))
+    fragments = fragments.assign(**noted)
+    joined = {
+        str(source): {str(how): int(n) for how, n in part.groupby("joined_by")["n_kept"].sum().items()}
+        for source, part in fragments.groupby("source")
+    }
+    notes = {
+        str(source): {name: int(part[name].sum()) for name in noted if part[name].any()}
+        for source, part in fragments.groupby("source")
+    }
+    n_models = fragments.loc[fragments["n_kept"] > 0, "model_id"].nunique()
+    return Assembled(n_models, len(items), kept, superseded, joined, notes, files)
 
 
 def _frame(
@@ -209,13 +236,14 @@ def _place(
         (len(models), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32
     )
     row_of = dict(zip(models, range(len(models)), strict=True))
-    placed = Placed(matrix, np.zeros(len(fragments), np.int64), np.zeros(len(fragments), np.int64), [])
+    kept, lost, *noted = (np.zeros(len(fragments), np.int64) for _ in range(4))
+    placed = Placed(matrix, kept, lost, dict(zip((REJOINED, MENDED), noted, strict=True)), [])
     several = chosen.duplicated(["subset", "model_id"], keep=False)
     for rows, codes in _values(chosen[~several], values, binary):
         column = columns[rows["docset"].iloc[0]]
         good = column.target >= 0
         matrix[np.ix_(rows["model_id"].map(row_of).to_numpy(), column.target[good])] = codes[:, good]
-        placed.kept[rows.index] = (~missing(codes[:, good])).sum(axis=1)
+        placed.count(rows.index.to_numpy(), column, good & ~missing(codes))
         _quarantine_unmatched(benchmark, rows, codes, column, placed)
     pieces: dict[tuple[str, str], list[tuple[pd.Series, np.ndarray]]] = {}
     for rows, codes in _values(chosen[several], values, binary):
@@ -255,7 +283,6 @@ def _quarantine_unmatched(
         return
     np.add.at(placed.lost, rows.index.to_numpy()[run], 1)
     document = bad[at]
-    details = {int(d): _why(int(d), column) for d in bad}
     conflict = column.target[document] == CONFLICT
     distinct, starts = np.unique(run, return_index=True)
     places = zip(rows["shard"].iloc[distinct], rows["row"].iloc[distinct], strict=True)
@@ -271,20 +298,19 @@ def _quarantine_unmatched(
             model_id=rows["model_id"].to_numpy()[run],
             benchmark=benchmark,
             reason=np.where(conflict, Reason.CONFLICTING_GOLD.value, Reason.UNKNOWN_ITEM.value),
-            detail=[details[d] for d in document.tolist()],
+            detail=[column.placed.why[d] for d in document.tolist()],
         )
     )
 
 
-def _why(document: int, column: Column) -> str:
-    key = column.keys[document].as_py()
-    if column.target[document] == UNKNOWN:
-        return (
-            f"document {key}: fewer than half of the models saw it, or it cannot be matched by key or content"
-        )
-    winner = column.winners[document]
-    expected = f"most models were scored against {winner!r}" if winner else "no answer has a majority"
-    return f"document {key}: found gold answer {column.golds[document].as_py()!r}, {expected}"
+def _joined_by(fragments: pd.DataFrame, columns: Mapping[str, Column], staging: Path) -> pd.Series:
+    """What tells the documents of every fragment; of runs that do not count, what would."""
+    found = {name: column.placed.joined_by for name, column in columns.items()}
+    for name in set(fragments["docset"]) - set(found):
+        docs = read_docset(staging, name, ["question", "prompt", "hash"])
+        n_text, n_prompts, n_hashes = (len(docs) - column.null_count for column in docs.columns)
+        found[name] = JOINED_BY[CONTENT if n_text or n_prompts else HASH if n_hashes else KEY]
+    return fragments["docset"].map(found)
 
 
 def _merge(
@@ -309,7 +335,12 @@ def _merge(
     differs = np.zeros(len(items), bool)
     differs[inverse[value != value[first][inverse]]] = True
     scores[items[~differs]] = value[first[~differs]]
-    np.add.at(placed.kept, owner[first[~differs]], 1)
+    starts = np.cumsum([0, *map(len, documents)])
+    for number, (row, codes) in enumerate(parts):
+        kept = np.zeros(len(codes), bool)
+        mine = first[~differs] - starts[number]
+        kept[documents[number][mine[(mine >= 0) & (mine < len(documents[number]))]]] = True
+        placed.count(cast(int, row.name), columns[row["docset"]], kept)
     clash = np.flatnonzero(differs[inverse])
     if len(clash) == 0:
         return

@@ -6,6 +6,7 @@ What is kept is named by all that it was made from, and goes when a build no lon
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -18,17 +19,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.etl.fingerprints import fingerprint
-from routerset.etl.ingest.items import CONFLICT, Canonical, DocsetUse, canonical_items
+from routerset.etl.ingest.identity import TEXTS, DocList
+from routerset.etl.ingest.items import Canonical, Placed, Readers, canonical_items
 from routerset.etl.ingest.shards import read_docset, read_prompts
 from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
 from routerset.etl.sources.registry import SOURCES
-from routerset.schemas import store
+from routerset.schemas import ids, store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import ITEMS
 
 KEPT = "canonical"
-_PLACES = pa.schema([("list", pa.int32()), ("position", pa.int32()), ("winner", pa.string())])
-"""One row per list and document, in the list's order. winner: of a CONFLICT."""
+_PLACES = pa.schema(
+    [
+        ("list", pa.int32()),
+        ("position", pa.int32()),
+        ("rejoined", pa.bool_()),
+        ("mended", pa.bool_()),
+        ("why", pa.string()),
+    ]
+)
+"""One row per list and document, in the list's order; the columns are those of `Placed`."""
+_LISTS = pa.schema([("joined_by", pa.string())])
+_OWNERS = pa.schema([("list", pa.int32())])
 _PROMPTS = pa.schema([("doc_key", pa.string()), ("prompt", pa.string())])
 
 
@@ -36,22 +48,26 @@ _PROMPTS = pa.schema([("doc_key", pa.string()), ("prompt", pa.string())])
 class Column:
     """Where the documents of one list go.
 
-    target: int32 per document, column of the score matrix, or UNKNOWN or CONFLICT. keys, golds: per
-    document. winners: per conflicting document, the gold answer that most models were scored against.
+    target: int32 per document, column of the score matrix, or UNKNOWN or CONFLICT. placed: what else there
+    is to know.
     """
 
     target: np.ndarray
-    keys: pa.ChunkedArray
-    golds: pa.ChunkedArray
-    winners: Mapping[int, str | None]
+    placed: Placed
 
 
 def benchmark_items(
-    benchmark: str, chosen: pd.DataFrame, specs: Sequence[SourceSpec], staging: Path, code: str
+    benchmark: str,
+    chosen: pd.DataFrame,
+    specs: Sequence[SourceSpec],
+    staging: Path,
+    code: str,
+    min_share: float,
 ) -> tuple[pa.Table, dict[str, Column]]:
     """Items table of a benchmark, and the column of every document list.
 
     chosen: fragments of the runs that count. code: fingerprint of the code that works this out.
+    min_share: of `canonical_items`.
     """
     kept = _Kept(staging / KEPT / benchmark, code, specs)
     parts = [ITEMS.remove(0).empty_table()]
@@ -59,35 +75,84 @@ def benchmark_items(
     for subset in sorted(chosen["subset"].unique(), key=BENCHMARKS[benchmark].subset_order):
         offset = sum(len(part) for part in parts)
         rows = chosen[chosen["subset"] == subset]
-        names, uses = [], []
-        for docset, users in rows.groupby("docset", sort=True):
-            docs = read_docset(staging, str(docset))
+        names = sorted(rows["docset"].unique())
+        spaces = rows.drop_duplicates("docset").set_index("docset")["key_space"]
+        lists, texts = _read_lists(staging, names, spaces)
+        found = kept.items(benchmark, subset, lists, texts, _readers(rows, names), min_share)
+        for owner in np.unique(found.lists).tolist():
+            users = rows[rows["docset"] == names[owner]]
             if not users["prompt_fixed"].all():
-                docs = _with_prompts(docs, benchmark, subset, users, kept)
-            names.append(str(docset))
-            uses.append(DocsetUse(users["key_space"].iloc[0], docs, users["model_id"].nunique()))
-        found = kept.items(benchmark, subset, uses, rows["model_id"].nunique())
+                prompts = _prompts(benchmark, subset, users, kept)
+                found = _with_prompts(benchmark, found, owner, lists[owner], prompts)
         parts.append(found.items)
-        for name, use, position, winners in zip(names, uses, found.positions, found.golds, strict=True):
-            target = np.where(position >= 0, position + offset, position)
-            columns[name] = Column(target, use.docs["doc_key"], use.docs["gold"], winners)
+        for name, placed in zip(names, found.placed, strict=True):
+            position = placed.position
+            columns[name] = Column(np.where(position >= 0, position + offset, position), placed)
     kept.sweep()
     items = pa.concat_tables(parts)
     return items.add_column(0, ITEMS.field("item"), pa.array(np.arange(len(items), dtype=np.int32))), columns
 
 
-def _with_prompts(docs: pa.Table, benchmark: str, subset: str, users: pd.DataFrame, kept: _Kept) -> pa.Table:
-    """Documents with the prompts that the first model by name was sent."""
-    keys = docs["doc_key"]
-    prompts = pa.nulls(len(docs), pa.string())
+def _read_lists(
+    staging: Path, names: Sequence[str], spaces: Mapping[str, str]
+) -> tuple[list[DocList], pa.Table]:
+    """Lists of documents by name, and what their prints stand for (schema TEXTS), read once per print."""
+    lists = []
+    known = pa.array([], pa.string())
+    texts = [TEXTS.empty_table()]
+    for name in names:
+        docs = read_docset(staging, name, ["doc_key", "print"])
+        lists.append(DocList(spaces[name], docs["doc_key"], docs["print"]))
+        new = docs.filter(pc.invert(pc.is_in(docs["print"], known)))["print"].unique()
+        if len(new):
+            whole = read_docset(staging, name)
+            texts.append(whole.take(pc.index_in(new, whole["print"].combine_chunks())).select(TEXTS.names))
+            known = pa.concat_arrays([known, new])
+    return lists, pa.concat_tables(texts).combine_chunks()
+
+
+def _readers(rows: pd.DataFrame, names: Sequence[str]) -> Readers:
+    """Number of models by the lists that each was scored on; one list alone needs no votes."""
+    if len(names) == 1:
+        return {(0,): 1}
+    pairs = rows[["model_id", "docset"]].drop_duplicates()
+    places = pairs["docset"].map({name: at for at, name in enumerate(names)})
+    return Counter(tuple(sorted(of_model)) for _, of_model in places.groupby(pairs["model_id"]))
+
+
+def _prompts(benchmark: str, subset: str, users: pd.DataFrame, kept: _Kept) -> pa.Table:
+    """Prompts by key (schema _PROMPTS) that the first model by name was sent."""
     for _, run in users.sort_values(["model_id", "timestamp", "sha256", "file"], kind="stable").iterrows():
         try:
-            found = kept.prompts(benchmark, subset, run)
+            return kept.prompts(benchmark, subset, run)
         except DumpUnreadable:  # its prompts are damaged, its scores are not: the next model's will do
             continue
-        prompts = found["prompt"].take(pc.index_in(keys, found["doc_key"]))
-        break
-    return docs.set_column(docs.column_names.index("prompt"), "prompt", prompts)
+    return _PROMPTS.empty_table()
+
+
+def _with_prompts(
+    benchmark: str, found: Canonical, owner: int, docs: DocList, prompts: pa.Table
+) -> Canonical:
+    """Items with the prompts of one list, which also name those that have no other text."""
+    position = found.placed[owner].position
+    mine = np.flatnonzero((position >= 0) & (found.lists[position] == owner))
+    sent = prompts["prompt"].take(pc.index_in(docs.doc_keys.take(pa.array(mine)), prompts["doc_key"]))
+    text = np.array(found.items["prompt"].to_pylist(), object)
+    text[position[mine]] = sent.to_pylist()
+    item_ids, families = found.items["item_id"].to_pylist(), found.items["family_id"].to_pylist()
+    repeats: Counter[str] = Counter()
+    for at in np.sort(position[mine]).tolist() if found.items["question"].null_count else []:
+        content = None if found.items["question"][at].is_valid else ids.content_digest(None, None, text[at])
+        if content is not None:
+            subset = found.items["subset"][at].as_py()
+            item_ids[at] = ids.item_id(benchmark, subset, content, repeats[content])
+            families[at] = ids.family_id(None, text[at], item_ids[at])
+            repeats[content] += 1
+    items = found.items
+    for name, column in (("prompt", text.tolist()), ("item_id", item_ids), ("family_id", families)):
+        at = items.column_names.index(name)
+        items = items.set_column(at, items.schema.field(name), pa.array(column, pa.string()))
+    return replace(found, items=items)
 
 
 class _Kept:
@@ -100,15 +165,22 @@ class _Kept:
         self._dumps: dict[int, dict[str, Dump]] = {}
         self._used: set[str] = set()
 
-    def items(self, benchmark: str, subset: str, uses: Sequence[DocsetUse], n_models: int) -> Canonical:
-        """What `canonical_items` returns; one list alone needs no votes, however many models saw it."""
-        if len(uses) == 1:
-            uses, n_models = [replace(uses[0], n_models=1)], 1
-        inputs = [(use.key_space, _digest(use.docs), use.n_models) for use in uses]
-        path = self._path("items", benchmark, subset, inputs, n_models)
+    def items(
+        self,
+        benchmark: str,
+        subset: str,
+        lists: Sequence[DocList],
+        texts: pa.Table,
+        readers: Readers,
+        min_share: float,
+    ) -> Canonical:
+        """What `canonical_items` returns."""
+        inputs = [(one.key_space, _digest(pa.table([one.doc_keys, one.prints], ["k", "p"]))) for one in lists]
+        counts = sorted(readers.items())
+        path = self._path("items", benchmark, subset, inputs, _digest(texts), counts, min_share)
         if not path.exists():
-            _save(path, canonical_items(benchmark, subset, uses, n_models))
-        return _load(path, len(uses))
+            _save(path, canonical_items(benchmark, subset, lists, texts, readers, min_share))
+        return _load(path, len(lists))
 
     def prompts(self, benchmark: str, subset: str, run: pd.Series) -> pa.Table:
         """Prompts of one run (schema _PROMPTS). Raises DumpUnreadable."""
@@ -143,28 +215,35 @@ class _Kept:
 
 
 def _save(path: Path, found: Canonical) -> None:
-    lists = np.repeat(np.arange(len(found.positions)), [len(p) for p in found.positions])
-    winners = [
-        golds.get(row)
-        for positions, golds in zip(found.positions, found.golds, strict=True)
-        for row in range(len(positions))
-    ]
-    columns = {"list": lists.astype(np.int32), "position": np.concatenate(found.positions), "winner": winners}
+    sizes = [len(placed.position) for placed in found.placed]
+    columns = {
+        "list": np.repeat(np.arange(len(sizes)), sizes).astype(np.int32),
+        "position": np.concatenate([placed.position for placed in found.placed]),
+        "rejoined": np.concatenate([placed.rejoined for placed in found.placed]),
+        "mended": np.concatenate([placed.mended for placed in found.placed]),
+        "why": [placed.why.get(row) for placed in found.placed for row in range(len(placed.position))],
+    }
+    joined = pa.table({"joined_by": [placed.joined_by for placed in found.placed]}, schema=_LISTS)
     with store.atomic_folder(path) as folder:
         store.write_table(folder / "items.parquet", ITEMS.remove(0), found.items)
+        store.write_table(folder / "owners.parquet", _OWNERS, pa.table({"list": found.lists}, schema=_OWNERS))
+        store.write_table(folder / "lists.parquet", _LISTS, joined)
         store.write_table(folder / "places.parquet", _PLACES, pa.table(columns, schema=_PLACES))
 
 
 def _load(path: Path, n_lists: int) -> Canonical:
     places = store.read_file(path / "places.parquet")
+    joined = store.read_file(path / "lists.parquet")["joined_by"].to_pylist()
     bounds = np.searchsorted(places["list"].to_numpy(), np.arange(n_lists + 1)).tolist()
-    parts = [places.slice(start, stop - start) for start, stop in pairwise(bounds)]
-    positions = tuple(part["position"].to_numpy() for part in parts)
-    golds = []
-    for part, position in zip(parts, positions, strict=True):
-        rows = np.flatnonzero(position == CONFLICT)
-        golds.append(dict(zip(rows.tolist(), part["winner"].take(pa.array(rows)).to_pylist(), strict=True)))
-    return Canonical(store.read_file(path / "items.parquet"), positions, tuple(golds))
+    placed = []
+    for (start, stop), joined_by in zip(pairwise(bounds), joined, strict=True):
+        part = places.slice(start, stop - start)
+        position, rejoined, mended = (part[name].to_numpy() for name in ("position", "rejoined", "mended"))
+        bad = np.flatnonzero(position < 0)
+        why = dict(zip(bad.tolist(), part["why"].take(pa.array(bad)).to_pylist(), strict=True))
+        placed.append(Placed(position, rejoined, mended, joined_by, why))
+    owners = store.read_file(path / "owners.parquet")["list"].to_numpy()
+    return Canonical(store.read_file(path / "items.parquet"), owners, tuple(placed))
 
 
 def _digest(table: pa.Table) -> str:

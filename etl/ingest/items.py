@@ -1,194 +1,291 @@
 """One canonical list of items for a subset, from the lists of documents that its runs were scored on.
 
-Documents are joined by key inside one key space, and by content across key spaces; a gold answer that
-few models were scored against, and a document that few models saw, are left out and said so.
+A document is what it says: content tells documents, keys only where there is no text, and which repeat of a
+content is meant. A gold answer that few models were scored against, and a document that few models saw, are
+left out and said so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, repeat
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
+from routerset.etl.ingest.golds import Golds, settle_golds
+from routerset.etl.ingest.identity import (
+    CONTENT,
+    KEY,
+    NOTHING,
+    DocList,
+    Identity,
+    Rows,
+    identify,
+    leading,
+    number_rows,
+)
+from routerset.etl.ingest.repeats import tell_repeats
 from routerset.schemas import ids
-from routerset.schemas.tables import ITEMS
+from routerset.schemas.tables import ITEMS, JOINED_BY
 
 UNKNOWN = -1
 CONFLICT = -2
+MIN_SHARE = 0.5
+_SHOWN = 80  # characters of a document in a message
+
+Readers = Mapping[tuple[int, ...], int]
+"""Number of models by the lists, in ascending order, that each was scored on."""
 
 
 @dataclass(frozen=True)
-class DocsetUse:
-    """A list of documents that runs were scored on.
+class Placed:
+    """Where the documents of one list went.
 
-    key_space: sources with the same key space share document keys. docs: schema DOCS and `print`.
-    n_models: models whose chosen run was scored on it.
+    position: int32, the row in `items`, or UNKNOWN, or CONFLICT. rejoined: whether a document's key stands
+    for another one in most runs. mended: whether its text does not agree with the item's.
+    joined_by: what told most of the documents. why: per document that is no item, what speaks against it.
     """
 
-    key_space: str
-    docs: pa.Table
-    n_models: int
+    position: np.ndarray
+    rejoined: np.ndarray
+    mended: np.ndarray
+    joined_by: str
+    why: Mapping[int, str]
 
 
 @dataclass(frozen=True)
 class Canonical:
     """Items of one subset, and where each document of each list went.
 
-    items: schema ITEMS without `item`, in canonical order. positions: per list, int32 (documents,), the
-    row in `items`, or UNKNOWN, or CONFLICT. golds: per list, for a CONFLICT, what most models were
-    scored against (None where no answer has a majority).
+    items: schema ITEMS without `item`, in canonical order. lists: int32, the list that each text is from.
     """
 
     items: pa.Table
-    positions: tuple[np.ndarray, ...]
-    golds: tuple[dict[int, str | None], ...]
+    lists: np.ndarray
+    placed: tuple[Placed, ...]
 
 
-def canonical_items(benchmark: str, subset: str, uses: Sequence[DocsetUse], n_models: int) -> Canonical:
+def canonical_items(
+    benchmark: str,
+    subset: str,
+    lists: Sequence[DocList],
+    texts: pa.Table,
+    readers: Readers,
+    min_share: float = MIN_SHARE,
+) -> Canonical:
     """Items of one subset in canonical order: by the document's key, numbers as numbers.
 
-    n_models: models that ran the subset; an item that fewer than half of them saw is left out.
-    The result does not depend on the order of `uses`.
+    texts: what the prints of the lists stand for (schema TEXTS). min_share: an item is left out where the
+    models that saw it hold a smaller share of all records. Nothing depends on the order of `lists`.
     """
-    frame = _documents(uses)
-    frame = _settle_gold(frame)
-    sound = frame[~frame["conflict"]]
-    documents = _settle_text(sound, uses)
-    documents = _identify(documents)
-    seen = documents.groupby("identity")["votes"].transform("sum")
-    documents = documents[(documents["identity"] != "") & (2 * seen >= n_models)]
-    leaders = (
-        documents.sort_values(["votes", "key_space", "doc_key"], ascending=[False, True, True], kind="stable")
-        .drop_duplicates("identity")
-        .reset_index(drop=True)
+    texts = texts.sort_by("print")
+    votes = np.zeros(len(lists))
+    for those, n in readers.items():
+        votes[list(those)] += n
+    rows = number_rows(lists, texts, votes)
+    identity = identify(rows, len(lists))
+    slot, first = tell_repeats(rows, identity, readers, min_share)
+    token = identity.token[rows.entry]
+    item = np.where((token == NOTHING) | (slot == NOTHING), NOTHING, first[token] + slot)
+    n_items = int(first[-1])
+    golds = settle_golds(rows, identity, item, votes, n_items)
+    sound = (item != NOTHING) & ~golds.conflict
+    seen = _seen(rows, np.where(sound, item, NOTHING), readers, n_items)
+    text, place, owner = _leaders(rows, identity, np.where(sound, item, NOTHING), votes, n_items)
+    token_of = np.repeat(np.arange(len(first) - 1), np.diff(first))
+    kept = np.flatnonzero((seen >= min_share - 1e-9) & (place != NOTHING)).tolist()
+    keys = dict(zip(kept, _own_keys(rows, item, votes, place, kept), strict=True))
+
+    def order(at: int) -> tuple[object, ...]:
+        return ids.natural_key(keys[at]), identity.tokens[int(token_of[at])], at
+
+    kept = sorted(kept, key=order)
+    rank = np.full(n_items + 1, UNKNOWN, np.int32)
+    rank[kept] = np.arange(len(kept), dtype=np.int32)
+    position = np.where(golds.conflict, np.int32(CONFLICT), rank[item])  # NOTHING is last, and stays UNKNOWN
+    chosen = np.array(kept, np.int64)
+    return Canonical(
+        _item_rows(
+            benchmark,
+            subset,
+            texts.take(pa.array(text[chosen])),
+            [keys[at] for at in kept],
+            [identity.tokens[at] for at in token_of[chosen].tolist()],
+            (chosen - first[token_of[chosen]]).tolist(),
+        ),
+        owner[chosen].astype(np.int32),
+        tuple(_placed(rows, identity, golds, position, len(lists))),
     )
-    keys, identities = leaders["doc_key"].tolist(), leaders["identity"].tolist()
-    order = sorted(range(len(keys)), key=lambda i: (ids.natural_key(keys[i]), identities[i]))
-    leaders = leaders.iloc[order].reset_index(drop=True)
-    rank = dict(zip(leaders["identity"], range(len(leaders)), strict=True))
-    where = dict(zip(documents["document"], documents["identity"].map(rank), strict=True))
-    frame["position"] = frame["document"].map(where).fillna(UNKNOWN).astype(np.int32)
-    frame.loc[frame["conflict"], "position"] = CONFLICT
-    positions, golds = [], []
-    for number in range(len(uses)):
-        part = frame[frame["use"] == number].sort_values("row")
-        positions.append(part["position"].to_numpy(np.int32))
-        clash = part[part["conflict"]]
-        golds.append(dict(zip(clash["row"].tolist(), clash["winner"].tolist(), strict=True)))
-    return Canonical(_item_rows(benchmark, subset, leaders, uses), tuple(positions), tuple(golds))
 
 
-def _documents(uses: Sequence[DocsetUse]) -> pd.DataFrame:
-    """One row per list and document; `document` numbers the distinct (key space, key) pairs."""
-    parts = [
-        pd.DataFrame(
-            {
-                "use": number,
-                "row": np.arange(use.docs.num_rows),
-                "key_space": use.key_space,
-                "doc_key": use.docs["doc_key"].to_pylist(),
-                "print": use.docs["print"].to_pylist(),
-                "gold": use.docs["gold"].to_pylist(),
-                "has_text": pa.compute.or_(
-                    use.docs["question"].is_valid(), use.docs["prompt"].is_valid()
-                ).to_numpy(),
-                "votes": use.n_models,
-            }
-        ).astype({"doc_key": object, "print": object, "gold": object})
-        for number, use in enumerate(uses)
-    ]
-    frame = pd.concat(parts, ignore_index=True)
-    frame["document"] = frame.groupby(["key_space", "doc_key"], sort=True).ngroup()
-    return frame
+def _seen(rows: Rows, item: np.ndarray, readers: Readers, n_items: int) -> np.ndarray:
+    """Share of all records that the models that saw an item hold, each model its number of documents."""
+    starts = np.searchsorted(rows.owner, np.arange(int(rows.owner.max(initial=-1)) + 2))
+    document = np.where(item == NOTHING, n_items + rows.place, item)
+    seen, total = np.zeros(n_items), 0
+    for those, n in readers.items():
+        parts = [document[starts[at] : starts[at + 1]] for at in those if at + 1 < len(starts)]
+        found = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
+        seen[found[found < n_items]] += n * len(found)
+        total += n * len(found)
+    return seen / max(total, 1)
 
 
-def _settle_gold(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mark rows whose gold answer is not the one of a strict majority of the models."""
-    golds = (
-        frame.dropna(subset=["gold"]).groupby(["document", "gold"], sort=True)["votes"].sum().reset_index()
-    )
-    golds["total"] = golds.groupby("document")["votes"].transform("sum")
-    disputed = golds.groupby("document")["gold"].transform("size") > 1
-    winners = golds[2 * golds["votes"] > golds["total"]].set_index("document")["gold"]
-    contested = set(golds.loc[disputed, "document"])
-    frame["winner"] = frame["document"].map(winners).astype(object)
-    frame["winner"] = frame["winner"].where(frame["winner"].notna(), None)
-    frame["conflict"] = (
-        frame["document"].isin(contested) & frame["gold"].notna() & (frame["gold"] != frame["winner"])
-    )
-    return frame
+def _leaders(
+    rows: Rows, identity: Identity, item: np.ndarray, votes: np.ndarray, n_items: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per item, the text that most models saw, the key that most of them used, and a list that has the text.
 
-
-def _settle_text(frame: pd.DataFrame, uses: Sequence[DocsetUse]) -> pd.DataFrame:
-    """One row per document: the text that most models saw, with its content hash, and its votes."""
-    prints = frame.groupby(["document", "print"], sort=True)["votes"].sum().rename("support").reset_index()
-    ranked = frame.merge(prints, on=["document", "print"]).sort_values(
-        ["document", "has_text", "support", "print", "use", "row"],
-        ascending=[True, False, False, True, True, True],
-        kind="stable",
-    )
-    documents = ranked.drop_duplicates("document").reset_index(drop=True)
-    documents["votes"] = documents["document"].map(frame.groupby("document")["votes"].sum())
-    texts = {n: use.docs.select(["question", "choices", "prompt"]).to_pylist() for n, use in enumerate(uses)}
-    documents["content"] = [
-        ids.content_digest(text["question"], text["choices"], text["prompt"]) or ""
-        for text in (texts[use][row] for use, row in zip(documents["use"], documents["row"], strict=True))
-    ]
-    return documents
-
-
-def _identify(documents: pd.DataFrame) -> pd.DataFrame:
-    """Add `identity` (empty where a document cannot be matched), `hash` and `ordinal`.
-
-    Content identifies a document where there is text, with the n-th repeat inside a key space matching
-    the n-th in another; without any text in the subset, the key does, within the best supported key space.
+    A text counts before none, and one of its own before a mended one.
     """
-    spaces, keys = documents["key_space"].tolist(), documents["doc_key"].tolist()
-    order = sorted(range(len(keys)), key=lambda i: (spaces[i], ids.natural_key(keys[i])))
-    documents = documents.iloc[order].reset_index(drop=True)
-    has_text = documents["content"] != ""
-    documents["ordinal"] = documents.groupby(["key_space", "content"]).cumcount()
-    documents["hash"] = documents["content"]
-    if has_text.any():
-        repeat = documents["ordinal"].astype(str)
-        documents["identity"] = (documents["content"] + "#" + repeat).where(has_text, "")
-        return documents
-    support = documents.groupby("key_space", sort=True)["votes"].sum()
-    best = support.index[int(np.argmax(support.to_numpy()))] if len(support) else ""
-    documents["ordinal"] = 0
-    documents["hash"] = [
-        ids.digest("key", space, key)
-        for space, key in zip(documents["key_space"], documents["doc_key"], strict=True)
-    ]
-    documents["identity"] = documents["hash"].where(documents["key_space"] == best, "")
-    return documents
+    weight = votes[rows.owner]
+    place = leading(item, rows.place, weight, n_items)
+    exact: dict[tuple[object, ...], int] = {}
+    columns = (rows.texts[name].to_pylist() for name in ("question", "choices", "prompt"))
+    same = np.array(
+        [
+            exact.setdefault((q, tuple(c or ()), p), at)
+            for at, (q, c, p) in enumerate(zip(*columns, strict=True))
+        ],
+        np.int64,
+    )
+    rank = np.where(identity.how == CONTENT, np.where(identity.mended, 1, 2), 0)[rows.entry]
+    best = np.zeros(n_items + 1, np.int64)
+    np.maximum.at(best, item, rank)
+    fit = np.where(rank == best[item], item, NOTHING)
+    wording = leading(fit, same[rows.print], weight, n_items)
+    fit = np.where(same[rows.print] == np.append(wording, NOTHING)[fit], fit, NOTHING)
+    text = leading(fit, rows.print, weight, n_items)
+    fit = np.where(rows.print == np.append(text, NOTHING)[fit], fit, NOTHING)
+    order = sorted(range(len(votes)), key=lambda at: _of_list(rows, at, votes))
+    turn = np.argsort(order) if len(order) else np.empty(0, np.int64)
+    owner = leading(fit, turn[rows.owner], np.zeros(len(fit)), n_items)
+    return text, place, np.where(owner == NOTHING, NOTHING, np.array([*order, NOTHING])[owner])
 
 
-def _item_rows(benchmark: str, subset: str, leaders: pd.DataFrame, uses: Sequence[DocsetUse]) -> pa.Table:
-    """Rows of the items table for the leading document of every item."""
-    starts = np.cumsum([0, *(use.docs.num_rows for use in uses)])
-    rows = starts[leaders["use"].to_numpy(np.int64)] + leaders["row"].to_numpy(np.int64)
-    docs = pa.concat_tables([use.docs for use in uses]).take(pa.array(rows))
-    item_ids = [
-        ids.item_id(benchmark, subset, content, ordinal)
-        for content, ordinal in zip(leaders["hash"], leaders["ordinal"], strict=True)
-    ]
-    families = [
-        ids.family_id(question, prompt, item)
-        for question, prompt, item in zip(
-            docs["question"].to_pylist(), docs["prompt"].to_pylist(), item_ids, strict=True
+def _own_keys(
+    rows: Rows, item: np.ndarray, votes: np.ndarray, place: np.ndarray, kept: Sequence[int]
+) -> list[str]:
+    """A key for every kept item that no other one has: the one that most models used, as far as it is free.
+
+    An item whose keys are all taken gets `key#2`. place: the key that most models used, per item.
+    """
+    keys = [rows.key(at) for at in place[list(kept)]]
+    if len(set(keys)) == len(keys):
+        return keys
+    there = np.isin(item, kept)
+    pairs, at = np.unique(item[there] * len(rows.key_of) + rows.place[there], return_inverse=True)
+    weight = np.bincount(at, votes[rows.owner[there]], len(pairs))
+    items, places = pairs // len(rows.key_of), pairs % len(rows.key_of)
+    own: dict[int, str] = {}
+    taken: set[str] = set()
+    for pair in np.lexsort((items, places, -weight)).tolist():
+        key = rows.key(places[pair])
+        if int(items[pair]) not in own and key not in taken:
+            own[int(items[pair])] = key
+            taken.add(key)
+    for one, key in zip(kept, keys, strict=True):
+        if one not in own:
+            own[one] = next(name for n in count(2) if (name := f"{key}#{n}") not in taken)
+            taken.add(own[one])
+    return [own[one] for one in kept]
+
+
+def _of_list(rows: Rows, at: int, votes: np.ndarray) -> tuple[float, bytes, bytes]:
+    """What orders lists, whatever order they are given in."""
+    start, stop = np.searchsorted(rows.owner, [at, at + 1])
+    return -votes[at], rows.place[start:stop].tobytes(), rows.print[start:stop].tobytes()
+
+
+def _placed(rows: Rows, identity: Identity, golds: Golds, position: np.ndarray, n_lists: int) -> list[Placed]:
+    leader = identity.leader[rows.place]
+    token, how = identity.token[rows.entry], identity.how[rows.entry]
+    mended = identity.mended[rows.entry]
+    rejoined = (token != leader) & (how != KEY)
+    bounds = np.searchsorted(rows.owner, np.arange(n_lists + 1))
+    says = _Says(rows, identity, golds)
+    placed = []
+    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        here = slice(start, stop)
+        counts = np.bincount(how[here], minlength=len(JOINED_BY))
+        bad = np.flatnonzero(position[here] < 0)
+        placed.append(
+            Placed(
+                position[here].astype(np.int32),
+                rejoined[here],
+                mended[here],
+                JOINED_BY[len(JOINED_BY) - 1 - int(np.argmax(counts[::-1]))],
+                {at: says.why(start + at) for at in bad.tolist()},
+            )
         )
-    ]
+    return placed
+
+
+class _Says:
+    """What speaks against documents that are no items, worked out once per document."""
+
+    def __init__(self, rows: Rows, identity: Identity, golds: Golds) -> None:
+        self._rows = rows
+        self._identity = identity
+        self._golds = golds
+        self._known: dict[tuple[int, bool], str] = {}
+        own = identity.token == identity.leader[rows.entry_place]
+        self._prints = leading(
+            rows.entry_place[own], rows.entry_print[own], rows.votes[own], len(identity.leader)
+        )
+
+    def why(self, row: int) -> str:
+        """What the document says, and what its key stands for elsewhere, or what the gold answer is there."""
+        entry, conflict = int(self._rows.entry[row]), bool(self._golds.conflict[row])
+        if (entry, conflict) not in self._known:
+            place = int(self._rows.entry_place[entry])
+            found = self._golds.told(row) if conflict else self._unknown(entry, place)
+            self._known[entry, conflict] = f"document {self._rows.key(place)}: {found}"
+        return self._known[entry, conflict]
+
+    def _unknown(self, entry: int, place: int) -> str:
+        token, leader = self._identity.token[entry], self._identity.leader[place]
+        found = self._document(int(self._rows.entry_print[entry]))
+        if token != NOTHING and leader != token:
+            other = self._document(int(self._prints[place]))
+            return f"found {found}, most models have {other} under this key; too few saw the one found here"
+        if token != NOTHING:
+            return f"found {found}: models with too small a share of the records saw it"
+        return "too few models saw it, or it cannot be matched by key or content"
+
+    def _document(self, at: int) -> str:
+        texts = self._rows.texts
+        for name in ("question", "prompt", "hash"):
+            told = texts[name][at].as_py() if at >= 0 else None
+            if told is not None:
+                return f"{name} {told if len(told) <= _SHOWN else told[: _SHOWN - 3] + '...'!r}"
+        return "a document without text"
+
+
+def _item_rows(
+    benchmark: str,
+    subset: str,
+    texts: pa.Table,
+    keys: Sequence[str],
+    tokens: Sequence[str],
+    ordinals: Sequence[int],
+) -> pa.Table:
+    """Rows of the items table. tokens: of `Identity`; ordinals: which repeat of its content an item is."""
+    contents = [t[1:] if t[0] == "c" else ids.digest(*_PLAIN[t[0]], t[1:]) for t in tokens]
+    item_ids = list(map(ids.item_id, repeat(benchmark), repeat(subset), contents, ordinals))
+    families = map(ids.family_id, texts["question"].to_pylist(), texts["prompt"].to_pylist(), item_ids)
     columns = {
         "item_id": pa.array(item_ids, pa.string()),
         "subset": pa.repeat(pa.scalar(subset, pa.string()), len(item_ids)),
-        "doc_key": docs["doc_key"],
-        "question": docs["question"],
-        "prompt": docs["prompt"],
-        "choices": docs["choices"],
+        "doc_key": pa.array(keys, pa.string()),
+        "question": texts["question"],
+        "prompt": texts["prompt"],
+        "choices": texts["choices"],
         "family_id": pa.array(families, pa.string()),
     }
     return pa.table(columns, schema=ITEMS.remove(0))
+
+
+_PLAIN = {"h": ("hash",), "k": ("key",)}

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from routerset.etl.sources.base import DOCS, Block, Columns, Dump, DumpUnreadable, Found, Reading, SourceSpec
 from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quarantine_columns
@@ -348,7 +347,7 @@ def _line_blobs(lines: np.ndarray, order: np.ndarray) -> pa.Array:
 def _store_docset(columns: Columns, root: Path) -> str:
     """Name of a document list, in the order of its keys, which is written unless it is there."""
     hasher = blake2b(digest_size=16)
-    for part in (columns.benchmark, columns.subset, columns.key_space):
+    for part in (*DOCS.names, columns.benchmark, columns.subset, columns.key_space):
         hasher.update(part.encode() + b"\0")
     for array in (columns.doc_keys, columns.prints):
         hasher.update(pc.binary_length(array).to_numpy())
@@ -369,9 +368,9 @@ def _store_docset(columns: Columns, root: Path) -> str:
     return name
 
 
-def read_docset(staging: Path, name: str) -> pa.Table:
-    """Documents of a stored list: schema DOCS and a column `print`, sorted by key."""
-    return pq.read_table(staging / DOCSETS / f"{name}.parquet")
+def read_docset(staging: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Documents of a stored list: schema DOCS and a column `print`, or some of these, sorted by key."""
+    return store.read_file(staging / DOCSETS / f"{name}.parquet", columns)
 
 
 def read_lines(wanted: Iterable[tuple[str, int, np.ndarray]]) -> np.ndarray:

@@ -20,9 +20,11 @@ DOCS = pa.schema(
         ("prompt", pa.string()),
         ("choices", pa.list_(pa.string())),
         ("gold", pa.string()),
+        ("hash", pa.string()),
     ]
 )
-"""Text of the documents behind a block's columns."""
+"""The documents behind a block's columns. gold: the text of the right option where there are options and it
+can be told. hash: the dump's own hash of the document, which tells documents apart where there is no text."""
 SCORE = "score"
 """The measure that says how good an answer is."""
 PATH = MappingProxyType({"path": True})

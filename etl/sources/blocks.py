@@ -192,7 +192,8 @@ def docs_table(doc_keys: pa.Array, **texts: pa.Array | Sequence[object]) -> pa.T
 def prints_of(docs: pa.Table) -> pa.Array:
     """Fingerprints of documents (schema DOCS): of text and gold answer, or of the key where all are null."""
     prints = []
-    for key, *content in zip(*(docs[name].to_pylist() for name in DOCS.names), strict=True):
+    names = [name for name in DOCS.names if name != "hash"]
+    for key, *content in zip(*(docs[name].to_pylist() for name in names), strict=True):
         known = any(part is not None for part in content)
         prints.append(ids.digest("content", repr(content)) if known else ids.digest("key", key))
     return pa.array(prints, pa.string())

@@ -38,7 +38,7 @@ from routerset.etl.sources.names import TIME
 from routerset.etl.sources.parse.answer_filters import NO_FILTER, choose_rows
 from routerset.etl.sources.parse.jsonlines import as_text, decode_line, numbered_chunks
 from routerset.etl.sources.parse.lm_eval_lines import ROWS, parse_lines
-from routerset.etl.sources.parse.questions import FIRST_REQUEST, choices_of, prompt_of, question_of
+from routerset.etl.sources.parse.questions import FIRST_REQUEST, choices_of, gold_of, prompt_of, question_of
 from routerset.etl.sources.parse.results_json import (
     facts_of_arguments,
     model_of,
@@ -205,6 +205,7 @@ class _Text(msgspec.Struct, gc=False):
     """What is read of a line for its text."""
 
     doc: object = None
+    doc_hash: object = None
     target: object = None
     arguments: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -222,13 +223,22 @@ def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
         for number in here.tolist():
             text = decode_line(lines[number - first], number, _TEXT)
             found.append(_Text() if isinstance(text, BadRow) else text)
+    choices = [choices_of(text.doc) for text in found]
     return docs_table(
         keys,
         question=[question_of(text.doc) for text in found],
         prompt=[prompt_of(_first_request(text.arguments)) for text in found],
-        choices=[choices_of(text.doc) for text in found],
-        gold=[as_text(text.target) for text in found],
+        choices=choices,
+        gold=[gold_of(text.doc, text.target, options) for text, options in zip(found, choices, strict=True)],
+        hash=[_hash(text) for text in found],
     )
+
+
+def _hash(text: _Text) -> str | None:
+    """The harness's hash of a document; of old logs, which have none, a hash of the document as text."""
+    if isinstance(text.doc_hash, str):
+        return text.doc_hash
+    return None if text.doc is None else ids.digest("doc", as_text(text.doc) or "")
 
 
 def _first_request(arguments: msgspec.Raw) -> object:

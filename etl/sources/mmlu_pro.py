@@ -23,6 +23,7 @@ from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Rea
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.jsonlines import as_text, decode_line, key_of, kind_of
+from routerset.etl.sources.parse.questions import resolve_gold
 from routerset.etl.sources.parse.results_json import RunFacts
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
 from routerset.etl.sources.quarantine import EXCERPT, BadRow, quarantine
@@ -51,6 +52,7 @@ class _Row(msgspec.Struct, gc=False):
     question: str | None = None
     options: list[str] | None = None
     answer: str | None = None
+    answer_index: object = None
     pred: str | UnsetType | None = UNSET
 
 
@@ -268,7 +270,16 @@ def _excerpt(element: object) -> str:
 
 
 def _print(row: _Row) -> str:
-    return ids.digest(row.question or "", *(row.options or ()), "gold", row.answer or "")
+    return ids.digest(row.question or "", *(row.options or ()), "gold", _gold(row) or "")
+
+
+def _gold(row: _Row) -> str | None:
+    """The text of the option that `pred` is compared with; its position counts where no letter names one."""
+    options, at = row.options or [], row.answer_index
+    gold = resolve_gold(row.answer, options)
+    if gold is None or gold in options or not isinstance(at, int) or not 0 <= at < len(options):
+        return gold
+    return options[at]
 
 
 def _docs(rows: Sequence[_Row], keys: pa.Array) -> pa.Table:
@@ -276,5 +287,5 @@ def _docs(rows: Sequence[_Row], keys: pa.Array) -> pa.Table:
         keys,
         question=[row.question for row in rows],
         choices=[row.options for row in rows],
-        gold=[row.answer for row in rows],
+        gold=[_gold(row) for row in rows],
     )

@@ -35,14 +35,13 @@ from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import DATA_FAILED
 from routerset.schemas.store import sha256
-from routerset.schemas.tables import QUARANTINE, RUNS, TABLES
+from routerset.schemas.tables import JOINED_BY, QUARANTINE, RUNS, TABLES
 
 if TYPE_CHECKING:
     from routerset.etl.config import Config, Runner
 
 STAGING = "staging"
 PLAN = f"{STAGING}/plan.json"
-_COUNTS = ("kept", "superseded", "other_settings")
 _PLACES = {name: place for place, name in enumerate(BENCHMARKS)}
 
 
@@ -74,13 +73,14 @@ class Plan:
     """What a build will read, and what it will not.
 
     code: fingerprint of the code that assembles it. mark: hash of the settings, and the sizes and times
-    of the files.
+    of the files. min_share: `[dataset] min_models_per_item`.
     """
 
     batches: tuple[Batch, ...]
     benchmarks: tuple[str, ...]
     code: str
     mark: str
+    min_share: float
     passed_over: tuple[PassedOver, ...] = ()
 
     def waiting(self, build: Path) -> list[Batch]:
@@ -105,8 +105,9 @@ def plan(config: Config) -> Plan:
     code = code_fingerprint(assemble.__module__)
     over = [asdict(each) for each in passed_over]
     mark = fingerprint([b.fingerprint for b in batches], over, _of_config(config))
-    benchmarks = config.dataset.benchmarks or tuple(BENCHMARKS)
-    return Plan(tuple(batches), benchmarks, code, mark, tuple(passed_over))
+    wanted = config.dataset.benchmarks or tuple(BENCHMARKS)
+    share = config.dataset.min_models_per_item
+    return Plan(tuple(batches), wanted, code, mark, share, tuple(passed_over))
 
 
 def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
@@ -138,11 +139,13 @@ def assemble_all(
         group_map(
             [*waiting, ready],
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
-            functools.partial(_assemble, specs=tuple(specs), build=str(build), code=plan.code),
+            functools.partial(
+                _assemble, specs=tuple(specs), build=str(build), code=plan.code, min_share=plan.min_share
+            ),
         )
     parts: dict[str, Finished] = {}
     for benchmark, shards in sorted(plan.shards(build).items(), key=lambda item: _PLACES[item[0]]):
-        part = done(build, _mark(benchmark, shards, plan.code))
+        part = done(build, _mark(benchmark, shards, plan.code, plan.min_share))
         if part is None:
             raise RuntimeError(
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
@@ -168,13 +171,18 @@ def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, l
     return found
 
 
-def _mark(benchmark: str, shards: Sequence[Shard], code: str) -> str:
+def _mark(benchmark: str, shards: Sequence[Shard], code: str, min_share: float) -> str:
     folders = sorted((s.order, s.folder) for s in shards)
-    return fingerprint("assemble", code, benchmark, folders)
+    return fingerprint("assemble", code, benchmark, folders, min_share)
 
 
 def _assemble(
-    benchmark: str, found: Iterable[Sequence[Shard]], specs: Sequence[SourceSpec], build: str, code: str
+    benchmark: str,
+    found: Iterable[Sequence[Shard]],
+    specs: Sequence[SourceSpec],
+    build: str,
+    code: str,
+    min_share: float,
 ) -> str:
     """Assemble one benchmark from the shards of all batches, unless the same ones were assembled before."""
     shards = list(chain.from_iterable(found))
@@ -182,10 +190,11 @@ def _assemble(
     part = root / STAGING / "parts" / benchmark
 
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
-        result = assemble(benchmark, shards, specs, root / STAGING, root / "tables", part, code)
+        tables = root / "tables"
+        result = assemble(benchmark, shards, specs, root / STAGING, tables, part, code, min_share)
         return result.files, asdict(replace(result, files={}))
 
-    once(root, _mark(benchmark, shards, code), make)
+    once(root, _mark(benchmark, shards, code, min_share), make)
     return benchmark
 
 
@@ -288,7 +297,8 @@ def account(
 ) -> list[store.JsonObject]:
     """Accounting rows per source and benchmark (empty where a record's benchmark is unknown).
 
-    Raises AccountingError unless read = kept + superseded + quarantined in every row.
+    joined: the kept ones by what told their documents. Raises AccountingError unless read = kept + superseded
+    + quarantined in every row.
     """
     reasons: Counter[tuple[str, str, str]] = Counter(
         zip(
@@ -302,18 +312,19 @@ def account(
     rows = []
     for source, benchmark in keys:
         part = parts[benchmark].info if benchmark in parts else {}
-        kept, superseded, other = (part.get(name, {}).get(source, 0) for name in _COUNTS)
+        found = {name: part.get(name, {}) for name in ("kept", "superseded", "joined", "notes")}
+        noted = {k: n for (s, b, k), n in notes.items() if (s, b) == (source, benchmark)}
         why = {r: n for (s, b, r), n in sorted(reasons.items()) if (s, b) == (source, benchmark)}
         row = {
             "source": source,
             "benchmark": benchmark,
             "read": read.get((source, benchmark), 0),
-            "kept": kept,
-            "superseded": superseded,
+            "kept": found["kept"].get(source, 0),
+            "superseded": found["superseded"].get(source, 0),
             "quarantined": sum(why.values()),
             "reasons": why,
-            "notes": {k: n for (s, b, k), n in sorted(notes.items()) if (s, b) == (source, benchmark)}
-            | ({"superseded_other_settings": other} if other else {}),
+            "joined": {how: found["joined"].get(source, {}).get(how, 0) for how in JOINED_BY},
+            "notes": dict(sorted({**noted, **found["notes"].get(source, {})}.items())),
         }
         if row["read"] != row["kept"] + row["superseded"] + row["quarantined"]:
             raise AccountingError(f"records of {source}, {benchmark or 'no benchmark'} do not add up: {row}")

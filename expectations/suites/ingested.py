@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.rules import TABLES, not_null, one_of, rows, unique, warn
-from routerset.schemas.tables import Reason
+from routerset.schemas.tables import JOINED_BY, Reason
 
 _COUNTS = """select benchmark, subset, coalesce(f.n, 0) as found, coalesce(s.n_items, 0) as expected
     from (select benchmark, subset, count(*) as n from {batch} group by all) f full join registry_subsets s
@@ -246,7 +246,8 @@ RUNS = Suite(
     ("model_id", "benchmark", "subset", "file"),
     (
         *(not_null(c) for c in ("model_id", "benchmark", "subset", "source", "file", "sha256", "metric")),
-        *(not_null(c) for c in ("n_items", "n_scored", "n_kept", "chosen")),
+        *(not_null(c) for c in ("n_items", "n_scored", "n_kept", "joined_by", "chosen")),
+        one_of("joined_by", JOINED_BY, "what told the documents of a run is one of a closed list"),
         rows(
             "sha256_well_formed",
             "without its checksum nobody can tell which file a score came from",
@@ -308,6 +309,24 @@ RUNS = Suite(
             """select benchmark, model_id, coalesce(kept, 0) as kept, coalesce(n, 0) as scores from
             (select benchmark, model_id, sum(n_kept) as kept from {batch} group by all)
             full join score_facts using (benchmark, model_id) where coalesce(kept, 0) <> coalesce(n, 0)""",
+        ),
+        rows(
+            "joined_by_counted",
+            "the manifest counts the kept records by what told their documents, as the runs do",
+            "docs/validation.md: accounting",
+            """select * from
+            (select source, benchmark, joined_by, sum(n_kept) as kept from {batch} group by all)
+            full join accounting_joined using (source, benchmark, joined_by)
+            where coalesce(kept, 0) <> coalesce(listed, 0)""",
+        ),
+        rows(
+            "joined_by_content_has_text",
+            "documents that were told by their content are items with a text",
+            f"{TABLES}: RUNS",
+            """select distinct benchmark, subset, joined_by from {batch} anti join
+            (select benchmark, subset from items join text_facts using (benchmark, item)
+            where expected_family is not null)
+            using (benchmark, subset) where n_kept > 0 and joined_by = 'content'""",
         ),
         warn(
             "official_metric",

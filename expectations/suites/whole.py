@@ -119,6 +119,14 @@ MANIFEST = Suite(
             "accounting",
         ),
         rows(
+            "accounting_joined",
+            "the manifest says what told the document of every kept record: its content, a hash, or a key",
+            "docs/validation.md: accounting",
+            """select source, benchmark, kept, sum(listed) as joined from accounting_joined
+            join {batch} using (source, benchmark) group by all having kept <> sum(listed)""",
+            "accounting",
+        ),
+        rows(
             "accounting_kept",
             "every record that was kept is a score",
             "docs/validation.md: accounting",

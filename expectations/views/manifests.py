@@ -41,6 +41,7 @@ _ACCOUNTING = pa.schema(
     ]
 )
 _REASONS = pa.schema([("source", _S), ("benchmark", _S), ("reason", _S), ("listed", _I)])
+_JOINED = pa.schema([("source", _S), ("benchmark", _S), ("joined_by", _S), ("listed", _I)])
 _TOTALS = pa.schema([("benchmark", _S), ("name", _S), ("listed", _F)])
 _SIDES = pa.schema([("scheme", _S), ("benchmark", _S), ("split", _S), ("listed", _I)])
 _CLAIMS = pa.schema(
@@ -131,6 +132,19 @@ def accounting_reasons(session: Session) -> Made:
         for reason, n in row["reasons"].items()
     ]
     return pa.Table.from_pylist(reasons, schema=_REASONS)
+
+
+def accounting_joined(session: Session) -> Made:
+    """Kept records by what told their documents."""
+    rows = _accounting(session)
+    if rows is None or not all("joined" in row for row in rows):
+        return None
+    joined = [
+        {"source": row["source"], "benchmark": row["benchmark"], "joined_by": how, "listed": n}
+        for row in rows
+        for how, n in row["joined"].items()
+    ]
+    return pa.Table.from_pylist(joined, schema=_JOINED)
 
 
 def _accounting(session: Session) -> list[JsonObject] | None:
@@ -257,6 +271,7 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "listed_files": listed_files,
     "accounting": accounting,
     "accounting_reasons": accounting_reasons,
+    "accounting_joined": accounting_joined,
     "totals_listed": totals_listed,
     "totals_found": totals_found,
     "split_counts_listed": split_counts,

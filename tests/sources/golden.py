@@ -103,8 +103,13 @@ def _block(block: Block) -> dict[str, object]:
         f"{block.measure}s": [[_value(value) for value in row] for row in block.values],
         "n_read": block.n_read.tolist(),
         "n_superseded": block.n_superseded.tolist(),
-        "docs": columns.docs().to_pylist(),
+        "docs": [_doc(doc) for doc in columns.docs().to_pylist()],
     }
+
+
+def _doc(doc: dict[str, object]) -> dict[str, object]:
+    """A document, without its hash where the format has none."""
+    return {name: value for name, value in doc.items() if name != "hash" or value is not None}
 
 
 def _value(value: np.float32) -> float | None:

@@ -161,7 +161,7 @@ def test_documents_are_told_apart_by_question_and_options() -> None:
         question=["a", "a", "a", "b"], choices=[["x", "y"], ["y", "x"], ["x", "y"], ["x", "y"]], gold=[0] * 4
     )
     keys = base.keys.to_pylist()
-    assert keys[2] == f"{keys[0]}#1"
+    assert keys[1:3] == [f"{keys[0]}#1", f"{keys[0]}#2"]  # options in another order make no other document
     assert len(set(keys)) == 4
     folded = identify(
         question=["A ", "a", "a", "b"], choices=[["X", "y"], ["y", "x"], ["x", "y"], ["x", "y"]], gold=[1] * 4

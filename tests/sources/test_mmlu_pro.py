@@ -66,7 +66,14 @@ def test_a_row_scores_where_prediction_and_answer_agree(tmp_path: Path) -> None:
     assert scores(reading) == {"70": 1.0, "71": 0.0, "72": 0.0, "73": 0.0}
     assert reading.notes == {("mmlu_pro", "parse_failed"): 1}
     docs = reading.blocks[0].columns.docs().to_pylist()
-    assert docs[0] == {"doc_key": "70", "question": "70?", "prompt": None, "choices": ["a", "b"], "gold": "B"}
+    assert docs[0] == {
+        "doc_key": "70",
+        "question": "70?",
+        "prompt": None,
+        "choices": ["a", "b"],
+        "gold": "b",
+        "hash": None,
+    }
 
 
 @pytest.mark.parametrize(

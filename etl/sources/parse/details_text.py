@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from routerset.etl.sources.parse.jsonlines import as_text
-from routerset.etl.sources.parse.questions import literal_of
+from routerset.etl.sources.parse.questions import literal_of, resolve_gold
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
@@ -138,9 +138,7 @@ def _gold(index: object, gold: object, choices: Sequence[str]) -> str | None:
     golds = _listed(gold)
     if not golds or not all(isinstance(each, str) for each in golds):
         golds = _listed(index) or golds
-        named: list[object] = [choices[i] for i in golds if isinstance(i, int) and 0 <= i < len(choices)]
-        golds = named if len(named) == len(golds) else golds
-    texts = [(as_text(each) or "").strip() for each in golds]
+    texts = [(resolve_gold(each, choices) or "").strip() for each in golds]
     return None if not texts else texts[0] if len(texts) == 1 else as_text(texts)
 
 

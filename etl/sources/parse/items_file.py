@@ -20,6 +20,7 @@ from routerset.etl.sources.base import DOCS, DumpUnreadable, ItemsUnreadable, Sp
 from routerset.etl.sources.files import open_binary
 from routerset.etl.sources.parse.csv_text import ANY, UNREADABLE, Dialect, open_text
 from routerset.etl.sources.parse.jsonlines import is_utf8
+from routerset.etl.sources.parse.questions import resolve_gold
 from routerset.etl.sources.parse.tabular import is_parquet, read_header
 from routerset.schemas.ids import file_stem_is_safe
 
@@ -69,8 +70,13 @@ def read_items(
         "items_without_key": unkeyed,
         "items_with_two_texts": len(conflicting),
     }
-    arrays = [pa.array([row[i] for row in kept], f.type) for i, f in enumerate(DOCS)]
-    return pa.table(arrays, schema=DOCS), Counter({name: n for name, n in left_out.items() if n})
+    table = pa.table([pa.array([row[i] for row in kept], f.type) for i, f in enumerate(DOCS)], schema=DOCS)
+    golds = [
+        resolve_gold(gold, choices or ())
+        for gold, choices in zip(table["gold"].to_pylist(), table["choices"].to_pylist(), strict=True)
+    ]
+    table = table.set_column(DOCS.get_field_index("gold"), DOCS.field("gold"), pa.array(golds, pa.string()))
+    return table, Counter({name: n for name, n in left_out.items() if n})
 
 
 def join_items(items: pa.Table, names: pa.Array, doc_keys: pa.Array) -> tuple[pa.Table, Counter[str]]:

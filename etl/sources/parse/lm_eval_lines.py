@@ -213,7 +213,8 @@ def _row(line: bytes, number: int, run: TaskFile, asked: str | None) -> tuple[ob
     if all(isinstance(one, str) for one in hashes):
         mark = ":".join(map(str, hashes))
     else:
-        mark = ids.digest(as_text(doc) or "", as_text(record.get("target")) or "")
+        told = hashes[0] if isinstance(hashes[0], str) else as_text(doc)
+        mark = ids.digest(told or "", as_text(record.get("target")) or "")
     score, text = score_of(values[found.name])
     return number, key, found.label if label is None else label, mark, found.metric, score, text, subset
 

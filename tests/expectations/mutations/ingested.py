@@ -65,6 +65,11 @@ def _no_text(rows: list[Row]) -> None:
     rows[0]["question"] = rows[0]["prompt"] = None
 
 
+def _without_text(rows: list[Row]) -> None:
+    for row in rows:
+        row["question"] = row["prompt"] = None
+
+
 def _without_item(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["item"] != 5]
 
@@ -149,6 +154,14 @@ MUTATIONS = (
         repeat(RUNS, 0, chosen=False, n_kept=0, timestamp="2099-01-01T00:00:00.000000"),
     ),
     Mutation("score that no run kept", "runs.scores_accounted_for", cell(RUNS, 0, "n_kept", 1)),
+    Mutation("joined by luck", "runs.joined_by_known", cell(RUNS, 0, "joined_by", "luck")),
+    Mutation("null joined by", "runs.joined_by_not_null", cell(RUNS, 0, "joined_by", None)),
+    Mutation("joined otherwise", "runs.joined_by_counted", cell(RUNS, 0, "joined_by", "hash")),
+    Mutation(
+        "joined by content without a text",
+        "runs.joined_by_content_has_text",
+        lambda c: c.rows(ITEMS, _without_text),
+    ),
     Mutation("other metric", "runs.official_metric", cell(RUNS, 0, "metric", "f1")),
     Mutation("older run", "runs.superseded", repeat(RUNS, 0, chosen=False, n_kept=0)),
     *(

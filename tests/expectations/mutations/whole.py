@@ -78,6 +78,11 @@ MUTATIONS = (
         manifest(lambda d: _ingest(d)["accounting"][0].update(quarantined=5)),
     ),
     Mutation(
+        "kept records that nothing joined",
+        "manifest.accounting_joined",
+        manifest(lambda d: _ingest(d)["accounting"][0]["joined"].update(key=5)),
+    ),
+    Mutation(
         "kept records without scores",
         "manifest.accounting_kept",
         manifest(lambda d: _ingest(d)["accounting"][0].update(kept=5)),

@@ -33,7 +33,7 @@ from benchmarks.measure import command, cpu, versions
 from routerset.embed.batches import run as run_batches
 from routerset.embed.encoders import ENCODERS, Encoder, Pooling
 from routerset.embed.model import Policy, batch_shape, encode, load, resolve_device, resolve_dtype
-from routerset.embed.tokens import tokenize
+from routerset.embed.texts import tokenize
 from routerset.embed.weights import model_path
 
 DUMPS = Path(__file__).resolve().parents[2] / "shared" / "dumps"

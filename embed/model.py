@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from routerset.embed.encoders import Encoder, shared_passes
 from routerset.embed.errors import BadVectors, ModelUnusable
-from routerset.embed.text import well_formed
-from routerset.embed.tokens import tokenize
+from routerset.embed.texts import tokenize, well_formed
 from routerset.embed.weights import model_path
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from routerset.embed.cache import (
 )
 from routerset.embed.encoders import ENCODERS, Encoder, shared_passes
 from routerset.embed.model import NO_PATHS, Policy, encode, resolve_dtype
-from routerset.embed.text import text_key, well_formed
+from routerset.embed.texts import text_key, well_formed
 from routerset.embed.weights import model_path, weights_revision
 from routerset.schemas.tables import embeddings_schema
 

@@ -43,13 +43,8 @@ def weights_revision(encoder: Encoder, paths: Mapping[str, str]) -> str:
     """The pinned revision, or for a stand-in folder `local-` and a hash of the files that count."""
     if encoder.name not in paths:
         return encoder.revision
-    return _folder_digest(model_path(encoder, paths))
-
-
-def _folder_digest(folder: str) -> str:
-    """Hash of the weights, the configuration and the tokenizer in a folder."""
     digest = sha256()
-    for path in sorted(Path(folder).iterdir()):
+    for path in sorted(Path(model_path(encoder, paths)).iterdir()):
         if path.suffix in _COUNTS and path.is_file():
             digest.update(bytes.fromhex(store.sha256(path)))
     return "local-" + digest.hexdigest()[:16]

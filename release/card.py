@@ -115,21 +115,17 @@ def license_text(manifest: Manifest) -> str:
         raise ReleaseInputError(
             "routerset: its licence file is not installed; install the package with pip, for example `make`"
         )
-    lines = [f"- {name}: {BENCHMARKS[name].license}" for name in manifest.benchmarks]
-    return "\n".join(
-        [
-            "Questions and prompts below data/ keep the licence of their benchmark:",
-            "",
-            *lines,
-            "",
-            "Scores below scores/ come from public leaderboard results, whose terms apply.",
-            "The evaluator, the curation and everything else are under the licence below.",
-            "",
-            "-" * 80,
-            "",
-            apache,
-        ]
-    )
+    benchmarks = "\n".join(f"- {name}: {BENCHMARKS[name].license}" for name in manifest.benchmarks)
+    return f"""Questions and prompts below data/ keep the licence of their benchmark:
+
+{benchmarks}
+
+Scores below scores/ come from public leaderboard results, whose terms apply.
+The evaluator, the curation and everything else are under the licence below.
+
+{"-" * 80}
+
+{apache}"""
 
 
 def _cell(value: Json) -> str:

@@ -58,28 +58,23 @@ def croissant(manifest: Manifest) -> dict[str, object]:
     }
 
 
+def _node(of: str, name: str, **rest: object) -> dict[str, object]:
+    return {"@type": f"cr:{of}", "@id": name, "name": name, **rest}
+
+
 def _file_objects(manifest: Manifest) -> Iterator[dict[str, object]]:
     for path, table in sorted(manifest.tables.items()):
-        yield {
-            "@type": "cr:FileObject",
-            "@id": path,
-            "name": path,
-            "contentUrl": path,
-            "contentSize": f"{table.bytes} B",
-            "encodingFormat": _PARQUET,
-            "sha256": table.sha256,
-        }
+        size = f"{table.bytes} B"
+        yield _node(
+            "FileObject", path,
+            contentUrl=path, contentSize=size, encodingFormat=_PARQUET, sha256=table.sha256,
+        )  # fmt: skip
 
 
 def _file_set(config: Config) -> dict[str, object]:
-    folders = {str(PurePosixPath(path).parent) for path in config.files.values()}
-    return {
-        "@type": "cr:FileSet",
-        "@id": _source(config),
-        "name": _source(config),
-        "encodingFormat": _PARQUET,
-        "includes": [f"{folder}/*.parquet" for folder in sorted(folders)],
-    }
+    folders = sorted({str(PurePosixPath(path).parent) for path in config.files.values()})
+    patterns = [f"{folder}/*.parquet" for folder in folders]
+    return _node("FileSet", _source(config), encodingFormat=_PARQUET, includes=patterns)
 
 
 def _source(config: Config) -> str:
@@ -92,7 +87,7 @@ def _record_set(config: Config) -> dict[str, object]:
     source = {"fileSet" if several else "fileObject": {"@id": _source(config)}}
     fields = [_split_field(config, source)] if several else []
     fields += [_field(config, field, source) for field in config.schema]
-    return {"@type": "cr:RecordSet", "@id": config.name, "name": config.name, "field": fields}
+    return _node("RecordSet", config.name, field=fields)
 
 
 def _split_field(config: Config, source: Mapping[str, object]) -> dict[str, object]:

@@ -82,22 +82,20 @@ def _differ(old: Side, new: Side, *paths: str) -> bool:
 
 
 def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
-    removed, added = sorted(set(old) - set(new)), sorted(set(new) - set(old))
-    if removed:
-        yield Change(Level.MAJOR, where, f"{_count(removed, noun)} removed: {_names(removed)}")
-    if added:
-        yield Change(Level.MINOR, where, f"{_count(added, noun)} added: {_names(added)}")
+    before, after = set(old), set(new)
+    yield from _named(Level.MAJOR, where, noun, "removed", sorted(before - after))
+    yield from _named(Level.MINOR, where, noun, "added", sorted(after - before))
 
 
-def _count(found: Sequence[str], noun: str) -> str:
-    """A number and its noun, such as `1 model` or `2 models`."""
-    return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
-
-
-def _names(found: Sequence[str]) -> str:
-    """Up to `SHOWN` names, and how many there are beyond."""
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(f"`{name}`" for name in found[:SHOWN]) + more
+def _named(
+    level: Level, where: str, noun: str, verb: str, found: Sequence[str], of: str = ""
+) -> Iterator[Change]:
+    """What happened to some, such as `2 models added: ...`, with up to `SHOWN` names; nothing if to none."""
+    if found:
+        shown = ", ".join(f"`{name}`" for name in found[:SHOWN])
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        plural = "" if len(found) == 1 else "s"
+        yield Change(level, where, f"{of}{len(found)} {noun}{plural} {verb}: {shown}{more}")
 
 
 def _models(old: pa.Table, new: pa.Table) -> Iterator[Change]:
@@ -123,10 +121,8 @@ def _touched(
 ) -> Iterator[Change]:
     """Changes of what both releases have; `filled` still says all that it said before, and more."""
     changed, completed = [m for m in touched if m not in filled], [m for m in touched if m in filled]
-    if changed:
-        yield Change(Level.MAJOR, where, f"{of}{_count(changed, noun)} changed: {_names(changed)}")
-    if completed:
-        yield Change(Level.MINOR, where, f"{of}{_count(completed, noun)} completed: {_names(completed)}")
+    yield from _named(Level.MAJOR, where, noun, "changed", changed, of)
+    yield from _named(Level.MINOR, where, noun, "completed", completed, of)
 
 
 def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
@@ -162,11 +158,9 @@ def _meaning(name: str, old: BenchmarkEntry, new: BenchmarkEntry) -> Iterator[Ch
 def _items(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
     before, after = (t.sort_by("item") for t in (old, new))
     ids = [set(t["item_id"].to_pylist()) for t in (before, after)]
-    for found, verb in ((ids[0] - ids[1], "removed"), (ids[1] - ids[0], "added")):
-        if found:
-            # a new item moves the cuts of the split, so that results no longer compare
-            what = f"{_count(sorted(found), 'item')} {verb}: {_names(sorted(found))}"
-            yield Change(Level.MAJOR, name, what)
+    # a new item moves the cuts of the split, so that results no longer compare
+    yield from _named(Level.MAJOR, name, "item", "removed", sorted(ids[0] - ids[1]))
+    yield from _named(Level.MAJOR, name, "item", "added", sorted(ids[1] - ids[0]))
     if ids[0] != ids[1]:
         return
     for column in before.column_names:
@@ -192,7 +186,7 @@ def _groups(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
         for t in (old, new)
     )
     changed = [g.column for g in sorted(before.keys() & after.keys()) if before[g] != after[g]]
-    yield from _touched(name, "group", changed, set())
+    yield from _named(Level.MAJOR, name, "group", "changed", changed)
 
 
 def _vectors(name: str, encoder: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:

@@ -17,12 +17,12 @@ HEADER = """# Changelog
 Versions follow the meaning of the data: MAJOR when existing rows, splits or groups change, MINOR when models,
 benchmarks or columns are added, PATCH when no row changes. A version once published never changes.
 """
-_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
 def parse_version(text: str) -> tuple[int, int, int]:
     """Numbers of a version. Raises VersionError for anything but X.Y.Z."""
-    match = _VERSION.fullmatch(text)
+    match = VERSION.fullmatch(text)
     if match is None:
         raise VersionError(f"version: found {text!r}, expected X.Y.Z such as {FIRST}, or {AUTO}")
     return int(match[1]), int(match[2]), int(match[3])

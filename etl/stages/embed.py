@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from routerset.embed.encoders import ENCODERS, shared_passes
 from routerset.embed.model import Policy
 from routerset.embed.shards import Shard, embed_texts, embeddings_table
-from routerset.embed.text import embed_text
+from routerset.embed.texts import embed_text
 from routerset.etl.manifest import Finished
 from routerset.etl.progress import say, watch
 from routerset.etl.sources.base import SourceSpec

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,14 +19,15 @@ import msgspec
 
 from routerset.etl.synth import names
 from routerset.etl.synth.documents import document
-from routerset.etl.synth.faults import Injury, Target, injury
-from routerset.etl.synth.plan import Fault
-from routerset.etl.synth.records import Record, mistaken, other_score, records, row_at_fault
-from routerset.etl.synth.truth import Subset, Truth, subsets
-from routerset.etl.synth.wording import LETTERS, Item, target
-from routerset.schemas.tables import Reason
+from routerset.etl.synth.plan import Layout
+from routerset.etl.synth.runs import Record, Run, mistaken, other_score
+from routerset.etl.synth.truth import Subset
+from routerset.etl.synth.wording import Item, labels, target
+from routerset.schemas.benchmarks import Benchmark
 
 _GPUS = 8
+_RESPONSES = {"resps": [["-1.5"]], "filtered_resps": ["-1.5"]}
+"""What the LLM said; scores do not follow from it."""
 
 
 class Age(IntEnum):
@@ -40,147 +42,74 @@ _DAYS = {Age.FIRST: "2024-06-16", Age.HASHES: "2024-09-18", Age.FILTERS: "2024-1
 
 
 @dataclass(frozen=True)
-class _Document:
-    """What every model's log repeats of one document: JSON of its parts, and hashes."""
-
-    item: Item
-    doc: msgspec.Raw
-    prompt: msgspec.Raw
-    hashes: dict[str, str]
-
-    def fields(self, age: Age) -> dict[str, object]:
-        """Fields of a line between its number and its responses."""
-        pairs = _arguments(self.item, self.prompt)
-        fields: dict[str, object] = {"doc": self.doc, "target": target(self.item)}
-        if age is Age.FIRST:
-            return fields | {"arguments": pairs}
-        named = {f"gen_args_{i}": {"arg_0": a, "arg_1": b} for i, (a, b) in enumerate(pairs)}
-        return fields | {"arguments": named} | self.hashes
-
-
-def write(folder: Path, truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> list[Injury]:
-    """Write one benchmark below `folder`: `<org__name>/samples_<task>_<time>.json[l]` and results files."""
-    models = truth.models(benchmark)
-    injuries = []
-    for subset in subsets(truth, benchmark, targets):
-        documents = [_document(i, p) for i, p in zip(subset.items, subset.prompts, strict=True)]
-        scores = truth.scores(benchmark, subset.name)
-        for place, model in enumerate(models):
-            run = _Run(folder, subset, documents, place, model)
-            injuries += run.write(scores[:, place].tolist())
-    return injuries
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One model's runs on one subset."""
+class Logs:
+    """Logs as `<org__name>/samples_<task>_<time>.json[l]`, each with a file of results."""
 
     folder: Path
     subset: Subset
-    documents: list[_Document]
-    place: int
-    model: str
 
-    @property
-    def age(self) -> Age:
-        return Age(self.place % len(Age))
+    def order(self, place: int) -> Sequence[int]:
+        """With several GPUs, rows come in the order in which the processes finish."""
+        ranks = _GPUS if place % 2 else 1
+        return [key for rank in range(ranks) for key in range(rank, len(self.subset.items), ranks)]
 
-    def time(self, days_before: int = 0) -> str:
-        return names.timestamp(_DAYS[self.age], self.place, days_before=days_before)
-
-    def write(self, scores: Sequence[float]) -> list[Injury]:
-        """The run, what goes with it, and the fault that strikes it."""
-        struck = self.subset.target(self.place)
-        n = len(scores)
-        # with several GPUs, rows come in the order in which the processes finish
-        ranks = _GPUS if self.place % 2 else 1
-        rows = records([key for rank in range(ranks) for key in range(rank, n, ranks)], scores, struck)
-        file, counts = self.save(names.harness_task(self.subset.benchmark, self.subset.name), rows)
-        (file.parent / f"results_{self.time()}.json").write_bytes(
-            msgspec.json.encode({"model_name": self.model, "config": {"model": "hf"}})
-        )
-        return [] if struck is None else [self.strike(struck, file, rows, counts)]
-
-    def save(self, task: str, rows: Sequence[Record], days_before: int = 0) -> tuple[Path, list[int]]:
-        """Write one file; returns its path and the number of lines of every record."""
-        suffix = "json" if self.age is Age.FIRST else "jsonl"
-        folder = self.folder / names.folder_name(self.model)
+    def save(self, run: Run) -> tuple[Path, int]:
+        """Write one log; returns it, and the number of lines of every record."""
+        age, benchmark = Age(run.place % len(Age)), self.subset.benchmark
+        known = names.task_name(benchmark, self.subset.name, Layout.LM_EVAL)
+        task = f"leaderboard_{names.UNKNOWN_TASK}" if run.unknown else known
+        time = names.timestamp(_DAYS[age], run.place, days_before=run.days_before)
+        folder = self.folder / names.folder_name(run.model)
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"samples_{task}_{self.time(days_before)}.{suffix}"
-        counts = []
+        results = {"model_name": run.model, "config": {"model": "hf"}}
+        (folder / f"results_{time}.json").write_bytes(msgspec.json.encode(results))
+        file = folder / f"samples_{task}_{time}.{'json' if age is Age.FIRST else 'jsonl'}"
         with file.open("wb") as stream:
-            for row in rows:
-                lines = [msgspec.json.encode(line) + b"\n" for line in self.lines(row)]
-                stream.writelines(lines)
-                counts.append(len(lines))
-        return file, counts
+            for row in run.rows:
+                stream.writelines(msgspec.json.encode(line) + b"\n" for line in self._lines(row, age))
+        return file, max(1, len(benchmark.filters)) if age is Age.FILTERS else 1
 
-    def strike(self, struck: Target, file: Path, rows: list[Record], counts: list[int]) -> Injury:
-        """Faults of whole files; where the fault is in `rows` already, only its record."""
-        place = row_at_fault(struck, rows)
-        row = None if place is None else sum(counts[:place])
-        match struck.fault:
-            case Fault.RERUN:
-                task = names.harness_task(self.subset.benchmark, self.subset.name)
-                others = [replace(each, score=other_score(each.score)) for each in rows]
-                file, _ = self.save(task, others, days_before=30)
-            case Fault.UNKNOWN_TASK:
-                file, (n,) = self.save(f"leaderboard_{names.UNKNOWN_TASK}", rows[:1])
-                made = injury(struck, self.model, file, self.folder, row=n - 1)
-                return replace(made, quarantined=n, extra=n)
-            case Fault.TRUNCATED:
-                *_, last = self.lines(rows[-1])
-                with file.open("r+b") as stream:
-                    stream.truncate(file.stat().st_size - len(msgspec.json.encode(last)) // 2)
-                # the last line of a record that fills two belongs to a filter that does not count
-                lost = (rows[-1].key,) if counts[-1] == 1 else ()
-                made = injury(struck, self.model, file, self.folder, row=sum(counts) - 1)
-                return replace(made, lost=lost, reason=Reason.MALFORMED_ROW)
-        return injury(struck, self.model, file, self.folder, len(rows), row)
+    @cached_property
+    def _documents(self) -> dict[Age, list[dict[str, object]]]:
+        """What every log of an age repeats of a document, by key."""
+        asked = list(zip(self.subset.items, self.subset.prompts, strict=True))
+        return {age: [_document(item, prompt, age) for item, prompt in asked] for age in Age}
 
-    def lines(self, row: Record) -> Iterator[object]:
+    def _lines(self, row: Record, age: Age) -> Iterator[object]:
         """Lines of one record: one, or one per filter."""
         if row.stray:
             yield "out of memory"
             return
-        document = self.documents[row.key]
+        fields = self._documents[age][row.key]
         if row.wrong_gold:
-            document = _document(mistaken(document.item), self.subset.prompts[row.key])
-        metrics = _metrics(self.subset.benchmark.name, row, self.age)
-        responses = _responses(document.item, row.score)
-        line: dict[str, object] = {
-            "doc_id": row.key,
-            **document.fields(self.age),
-            "resps": [[r] for r in responses],
-            "filtered_resps": responses,
-        }
-        if self.age is not Age.FILTERS:
+            fields = _document(mistaken(self.subset.items[row.key]), self.subset.prompts[row.key], age)
+        metrics = _metrics(self.subset.benchmark, row, age)
+        line = {"doc_id": row.key} | fields | _RESPONSES
+        if age is not Age.FILTERS:
             yield line | metrics
             return
+        first, *others = self.subset.benchmark.filters or ("none",)
         line["metrics"] = list(metrics)
-        for name in self.subset.benchmark.filters or ("none",):
-            counts = name == next(iter(self.subset.benchmark.filters), name)
-            # the other filters find other answers; only the first one counts
-            found = metrics if counts else {m: float(other_score(row.score)) for m in metrics}
-            yield line | {"filter": name} | found
+        yield line | {"filter": first} | metrics
+        # the other filters find other answers; only the first one counts
+        found = dict.fromkeys(metrics, float(other_score(row.score)))
+        yield from (line | {"filter": name} | found for name in others)
 
 
-def _document(item: Item, prompt: str) -> _Document:
-    doc = document(item)
-    hashes = {
-        "doc_hash": _hash(json.dumps(doc, indent=2, ensure_ascii=False)),
-        "prompt_hash": _hash(prompt),
-        "target_hash": _hash(target(item)),
-    }
-    encode = msgspec.json.encode
-    return _Document(item, msgspec.Raw(encode(doc)), msgspec.Raw(encode(prompt)), hashes)
+def _document(item: Item, prompt: str, age: Age) -> dict[str, object]:
+    """Fields of a line between its number and its responses."""
+    doc, pairs = document(item), _arguments(item, prompt)
+    fields: dict[str, object] = {"doc": doc, "target": target(item), "arguments": pairs}
+    if age is Age.FIRST:
+        return fields
+    named = {f"gen_args_{i}": {"arg_0": a, "arg_1": b} for i, (a, b) in enumerate(pairs)}
+    spelled = json.dumps(doc, indent=2, ensure_ascii=False)
+    hashed = {"doc": spelled, "prompt": prompt, "target": target(item)}
+    hashes = {f"{name}_hash": sha256(text.encode()).hexdigest() for name, text in hashed.items()}
+    return fields | {"arguments": named} | hashes
 
 
-def _hash(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
-
-
-def _arguments(item: Item, prompt: msgspec.Raw) -> list[tuple[object, object]]:
+def _arguments(item: Item, prompt: str) -> list[tuple[str, object]]:
     """Requests that the harness made: one per option, or one generation."""
     match item.benchmark:
         case "gsm8k" | "math_lvl5":
@@ -189,47 +118,31 @@ def _arguments(item: Item, prompt: msgspec.Raw) -> list[tuple[object, object]]:
             return [(prompt, {"until": [], "do_sample": False, "max_gen_toks": 1280})]
         case "winogrande":
             # the prompt ends before the blank, and each request fills it in
-            before = msgspec.json.decode(prompt)
             ending = item.question.partition("_")[2]
-            return [(f"{before} {choice}", ending) for choice in item.choices]
-        case "mmlu" | "mmlu_pro":
-            return [(prompt, f" {LETTERS[i]}") for i in range(len(item.choices))]
-        case "bbh" | "gpqa":
-            return [(prompt, f" ({LETTERS[i]})") for i in range(len(item.choices))]
+            return [(f"{prompt} {choice}", ending) for choice in item.choices]
         case _:
-            return [(prompt, f" {choice}") for choice in item.choices]
+            return [(prompt, f" {label}") for label in labels(item)]
 
 
-def _responses(item: Item, score: float) -> list[object]:
-    """Log-likelihoods per option, the highest on the option chosen, or the text generated."""
-    if not item.choices:
-        return [f" The answer is {item.answer}." if score == 1.0 else " I do not know."]
-    n = len(item.choices)
-    chosen = item.gold if score >= 0.5 else (item.gold + 1) % n
-    return [[str(-1.5 if i == chosen else -3.25 - i), str(i == chosen)] for i in range(n)]
-
-
-def _metrics(benchmark: str, row: Record, age: Age) -> dict[str, object]:
+def _metrics(benchmark: Benchmark, row: Record, age: Age) -> dict[str, object]:
     """Metrics of one record; the first files write whole numbers, ifeval truth values."""
     score: object = row.score
     if math.isnan(row.score):
         score = msgspec.Raw(b"NaN")  # as Python's json module spells it
-    elif benchmark == "ifeval":
+    elif benchmark.name == "ifeval":
         score = bool(row.score)
     elif age is Age.FIRST and row.score.is_integer():
         score = int(row.score)
-    match benchmark:
+    # the harness has names of its own for two of the metrics that count
+    counts = {"truthfulqa": "acc", "gsm8k": "exact_match"}.get(benchmark.name, benchmark.metric)
+    match benchmark.name:
         case "arc" | "hellaswag":
             # without length normalisation another option often wins
-            return {"acc": score if row.key % 3 else 0.0, "acc_norm": score}
+            return {"acc": score if row.key % 3 else 0.0, counts: score}
         case "math_lvl5" if age is Age.FILTERS:
-            return {"exact_match": score, "exact_match_original": 0}
-        case "gsm8k" | "math_lvl5":
-            return {"exact_match": score}
+            return {counts: score, "exact_match_original": 0}
         case "ifeval":
-            inst = {"inst_level_strict_acc": [score], "inst_level_loose_acc": [score]}
-            return {"prompt_level_strict_acc": score, "prompt_level_loose_acc": True} | inst
-        case "bbh" | "gpqa" | "musr":
-            return {"acc_norm": score}
+            others = {"inst_level_strict_acc": [score], "inst_level_loose_acc": [score]}
+            return {counts: score, "prompt_level_loose_acc": True} | others
         case _:
-            return {"acc": score}
+            return {counts: score}

@@ -26,8 +26,6 @@ UNIT = 1024
 N_FAMILIES = 12
 N_POPULATION = 8500
 """Models on any leaderboard."""
-_FIRST_V2 = 4689
-"""At full size the v2 leaderboard starts here, so that few models stand on both."""
 _ROW = 5000
 """Random draws per item whatever the number of models, so that a slice of the models has the same scores."""
 _CHUNK = 256
@@ -69,14 +67,6 @@ class Population:
         """Model name as `org/name`; the organisation tells the family."""
         return f"org-{self.family[model]}/model-{model:04d}"
 
-    def on(self, benchmark: Benchmark, limit: int, shared: bool) -> np.ndarray:
-        """Indices of the models on a benchmark's leaderboard: the first `limit` of them.
-
-        shared: whether the same models stand on every leaderboard.
-        """
-        first = 0 if shared or benchmark.leaderboard == "v1" else _FIRST_V2
-        return np.arange(first, first + min(limit, benchmark.models))
-
 
 def population(seed: int) -> Population:
     """Draw all models: a level per family and model, and per family two strong topics and a few weak ones."""
@@ -105,11 +95,6 @@ class ItemBank:
     topic: np.ndarray
     difficulty: np.ndarray
     slope: np.ndarray
-
-    @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return len(self.source)
 
     def rows(self, subset: str) -> range:
         """Positions of a subset's items in canonical order."""
@@ -171,7 +156,7 @@ def draw_scores(
     benchmark, item and the model's place on the leaderboard alone.
     """
     name = bank.benchmark.name
-    rows = rows or range(bank.n_items)
+    rows = rows or range(len(bank.source))
     table = _probabilities(RECIPES[name].choices if bank.benchmark.binary else 0)
     ability = (people.ability[:, models] + _bonus(people.seed, name)[: len(models)]).astype(np.int32)
     bits = generator(people.seed, name, "scores").advance(rows.start * _ROW // 4)

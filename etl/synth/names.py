@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from routerset.etl.synth.plan import Layout
 from routerset.schemas.benchmarks import Benchmark
 from routerset.schemas.tasks import TASKS
 
@@ -23,32 +23,21 @@ UNKNOWN_TASK = "synthetic_riddles"
 """A task that no registry knows."""
 
 
-def harness_task(benchmark: Benchmark, subset: str) -> str:
-    """Task name in lm-evaluation-harness logs."""
-    lead = "leaderboard_" if benchmark.leaderboard == "v2" else ""
-    return _spelled(benchmark, subset, lambda t: t.startswith(lead) and not t.startswith("harness"))
+def task_name(benchmark: Benchmark, subset: str, layout: Layout) -> str:
+    """Task name as a layout spells it: in details with colons where the old files have them."""
+    v2 = benchmark.leaderboard == "v2"
+    sought = (benchmark.name, subset)
+    names = [name for name, task in TASKS.items() if (task.benchmark, task.subset) == sought]
+    colon = layout is Layout.DETAILS_OLD and any(":" in name for name in names)
 
+    def fits(task: str) -> bool:
+        if layout is Layout.LM_EVAL:
+            return task.startswith("leaderboard_") if v2 else not task.startswith("harness")
+        if layout is Layout.ROUTEREVAL:
+            return not task.startswith("leaderboard_") if v2 else task.startswith("harness_")
+        return "|" in task and (":" in task) == colon
 
-def details_task(benchmark: Benchmark, subset: str, old: bool) -> str:
-    """Task name in v1 details: with colons where the old files have them, with hyphens in the new ones."""
-    colon = old and any(task.benchmark == benchmark.name and ":" in name for name, task in TASKS.items())
-    return _spelled(benchmark, subset, lambda t: "|" in t and (":" in t) == colon)
-
-
-def pickle_task(benchmark: Benchmark, subset: str) -> str:
-    """Subset name in RouterEval pickles."""
-    return _spelled(
-        benchmark,
-        subset,
-        lambda t: t.startswith("harness_") if benchmark.leaderboard == "v1" else not t.startswith("leader"),
-    )
-
-
-def _spelled(benchmark: Benchmark, subset: str, fits: Callable[[str], bool]) -> str:
-    of_subset = (benchmark.name, subset)
-    return next(
-        name for name, task in TASKS.items() if (task.benchmark, task.subset) == of_subset and fits(name)
-    )
+    return next(filter(fits, names))
 
 
 def folder_name(model: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from routerset.etl.synth.faults import Injury, Target
+from routerset.etl.synth.faults import Injury, Target, targets
 from routerset.etl.synth.model import ItemBank, Population, draw_scores, item_bank, population
 from routerset.etl.synth.plan import Plan, Scale
-from routerset.etl.synth.wording import Item, preamble, prompt, write_items
+from routerset.etl.synth.wording import Item, body, preamble, write_items
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 
 
@@ -18,22 +19,28 @@ from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 class Truth:
     """What is true of the dumps of one plan; large parts are computed when asked for.
 
-    injuries: what each fault did.
+    injuries: what each fault did; empty before anything is written.
     """
 
     plan: Plan
-    people: Population
     injuries: tuple[Injury, ...] = ()
 
-    @classmethod
-    def of(cls, plan: Plan) -> Truth:
-        """Truth of a plan before anything is written."""
-        return cls(plan, population(plan.seed))
+    @cached_property
+    def people(self) -> Population:
+        """All models that could be asked."""
+        return population(self.plan.seed)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Where the faults strike. Raises ValueError for a fault that no file can show."""
+        return targets(self.plan)
 
     def places(self, benchmark: str) -> np.ndarray:
         """int (models,): numbers, in the population, of the models on a benchmark's leaderboard."""
-        shared = self.plan.scale is Scale.SMALL
-        return self.people.on(BENCHMARKS[benchmark], self.plan.model_limit, shared)
+        row = BENCHMARKS[benchmark]
+        # at full size the v2 leaderboard starts later, so that few models stand on both
+        first = 4689 if self.plan.scale is Scale.FULL and row.leaderboard == "v2" else 0
+        return np.arange(first, first + min(self.plan.model_limit, row.models))
 
     def models(self, benchmark: str) -> tuple[str, ...]:
         """Names (`org/name`) of the models on a benchmark's leaderboard, in the order of `scores`."""
@@ -67,6 +74,7 @@ class Truth:
 class Subset:
     """What a layout writes of one subset: its items with their prompts, and the faults that strike here."""
 
+    seed: int
     benchmark: Benchmark
     name: str
     items: list[Item]
@@ -78,7 +86,7 @@ class Subset:
         return next((target for target in self.targets if target.model == place), None)
 
 
-def subsets(truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> Iterator[Subset]:
+def subsets(truth: Truth, benchmark: str) -> Iterator[Subset]:
     """Subsets of a benchmark in canonical order."""
     items = truth.items(benchmark)
     bank = truth.bank(benchmark)
@@ -86,5 +94,6 @@ def subsets(truth: Truth, benchmark: str, targets: tuple[Target, ...]) -> Iterat
         rows = bank.rows(name)
         part = items[rows.start : rows.stop]
         before = preamble(truth.plan.seed, bank.benchmark, name)
-        struck = tuple(t for t in targets if (t.benchmark, t.subset) == (benchmark, name))
-        yield Subset(bank.benchmark, name, part, [prompt(i, before) for i in part], struck)
+        struck = tuple(t for t in truth.targets if (t.benchmark, t.subset) == (benchmark, name))
+        prompts = [before + body(i) for i in part]
+        yield Subset(truth.plan.seed, bank.benchmark, name, part, prompts, struck)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,65 +38,61 @@ _PEOPLE = (
     "Mateo", "Nadia", "Omar", "Priya",
 )  # fmt: skip
 
-_TEMPLATES = {
-    "arc": "Students compare a {a} with a {b} in trial {n} of a lesson on {topic}. What does the {c} show?",
-    "hellaswag": "{who} carries the {a} past the {b} on day {n} of a course in {topic}. After a look at the"
-    " {c}, {who}",
-    "mmlu": "A text on {topic} lists {n} facts about the {a} and the {b}. Which one governs the {c}?",
-    "truthfulqa": "Does a {a} really change its {b} after {n} days, as people in {topic} say of the {c}?",
-    "winogrande": "In {topic} class {n}, {who} moved the {a} instead of the {b} because the _ was too heavy.",
-    "gsm8k": "{who} runs a shop for {topic} with {n} of each {a} and adds {x} more every day for {y} days,"
-    " while each {b} stays on the {c}. How many of each {a} are there in the end?",
-    "ifeval": "Write a story about {topic} in which {who} trades a {a} for a {b} and a {c}. Use at least {n}"
-    " words and no commas.",
-    "bbh": "Consider {n} claims about {topic}: every {a} needs a {b} and no {b} is a {c}. What follows?",
-    "gpqa": "A study in {topic} measures the {a} under {n} conditions of the {b}. Which effect on the {c} is"
-    " expected?",
-    "musr": "{who} kept a {a} in the room for {topic} for {n} nights. The {b} vanished before dawn, and only"
-    " a {c} was found beside the door.\n\nWhere would {who} look for the {b}?",
-    "math_lvl5": "In a puzzle on {topic}, $k$ counts each {a} of a {b}. If ${x}k + {y} = {z}$ for every {c},"
-    " what is $k$?",
-    "mmlu_pro": "An exam in {topic} describes a {a} that meets a {b} at {n} units. Which one fits the {c}?",
-}
-_OPTIONS = {
-    "arc": "how the {w} changes",
-    "hellaswag": "puts the {w} away and waits {n} seconds.",
-    "mmlu": "the rule of the {w}",
-    "truthfulqa": "It depends on the {w}.",
-    "winogrande": "{w}",
-    "bbh": "the {w} comes first",
-    "gpqa": "a shift of the {w} by {n} units",
-    "musr": "beside the {w}",
-    "mmlu_pro": "the {w} with factor {n}",
-}
-_LEADS = {
-    "arc": "Question: ",
-    "truthfulqa": "Q: ",
-    "gsm8k": "Question: ",
-    "bbh": "Q: ",
-    "gpqa": "What is the correct answer to this question:",
-    "math_lvl5": "Problem:\n",
-    "mmlu_pro": "Question:\n",
-}
-_TAILS = {
-    "arc": "\nAnswer:",
-    "mmlu": "\nAnswer:",
-    "truthfulqa": "\nA:",
-    "gsm8k": "\nAnswer:",
-    "bbh": "\nA:",
-    "gpqa": "\nAnswer:",
-    "musr": "\nAnswer:",
-    "math_lvl5": "\n\nSolution:",
-    "mmlu_pro": "\nAnswer:",
-}
-_LISTED = {
-    "mmlu": "{letter}. ",
-    "mmlu_pro": "{letter}. ",
-    "bbh": "({letter}) ",
-    "gpqa": "({letter}) ",
-    "musr": "{i} - ",
-}
-"""How a prompt lists the options; elsewhere it does not."""
+
+class _Style(NamedTuple):
+    """How a benchmark asks. option: one answer option. lead, tail: what a prompt puts around the question.
+
+    head, mark: how it lists the options, a line each; without a mark it does not.
+    """
+
+    question: str
+    option: str = ""
+    lead: str = ""
+    tail: str = "\nAnswer:"
+    head: str = ""
+    mark: str = ""
+
+
+_STYLES = {
+    "arc": _Style(
+        "Students compare a {a} with a {b} in trial {n} of a lesson on {topic}. What does the {c} show?",
+        "how the {w} changes", "Question: "),
+    "hellaswag": _Style(
+        "{who} carries the {a} past the {b} on day {n} of a course in {topic}. After a look at the"
+        " {c}, {who}",
+        "puts the {w} away and waits {n} seconds.", tail=""),
+    "mmlu": _Style(
+        "A text on {topic} lists {n} facts about the {a} and the {b}. Which one governs the {c}?",
+        "the rule of the {w}", mark="{letter}. "),
+    "truthfulqa": _Style(
+        "Does a {a} really change its {b} after {n} days, as people in {topic} say of the {c}?",
+        "It depends on the {w}.", "Q: ", "\nA:"),
+    "winogrande": _Style(
+        "In {topic} class {n}, {who} moved the {a} instead of the {b} because the _ was too heavy.", "{w}"),
+    "gsm8k": _Style(
+        "{who} runs a shop for {topic} with {n} of each {a} and adds {x} more every day for {y} days,"
+        " while each {b} stays on the {c}. How many of each {a} are there in the end?", lead="Question: "),
+    "ifeval": _Style(
+        "Write a story about {topic} in which {who} trades a {a} for a {b} and a {c}. Use at least {n}"
+        " words and no commas.", tail=""),
+    "bbh": _Style(
+        "Consider {n} claims about {topic}: every {a} needs a {b} and no {b} is a {c}. What follows?",
+        "the {w} comes first", "Q: ", "\nA:", "\nOptions:", "({letter}) "),
+    "gpqa": _Style(
+        "A study in {topic} measures the {a} under {n} conditions of the {b}. Which effect on the {c} is"
+        " expected?", "a shift of the {w} by {n} units", "What is the correct answer to this question:",
+        head="\nChoices:", mark="({letter}) "),
+    "musr": _Style(
+        "{who} kept a {a} in the room for {topic} for {n} nights. The {b} vanished before dawn, and only"
+        " a {c} was found beside the door.\n\nWhere would {who} look for the {b}?", "beside the {w}",
+        mark="{i} - "),
+    "math_lvl5": _Style(
+        "In a puzzle on {topic}, $k$ counts each {a} of a {b}. If ${x}k + {y} = {z}$ for every {c},"
+        " what is $k$?", lead="Problem:\n", tail="\n\nSolution:"),
+    "mmlu_pro": _Style(
+        "An exam in {topic} describes a {a} that meets a {b} at {n} units. Which one fits the {c}?",
+        "the {w} with factor {n}", "Question:\n", head="\nOptions:", mark="{letter}. "),
+}  # fmt: skip
 _DRAWS = 8
 
 
@@ -120,7 +117,7 @@ class Item:
 def write_items(seed: int, bank: ItemBank) -> list[Item]:
     """Items of a benchmark in canonical order; the question depends on `bank.source` alone."""
     name = bank.benchmark.name
-    n = bank.n_items
+    n = len(bank.source)
     words = uniforms(generator(seed, name, "words"), n * _DRAWS).reshape(n, _DRAWS)
     place = uniforms(generator(seed, name, "gold"), n)
     subsets = [(subset, key) for subset, size in bank.sizes.items() for key in range(size)]
@@ -142,7 +139,7 @@ def _item(
     walk = [nouns[(a + (2 * step + 1) * k) % 16] for k in range(16)]
     x, y = 2 + x % 29, 1 + y % 13
     fields = dict(zip("abc", walk, strict=False)) | {"who": _PEOPLE[who % 16], "topic": topic}
-    question = _TEMPLATES[name].format(**fields, n=number, x=x, y=y, z=x * number + y)
+    question = _STYLES[name].question.format(**fields, n=number, x=x, y=y, z=x * number + y)
     count = RECIPES[name].choices
     if count == 0:
         answer = {"gsm8k": number + x * y, "math_lvl5": number}.get(name, 0)
@@ -152,7 +149,7 @@ def _item(
     else:
         spread = walk[3:] + walk[:3]
         unique = ordinal if name == "hellaswag" else number
-        options = [_OPTIONS[name].format(w=spread[(w + k) % 16], n=unique + k) for k in range(count)]
+        options = [_STYLES[name].option.format(w=spread[(w + k) % 16], n=unique + k) for k in range(count)]
     gold = place % count
     turned = options[-gold:] + options[:-gold] if gold else options
     return Item(name, subset, key, topic, question, tuple(turned), gold, turned[gold])
@@ -168,57 +165,51 @@ def preamble(seed: int, benchmark: Benchmark, subset: str) -> str:
         "bbh": "Tasks of the kind {}.\n\n",
     }.get(benchmark.name, "")
     return lead.format(subset.replace("_", " ")) + "".join(
-        f"{_body(item)} {_shown_answer(item)}\n\n" for item in _examples(seed, benchmark.name, subset, shots)
+        map(_solved, _examples(seed, benchmark.name, subset, shots))
     )
-
-
-def prompt(item: Item, before: str) -> str:
-    """Text sent to the LLMs: the few-shot examples `before`, then the question."""
-    return before + _body(item)
 
 
 def option_lines(item: Item) -> str:
     """Options as the prompt lists them, one a line, each after a line break; empty where it lists none."""
-    style = _LISTED.get(item.benchmark)
-    if style is None:
+    style = _STYLES[item.benchmark]
+    if not style.mark:
         return ""
-    rows = (style.format(letter=LETTERS[i], i=i + 1) + choice for i, choice in enumerate(item.choices))
-    head = {"bbh": "\nOptions:", "mmlu_pro": "\nOptions:", "gpqa": "\nChoices:"}.get(item.benchmark, "")
-    return head + "".join(f"\n{row}" for row in rows)
+    marks = (style.mark.format(letter=LETTERS[i], i=i + 1) for i in range(len(item.choices)))
+    return style.head + "".join(f"\n{mark}{choice}" for mark, choice in zip(marks, item.choices, strict=True))
+
+
+def labels(item: Item) -> list[str]:
+    """Options as an LLM names them: by the letters under which the prompt lists them, elsewhere in full."""
+    mark = _STYLES[item.benchmark].mark.strip(" .")
+    if "{letter}" not in mark:
+        return list(item.choices)
+    return [mark.format(letter=letter) for letter in LETTERS[: len(item.choices)]]
 
 
 def target(item: Item) -> str:
     """Right answer as harness logs spell it: a label, a position or the text."""
     match item.benchmark:
-        case "bbh" | "gpqa":
-            return f"({LETTERS[item.gold]})"
-        case "mmlu_pro":
-            return LETTERS[item.gold]
         case "arc" | "hellaswag" | "mmlu":
             return str(item.gold)
         case "truthfulqa":
             return "0"
         case _:
-            return item.answer
+            return labels(item)[item.gold] if item.choices else item.answer
 
 
-def _body(item: Item) -> str:
+def body(item: Item) -> str:
+    """The question as it is put to an LLM, after the few-shot examples."""
     if item.benchmark == "winogrande":
         return item.question.partition("_")[0].rstrip()
-    text = item.question + option_lines(item)
-    return _LEADS.get(item.benchmark, "") + text + _TAILS.get(item.benchmark, "")
+    style = _STYLES[item.benchmark]
+    return style.lead + item.question + option_lines(item) + style.tail
 
 
-def _shown_answer(item: Item) -> str:
-    match item.benchmark:
-        case "mmlu" | "mmlu_pro":
-            return LETTERS[item.gold]
-        case "bbh" | "gpqa":
-            return f"({LETTERS[item.gold]})"
-        case "winogrande":
-            return item.answer + item.question.partition("_")[2]
-        case _:
-            return item.answer
+def _solved(item: Item) -> str:
+    """An example with its answer."""
+    answer = labels(item)[item.gold] if item.choices else item.answer
+    rest = item.question.partition("_")[2] if item.benchmark == "winogrande" else ""
+    return f"{body(item)} {answer}{rest}\n\n"
 
 
 def _examples(seed: int, name: str, subset: str, shots: int) -> Iterator[Item]:

@@ -3,100 +3,96 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
-from routerset.etl.synth import details, lm_eval, mmlu_pro, routereval, wide
-from routerset.etl.synth.faults import Injury, Target, targets
+from routerset.etl.synth import routereval, wide
+from routerset.etl.synth.details import Details
+from routerset.etl.synth.faults import Injury
+from routerset.etl.synth.lm_eval import Logs
+from routerset.etl.synth.mmlu_pro import Zips
 from routerset.etl.synth.model import TOPICS, UNIT
 from routerset.etl.synth.names import MODELS
 from routerset.etl.synth.plan import Layout, Plan
+from routerset.etl.synth.runs import RunFiles, write_runs
 from routerset.etl.synth.truth import Truth
+from routerset.schemas.store import atomic_folder
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same plan gives other dumps."""
 TRUTH = "truth.json"
-_WRITERS: dict[Layout, Callable[[Path, Truth, str, tuple[Target, ...]], list[Injury]]] = {
-    Layout.WIDE: wide.write,
-    Layout.LM_EVAL: lm_eval.write,
-    Layout.DETAILS_OLD: details.write,
-    Layout.DETAILS_NEW: details.write,
-    Layout.MMLU_PRO: mmlu_pro.write,
+_RUN_FILES: dict[Layout, type[RunFiles]] = {
+    Layout.LM_EVAL: Logs,
+    Layout.DETAILS_OLD: Details,
+    Layout.DETAILS_NEW: Details,
+    Layout.MMLU_PRO: Zips,
 }
-"""Layouts that hold one benchmark a file; those of RouterEval hold several."""
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What `truth.json` says. abilities: model -> topic -> logits."""
-
-    version: int
-    plan: dict[str, object]
-    injuries: tuple[Injury, ...]
-    abilities: dict[str, dict[str, float]]
 
 
 def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Truth:
     """Write the dumps of `plan` below `folder`, and the truth behind them, as `synth.write` says."""
     folder = folder.resolve()
-    hits = targets(plan)
-    truth = Truth.of(plan)
+    truth = Truth(plan)
     if folder.exists() and any(folder.iterdir()):
         return replace(truth, injuries=_recorded(folder, plan))
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    with atomic_folder(folder) as part:
+        injuries = _write_layouts(part, truth, progress)
+        _write_models(part / MODELS, truth)
+        record = {**_head(plan), "injuries": injuries, "abilities": _abilities(truth)}
+        (part / TRUTH).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
+    return replace(truth, injuries=tuple(injuries))
+
+
+def _write_layouts(folder: Path, truth: Truth, progress: Callable[[str], None]) -> list[Injury]:
+    """One folder per layout, below `folder`."""
     injuries: list[Injury] = []
-    placement = plan.placement()
-    for name, layout in placement.items():
-        struck = tuple(t for t in hits if t.benchmark == name)
-        if layout is not Layout.ROUTEREVAL:
-            progress(f"{layout}: {name}")
-            injuries += _WRITERS[layout](part / layout, truth, name, struck)
-    for which, together in plan.pickles().items():
+    for name, layout in truth.plan.placement().items():
+        if layout is Layout.ROUTEREVAL:
+            continue  # a file holds several benchmarks
+        progress(f"{layout}: {name}")
+        if layout is Layout.WIDE:
+            injuries += wide.write(folder / layout, truth, name)
+        else:
+            injuries += write_runs(_RUN_FILES[layout], folder / layout, truth, name)
+    for which, together in truth.plan.pickles().items():
         progress(f"{Layout.ROUTEREVAL}: {', '.join(together)}")
-        struck = tuple(t for t in hits if t.benchmark in together)
-        injuries += routereval.write(part / Layout.ROUTEREVAL, truth, which, together, struck)
-    _write_models(part / MODELS, truth)
-    truth = replace(truth, injuries=tuple(injuries))
-    (part / TRUTH).write_bytes(msgspec.json.format(msgspec.json.encode(_record(truth)), indent=1))
-    if folder.exists():
-        folder.rmdir()
-    part.rename(folder)
-    return truth
+        injuries += routereval.write(folder / Layout.ROUTEREVAL, truth, which, together)
+    return injuries
 
 
-def _record(truth: Truth) -> _Record:
-    abilities = {}
-    for name in truth.plan.placement():
-        for model, ability in zip(truth.models(name), truth.abilities(name).T.tolist(), strict=True):
-            abilities[model] = {t: round(a / UNIT, 3) for t, a in zip(TOPICS, ability, strict=True)}
-    return _Record(VERSION, _plain(truth.plan), truth.injuries, abilities)
+def _head(plan: Plan) -> dict[str, object]:
+    """What `truth.json` says first: which dumps these are."""
+    chosen = {"faults": sorted(plan.faults), "benchmarks": list(plan.placement())}
+    return {"version": VERSION, "plan": msgspec.to_builtins(asdict(plan) | chosen)}
 
 
-def _plain(plan: Plan) -> dict[str, object]:
-    return asdict(plan) | {"faults": sorted(plan.faults), "benchmarks": list(plan.placement())}
+def _abilities(truth: Truth) -> dict[str, dict[str, float]]:
+    """Model -> topic -> logits."""
+    return {
+        model: {topic: round(a / UNIT, 3) for topic, a in zip(TOPICS, ability, strict=True)}
+        for name in truth.plan.placement()
+        for model, ability in zip(truth.models(name), truth.abilities(name).T.tolist(), strict=True)
+    }
 
 
 def _recorded(folder: Path, plan: Plan) -> tuple[Injury, ...]:
     """Injuries that `truth.json` records, if it is that of the same plan."""
     try:
-        record = msgspec.json.decode((folder / TRUTH).read_bytes(), type=_Record)
+        record = msgspec.json.decode((folder / TRUTH).read_bytes(), type=dict[str, object])
     except (OSError, msgspec.DecodeError) as error:
         raise FileExistsError(
             f"{folder}: found files that are no synthetic dumps, expected none ({error})"
         ) from error
-    if (VERSION, msgspec.to_builtins(_plain(plan))) != (record.version, record.plan):
+    if any(record.get(name) != value for name, value in _head(plan).items()):
         raise FileExistsError(
             f"{folder}: found dumps of another plan ({TRUTH}), expected none; delete them or choose another"
             " folder"
         )
-    return record.injuries
+    return msgspec.convert(record["injuries"], tuple[Injury, ...])
 
 
 def _write_models(file: Path, truth: Truth) -> None:

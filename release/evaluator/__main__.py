@@ -14,11 +14,9 @@ from pathlib import Path
 from .bootstrap import RESAMPLES
 from .errors import EvaluatorError, UsageError
 from .predictions import PredictedRouter, commitment, read_predictions
-from .progress import show_progress
 from .reader import Release, load_release
-from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router
+from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
 from .routers.mlc import MultiLabelRoberta
-from .routers.row import nothing
 from .scaling import scaling_table, scaling_up
 from .scoring import evaluate
 
@@ -136,6 +134,19 @@ def _run(arguments: argparse.Namespace) -> str:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
     return json.dumps([row.to_dict() for row in result.rows], indent=1) if as_json else result.table()
+
+
+def show_progress(done: int, total: int, label: str) -> None:
+    """A bar on stderr where someone watches, a line per benchmark in a log.
+
+    `done` of `total` benchmarks are finished and `label` is next, empty at the end.
+    """
+    if sys.stderr.isatty():
+        bar = "#" * (24 * done // max(total, 1))
+        print(f"\r\x1b[K[{bar:<24}] {done}/{total} {label}" if label else "\r\x1b[K", end="", file=sys.stderr)
+        sys.stderr.flush()
+    elif label:
+        print(f"evaluating {label} ({done + 1} of {total})", file=sys.stderr)
 
 
 def _sizes(text: str | None) -> list[int] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from .bootstrap import DETECTABLE, percentile_interval
 from .metrics import METRICS, Array, CellScores, preferred
 from .results import Difference, Estimate, Row
+from .routers import RouterRow
 from .task import Scores, Task
 
 MU_O = list(METRICS).index("mu_o")
@@ -26,17 +27,17 @@ class Output:
 
     policy: Scores
     entropy: Array
-    uses_vectors: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Metrics of R routers in one cell, or averaged over kinds (kind "mean").
+    """Metrics of R routers in the cell of a task, or averaged over kinds (kind "mean").
 
     values: (R, metrics). replicates: (resamples, R, metrics). selection_variance: see `CellScores`.
     """
 
-    kind: str
+    task: Task
+    reference_score: float | None
     values: Array
     replicates: Array
     selection_variance: float
@@ -44,7 +45,7 @@ class Scored:
 
 
 def score_cell(
-    task: Task, outputs: Sequence[Output], Y_test: Scores, counts: Scores, reference: float | None
+    task: Task, outputs: Sequence[Output], Y_test: Scores, counts: Scores, reference_score: float | None
 ) -> Scored:
     """Metrics of the outputs, as they are and under each resample of the test items."""
     cell = CellScores(
@@ -53,10 +54,11 @@ def score_cell(
         policies=tuple(o.policy for o in outputs),
         Y_test=Y_test,
         best_on_train=int(preferred(task)[0]),
-        reference_score=reference,
+        reference_score=reference_score,
     )
     return Scored(
-        task.kind,
+        task,
+        reference_score,
         cell.statistics(np.ones((1, task.n_test)))[0],
         cell.statistics(counts),
         cell.selection_variance(),
@@ -67,7 +69,8 @@ def score_cell(
 def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
     """The unweighted mean of the paper's tables; the kinds share their resamples."""
     return Scored(
-        "mean",
+        replace(cells[0].task, kind="mean"),
+        cells[0].reference_score,
         np.mean([c.values for c in cells], axis=0),
         np.mean([c.replicates for c in cells], axis=0),
         float(np.sum([c.selection_variance for c in cells])) / len(cells) ** 2,
@@ -75,41 +78,34 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
     )
 
 
-def rows(scored: Scored, outputs: Mapping[str, Output], task: Task, reference: float | None) -> Iterator[Row]:
-    """One Row per router; `task` says where."""
+def rows(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Row]:
+    """One Row per router."""
+    task = scored.task
     low, high = percentile_interval(scored.replicates)
-    for i, (name, output) in enumerate(outputs.items()):
+    for i, router in enumerate(routers):
         yield Row(
-            task.benchmark,
-            task.m,
-            scored.kind,
-            task.method,
-            task.scheme,
-            name,
-            task.encoder if output.uses_vectors else None,
+            *task.cell,
+            router.name,
+            task.encoder if router.uses_vectors else None,
             task.compat,
             task.n_test,
             _estimates(scored.values[i], low[i], high[i]),
             round(DETECTABLE * scored.selection_variance**0.5, 6),
             round(scored.best_single, 6),
-            reference,
+            scored.reference_score,
         )
 
 
-def differences(scored: Scored, names: Sequence[str], task: Task) -> Iterator[Difference]:
+def differences(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Difference]:
     """Every pair of routers, in order, on the same resamples."""
-    for a, b in combinations(range(len(names)), 2):
+    for (a, first), (b, second) in combinations(enumerate(routers), 2):
         replicates = scored.replicates[:, a] - scored.replicates[:, b]
-        low, high = percentile_interval(replicates)
+        values = scored.values[a] - scored.values[b]
         yield Difference(
-            task.benchmark,
-            task.m,
-            scored.kind,
-            task.method,
-            task.scheme,
-            names[a],
-            names[b],
-            _estimates(scored.values[a] - scored.values[b], low, high),
+            *scored.task.cell,
+            first.name,
+            second.name,
+            _estimates(values, *percentile_interval(replicates)),
             round(DETECTABLE * float(replicates[:, MU_O].std()), 6) if len(replicates) else 0.0,
         )
 

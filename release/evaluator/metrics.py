@@ -44,6 +44,13 @@ def entropy(probabilities: Floats, floor: float = 0.0) -> npt.NDArray[np.float64
     return np.asarray(-(p * logs).sum(axis=-1) + 0.0)
 
 
+def softmax(logits: Floats) -> npt.NDArray[np.float64]:
+    """exp(x) / sum(exp(x)) over the last axis in float64, shifted by the maximum."""
+    shifted = np.asarray(logits, np.float64)
+    exponential = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
+    return np.asarray(exponential / exponential.sum(axis=-1, keepdims=True))
+
+
 def choose(probabilities: Floats, task: Task) -> npt.NDArray[np.intp]:
     """Index of the chosen candidate per row.
 
@@ -69,9 +76,7 @@ def preferred(task: Task) -> npt.NDArray[np.intp]:
 
 def one_hot(chosen: npt.NDArray[np.intp], m: int) -> Scores:
     """(n, m) policy that always takes `chosen`."""
-    policy = np.zeros((len(chosen), m), np.float32)
-    policy[np.arange(len(chosen)), chosen] = 1
-    return policy
+    return np.eye(m, dtype=np.float32)[chosen]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,15 +17,15 @@ Value = str | int | float | bool | None
 class Estimate:
     """A value with its 95% bootstrap interval; None where it is undefined (a zero denominator)."""
 
-    value: float | None
-    lo: float | None
-    hi: float | None
+    value: float | None = None
+    lo: float | None = None
+    hi: float | None = None
 
     @classmethod
     def of(cls, value: float, lo: float, hi: float) -> Estimate:
         """Rounds to 6 decimals; the interval of an undefined value is undefined."""
         if math.isnan(value):
-            return cls(None, None, None)
+            return cls()
         return cls(*(None if math.isnan(v) else round(float(v), 6) + 0.0 for v in (value, lo, hi)))
 
 

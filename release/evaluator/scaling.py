@@ -106,18 +106,14 @@ def read_scores(release: Release, benchmark: str) -> Scores:
     models = table["model_id"].combine_chunks()
     items, scores = (table[name].to_numpy() for name in ("item", "score"))
     n = release.benchmarks[benchmark].n_items
-    if models.null_count or not (_within(items, 0, n - 1) and _within(scores, 0, 1)):
-        named = models.is_valid().to_numpy(zero_copy_only=False)
-        unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
+    named = models.is_valid().to_numpy(zero_copy_only=False)
+    unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
+    if len(unsound):
         found = ", ".join(f"{name} {table[name][int(unsound[0])]}" for name in table.column_names)
         raise DataError(
             f"{path}: row {unsound[0]}: {found}; expected a model, an item below {n} and a score in [0, 1]"
         )
-    codes = (
-        models.indices.to_numpy()
-        if hasattr(models, "indices")
-        else models.dictionary_encode().indices.to_numpy()
-    )
+    codes = models.dictionary_encode().indices.to_numpy()  # as it is, where it is a dictionary already
     matrix = np.full((int(codes.max(initial=-1)) + 1, n), np.nan, np.float32)
     matrix[codes, items] = scores
     if np.count_nonzero(~np.isnan(matrix)) != len(table):
@@ -126,11 +122,6 @@ def read_scores(release: Release, benchmark: str) -> Scores:
     if not covering.any():
         raise DataError(f"{path}: no model covers all {n} items")
     return matrix if covering.all() else matrix[covering]
-
-
-def _within(values: npt.NDArray[np.generic], low: float, high: float) -> bool:
-    """Whether all of some values are there and in a range."""
-    return not len(values) or bool(values.min() >= low and values.max() <= high)
 
 
 def random_subsets(

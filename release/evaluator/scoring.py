@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 
@@ -56,26 +57,21 @@ def evaluate(
     compared: list[Difference] = []
     for done, (name, groups) in enumerate(plan.items()):
         progress(done, len(plan), name)
-        reference = release.benchmarks[name].reference_score
         vectors = _encoder(release, name, encoder, chosen)
         items = load_items(release, name, groups, vectors, scheme)
         tasks = make_tasks(items, groups, encoder=vectors, scheme=scheme, compat=compat, seed=seed)
         tests = [items.parts["test"].scores[g] for g in groups]
-        outputs: list[dict[str, Output]] = [{} for _ in tasks]
-        for row in chosen:
-            for cell, output in zip(outputs, run_router(row, tasks, tests), strict=True):
-                cell[row.name] = output
+        outputs = [list(run_router(row, tasks, tests)) for row in chosen]
         counts = resample_counts(len(tests[0]), resamples, seed)
-        for m in sorted({g.m for g in groups}):
-            cells = [cell for cell in zip(tasks, outputs, tests, strict=True) if cell[0].m == m]
-            scored = [score_cell(task, list(out.values()), Y, counts, reference) for task, out, Y in cells]
-            for one, (task, out, _) in zip(scored, cells, strict=True):
-                result_rows += rows(one, out, task, reference)
-            task, out, _ = cells[0]
-            scored.append(mean_over_kinds(scored))
-            means += rows(scored[-1], out, task, reference)
+        cells = zip(tasks, zip(*outputs, strict=True), tests, strict=True)
+        for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
+            reference = release.benchmarks[name].reference_score
+            kinds = [score_cell(*cell, counts, reference) for cell in of_size]
+            mean = mean_over_kinds(kinds)
+            result_rows += [row for one in kinds for row in rows(one, chosen)]
+            means += rows(mean, chosen)
             if pairs:
-                compared += [d for one in scored for d in differences(one, list(out), task)]
+                compared += [d for one in (*kinds, mean) for d in differences(one, chosen)]
     progress(len(plan), len(plan), "")
     return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
 
@@ -160,4 +156,4 @@ def run_router(row: RouterRow, tasks: Sequence[Task], tests: Sequence[Scores]) -
         entropies = np.full(task.n_test, np.nan)
         if row.has_probabilities:
             entropies = entropy(probabilities, row.entropy_floor if task.compat else 0.0)
-        yield Output(policy, entropies, row.uses_vectors)
+        yield Output(policy, entropies)

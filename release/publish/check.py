@@ -81,23 +81,24 @@ def check_arrival(
 
 def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterator[tuple[str, str]]:
     from datasets import disable_progress_bars, load_dataset
+    from huggingface_hub import snapshot_download
 
     disable_progress_bars()
     manifest = read_manifest(release)
-    for problem in _checksums(release, _fetch(source, commit) if commit else Path(source)):
+    # a repository is copied into the cache where `load_dataset` finds it again
+    arrived = snapshot_download(source, repo_type="dataset", revision=commit) if commit else source
+    for problem in _checksums(release, Path(arrived)):
         yield "problem", problem
     cache = work / "datasets"
     for config in manifest.configs():
         try:
             loaded = load_dataset(source, config.name, revision=commit, cache_dir=str(cache))
             found = {split: len(rows) for split, rows in loaded.items()}
-            if found == _rows(manifest, config):
+            expected = _rows(manifest, config)
+            if found == expected:
                 yield "loaded", config.name
             else:
-                yield (
-                    "problem",
-                    f"config {config.name}: found rows {found}, expected {_rows(manifest, config)}",
-                )
+                yield "problem", f"config {config.name}: found rows {found}, expected {expected}"
         except Exception as error:
             failure = explain(error, source, os.environ.get("HF_TOKEN"))
             if isinstance(failure, ServiceUnavailable | DiskFull):
@@ -105,13 +106,6 @@ def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterat
             # load_dataset raises whatever its readers raise; to those who use the release it is all the same
             yield "problem", f"config {config.name}: does not load ({type(error).__name__}: {error})"
         shutil.rmtree(cache, ignore_errors=True)
-
-
-def _fetch(source: str, commit: str) -> Path:
-    """A copy of a repository at a commit, in the cache where `load_dataset` finds it again."""
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(source, repo_type="dataset", revision=commit))
 
 
 def _checksums(release: Path, arrived: Path) -> Iterator[str]:

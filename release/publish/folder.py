@@ -76,7 +76,7 @@ def _plan(release: Sealed, target: Path) -> Published:
         check_name(release, read_manifest(target / f"v{latest}"))
         check_order(release, known)
         before = _files(target / f"v{latest}")
-    elif target.exists() and (foreign := sorted(p.name for p in target.iterdir() if not _hidden(p))):
+    elif target.exists() and (foreign := sorted(p.name for p in target.iterdir() if p.name[0] != ".")):
         raise PublishRefused(
             f"found {some(foreign)}, expected versions of this dataset or nothing; publish to an empty folder"
         )
@@ -84,11 +84,7 @@ def _plan(release: Sealed, target: Path) -> Published:
 
 
 def _files(folder: Path) -> Mapping[str, TargetFile]:
-    return {path: TargetFile(0, digest, "") for path, digest in read_checksums(folder).items()}
-
-
-def _hidden(path: Path) -> bool:
-    return path.name.startswith(".")
+    return {path: TargetFile(digest, "") for path, digest in read_checksums(folder).items()}
 
 
 def _publish(release: Sealed, target: Path, plan: Published, progress: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseInputError
@@ -73,12 +74,10 @@ def publish(
             f"{to}: {TOKEN} is not set; set it to a token with write access to the repository"
         )
     with quiet(), tempfile.TemporaryDirectory(prefix="routerset-") as work:
-        return _to_hub(_Repository(match[1], sealed, token), dry_run, progress, patience, Path(work))
+        return _to_hub(_Repository(match[1], sealed, token, Path(work), progress), dry_run, patience)
 
 
-def _to_hub(
-    repository: _Repository, dry_run: bool, progress: Callable[[str], None], patience: Patience, work: Path
-) -> Published:
+def _to_hub(repository: _Repository, dry_run: bool, patience: Patience) -> Published:
     """Do one step after the other; each is decided by what the repository holds, so that any may fail."""
     plan: Published | None = None
     verified: str | None = None
@@ -98,27 +97,29 @@ def _to_hub(
                         f"{repository.url}: {step}: done {_REPEATS} times, and what is there still differs; "
                         f"{MAIN} holds a whole version; look at branch {repository.branch}"
                     )
-                progress(step.value)
-                if step is not Step.VERIFY:
-                    repository.do(step, remote, progress)
-                elif repository.verify(remote, work, progress, last=done[step] > 0):
-                    verified = remote.branch.commit if remote.branch else None
+                verified = repository.do(step, remote, last=done[step] > 0) or verified
         except ServiceUnavailable as problem:
             failures += 1
-            patience.wait(failures, problem, progress)
+            patience.wait(failures, problem, repository.progress)
         else:
             done[step] += 1
             failures = 0
 
 
 class _Repository:
-    """A dataset repository, as the publisher of one release sees it."""
+    """A dataset repository, as the publisher of one release sees it.
 
-    def __init__(self, name: str, release: Sealed, token: str | None) -> None:
-        self.name, self.release, self.token = name, release, token
+    work: folder for what is downloaded. progress: told every step.
+    """
+
+    def __init__(
+        self, name: str, release: Sealed, token: str | None, work: Path, progress: Callable[[str], None]
+    ) -> None:
+        self.name, self.release, self.token, self.work, self.progress = name, release, token, work, progress
         self.url = f"hf://datasets/{name}"
         self.branch = f"publish-v{release.version}"
         self._api = hub_api(token)
+        self._at: dict[str, Any] = {"repo_id": name, "repo_type": "dataset"}
         self._trees: dict[str, Revision] = {}
         self._heads: dict[str, Head] = {}
 
@@ -145,64 +146,54 @@ class _Repository:
         main = remote.main.revision.files if remote.main else {}
         return planned(self.release, self.url, main, remote.branch.files if remote.branch else None)
 
-    def do(self, step: Step, remote: Remote, progress: Callable[[str], None]) -> None:
-        """Carry out one step that changes the repository."""
-        if remote.main is None:
-            self._api.create_repo(self.name, repo_type="dataset", exist_ok=True)
-            return
-        main = remote.main.revision
-        if step is Step.BRANCH:
-            self._api.create_branch(self.name, branch=self.branch, revision=main.commit, repo_type="dataset")
-        elif step is Step.TAG:
-            self._api.create_tag(
-                self.name, tag=f"v{remote.untagged}", revision=main.commit, repo_type="dataset"
-            )
-        elif step is Step.CLEAN:
-            self._api.delete_branch(self.name, branch=self.branch, repo_type="dataset")
-        elif step is Step.UPLOAD and remote.branch is not None:
-            self._upload(remote.branch, progress)
-        elif step is Step.MOVE and remote.branch is not None:
-            self._move(main, remote.branch)
+    def do(self, step: Step, remote: Remote, last: bool) -> str | None:
+        """Carry out one step; returns the commit that was found whole, if this was to be verified.
 
-    def verify(self, remote: Remote, work: Path, progress: Callable[[str], None], last: bool) -> bool:
-        """Whether the branch reads as it should. Raises PublishError where it does not and `last` is true."""
-        if remote.branch is None:
-            return False
-        problems = check_arrival(self.release.folder, self.name, remote.branch.commit, work, progress)
+        last: whether what arrived is not to be read once more. Raises PublishError where it is wrong then.
+        """
+        self.progress(step.value)
+        if remote.main is None:
+            self._api.create_repo(**self._at, exist_ok=True)
+            return None
+        main, branch = remote.main.revision, remote.branch
+        if step is Step.BRANCH:
+            self._api.create_branch(**self._at, branch=self.branch, revision=main.commit)
+        elif step is Step.TAG:
+            self._api.create_tag(**self._at, tag=f"v{remote.untagged}", revision=main.commit)
+        elif step is Step.CLEAN:
+            self._api.delete_branch(**self._at, branch=self.branch)
+        elif branch is not None and step is Step.UPLOAD:
+            self._upload(branch)
+        elif branch is not None and step is Step.MOVE:
+            self._move(main, branch)
+        elif branch is not None and step is Step.VERIFY and self._verify(branch.commit, last):
+            return branch.commit
+        return None
+
+    def _verify(self, commit: str, last: bool) -> bool:
+        problems = check_arrival(self.release.folder, self.name, commit, self.work, self.progress)
         if problems and last:
             raise PublishError(
                 f"{self.url}: what arrived is wrong: {some(problems, '; ')}; {MAIN} is as before; delete "
                 f"branch {self.branch} and run the same command again"
             )
         if problems:
-            progress(f"{some(problems, '; ')}; reading it once more")
-            shutil.rmtree(work)  # what was downloaded may have been damaged on the way
-            work.mkdir()
+            self.progress(f"{some(problems, '; ')}; reading it once more")
+            shutil.rmtree(self.work)  # what was downloaded may have been damaged on the way
+            self.work.mkdir()
         return not problems
 
-    def _upload(self, branch: Revision, progress: Callable[[str], None]) -> None:
+    def _upload(self, branch: Revision) -> None:
         """Send what the branch lacks: large files first, which no later run sends again; then one commit."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         change = changes(self.release, branch.files)
         adds = [CommitOperationAdd(path, self.release.folder / path) for path in change.send]
         for start in range(0, len(adds), _AT_ONCE):
-            self._api.preupload_lfs_files(
-                self.name,
-                adds[start : start + _AT_ONCE],
-                repo_type="dataset",
-                revision=self.branch,
-                free_memory=False,
-            )
-            progress(f"sent {min(start + _AT_ONCE, len(adds))} of {len(adds)} files")
-        self._api.create_commit(
-            self.name,
-            [*adds, *map(CommitOperationDelete, change.remove)],
-            commit_message=f"Upload v{self.release.version}",
-            repo_type="dataset",
-            revision=self.branch,
-            parent_commit=branch.commit,
-        )
+            part = adds[start : start + _AT_ONCE]
+            self._api.preupload_lfs_files(**self._at, additions=part, revision=self.branch, free_memory=False)
+            self.progress(f"sent {start + len(part)} of {len(adds)} files")
+        self._commit("Upload", self.branch, branch, [*adds, *map(CommitOperationDelete, change.remove)])
 
     def _move(self, main: Revision, branch: Revision) -> None:
         """Make main what the branch is, in one commit; the Hub copies large files by itself."""
@@ -210,24 +201,20 @@ class _Repository:
 
         change = changes(self.release, main.files)
         copies = [CommitOperationCopy(path, path, src_revision=branch.commit) for path in change.send]
-        self._api.create_commit(
-            self.name,
-            [*copies, *map(CommitOperationDelete, change.remove)],
-            commit_message=f"Release v{self.release.version}",
-            repo_type="dataset",
-            revision=MAIN,
-            parent_commit=main.commit,
-        )
+        self._commit("Release", MAIN, main, [*copies, *map(CommitOperationDelete, change.remove)])
+
+    def _commit(self, verb: str, branch: str, parent: Revision, operations: list[Any]) -> None:
+        message = f"{verb} v{self.release.version}"
+        on: dict[str, Any] = self._at | {"revision": branch, "parent_commit": parent.commit}
+        self._api.create_commit(**on, operations=operations, commit_message=message)
 
     def _tree(self, commit: str) -> Revision:
         if commit not in self._trees:
             from huggingface_hub.hf_api import RepoFile
 
-            entries = self._api.list_repo_tree(
-                self.name, recursive=True, revision=commit, repo_type="dataset"
-            )
+            entries = self._api.list_repo_tree(**self._at, recursive=True, revision=commit)
             files = {
-                entry.path: TargetFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+                entry.path: TargetFile(entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
                 for entry in entries
                 if isinstance(entry, RepoFile)
             }
@@ -255,7 +242,7 @@ class _Repository:
         with tempfile.TemporaryDirectory(prefix="routerset-") as folder:
             for path in wanted:
                 self._api.hf_hub_download(
-                    self.name, path, repo_type="dataset", revision=revision.commit, local_dir=folder
+                    **self._at, filename=path, revision=revision.commit, local_dir=folder
                 )
             try:
                 return Head(revision, read_manifest(Path(folder)), read_checksums(Path(folder)))

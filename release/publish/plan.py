@@ -9,12 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from routerset.release import layout
-from routerset.release.errors import ReleaseError, VersionError
+from routerset.release.errors import ReleaseError
 from routerset.release.files import read_checksums
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.publish.errors import PublishError, PublishRefused
 from routerset.release.verify import verify_checksums
-from routerset.release.version import parse_version
+from routerset.release.version import VERSION, parse_version
 from routerset.schemas.checksums import git_blob
 from routerset.schemas.store import sha256
 
@@ -89,7 +89,6 @@ def some(things: Iterable[str], separator: str = ", ") -> str:
 class TargetFile:
     """A file in a repository. sha256: of a large file only. blob: Git's name of a small file's content."""
 
-    size: int
     sha256: str | None
     blob: str
 
@@ -231,15 +230,7 @@ def check_order(release: Sealed, versions: Iterable[str]) -> None:
 
 def versions_in(names: Iterable[str]) -> frozenset[str]:
     """Versions among the names of tags or folders, such as `v1.0.0`."""
-    return frozenset(name[1:] for name in names if name.startswith("v") and _is_version(name[1:]))
-
-
-def _is_version(text: str) -> bool:
-    try:
-        parse_version(text)
-    except VersionError:
-        return False
-    return True
+    return frozenset(name[1:] for name in names if name.startswith("v") and VERSION.fullmatch(name[1:]))
 
 
 def versions_below(folder: Path) -> frozenset[str]:

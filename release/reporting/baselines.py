@@ -45,7 +45,7 @@ def check_baselines(release: Path) -> Iterator[Problem]:
     try:
         checked = _published(release / BASELINES)
         loaded = load_release(release)
-        with one_thread(loaded):
+        with one_thread():
             recomputed = _recomputed(loaded, checked)
     except EvaluatorError as error:
         yield Problem(path, str(error), "rows that the evaluator can compute again")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import hypot
 from pathlib import Path
@@ -42,6 +42,15 @@ class Findings:
     notes: tuple[str, ...]
 
     @property
+    def repeated(self) -> dict[str, tuple[int, int]]:
+        """Benchmark -> test items whose question is also in train, and all test items."""
+        entries = {name: self.manifest.benchmarks[name] for name in self.benchmarks}
+        return {
+            name: (entry.test_items_in_train[self.scheme], entry.splits[self.scheme]["test"])
+            for name, entry in entries.items()
+        }
+
+    @property
     def sizes(self) -> list[int]:
         """Group sizes that were evaluated, ascending."""
         return sorted({row.m for row in self.means})
@@ -52,6 +61,19 @@ class Findings:
         return list(dict.fromkeys(row.router for row in self.means))
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep numeric libraries to one thread: matrices this small gain nothing from more (on a busy machine
+    they lose a factor of three), and sums come out the same on any number of cores.
+    """
+    import sklearn.cluster  # noqa: F401  its OpenMP can be limited only once it is loaded
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+@one_thread()
 def find(
     path: Path,
     *,
@@ -59,7 +81,7 @@ def find(
     sizes: Sequence[int] = (3, 5),
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total, label: None,
 ) -> Findings:
     """Evaluate a release for its report.
 
@@ -69,35 +91,10 @@ def find(
 
     Raises UsageError for names that this release does not have, InputError for missing files or libraries.
     """
-    release, wanted = load_release(path), list(routers or TRAINING_FREE)
-    with one_thread(release):
-        return _find(release, benchmarks, sizes, encoder, wanted, progress or (lambda *_: None))
-
-
-def one_thread(release: Release) -> AbstractContextManager[object]:
-    """Keep numeric libraries to one thread: matrices this small gain nothing from more (on a busy machine
-    they lose a factor of three), and sums come out the same on any number of cores.
-    """
-    from threadpoolctl import threadpool_limits
-
-    if any(release.encoders(name) for name in release.benchmarks):  # else no router asks for scikit-learn
-        import sklearn.cluster  # noqa: F401  its OpenMP can be limited only once it is loaded
-
-    limits: AbstractContextManager[object] = threadpool_limits(1)
-    return limits
-
-
-def _find(
-    release: Release,
-    benchmarks: Sequence[str] | None,
-    sizes: Sequence[int],
-    encoder: str | None,
-    wanted: Sequence[str],
-    progress: Progress,
-) -> Findings:
-    manifest = read_manifest(release.path)
+    release, manifest = load_release(path), read_manifest(path)
     release.require(benchmarks or ())
     names = sorted({*(benchmarks or release.benchmarks)}, key=registry_order)
+    wanted = list(routers or TRAINING_FREE)
     needs_vectors = {name for name in wanted if find_router(name).uses_vectors}
     if encoder is not None and not any(encoder in release.encoders(name) for name in names):
         raise UsageError(f"no vectors by encoder {encoder!r}; this release has {_listed(manifest.encoders)}")
@@ -172,43 +169,37 @@ def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Futur
             yield name, beside.submit(scaling_up, release, [name])
 
 
-def leaked_share(manifest: Manifest, benchmark: str, scheme: str) -> float:
-    """Share of test items whose question is also in train; 0 where there are no test items."""
-    entry = manifest.benchmarks[benchmark]
-    return entry.test_items_in_train[scheme] / max(entry.splits[scheme]["test"], 1)
-
-
 def difference(a: Estimate, b: Estimate) -> Estimate:
-    """a - b with its 95% interval, for values from different items.
-
-    Each limit combines the distances of a and b to theirs as independent errors (the method of variance
-    estimates recovery: Zou and Donner, Statistics in Medicine 27, 2008).
-    """
-    if a.value is None or b.value is None:
-        return Estimate(None, None, None)
-    value = a.value - b.value
-    if a.lo is None or a.hi is None or b.lo is None or b.hi is None:
-        return Estimate(value, None, None)
-    below = hypot(a.value - a.lo, b.hi - b.value)
-    above = hypot(a.hi - a.value, b.value - b.lo)
-    return Estimate.of(value, value - below, value + above)
+    """a - b with its 95% interval, for values from different items."""
+    return _combine([(1, a), (-1, b)], 1)
 
 
 def average(estimates: Sequence[Estimate]) -> Estimate:
-    """Unweighted mean of values from different items, with an interval as in `difference`.
+    """Unweighted mean of values from different items, with its 95% interval."""
+    return _combine([(1, estimate) for estimate in estimates], len(estimates))
 
-    Undefined where there is no value, or one is undefined.
+
+def _combine(signed: Sequence[tuple[int, Estimate]], n: int) -> Estimate:
+    """The sum of signed values over n; undefined where there is no value, or one is undefined.
+
+    Each limit combines the distances of the values to theirs as independent errors (the method of variance
+    estimates recovery: Zou and Donner, Statistics in Medicine 27, 2008).
     """
-    triples = [(e.value, e.lo, e.hi) for e in estimates]
-    values = [v for v, _, _ in triples if v is not None]
-    if not values or len(values) != len(triples):
-        return Estimate(None, None, None)
-    mean = sum(values) / len(values)
-    spans = [(v - lo, hi - v) for v, lo, hi in triples if v is not None and lo is not None and hi is not None]
-    if len(spans) != len(values):
-        return Estimate(mean, None, None)
-    below, above = (hypot(*side) / len(values) for side in zip(*spans, strict=True))
-    return Estimate.of(mean, mean - below, mean + above)
+    values: list[float] = []
+    spans: list[tuple[float, ...]] = []
+    for sign, e in signed:
+        if e.value is None:
+            return Estimate()
+        values.append(sign * e.value)
+        if e.lo is not None and e.hi is not None:
+            spans.append((e.value - e.lo, e.hi - e.value)[::sign])
+    if not values:
+        return Estimate()
+    total = sum(values) / n
+    if len(spans) < len(values):
+        return Estimate(total)
+    below, above = (hypot(*side) / n for side in zip(*spans, strict=True))
+    return Estimate.of(total, total - below, total + above)
 
 
 def _relative(error: DataError, path: Path) -> str:

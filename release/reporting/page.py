@@ -78,6 +78,7 @@ def render_page(found: Findings) -> str:
     figure_rows = contents.kinds_of_figure(found)
     overall = {m: contents.overall(found, m) for m in found.sizes}
     return template.render(
+        tables=contents,
         style=Markup(_colours() + STYLE.read_text(encoding="utf-8")),
         script=Markup(SCRIPT.read_text(encoding="utf-8")),
         found=found,
@@ -87,26 +88,17 @@ def render_page(found: Findings) -> str:
         encoders=list(dict.fromkeys(row.encoder for row in found.means if row.encoder)),
         overall=overall,
         best={m: _best(values) for m, values in overall.items()},
-        verdicts=contents.verdicts(found),
         standings={m: _standings(found, m) for m in found.sizes},
-        results=contents.results(found),
-        leading=contents.leading(found),
         metrics=[METRICS[name] for name in METRIC_ORDER],
         paper_tables=paper_tables(found.means, found.sizes),
         paper_columns=COLUMNS,
         scaling_panels=[(curve, scaling_panel(curve)) for curve in found.curves],
-        scaling=contents.scaling(found),
         kinds_panels=[
             (name, kinds_panel([row for row in figure_rows if row.benchmark == name]))
             for name in dict.fromkeys(row.benchmark for row in figure_rows)
         ],
         kinds_routers=list(dict.fromkeys(row.router for row in figure_rows)),
         kinds_m=figure_rows[0].m if figure_rows else None,
-        kinds=contents.kinds(found),
-        entropy=contents.entropy(found),
-        leaks=contents.leaks(found),
-        repeated=_repeated(found),
-        power=contents.power(found),
         key=key,
         css=css,
         probabilities=PROBABILITIES,
@@ -161,13 +153,3 @@ def _standings(found: Findings, m: int) -> list[Standing]:
             )
         )
     return standings
-
-
-def _repeated(found: Findings) -> dict[str, tuple[int, int]]:
-    """Benchmark -> test items whose question is also in train, and all test items; those that have any."""
-    entries = {name: found.manifest.benchmarks[name] for name in found.benchmarks}
-    counts = {
-        name: (e.test_items_in_train[found.scheme], e.splits[found.scheme]["test"])
-        for name, e in entries.items()
-    }
-    return {name: count for name, count in counts.items() if count[0]}

@@ -35,7 +35,7 @@ class PaperTable:
     def estimate(self, m: int, router: str, benchmark: str, metric: str) -> Estimate:
         """One value; undefined where this router or size was not evaluated."""
         row = self.cells.get((m, router, benchmark))
-        return row.metrics[metric] if row else Estimate(None, None, None)
+        return row.metrics[metric] if row else Estimate()
 
     def is_best(self, m: int, router: str, benchmark: str, metric: str) -> bool:
         """Whether no existing router does better, where the metric can be good or bad at all."""

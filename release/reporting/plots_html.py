@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from math import log10
 
 from markupsafe import Markup, escape
@@ -16,7 +16,15 @@ from routerset.release.reporting.plots_png import BANDS
 
 WIDTH, HEIGHT = 320, 216
 _LEFT, _RIGHT, _TOP, _BOTTOM = 30, 8, 8, 28
-_RADIUS = 3.4
+_MARKERS = {
+    "o": "m-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0z",
+    "s": "m-3.4-3.4h6.8v6.8h-6.8z",
+    "^": "m0-4.2l4 7.2h-8z",
+    "v": "m0 4.2l4-7.2h-8z",
+    "D": "m0-4.4l4.4 4.4l-4.4 4.4l-4.4-4.4z",
+    "x": "m0-1l2.9-2.9l1 1l-2.9 2.9l2.9 2.9l-1 1l-2.9-2.9l-2.9 2.9l-1-1l2.9-2.9l-2.9-2.9l1-1z",
+}
+"""Matplotlib's name of a marker -> its outline, from its middle."""
 
 
 def scaling_panel(curve: Curve) -> Markup:
@@ -63,7 +71,7 @@ def kinds_panel(rows: Sequence[KindRow]) -> Markup:
     for row, k, offset, value, e in placed(rows, 0.76):
         x, y = _x((k + 0.5 + offset) / len(KINDS)), _y(value)
         tip = f"{label(row.router)}, {[*KINDS.values()][k]}: {tell(e)}"
-        shape = _shape(row.router, x, y)
+        shape = _marker(row.router, x, y)
         if e.lo is not None and e.hi is not None:
             ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{_y(e.lo):.1f}" y2="{_y(e.hi):.1f}"'
             shape = f'<line {ends} class="whisker"/>{shape}'
@@ -80,49 +88,31 @@ def kinds_panel(rows: Sequence[KindRow]) -> Markup:
 
 def key(router: str) -> Markup:
     """The marker of a router, for a legend."""
-    shape = _shape(router, 7, 7)
     style = f'style="color:{css(router)}"'
-    return Markup(f'<svg class="key" viewBox="0 0 14 14" aria-hidden="true" {style}>{shape}</svg>')
-
-
-def _shape(router: str, x: float, y: float) -> str:
-    """A marker; routers differ in shape as well as colour."""
-    r = _RADIUS
-    row = row_for(router)
-    hollow = ' class="hollow"' if row.hollow else ""
-    match row.marker:
-        case "o":
-            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}"{hollow}/>'
-        case "s":
-            return f'<rect x="{x - r:.1f}" y="{y - r:.1f}" width="{2 * r}" height="{2 * r}"/>'
-        case "^":
-            corners = [(x, y - r - 0.8), (x + r + 0.6, y + r - 0.4), (x - r - 0.6, y + r - 0.4)]
-        case "D":
-            corners = [(x, y - r - 1), (x + r + 1, y), (x, y + r + 1), (x - r - 1, y)]
-        case "x":
-            cross = f"M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0 -{2 * r}l-{2 * r} {2 * r}"
-            return f'<path d="{cross}" class="cross"/>'
-        case _:
-            corners = [(x, y + r + 0.8), (x + r + 0.6, y - r + 0.4), (x - r - 0.6, y - r + 0.4)]
-    return f'<polygon points="{_points(corners)}"/>'
-
-
-def _svg(summary: str, ticks: Sequence[tuple[float, str]], marks: Sequence[str]) -> Markup:
     return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
-        + "".join(_axes(ticks))
-        + "".join(marks)
-        + "</svg>"
+        f'<svg class="key" viewBox="0 0 14 14" aria-hidden="true" {style}>{_marker(router, 7, 7)}</svg>'
     )
 
 
-def _axes(ticks: Sequence[tuple[float, str]]) -> Iterator[str]:
+def _marker(router: str, x: float, y: float) -> str:
+    """A marker; routers differ in shape as well as colour."""
+    row = row_for(router)
+    shape = _MARKERS.get(row.marker, _MARKERS["v"])
+    hollow = ' class="hollow"' if row.hollow else ""
+    return f'<path d="M{x:.1f} {y:.1f}{shape}"{hollow}/>'
+
+
+def _svg(summary: str, ticks: Sequence[tuple[float, str]], marks: Sequence[str]) -> Markup:
+    """A panel: horizontal lines at 0 to 1, words below, then the marks."""
+    axes = []
     for v in (0, 0.2, 0.4, 0.6, 0.8, 1):
         y = _y(v)
-        yield f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
-        yield f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{v:g}</text>'
+        axes.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
+        axes.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{v:g}</text>')
     for x, words in ticks:
-        yield f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>'
+        axes.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>')
+    opening = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
+    return Markup("".join([opening, *axes, *marks, "</svg>"]))
 
 
 def _x(share: float) -> float:

@@ -31,7 +31,7 @@ def write_report(
     sizes: Sequence[int] = (3, 5),
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total, label: None,
 ) -> list[Path]:
     """Evaluate a release and write its report; returns the files, sorted.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from routerset.release.evaluator.metrics import METRICS, TABLE_ORDER
 from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS, table_sizes
-from routerset.release.reporting.evaluation import Findings, average, difference, leaked_share
+from routerset.release.reporting.evaluation import Findings, average, difference
 from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
 from routerset.release.reporting.paper_tables import KindRow, by_kind
 
@@ -44,12 +46,11 @@ def summary(findings: Findings) -> Grid:
 
 def results(findings: Findings) -> Grid:
     """Every metric of every router, as means over the kinds."""
-    rows = sorted(findings.means, key=lambda row: (findings.benchmarks.index(row.benchmark), row.m))
     columns = [Column(of.name, of.title, bar=of.name == "mu_o", digits=of.digits) for of in _METRICS]
     return Grid(
         f"Means over the three kinds of groups, with paired bootstrap 95% intervals. {_setting(findings)}",
         (BENCHMARK, SIZE, ROUTER, *columns),
-        tuple((r.benchmark, r.m, r.router, *(r.metrics[of.name] for of in _METRICS)) for r in rows),
+        tuple((r.benchmark, r.m, r.router, *(r.metrics[of.name] for of in _METRICS)) for r in findings.means),
     )
 
 
@@ -65,28 +66,25 @@ def leading(findings: Findings) -> frozenset[tuple[str, int, str]]:
 
 def entropy(findings: Findings) -> Grid:
     """Table 3: how varied the choices are, by kind of group."""
-    rows: list[tuple[Cell, ...]] = []
     entropies = ("e_p", "marginal_entropy")
-    for sides in zip(*(by_kind(findings.rows, name) for name in entropies), strict=True):
-        values = [side.kinds.get(kind) for side in sides for kind in KINDS]
-        rows.append((sides[0].benchmark, sides[0].m, sides[0].router, *values))
     columns = [
         Column(f"{name}_{kind}", f"{METRICS[name].title} {words}", digits=2)
         for name in entropies
         for kind, words in KINDS.items()
     ]
-    return Grid(
+    return _of_kinds(
+        findings,
+        entropies,
+        columns,
         "Entropy of the selection probabilities (E_p) and of the choices made (H), in bits, by kind of "
-        f"group, with bootstrap 95% intervals. {_setting(findings)}",
-        (BENCHMARK, SIZE, ROUTER, *columns),
-        tuple(sorted(rows, key=lambda row: findings.benchmarks.index(str(row[0])))),
+        "group, with bootstrap 95% intervals.",
     )
 
 
 def leaks(findings: Findings) -> Grid:
     """What repeated questions are worth: mu_o under the splits `paper` and `family`, most repeated first."""
     family = {(r.benchmark, r.m, r.router): r.metrics["mu_o"] for r in findings.family_means}
-    shares = {name: leaked_share(findings.manifest, name, findings.scheme) for name in findings.benchmarks}
+    shares = {name: leaked / max(n, 1) for name, (leaked, n) in findings.repeated.items()}
     rows: list[tuple[Cell, ...]] = []
     for row in sorted(findings.means, key=lambda row: -shares[row.benchmark]):
         cell, mu_o = (row.benchmark, row.m, row.router), row.metrics["mu_o"]
@@ -111,12 +109,17 @@ def leaks(findings: Findings) -> Grid:
 
 def kinds(findings: Findings) -> Grid:
     """The values of Figure 3, for every m."""
-    rows = by_kind(findings.rows, "mu_o")
-    return Grid(
-        f"mu_o by kind of group, with bootstrap 95% intervals. {_setting(findings)}",
-        (BENCHMARK, SIZE, ROUTER, *(Column(kind, words) for kind, words in KINDS.items())),
-        tuple((r.benchmark, r.m, r.router, *(r.kinds.get(kind) for kind in KINDS)) for r in rows),
-    )
+    columns = [Column(kind, words) for kind, words in KINDS.items()]
+    return _of_kinds(findings, ["mu_o"], columns, "mu_o by kind of group, with bootstrap 95% intervals.")
+
+
+def _of_kinds(findings: Findings, metrics: Sequence[str], columns: Sequence[Column], caption: str) -> Grid:
+    """Some metrics of every router, each in the three kinds of groups."""
+    rows: list[tuple[Cell, ...]] = []
+    for of in zip(*(by_kind(findings.rows, metric) for metric in metrics), strict=True):
+        values = [row.kinds.get(kind) for row in of for kind in KINDS]
+        rows.append((of[0].benchmark, of[0].m, of[0].router, *values))
+    return Grid(f"{caption} {_setting(findings)}", (BENCHMARK, SIZE, ROUTER, *columns), tuple(rows))
 
 
 def kinds_of_figure(findings: Findings) -> list[KindRow]:

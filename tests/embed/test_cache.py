@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from routerset.embed.cache import DamagedFile, load_vectors, read_table, write_table, write_vectors
-from routerset.embed.text import text_key
+from routerset.embed.texts import text_key
 
 KEYS = sorted(text_key(str(i)) for i in range(5))
 

@@ -20,7 +20,7 @@ from routerset.embed.encoders import ENCODERS, Pooling
 from routerset.embed.errors import ModelUnavailable
 from routerset.embed.model import Policy, encode
 from routerset.embed.shards import EncoderReport, RunShards, Shard, embed_texts, embeddings_table, plan_shards
-from routerset.embed.text import text_key
+from routerset.embed.texts import text_key
 from routerset.schemas.tables import embeddings_schema
 from tests.embed.tiny import save_model, text_of, tiny_encoder
 

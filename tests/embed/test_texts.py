@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from routerset.embed.text import embed_text, text_key, well_formed
+from routerset.embed.texts import embed_text, text_key, well_formed
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from routerset.embed.tokens import tokenize
+from routerset.embed.texts import tokenize
 from tests.embed.tiny import save_model
 
 MAX_TOKENS = 12

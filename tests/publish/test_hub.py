@@ -97,14 +97,14 @@ def test_a_dry_run_tells_files_bytes_and_changes_and_does_nothing(published: Hub
     }
     assert told.result.sent == expected
     text = told.result.text()
-    assert f"{sum(expected.values()):,}  bytes in {len(expected)} files; 38 files unchanged" in text
+    assert f"{sum(expected.values()):,}  bytes in {len(expected)} files; 34 files unchanged" in text
     assert f"{expected['scores/gsm8k.parquet']:,}  scores/gsm8k.parquet" in text
     assert "- MINOR, gsm8k: 1 model added: `org/model-0009`" in text
 
 
 def test_a_dry_run_creates_no_repository(hub: Hub, versions: Versions) -> None:
     told = run(versions.first, dry_run=True)
-    assert (told.code, len(told.result.sent), hub.repos) == (0, 45, {})
+    assert (told.code, len(told.result.sent), hub.repos) == (0, 41, {})
 
 
 def test_the_commit_on_main_says_which_version(published: Hub) -> None:

@@ -39,9 +39,9 @@ from tests.publish.test_hub import content
 def remote_files(data: dict[str, bytes]) -> dict[str, TargetFile]:
     """Files as the Hub lists them: large ones by SHA-256, small ones by Git's name."""
     return {
-        path: TargetFile(len(d), hashlib.sha256(d).hexdigest(), "0")
+        path: TargetFile(hashlib.sha256(d).hexdigest(), "0")
         if path.endswith(".parquet")
-        else TargetFile(len(d), None, hashlib.sha1(b"blob %d\0" % len(d) + d).hexdigest())
+        else TargetFile(None, hashlib.sha1(b"blob %d\0" % len(d) + d).hexdigest())
         for path, d in data.items()
     }
 
@@ -49,7 +49,7 @@ def remote_files(data: dict[str, bytes]) -> dict[str, TargetFile]:
 def test_changes_are_what_differs(versions: Versions) -> None:
     first, second = content(versions.first), content(versions.second)
     sealed = read_sealed(versions.second)
-    assert not changes(sealed, remote_files(second) | {".gitattributes": TargetFile(1, None, "1")})
+    assert not changes(sealed, remote_files(second) | {".gitattributes": TargetFile(None, "1")})
     found = changes(sealed, remote_files(first | {"old.txt": b""}))
     assert found.send == tuple(path for path in second if second[path] != first.get(path))
     assert found.remove == ("old.txt",)

@@ -134,6 +134,7 @@ def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[di
             "metric": BENCHMARKS[bench.name].metric,
             "n_items": n,
             "n_kept": n,
+            "joined_by": "content",
             "chosen": time == "2024-02-01T00:00:00",
         }
         for name in names[:n_models]

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, write
-from routerset.etl.synth.pickles import PickleWriter
+from routerset.etl.synth.pickles import Pieces, write_pickle
 from routerset.etl.synth.plan import RECIPES, carried_by
 from routerset.etl.synth.truth import Truth
 from tests.synth.parsing import read_scores, read_zip, true_scores
@@ -247,28 +247,21 @@ def test_pickle_writer_writes_what_pickle_reads(
     file = tmp_path_factory.mktemp("pickle") / "x.pkl"
     array = np.array(numbers)
     width = max(1, *map(len, texts))
-    with PickleWriter(file) as out, out.dictionary():
-        out.text("numbers")
-        out.array(array.shape, "f8", (array[i : i + 3] for i in range(0, len(array), 3)))
-        out.text("texts")
-        with out.dictionary():
-            out.text("array")
-            out.array((len(texts),), f"U{width}", [np.array(texts, f"<U{width}")])
-            out.text("list")
-            out.texts(texts)
+    arrays = {
+        "numbers": Pieces(array.shape, "f8", (array[i : i + 3] for i in range(0, len(array), 3))),
+        "texts": Pieces((len(texts),), f"U{width}", [np.array(texts, f"<U{width}")]),
+    }
+    write_pickle(file, iter([*arrays.items(), ("lists", iter([("list", texts)]))]))
     found = pickle.loads(file.read_bytes())  # noqa: S301 - a file that this test wrote itself
     assert found["numbers"].dtype == np.float64
     assert found["numbers"].tolist() == numbers
-    assert found["texts"]["array"].tolist() == texts
-    assert found["texts"]["list"] == texts
+    assert found["texts"].tolist() == texts
+    assert found["lists"]["list"] == texts
 
 
 def test_pickle_writer_refuses_too_few_rows(tmp_path: Path) -> None:
-    with (
-        PickleWriter(tmp_path / "x.pkl") as out,
-        pytest.raises(ValueError, match="found 8 bytes, expected 16"),
-    ):
-        out.array((2,), "f8", [np.zeros(1)])
+    with pytest.raises(ValueError, match="found 8 bytes, expected 16"):
+        write_pickle(tmp_path / "x.pkl", Pieces((2,), "f8", [np.zeros(1)]))
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -33,13 +33,13 @@ DIGESTS = {
 
 @pytest.mark.parametrize("name", DIGESTS)
 def test_scores_are_the_same_on_every_machine(name: str) -> None:
-    scores = Truth.of(Plan()).scores(name)
+    scores = Truth(Plan()).scores(name)
     assert sha256(scores.astype("<f4").tobytes()).hexdigest()[:16] == DIGESTS[name]
 
 
 @pytest.mark.parametrize("name", DIGESTS)
 def test_scores_lie_in_their_range_and_are_exact(name: str) -> None:
-    scores = Truth.of(Plan()).scores(name)
+    scores = Truth(Plan()).scores(name)
     assert scores.dtype == np.float32
     if BENCHMARKS[name].binary:
         assert set(np.unique(scores).tolist()) == {0.0, 1.0}
@@ -52,7 +52,7 @@ def test_scores_lie_in_their_range_and_are_exact(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gsm8k", "gpqa", "truthfulqa"])
 def test_a_slice_of_models_or_items_has_the_same_scores(name: str) -> None:
-    few, many = Truth.of(Plan(models=7)), Truth.of(Plan(models=60))
+    few, many = Truth(Plan(models=7)), Truth(Plan(models=60))
     assert np.array_equal(few.scores(name), many.scores(name)[:, :7])
     bank, places = many.bank(name), many.places(name)
     whole = many.scores(name)
@@ -62,7 +62,7 @@ def test_a_slice_of_models_or_items_has_the_same_scores(name: str) -> None:
 
 
 def test_seeds_differ() -> None:
-    assert not np.array_equal(Truth.of(Plan(seed=1)).scores("arc"), Truth.of(Plan(seed=2)).scores("arc"))
+    assert not np.array_equal(Truth(Plan(seed=1)).scores("arc"), Truth(Plan(seed=2)).scores("arc"))
 
 
 def test_normals_are_nearly_normal() -> None:
@@ -73,7 +73,7 @@ def test_normals_are_nearly_normal() -> None:
 
 
 def test_scores_follow_the_three_parameter_logistic_model() -> None:
-    truth = Truth.of(Plan(scale=Scale.FULL, models=2000, benchmarks=("arc",)))
+    truth = Truth(Plan(scale=Scale.FULL, models=2000, benchmarks=("arc",)))
     bank, scores = truth.bank("arc"), truth.scores("arc")
     theta = truth.abilities("arc")[bank.topic] / UNIT
     logit = bank.slope[:, None] / 256 * (theta - bank.difficulty[:, None] / UNIT)
@@ -88,7 +88,7 @@ def test_the_topic_tells_whom_to_ask() -> None:
     """Among the strongest models, the best one per topic (chosen on train) beats the best one on test."""
     gains = []
     for name in DIGESTS:
-        truth = Truth.of(Plan(scale=Scale.FULL, models=1000))
+        truth = Truth(Plan(scale=Scale.FULL, models=1000))
         scores, topic = truth.scores(name), truth.bank(name).topic
         train = np.arange(len(scores)) % 5 != 0
         strong = np.argsort(-scores[train].mean(axis=0), kind="stable")[:10]
@@ -102,7 +102,7 @@ def test_the_topic_tells_whom_to_ask() -> None:
 
 
 def test_models_of_one_family_resemble_each_other() -> None:
-    truth = Truth.of(Plan(scale=Scale.FULL, models=200))
+    truth = Truth(Plan(scale=Scale.FULL, models=200))
     scores = truth.scores("mmlu")
     agreement = np.corrcoef(scores.T)
     family = truth.people.family[truth.places("mmlu")]
@@ -124,8 +124,8 @@ def test_small_scale_has_every_subset_and_all_sides_of_a_split() -> None:
 
 
 def test_full_scale_is_that_of_the_paper() -> None:
-    truth = Truth.of(Plan(scale=Scale.FULL))
-    records = sum(truth.bank(name).n_items * len(truth.places(name)) for name in DIGESTS)
+    truth = Truth(Plan(scale=Scale.FULL))
+    records = sum(len(truth.bank(name).source) * len(truth.places(name)) for name in DIGESTS)
     assert records == 201_715_850
     everyone = {m for name in DIGESTS for m in truth.places(name).tolist()}
     assert len(everyone) == 8500
@@ -133,7 +133,7 @@ def test_full_scale_is_that_of_the_paper() -> None:
 
 def test_gpqa_subsets_are_nested_and_mmlu_has_twins() -> None:
     for plan in (Plan(), FULL):
-        truth = Truth.of(plan)
+        truth = Truth(plan)
         asked = {s: set() for s in ("diamond", "main", "extended")}
         for item in truth.items("gpqa"):
             asked[item.subset].add(item.question)
@@ -144,7 +144,7 @@ def test_gpqa_subsets_are_nested_and_mmlu_has_twins() -> None:
 
 
 def test_hellaswag_stems_repeat_with_other_endings() -> None:
-    items = Truth.of(FULL).items("hellaswag")
+    items = Truth(FULL).items("hellaswag")
     assert len({i.question for i in items}) < len(items)
     assert len({(i.question, i.choices) for i in items}) == len(items)
 

@@ -133,7 +133,7 @@ def test_sources_find_the_faults(tmp_path: Path, layout: Layout, name: str) -> N
             assert whole[key] in found.scores[key]
             assert len(found.scores[key]) == 2
     # every third harness log has a second line per document, of a filter that does not count; one is cut off
-    lines = 3 * truth.bank(name).n_items if (layout, name) == (Layout.LM_EVAL, "gsm8k") else 0
+    lines = 3 * len(truth.bank(name).source) if (layout, name) == (Layout.LM_EVAL, "gsm8k") else 0
     assert found.n_read == len(whole) + sum(i.extra for i in truth.injuries) + lines
     within = sum(i.superseded for i in truth.injuries if i.fault is not Fault.RERUN)
     assert found.n_superseded == within + max(0, lines - 1)

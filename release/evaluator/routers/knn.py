@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
-from .softmax import softmax
 
 
 class NearestNeighbours:

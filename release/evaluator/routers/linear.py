@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
-from .softmax import softmax
 
 EPOCHS, RATE = 10, 0.01
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..metrics import softmax
 from ..task import Floats, Scores, Task
-from .softmax import softmax
 
 EPOCHS, BATCH, RATE, WARMUP, DECAY, TOKENS = 10, 10, 5e-5, 500, 0.01, 512
 MODEL_VARIABLE = "EVALUATOR_MLC_MODEL"

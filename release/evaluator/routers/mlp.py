@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
 from .linear import schedule
-from .softmax import softmax
 
 if TYPE_CHECKING:
     import torch

@@ -1,14 +1,15 @@
-"""The oracle r_o, the mixture r_o(p) and the random router (RouterEval, equation 2)."""
+"""Routers that no prompt can teach: the oracle and its mixtures, random, best single, and the train mean."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..metrics import one_hot, preferred, softmax
 from ..task import Floats, Task
 
 
 class Oracle:
-    """r_o(p): the best candidate of each item with probability p, else one drawn uniformly.
+    """r_o(p): the best candidate of each item with probability p, else a random one (RouterEval, equation 2).
 
     Its mean score is the expectation itself, which the reference estimates with 1000 random repeats.
     E_p takes p x score / sum of scores (uniform where every score is 0) + (1 - p) / m, as the reference.
@@ -59,3 +60,34 @@ class Random:
     def policy(self, task: Task) -> Floats:
         """A draw, not an argmax."""
         return self.predict_proba(task)
+
+
+class BestSingle:
+    """Always the candidate with the best mean training score."""
+
+    uses_vectors = False
+
+    def fit(self, task: Task) -> None:
+        """Pick it."""
+        self.chosen = int(preferred(task)[0])
+
+    def predict_proba(self, task: Task) -> Floats:
+        """All mass on it."""
+        return one_hot(np.full(task.n_test, self.chosen), task.m)
+
+
+class TrainMean:
+    """softmax(mean training scores): what PRknn becomes when k is the whole training set.
+
+    It chooses as `BestSingle` does, so it shows how much of PRknn's E_p says nothing about its choices.
+    """
+
+    uses_vectors = False
+
+    def fit(self, task: Task) -> None:
+        """Average the training scores."""
+        self.means = task.Y_train.mean(axis=0, dtype=np.float64)
+
+    def predict_proba(self, task: Task) -> Floats:
+        """The same distribution for every item."""
+        return np.tile(softmax(self.means), (task.n_test, 1))

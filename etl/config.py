@@ -52,11 +52,27 @@ class Runner:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold)."""
+    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold).
+
+    min_coverage: share of a benchmark's items that a model must have a score on to be a candidate.
+    min_models_per_item: share of a subset's records that the models who saw an item must hold for it to stay.
+    table_4: whether other item counts than the paper's (RouterEval, Table 4) fail the gate.
+    """
 
     name: str = "routereval"
     benchmarks: tuple[str, ...] = ()
     min_coverage: float = 1.0
+    min_models_per_item: float = 0.5
+    table_4: bool = False
+
+    @property
+    def gate(self) -> dict[str, float | bool]:
+        """What the gate must know of these."""
+        return {
+            "min_coverage": self.min_coverage,
+            "min_models_per_item": self.min_models_per_item,
+            "table_4": self.table_4,
+        }
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,7 @@ class ModelsSpec:
 
     path: str
     columns: Mapping[str, str]
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)
@@ -256,8 +273,8 @@ def _check(config: Config) -> None:
         named = "/" in target or len(BENCHMARKS[target].subsets) == 1
         demand(named, "[[source]] tasks", f'"{target}" has several subsets: write "{target}/SUBSET"')
     one_of(config.dataset.benchmarks, known, "[dataset] benchmarks")
-    share = config.dataset.min_coverage
-    demand(0.0 < share <= 1.0, "[dataset] min_coverage", "expected a share in (0, 1]")
+    for key in ("min_coverage", "min_models_per_item"):
+        demand(0.0 < getattr(config.dataset, key) <= 1.0, f"[dataset] {key}", "expected a share in (0, 1]")
     good = file_stem_is_safe(config.dataset.name)
     demand(good, "[dataset] name", "expected letters, digits, '.', '_' or '-'")
     schemes, seed = config.splits.schemes, config.splits.seed

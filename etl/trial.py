@@ -101,7 +101,7 @@ def _wide_tables(path: Path, others: Sequence[_Share], named: bool) -> Iterator[
         if any(share.holds(dump.path) for share in others):
             continue
         try:
-            header = read_header(dump.path)
+            header, _ = read_header(dump.path, wanted=(WideOptions().model_column,))
         except OSError:
             damaged.append(dump)
         else:

@@ -61,6 +61,13 @@ class Target:
     stage: str | None = None
     read: ReadDumps | None = None
 
+    @property
+    def settings(self) -> JsonObject:
+        """What the config says to the gate; as a config that says nothing where no manifest tells."""
+        ingest = self.manifest.get("stages", {}).get("ingest", {}).get("info", {})
+        given = self.manifest.get("settings") or ingest.get("settings") or {}
+        return {"min_coverage": 1.0, "table_4": False, **given}
+
     def of(self, table: str) -> tuple[Part, ...]:
         """Files of a table."""
         return tuple(part for part in self.parts if part.table == table)

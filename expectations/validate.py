@@ -7,6 +7,7 @@ import functools
 import itertools
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -291,7 +292,7 @@ def _plain(value: object) -> Value:
     if value is None or isinstance(value, str | int | bool):
         return value
     if isinstance(value, float):
-        return round(value, 9)
+        return round(value, 9) if math.isfinite(value) else None
     return str(value)
 
 

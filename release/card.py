@@ -11,7 +11,7 @@ from pathlib import Path
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_text
 from routerset.release.layout import REPORTS, Config
-from routerset.release.manifest import Json, Manifest
+from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
@@ -92,6 +92,7 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         figures=shown,
         example=_example(manifest),
         groups={name: _groups(manifest, name) for name in benchmarks},
+        texts={name: _texts(b) for name, b in benchmarks.items()},
         skipped=_skipped(manifest),
         with_encoder={e: sum(e in b.encoders for b in benchmarks.values()) for e in manifest.encoders},
         methods={g.method for name in benchmarks for g in benchmarks[name].groups},
@@ -167,6 +168,15 @@ def _groups(manifest: Manifest, benchmark: str) -> str:
         for method, groups in groupby(manifest.benchmarks[benchmark].groups, lambda g: g.method)
     }
     return "; ".join(f"`{method}` m = {', '.join(map(str, ms))}" for method, ms in found.items()) or "none"
+
+
+def _texts(benchmark: BenchmarkEntry) -> str:
+    """Which texts the items of a benchmark have: question, prompt, both or none."""
+    found = {name: n for name, n in benchmark.texts.items() if n}
+    if len(found) > 1 and set(found.values()) == {benchmark.n_items}:
+        return "both"
+    whole = {name: "" if n == benchmark.n_items else f" of {n:,}" for name, n in found.items()}
+    return ", ".join(f"{name}{few}" for name, few in whole.items()) or "none"
 
 
 def _skipped(manifest: Manifest) -> list[dict[str, Json]]:

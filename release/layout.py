@@ -101,6 +101,11 @@ def item_columns(
     return pa.table(columns).combine_chunks()
 
 
+def texts(columns: pa.Table) -> dict[str, int]:
+    """Items with a question, and with a prompt."""
+    return {name: columns.num_rows - columns[name].null_count for name in _TEXT}
+
+
 def rows_of(columns: pa.Table, scheme: str, split: Split) -> np.ndarray:
     """Items of one split, ascending: int64."""
     chosen = pc.equal(columns[split_column(scheme)], split.value)

@@ -43,7 +43,8 @@ class BenchmarkEntry:
     subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
-    runs of which another one of the same model and subset was taken.
+    runs of which another one of the same model and subset was taken; texts: items with a question, and with a
+    prompt.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class BenchmarkEntry:
     groups: tuple[Group, ...] = ()
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
+    texts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Manifest:
 
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
-    read, kept, superseded, quarantined, reasons.
+    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Manifest:
     n_models: int
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
+    settings: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(
         default_factory=lambda: {name: installed(name) for name in _LIBRARIES}
     )
@@ -100,6 +103,14 @@ class Manifest:
                 found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
         return [*found, _config("models", MODELS_SCHEMA), _config("groups", GROUPS_SCHEMA)]
+
+    @property
+    def min_coverage(self) -> float:
+        """Share of the items that a candidate has a score on at least."""
+        share = self.settings.get("min_coverage", 1.0)
+        if not isinstance(share, float | int) or not 0 < share <= 1:
+            raise ReleaseInputError(f"{MANIFEST}: min_coverage: found {share!r}, expected a share in (0, 1]")
+        return float(share)
 
     def dimension(self, encoder: str) -> int:
         """Length of an encoder's vectors."""
@@ -123,6 +134,7 @@ class Manifest:
             "n_models": self.n_models,
             "tables": {path: asdict(t) for path, t in self.tables.items()},
             "accounting": list(self.accounting),
+            "settings": dict(self.settings),
             "libraries": dict(self.libraries),
         }
 
@@ -157,6 +169,7 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
+            settings=document.get("settings", {}),  # which older releases lack
             libraries=document["libraries"],
         )
         _check(manifest)
@@ -172,7 +185,7 @@ def _check(manifest: Manifest) -> None:
     for name in (*manifest.benchmarks, *manifest.encoders, *manifest.schemes):
         if not file_stem_is_safe(name):
             raise ReleaseError(f"found name {name!r}, expected letters, digits, '.', '_' or '-'")
-    manifest.configs()
+    _ = manifest.configs(), manifest.min_coverage
     for benchmark in manifest.benchmarks.values():
         for scheme in manifest.schemes:
             _ = benchmark.splits[scheme], benchmark.test_items_in_train[scheme]

@@ -18,8 +18,9 @@ class ReleaseOptions:
 
     version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
     gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
-    quarantined, reasons. skipped_groups: rows of benchmark, method, m, kind, reason. encoders: what to say of
-    an encoder, its row in the registry by default; neither may hold a path or a date.
+    quarantined, reasons. settings: what the config says to the gate. skipped_groups: rows of benchmark,
+    method, m, kind, reason. encoders: what to say of an encoder, its row in the registry by default. None of
+    these may hold a path or a date.
     """
 
     name: str = "routereval"
@@ -28,5 +29,6 @@ class ReleaseOptions:
     schemes: tuple[str, ...] = ("paper", "family")
     seed: int = 42
     accounting: Sequence[Row] = ()
+    settings: Row = field(default_factory=dict)
     skipped_groups: Sequence[Row] = ()
     encoders: Mapping[str, Row] = field(default_factory=dict)

@@ -177,6 +177,8 @@ def _items(benchmark: _Benchmark) -> Iterator[Problem]:
         return
     subsets, families = (everything[column].to_pylist() for column in ("subset", "family_id"))
     yield from _same(where, "subsets", {s: subsets.count(s) for s in set(subsets)}, dict(entry.subsets))
+    if entry.texts:
+        yield from _same(where, "texts", layout.texts(everything), dict(entry.texts))
     for scheme in manifest.schemes:
         found = {split: layout.rows_of(everything, scheme, split) for split in Split}
         counts = {split.value: len(rows) for split, rows in found.items()}

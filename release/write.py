@@ -76,6 +76,7 @@ def write_tables(
         n_models=tables[layout.MODELS].rows,
         tables=tables,
         accounting=tuple(options.accounting),
+        settings=options.settings,
     )
 
 
@@ -213,6 +214,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
             if row["benchmark"] == benchmark.name
         ),
         encoders=tuple(benchmark.vectors),
+        texts=layout.texts(columns),
     )
 
 

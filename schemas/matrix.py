@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +42,19 @@ def chunks(file: pq.ParquetFile, nulls: bool = False, order_alone: bool = False)
 
     nulls: tolerate them, as code -1 and NaN; else they raise ArrowInvalid. order_alone: without the scores.
     """
-    names = ["model_id", "item"] if order_alone else ["model_id", "item", "score"]
+    columns = ["model_id", "item"] if order_alone else ["model_id", "item", "score"]
     for group in range(file.num_row_groups):
-        models, *numbers = map(_whole, file.read_row_group(group, columns=names).select(names).columns)
+        models, *numbers = map(_whole, file.read_row_group(group, columns=columns).select(columns).columns)
         if not pa.types.is_dictionary(models.type):
             models = models.dictionary_encode()
         codes = models.indices.fill_null(-1) if nulls else models.indices
         arrays = [column.to_numpy(zero_copy_only=not nulls) for column in (codes, *numbers)]
-        yield Chunk(models.dictionary.to_pylist(), *arrays)
+        names = models.dictionary.to_pylist()
+        used = np.bincount(arrays[0] + 1, minlength=len(names) + 1)[1:] > 0
+        if not used.all():  # a dictionary may hold models that have no record
+            arrays[0] = np.append(np.cumsum(used) - 1, -1)[arrays[0]]
+            names = list(compress(names, used.tolist()))
+        yield Chunk(names, *arrays)
 
 
 def to_matrix(

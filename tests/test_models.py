@@ -22,7 +22,8 @@ def described(tmp_path: Path, *texts: str) -> list[tuple[object, ...]]:
     for number, text in enumerate(texts):
         (tmp_path / f"{number}.csv").write_text(text, encoding="utf-8")
         specs.append(ModelsSpec(str(tmp_path / f"{number}.csv"), COLUMNS))
-    rows = models_table(SCORED, specs).to_pylist()
+    table, _ = models_table(SCORED, specs)
+    rows = table.to_pylist()
     return [tuple(r[n] for n in ("model_id", "org", "params_b", "is_moe", "leaderboards")) for r in rows]
 
 
@@ -72,4 +73,36 @@ def test_a_parquet_whose_text_is_no_utf8_is_named(tmp_path: Path) -> None:
     names = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xe9"]).buffers())
     pq.write_table(pa.table({"name": names}), path)
     with pytest.raises(DumpUnreadable, match=r"models\.parquet: expected a CSV or Parquet file"):
+        models_table(SCORED, [ModelsSpec(str(path), {"model_id": "name"})])
+
+
+def test_values_without_a_meaning_are_counted_and_leave_room_for_others(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text('name;size;moe\norg/a;7,24B;maybe\nb;"unknown";NA\n', encoding="utf-16")
+    second.write_text("name,size,moe\norg/a,7.24B,\nb,nan,\nother,?,?\n", encoding="utf-8")
+    specs = [ModelsSpec(str(first), COLUMNS, "utf-16"), ModelsSpec(str(second), COLUMNS)]
+    table, warnings = models_table(SCORED, specs)
+    assert table["params_b"].to_pylist() == [None, 7.24]
+    assert warnings == [
+        f"{first}: params_b: left empty for 2 models, such as '7,24B' of org/a: expected billions, such as "
+        "7.24, 7.24B or 350M",
+        f"{first}: is_moe: left empty for 1 models, such as 'maybe' of org/a: expected true or false",
+    ]
+
+
+def test_a_time_that_python_has_none_for_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "models.parquet"
+    times = pa.array([2**62], pa.timestamp("us"))
+    pq.write_table(pa.table({"name": ["b"], "sha": times}), path)
+    table, warnings = models_table(
+        {"b": ["arc"]}, [ModelsSpec(str(path), {"model_id": "name", "revision": "sha"})]
+    )
+    assert "out of range" in table["revision"][0].as_py()
+    assert not warnings
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "models.csv"
+    path.write_bytes("name,size\nb,1\n".encode("utf-16"))
+    with pytest.raises(DumpUnreadable, match='found UTF-16: set encoding = "utf-16"'):
         models_table(SCORED, [ModelsSpec(str(path), {"model_id": "name"})])

@@ -25,8 +25,8 @@ CONFIG = '[dataset]\nname = "x"\n[[source]]\nformat = "lm_eval"\npath = "dumps"\
 class Layout:
     """What is odd about the files of one model.
 
-    permuted: doc_ids of its own. shuffled: options in an order of its own. processes: files that its run is cut
-    into. rerun: a later run with a limit, whose answers differ. zipped: by gzip. nested: deeper down.
+    permuted: doc_ids of its own. shuffled: options in an order of its own. processes: files that its run is
+    cut into. rerun: a later run with a limit, whose answers differ. zipped: by gzip. nested: deeper down.
     """
 
     permuted: bool

@@ -25,7 +25,7 @@ def check_groups(release: Path) -> Iterator[Problem]:
     manifest = read_manifest(release)
     published = pq.read_table(release / GROUPS)
     for benchmark, entry in manifest.benchmarks.items():
-        matrix = read_matrix(release / scores_path(benchmark), entry.n_items)
+        matrix = read_matrix(release / scores_path(benchmark), entry.n_items, manifest.min_coverage)
         for method in sorted({group.method for group in entry.groups}):
             if method not in METHODS:
                 yield Problem(GROUPS, f"groups of {benchmark} by {method}", f"groups by {', '.join(METHODS)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,6 +11,11 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from routerset.etl.sources.base import DumpUnreadable, SpecError
+from routerset.etl.sources.files import open_binary
+from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY, UNREADABLE, Dialect, open_text
+from routerset.etl.sources.parse.jsonlines import is_utf8
+from routerset.etl.sources.parse.scores import NULLS
+from routerset.etl.sources.parse.tabular import is_parquet, read_header
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import MODELS
@@ -20,23 +25,38 @@ if TYPE_CHECKING:
 
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})
-_NUMBER = re.compile(r"\s*([0-9.]+)\s*([BM]?)\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([BM]?)\s*", re.ASCII | re.IGNORECASE)
 
 
-def models_table(benchmarks_of: Mapping[str, Sequence[str]], specs: Sequence[ModelsSpec]) -> pa.Table:
-    """Models table of the models that have scores.
+def models_table(
+    benchmarks_of: Mapping[str, Sequence[str]], specs: Sequence[ModelsSpec]
+) -> tuple[pa.Table, list[str]]:
+    """Models table of the models that have scores, and a warning for each column with values of no meaning.
 
     benchmarks_of: model -> names of the benchmarks it has scores in. Of several descriptions of one
-    model, the first value that is not empty counts, files in the config's order. Raises DumpUnreadable
+    model, the first value that means something counts, files in the config's order. Raises DumpUnreadable
     where a file cannot be read, and SpecError where its columns are not those that the config names.
     """
-    described: dict[str, dict[str, str]] = {}
+    described: dict[str, dict[str, object]] = {}
+    warnings = []
     for spec in specs:
+        unclear: dict[str, list[str]] = {}
         for row in _read(spec):
-            name = ids.model_id(row.get("model_id", ""))
-            if name in benchmarks_of:
-                known = described.setdefault(str(name), {})
-                known |= {k: v for k, v in row.items() if v and k not in known}
+            name = ids.model_id(row.pop("model_id"))
+            if name not in benchmarks_of:
+                continue
+            known = described.setdefault(str(name), {})
+            for column, text in row.items():
+                value = _PARSED[column](text) if column in _PARSED else text
+                if value not in ("", None):
+                    known.setdefault(column, value)
+                elif text.strip() not in NULLS:
+                    unclear.setdefault(column, []).append(f"{text[:40]!r} of {name}")
+        warnings += [
+            f"{spec.path}: {column}: left empty for {len(found)} models, such as {found[0]}: expected "
+            f"{_EXPECTED[column]}"
+            for column, found in unclear.items()
+        ]
     rows = []
     for model in sorted(benchmarks_of):
         known = described.get(model, {})
@@ -44,27 +64,19 @@ def models_table(benchmarks_of: Mapping[str, Sequence[str]], specs: Sequence[Mod
             {
                 "model_id": model,
                 "org": model.split("/")[0] if "/" in model else None,
-                **{k: known.get(k) for k in ("revision", "precision", "architecture", "license")},
-                "params_b": _billions(known.get("params_b")),
-                **{k: _flag(known.get(k)) for k in ("is_merge", "is_moe")},
+                **{k: known.get(k) for k in ("revision", "precision", "architecture", "license", *_PARSED)},
                 "leaderboards": sorted({BENCHMARKS[b].leaderboard for b in benchmarks_of[model]}),
             }
         )
-    return pa.Table.from_pylist(rows, schema=MODELS)
+    return pa.Table.from_pylist(rows, schema=MODELS), warnings
 
 
 def _read(spec: ModelsSpec) -> list[dict[str, str]]:
     """Rows of one description file under our column names, as text."""
     try:
-        if spec.path.endswith(".parquet"):
-            table = pq.read_table(spec.path)
-        else:
-            parse = pacsv.ParseOptions(newlines_in_values=True)
-            header = pacsv.open_csv(spec.path, parse_options=parse).schema.names
-            text = pacsv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()))
-            table = pacsv.read_csv(spec.path, parse_options=parse, convert_options=text)
+        table = pq.read_table(spec.path) if is_parquet(spec.path) else _read_csv(spec)
         table.validate(full=True)
-    except (OSError, pa.ArrowException) as error:
+    except UNREADABLE as error:
         raise DumpUnreadable(
             f"{spec.path}: expected a CSV or Parquet file that describes models: {error}"
         ) from error
@@ -79,21 +91,46 @@ def _read(spec: ModelsSpec) -> list[dict[str, str]]:
                 f"{spec.path}: [[models]] columns maps {ours!r} to {theirs!r}; ours are "
                 f"{', '.join(MODELS.names)}; the file has {', '.join(table.column_names)}"
             )
-    picked = table.select(list(spec.columns.values())).rename_columns(list(spec.columns))
-    return [{k: "" if v is None else str(v) for k, v in row.items()} for row in picked.to_pylist()]
+    columns = {ours: _as_text(table[theirs]) for ours, theirs in spec.columns.items()}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _flag(text: str | None) -> bool | None:
-    lowered = (text or "").strip().lower()
+def _read_csv(spec: ModelsSpec) -> pa.Table:
+    """A CSV's rows, all of it as text."""
+    header, dialect = read_header(spec.path, Dialect(encoding=spec.encoding), spec.columns.values())
+    with open_binary(spec.path) as stream:
+        data = open_text(stream, spec.path, dialect).read()
+    if not is_utf8(data):
+        raise DumpUnreadable(f"found bytes that are no UTF-8; {ENCODING_REMEDY}")
+    return pacsv.read_csv(
+        pa.BufferReader(data),
+        pacsv.ReadOptions(block_size=len(data) + 1),
+        pacsv.ParseOptions(delimiter=str(dialect.delimiter), newlines_in_values=True),
+        pacsv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
+    )
+
+
+def _as_text(column: pa.ChunkedArray) -> list[str]:
+    """A column's values as text, empty where there is none."""
+    try:
+        values = column.to_pylist()
+    except OverflowError:  # a date that Python has none for
+        values = column.cast(pa.string()).to_pylist()
+    return ["" if value is None else str(value) for value in values]
+
+
+def _flag(text: str) -> bool | None:
+    lowered = text.strip().lower()
     return True if lowered in _TRUE else False if lowered in _FALSE else None
 
 
-def _billions(text: str | None) -> float | None:
+def _billions(text: str) -> float | None:
     """Billions of parameters of a number with or without a unit: `7.24B`, `350M`, `7.24`."""
-    match = _NUMBER.fullmatch(text or "")
-    if match is None:
-        return None
-    try:
-        return float(match[1]) / (1000.0 if match[2].upper() == "M" else 1.0)
-    except ValueError:
-        return None
+    match = _NUMBER.fullmatch(text)
+    return float(match[1]) / (1000.0 if match[2].upper() == "M" else 1.0) if match else None
+
+
+_PARSED: Mapping[str, Callable[[str], object]] = {"params_b": _billions, "is_merge": _flag, "is_moe": _flag}
+_EXPECTED = {"params_b": "billions, such as 7.24, 7.24B or 350M"} | dict.fromkeys(
+    ("is_merge", "is_moe"), "true or false"
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -16,6 +17,7 @@ from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quar
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 BOUNDS: Mapping[str, tuple[float, float]] = {SCORE: (0.0, 1.0)}
 """Measure -> its least and its greatest value."""
 SLACK = 2.0**-20
@@ -109,6 +111,7 @@ def _block(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[Bloc
         if gone
         else f"document {key}: expected a {cells.measure} in [{low:g}, {high:g}], found "
         + (repr(value) if text is None else ascii(text[:40]))
+        + (": write decimals with a point" if text and _DECIMAL_COMMA.fullmatch(text) else "")
         for key, gone, text, value in zip(
             columns.doc_keys.take(pa.array(column)).to_pylist(),
             missing.tolist(),

@@ -6,14 +6,16 @@ columns). Subsets that a pattern finds go through `subsets`. `{subset}` in `item
 keys of such an items file are document keys, and keys of any other items file are names of columns.
 
 Records are cells. A row that has no usable model or cannot be told apart into cells counts as one record,
-and so does a column without a document key. Rows of one model and timestamp are one run given twice.
+and so does a column without a document key. Columns that are no items (costs, ids, notes) are left out, and
+a note names each; `column_pattern` and the items file leave nothing to guess. Rows of one model and timestamp
+are one run given twice.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -34,12 +36,14 @@ from routerset.etl.sources.base import (
 )
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_key_space, resolve_model
+from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
 from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells
-from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, read_layout
+from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, only_items, read_layout
 from routerset.etl.sources.quarantine import BadRow, quarantine
 from routerset.schemas.tables import Reason
 
+MAX_TOLD = 20  # columns that the notes of a file name
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Run: TypeAlias = tuple[str, str | None]
@@ -83,14 +87,19 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     Raises DumpUnreadable where the file has no header, no model column, no item column or no row, or an
     unknown subset; ValueError where the config does not say what it must.
     """
+    options = spec.options_as(WideOptions)
     layout = read_layout(dump, spec)
-    columns, notes = _columns(layout, spec)
+    items = _read_items(layout, options)
+    known = {key for table, _ in items.values() for key in table["doc_key"].to_pylist()}
+    layout, left_out = only_items(dump, options, layout, known)
+    columns, notes = _columns(layout, spec, items)
+    notes += _told(layout, left_out)
     counts, found = _count_runs(dump, spec, layout)
     notes += found
     bad = list(layout.bad)
     waiting: dict[Run, list[_Part]] = {}
     positions = [at for entries in layout.items.values() for at, _ in entries]
-    for rows in read_rows(dump.path, layout.identity, positions):
+    for rows in read_rows(dump.path, layout.identity, positions, layout.dialect):
         part, unnamed = _part(rows, spec)
         parts = [part.take([at for at, run in enumerate(part.runs) if counts[run] == 1])]
         for at in [at for at, run in enumerate(part.runs) if counts[run] > 1]:
@@ -105,7 +114,33 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     yield from (_reading(dump, columns, [_stack(parts)], [], Counter()) for parts in waiting.values())
 
 
-def _columns(layout: Layout, spec: SourceSpec) -> tuple[list[Columns], Notes]:
+def _read_items(layout: Layout, options: WideOptions) -> dict[str, tuple[pa.Table, Counter[str]]]:
+    """Every items file of the layout's subsets that is there: documents, and counts of what was left out."""
+    found: dict[str, tuple[pa.Table, Counter[str]]] = {}
+    for path in {items_path(options.items, subset) for subset in layout.items} if options.items else ():
+        try:
+            if path is not None:
+                found[path] = read_items(path, options.item_columns, options.encoding)
+        except FileNotFoundError as error:
+            if SUBSET not in str(options.items):
+                raise ItemsUnreadable(
+                    f"items: {options.items}: no such file; check [[source]] items"
+                ) from error
+    return found
+
+
+def _told(layout: Layout, left_out: Mapping[str, str]) -> Notes:
+    """Notes that name the columns that are no items, the first of them."""
+    notes: Notes = Counter()
+    for at, (name, why) in enumerate(left_out.items()):
+        what = f"column {name[:80]!a} {why}" if at < MAX_TOLD else "more such columns"
+        notes[layout.benchmark, f"left out: {what} (see ignore_columns, column_pattern)"] += 1
+    return notes
+
+
+def _columns(
+    layout: Layout, spec: SourceSpec, texts: Mapping[str, tuple[pa.Table, Counter[str]]]
+) -> tuple[list[Columns], Notes]:
     """Documents of every subset, in the layout's order, with their texts where there is an items file."""
     options = spec.options_as(WideOptions)
     by_path: dict[str | None, list[str]] = {}
@@ -115,11 +150,17 @@ def _columns(layout: Layout, spec: SourceSpec) -> tuple[list[Columns], Notes]:
     notes: Notes = Counter()
     for path, subsets in by_path.items():
         entries = [entry for subset in subsets for entry in layout.items[subset]]
-        doc_keys = pa.array([key for _, key in entries], pa.string())
-        own_keys = SUBSET in (options.items or "")
-        names = doc_keys if own_keys else pa.array([layout.header[at] for at, _ in entries], pa.string())
-        docs, counts = _documents(path, options, names, doc_keys)
-        notes.update({(layout.benchmark, note): n for note, n in counts.items()})
+        docs = docs_table(pa.array([key for _, key in entries], pa.string()))
+        if path is not None and path in texts:
+            own_keys = SUBSET in str(options.items)
+            names = [key if own_keys else layout.header[at] for at, key in entries]
+            items, left_out = texts[path]
+            docs, unmatched = join_items(
+                items, pa.array(names, pa.string()), docs["doc_key"].combine_chunks()
+            )
+            notes.update({(layout.benchmark, note): n for note, n in (left_out + unmatched).items()})
+        elif options.items is not None:
+            notes[layout.benchmark, "subsets_without_items_file"] += 1
         start = 0
         for subset in subsets:
             part = docs.slice(start, len(layout.items[subset]))
@@ -136,31 +177,13 @@ def _columns(layout: Layout, spec: SourceSpec) -> tuple[list[Columns], Notes]:
     return [columns[subset] for subset in layout.items], notes
 
 
-def _documents(
-    path: str | None, options: WideOptions, names: pa.Array, doc_keys: pa.Array
-) -> tuple[pa.Table, Counter[str]]:
-    """Documents with the texts that an items file has under `names`, and counts of what is amiss."""
-    if options.items is None:
-        return docs_table(doc_keys), Counter()
-    try:
-        if path is None:
-            raise FileNotFoundError
-        items, left_out = read_items(path, options.item_columns)
-    except FileNotFoundError as error:
-        if SUBSET not in options.items:
-            raise ItemsUnreadable(f"items: {options.items}: no such file; check [[source]] items") from error
-        return docs_table(doc_keys), Counter({"subsets_without_items_file": 1})
-    joined, unmatched = join_items(items, names, doc_keys)
-    return joined, left_out + unmatched
-
-
 def _count_runs(dump: Dump, spec: SourceSpec, layout: Layout) -> tuple[Counter[Run], Notes]:
     """Number of rows of every run. Raises DumpUnreadable where the file has no row at all."""
     counts: Counter[Run] = Counter()
     notes: Notes = Counter()
     bad: tuple[BadRow, ...] = ()
     n_rows = 0
-    for rows in read_rows(dump.path, layout.identity, ()):
+    for rows in read_rows(dump.path, layout.identity, (), layout.dialect):
         n_rows += len(rows.numbers)
         bad += rows.bad
         for name, time in _names(rows):
@@ -206,7 +229,8 @@ def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
     for at, (name, time) in enumerate(_names(rows)):
         run = _run(name, time, spec)
         if run is None:
-            detail = f"expected a model's name, found {name[:80]!a}: the row counts as one record"
+            remedy = "" if name.isascii() or name.isprintable() else f" ({ENCODING_REMEDY})"
+            detail = f"expected a model's name, found {name[:80]!a}{remedy}: the row counts as one record"
             bad.append(BadRow(int(rows.numbers[at]), Reason.INVALID_MODEL, detail))
         else:
             kept.append(at)

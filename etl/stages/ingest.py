@@ -26,7 +26,7 @@ from routerset.etl.ingest.shards import (
     staged_shards,
 )
 from routerset.etl.manifest import Finished, done, once
-from routerset.etl.progress import watch
+from routerset.etl.progress import say, watch
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import store
@@ -225,7 +225,9 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         benchmarks_of[model].append(benchmark)
     if not benchmarks_of:
         raise EmptyBuild(f"{config.file}: no dump gave a score; {_why_empty(merged.quarantine)}")
-    models = models_table(benchmarks_of, config.models)
+    models, warnings = models_table(benchmarks_of, config.models)
+    for warning in warnings:
+        say(f"         warning: {warning}")
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
     ]
@@ -233,18 +235,22 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         path = build / TABLES[name].path()
         rows = store.write_table(path, TABLES[name].schema, table)
         outputs.append(store.describe(build, path, rows))
-    totals = {
-        name: {"models": part.info["models"], "items": part.info["items"]} for name, part in parts.items()
-    }
+    scored = Counter(pairs["benchmark"].to_pylist())
+    totals = {name: {"models": scored[name], "items": part.info["items"]} for name, part in parts.items()}
     store.write_json(build / PLAN, {"plan": plan.mark, "dumps": fingerprint(merged.inputs)})
-    return Finished.of(outputs, {"benchmarks": totals, "accounting": merged.accounting})
+    return Finished.of(
+        outputs, {"benchmarks": totals, "accounting": merged.accounting, "settings": config.dataset.gate}
+    )
 
 
 def _of_config(config: Config) -> store.JsonObject:
     """What the config says about ingest, without paths."""
     return {
         "sources": [spec.settings() for spec in config.sources],
-        "models": [{"columns": dict(m.columns), "sha256": sha256(m.path)} for m in config.models],
+        "models": [
+            {"columns": dict(m.columns), "encoding": m.encoding, "sha256": sha256(m.path)}
+            for m in config.models
+        ],
         "dataset": asdict(config.dataset),
     }
 

@@ -29,7 +29,7 @@ def write(context: Context) -> Finished:
 def _options(context: Context) -> ReleaseOptions:
     """What the config and the stages before say. Raises what looking for the release before does."""
     config, stages = context.config, context.finished
-    vectors = stages["embed"].info["embeddings"]
+    vectors, groups = stages["embed"].info["embeddings"], stages["groups"].info["groups"]
     return ReleaseOptions(
         name=config.dataset.name,
         version=config.release.version,
@@ -37,11 +37,13 @@ def _options(context: Context) -> ReleaseOptions:
         schemes=config.splits.schemes,
         seed=config.splits.seed,
         accounting=stages["ingest"].info["accounting"],
+        settings=stages["ingest"].info["settings"],
         skipped_groups=[
             {"benchmark": benchmark, "method": method, **skipped}
-            for method, of_method in stages["groups"].info["groups"].items()
-            for benchmark, of_benchmark in of_method.items()
-            for skipped in of_benchmark["skipped"]
+            # a manifest that was read again has its methods in another order
+            for method in config.groups.methods
+            for benchmark in context.benchmarks
+            for skipped in groups[method][benchmark]["skipped"]
         ],
         encoders={name: row for name, row in map(_ready_made, vectors.items()) if row},
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow.parquet as pq
 
 from routerset.etl.manifest import Finished
+from routerset.etl.progress import say
 from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import store
 from routerset.schemas.splits import splits_table
 from routerset.schemas.tables import TABLES, Split
+
+ENOUGH = 10
+"""Items of a subset that can be cut 8:1:1."""
 
 
 def write_splits(context: Context) -> Finished:
@@ -25,8 +31,27 @@ def write_splits(context: Context) -> Finished:
             rows = store.write_table(path, TABLES["splits"].schema, table)
             outputs.append(store.describe(context.out, path, rows))
             sides = table["split"].to_pylist()
-            counts.setdefault(scheme, {})[benchmark] = {side.value: sides.count(side.value) for side in Split}
+            found = {side.value: sides.count(side.value) for side in Split}
+            counts.setdefault(scheme, {})[benchmark] = found
+            if len(table) < ENOUGH or not all(found.values()):
+                say(_too_few(benchmark, scheme, found))
     return Finished.of(outputs, {"counts": counts})
+
+
+def _too_few(benchmark: str, scheme: str, sides: Mapping[str, int]) -> str:
+    """What a benchmark with few items, or an empty side, is good for."""
+    total, empty = sum(sides.values()), [side for side, n in sides.items() if not n]
+    lost = {
+        Split.TRAIN.value: "no router can be trained, and no group chosen on train items",
+        Split.VALIDATION.value: "routers train without it",
+        Split.TEST.value: "no router can be scored",
+    }
+    return (
+        f"{benchmark}: {total} item{'s' * (total != 1)}, split {scheme}: "
+        f"{', '.join(f'{n} {side}' for side, n in sides.items())}"
+        + "".join(f"; {side} is empty: {lost[side]}" for side in empty)
+        + f"; a subset of {ENOUGH} items or more has some on every side"
+    )
 
 
 STAGE = Stage("splits", ("items",), lambda context: context.config.splits, write_splits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,9 +52,15 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
 
 
 def _warnings(outcome: Validation) -> list[str]:
-    """One line per warned expectation, with the number of places."""
-    counts = Counter(f"{finding.suite}: {finding.expectation}" for finding in outcome.warnings)
-    return [name if n == 1 else f"{name} ({n} times)" for name, n in counts.items()]
+    """One line per warned expectation: the number of places, and the first of them."""
+    from routerset.expectations.report import show
+
+    return [
+        f"{finding.suite}: {finding.expectation}"
+        + (f" ({finding.unexpected} times)" if finding.unexpected > 1 else "")
+        + (f", such as {show(finding.examples[0])}" if finding.examples else "")
+        for finding in outcome.warnings
+    ]
 
 
 def _sum_up(context: Context) -> Finished:

@@ -26,18 +26,17 @@ UNKNOWN_TASK = "synthetic_riddles"
 def task_name(benchmark: Benchmark, subset: str, layout: Layout) -> str:
     """Task name as a layout spells it: in details with colons where the old files have them."""
     v2 = benchmark.leaderboard == "v2"
-    sought = (benchmark.name, subset)
-    names = [name for name, task in TASKS.items() if (task.benchmark, task.subset) == sought]
-    colon = layout is Layout.DETAILS_OLD and any(":" in name for name in names)
+    names = [(name, task.subset) for name, task in TASKS.items() if task.benchmark == benchmark.name]
+    colon = layout is Layout.DETAILS_OLD and any(":" in name for name, _ in names)
 
-    def fits(task: str) -> bool:
+    def fits(name: str) -> bool:
         if layout is Layout.LM_EVAL:
-            return task.startswith("leaderboard_") if v2 else not task.startswith("harness")
+            return name.startswith("leaderboard_") if v2 else not name.startswith("harness")
         if layout is Layout.ROUTEREVAL:
-            return not task.startswith("leaderboard_") if v2 else task.startswith("harness_")
-        return "|" in task and (":" in task) == colon
+            return not name.startswith("leader") if v2 else name.startswith("harness_")
+        return "|" in name and (":" in name) == colon
 
-    return next(filter(fits, names))
+    return next(name for name, of in names if of == subset and fits(name))
 
 
 def folder_name(model: str) -> str:

@@ -112,7 +112,7 @@ GROUPS = Suite(
         ),
         rows(
             "candidates_complete",
-            "a candidate without a score on every item has no oracle to be compared with",
+            "a candidate with scores on fewer items than [dataset] min_coverage asks for",
             "docs/validation.md: coverage",
             f"select {_KEY}, incomplete, first_incomplete as model_id from {{batch}} where incomplete > 0",
             "group_facts",
@@ -217,8 +217,20 @@ EMBEDDINGS = Suite(
             "select encoder, benchmark, item from {batch} where norm = 0",
         ),
         rows(
+            "vectors_differ",
+            "a tenth of the questions or more share vectors with others: the texts were lost, or the rows",
+            TABLES,
+            """with shared as (select encoder, digest, count(distinct family_id) as texts from {batch}
+            where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
+            and not bool_and(may_be_cut)), every as (select encoder, count(distinct family_id) as texts
+            from {batch} group by all) select encoder, sum(shared.texts)::bigint as shared,
+            any_value(every.texts) as texts from shared join every using (encoder) group by encoder
+            having sum(shared.texts) > 2 and 10 * sum(shared.texts) >= any_value(every.texts)""",
+        ),
+        warn(
             "equal_only_for_equal_texts",
-            "two questions with one vector are one to every router: rows were shifted, or the text was lost",
+            "two questions with one vector are one to every router: an encoder that ignores what they differ "
+            "in (accents, rare signs), or shifted rows",
             TABLES,
             """with twins as (select encoder, digest, count(distinct family_id) as texts, any_value(not
             may_be_cut)

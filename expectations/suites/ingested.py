@@ -6,6 +6,11 @@ from routerset.expectations.findings import Suite
 from routerset.expectations.suites.rules import TABLES, not_null, one_of, rows, unique, warn
 from routerset.schemas.tables import Reason
 
+_COUNTS = """select benchmark, subset, coalesce(f.n, 0) as found, coalesce(s.n_items, 0) as expected
+    from (select benchmark, subset, count(*) as n from {batch} group by all) f full join registry_subsets s
+    using (benchmark, subset) where benchmark in (select benchmark from {batch})"""
+"""Items of every subset of the benchmarks that are there, beside those of the paper."""
+
 MODELS = Suite(
     "models",
     "models",
@@ -122,26 +127,20 @@ ITEMS = Suite(
             group by all having count(*) > 1""",
             "doc_keys",
         ),
-        rows(
-            "table_4_counts",
-            "a benchmark at full size has exactly the items of the paper in every subset",
-            "RouterEval, Table 4",
-            """with found as (select benchmark, subset, count(*) as n from {batch} group by all),
-            full_size as (select benchmark from found join registry r using (benchmark)
-            group by benchmark, r.n_items having sum(n) >= 0.95 * r.n_items)
-            select benchmark, subset, coalesce(f.n, 0) as found, coalesce(s.n_items, 0) as expected
-            from found f full join registry_subsets s using (benchmark, subset)
-            where benchmark in (from full_size) and coalesce(f.n, 0) <> coalesce(s.n_items, 0)""",
-        ),
         warn(
-            "nearly_full_size",
-            "between half and all of a benchmark's items: whole subsets or files may be lost",
+            "table_4_counts",
+            "other items than the paper's give other splits and results; whole subsets or files may be lost",
             "RouterEval, Table 4",
-            """select benchmark, count(*) as found, any_value(r.n_items) as expected, list_sort(
-            list(distinct subset)).len() as subsets, (select count(*) from registry_subsets s
-            where s.benchmark = i.benchmark) as expected_subsets from {batch} i join registry r using
-            (benchmark)
-            group by benchmark having found between 0.5 * expected and 0.95 * expected""",
+            f"""select benchmark, sum(found)::bigint as found, sum(expected)::bigint as expected,
+            count(*) filter (found <> expected) as subsets_that_differ from ({_COUNTS}) group by benchmark
+            having subsets_that_differ > 0""",
+        ),
+        rows(
+            "table_4_demanded",
+            "the config says that every subset has exactly the items of the paper",
+            "RouterEval, Table 4",
+            f"""select benchmark, subset, found, expected from ({_COUNTS}) join settings on table_4
+            where found <> expected""",
         ),
         rows(
             "benchmark_known",
@@ -184,9 +183,10 @@ SCORES = Suite(
             where n_outside > 0""",
             "score_facts",
         ),
-        rows(
+        warn(
             "score_binary",
-            "the metric of this benchmark is right or wrong: a share between says that another was read",
+            "the metric of this benchmark is right or wrong: a share between is a mean of several answers, "
+            "or another metric",
             "schemas/benchmarks.py: binary",
             """select benchmark, model_id, n_not_binary as scores, first_not_binary as item
             from {batch} join registry using (benchmark) where is_binary and n_not_binary > 0""",
@@ -214,9 +214,9 @@ SCORES = Suite(
             left join item_counts using (benchmark) where least < 0 or most >= coalesce(n_items, 0)""",
             "score_facts",
         ),
-        rows(
+        warn(
             "items_scored",
-            "an item that nobody was scored on cannot be routed",
+            "an item that nobody was scored on leaves no model complete",
             TABLES,
             "select benchmark, item from {batch} where models = 0",
             "item_facts",

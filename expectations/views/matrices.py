@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from routerset.expectations.session import readable
 from routerset.schemas.groups import Group
-from routerset.schemas.matrix import Chunk, ScoreMatrix, chunks
+from routerset.schemas.matrix import Chunk, ScoreMatrix, chunks, missing
 from routerset.schemas.tables import Kind
 
 WEAKEST, STRONGEST = 0.1, 0.9
@@ -98,16 +98,22 @@ def row_means(scores: np.ndarray) -> np.ndarray:
 
 
 def group_rows(
-    matrix: ScoreMatrix, groups: Mapping[Group, Sequence[str]], train: Sequence[np.ndarray]
+    matrix: ScoreMatrix,
+    groups: Mapping[Group, Sequence[str]],
+    train: Sequence[np.ndarray],
+    min_coverage: float = 1.0,
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
     groups: candidates by rank. train: items of the train side, one array per split scheme: `greedy` ranks
-    candidates by their mean on one of them. Means, pools and bins are those of the complete models.
+    candidates by their mean on one of them. Means, pools and bins are those of the models with scores on at
+    least `min_coverage` of the items; what they miss counts as 0 there, as it does where groups are chosen.
     """
-    complete = np.flatnonzero(matrix.coverage == matrix.scores.shape[1])
-    scores = matrix.scores if len(complete) == len(matrix.models) else matrix.scores[complete]
-    row_of = {matrix.models[row]: place for place, row in enumerate(complete.tolist())}
+    covering = np.flatnonzero(matrix.coverage >= min_coverage * matrix.scores.shape[1])
+    scores = matrix.scores if len(covering) == len(matrix.models) else matrix.scores[covering]
+    if missing(scores).any():
+        scores = np.where(missing(scores), scores.dtype.type(0), scores)
+    row_of = {matrix.models[row]: place for place, row in enumerate(covering.tolist())}
     means = row_means(scores)
     order = np.argsort(means, kind="stable")
     first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))

@@ -38,7 +38,8 @@ def scan(session: Session) -> dict[str, pa.Table]:
         orders.append(_order(part, order))
         groups = _members(session, benchmark)
         if n_items.get(benchmark):
-            found = group_rows(matrix, groups, _train(session, benchmark))
+            share = float(session.target.settings["min_coverage"])
+            found = group_rows(matrix, groups, _train(session, benchmark), share)
             facts += [{"benchmark": benchmark, **row} for row in found]
         if released:
             columns += benchmark_columns(session, benchmark, groups, matrix)

@@ -127,6 +127,11 @@ def registry_subsets(_: Session) -> Made:
     return pa.Table.from_pylist(rows)
 
 
+def settings(session: Session) -> Made:
+    """What the config says to the gate, in one row."""
+    return pa.Table.from_pylist([session.target.settings])
+
+
 def item_counts(session: Session) -> Made:
     """Items of every benchmark."""
     if "items" not in session:
@@ -181,6 +186,7 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "doc_keys": doc_keys,
     "registry": registry,
     "registry_subsets": registry_subsets,
+    "settings": settings,
     "item_counts": item_counts,
     "score_facts": score_facts,
     "item_facts": item_facts,

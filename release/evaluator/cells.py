@@ -34,6 +34,7 @@ class Scored:
     """Metrics of R routers in the cell of a task, or averaged over kinds (kind "mean").
 
     values: (R, metrics). replicates: (resamples, R, metrics). selection_variance: see `CellScores`.
+    n_kinds: of how many kinds it is the mean.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class Scored:
     replicates: Array
     selection_variance: float
     best_single: float
+    n_kinds: int = 1
 
 
 def score_cell(
@@ -75,6 +77,7 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
         np.mean([c.replicates for c in cells], axis=0),
         float(np.sum([c.selection_variance for c in cells])) / len(cells) ** 2,
         float(np.mean([c.best_single for c in cells])),
+        len(cells),
     )
 
 
@@ -89,6 +92,7 @@ def rows(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Row]:
             task.encoder if router.uses_vectors else None,
             task.compat,
             task.n_test,
+            scored.n_kinds,
             _estimates(scored.values[i], low[i], high[i]),
             round(DETECTABLE * scored.selection_variance**0.5, 6),
             round(scored.best_single, 6),
@@ -105,6 +109,7 @@ def differences(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Differ
             *scored.task.cell,
             first.name,
             second.name,
+            scored.n_kinds,
             _estimates(values, *percentile_interval(replicates)),
             round(DETECTABLE * float(replicates[:, MU_O].std()), 6) if len(replicates) else 0.0,
         )

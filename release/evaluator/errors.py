@@ -15,6 +15,10 @@ class DataError(EvaluatorError):
     exit_code = 1
 
 
+class LeftOut(DataError):
+    """A benchmark, or one router on it, has nothing to evaluate; what else there is can be evaluated."""
+
+
 class UsageError(EvaluatorError):
     """The request cannot be met by this release: an unknown router, size, benchmark, scheme or method."""
 

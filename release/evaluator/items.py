@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .errors import DataError, InputError, UsageError
+from .errors import DataError, InputError, LeftOut, UsageError
 from .reader import Group, Release, read_parquet
 from .task import Labels, Scores
 
@@ -32,22 +33,30 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """All items of a benchmark under one scheme. `files_follow_scheme`: each file is one split of it."""
+    """All items of a benchmark under one scheme.
+
+    files_follow_scheme: each file is one split of it. unscored: items left out, as a candidate has no score.
+    """
 
     release: Release
     benchmark: str
     parts: dict[str, Part]
     files_follow_scheme: bool
+    unscored: int
 
     def prompts(self, split: str) -> list[str]:
-        """Raw prompts of one split, in row order. Raises DataError where the release publishes none."""
-        column = _concatenate(self.release.path / "data" / self.benchmark, ["prompt"])["prompt"]
-        texts: list[str | None] = column.take(pa.array(self.parts[split].rows)).to_pylist()
-        if None in texts:
-            raise DataError(
-                f"{self.benchmark}: this release publishes no prompts for it; use a router on vectors"
+        """Texts of one split, in row order: prompts, questions where there is none, else nothing.
+
+        Raises LeftOut where the release publishes neither for any item of the benchmark.
+        """
+        columns = _concatenate(self.release.path / "data" / self.benchmark, ["prompt", "question"])
+        texts = pc.coalesce(columns["prompt"], columns["question"])
+        if texts.null_count == len(texts):
+            raise LeftOut(
+                "this release publishes no prompts and no questions for it; use a router on vectors"
             )
-        return [text for text in texts if text is not None]
+        found: list[str] = texts.take(pa.array(self.parts[split].rows)).fill_null("").to_pylist()
+        return found
 
 
 def load_items(
@@ -55,8 +64,9 @@ def load_items(
 ) -> Items:
     """Scores, labels and vectors of `groups`, cut by the scheme's split.
 
-    Rows keep the canonical item order inside each file. Raises InputError for missing files or columns,
-    UsageError for an unknown scheme, DataError for NaN, bad shapes or an empty train or test split.
+    Rows keep the canonical item order inside each file. Where the release has candidates that miss scores, an
+    item counts only if all candidates of `groups` have one. Raises InputError for missing files or columns,
+    UsageError for an unknown scheme, DataError for NaN or bad shapes, LeftOut where train or test is empty.
     """
     folder = release.path / "data" / benchmark
     split_column = f"split_{scheme}"
@@ -72,8 +82,16 @@ def load_items(
         vectors = _read_vectors(release.path / "vectors" / encoder / benchmark, item_ids)
     scores = {g: _matrix(table[g.column], g, folder).astype(np.float32) for g in groups}
     labels = {g: _matrix(table[g.label_column], g, folder).astype(np.uint8) for g in groups}
+    scored = np.ones(len(item_ids), bool)
     for group, values in scores.items():
-        bad = np.argwhere(~((values >= 0) & (values <= 1)))
+        absent = _nulls(table[group.column], group)
+        if absent.any() and release.min_coverage == 1:
+            raise DataError(
+                f"{folder}: {group.column}: {int(absent.sum())} nulls; expected none in a release whose "
+                "candidates cover every item"
+            )
+        scored &= ~absent.any(axis=1)
+        bad = np.argwhere(~((values >= 0) & (values <= 1) | absent))
         if len(bad):
             item, rank = bad[0]
             raise DataError(
@@ -83,11 +101,12 @@ def load_items(
     subsets = table["subset"].to_pylist()
     parts = {}
     for split in SPLITS:
-        rows = np.flatnonzero(splits == split)
+        rows = np.flatnonzero((splits == split) & scored)
         if not len(rows) and split != "validation":
-            raise DataError(
-                f"{folder}: the {split} split of scheme {scheme!r} is empty; nothing can be evaluated, "
-                "so leave this benchmark out of --benchmarks"
+            of_all = "" if scored.all() else ", but for items that a candidate has no score on"
+            raise LeftOut(
+                f"{folder}: the {split} split of scheme {scheme!r} is empty{of_all}; nothing can be evaluated"
+                ", so leave this benchmark out of --benchmarks"
             )
         parts[split] = Part(
             rows,
@@ -98,7 +117,7 @@ def load_items(
             {g: v[rows] for g, v in labels.items()},
         )
     files = np.repeat(SPLITS, [pq.read_metadata(folder / f"{s}.parquet").num_rows for s in SPLITS])
-    return Items(release, benchmark, parts, bool((files == splits).all()))
+    return Items(release, benchmark, parts, bool((files == splits).all()), int((~scored).sum()))
 
 
 def _require_scheme(folder: Path, scheme: str) -> None:
@@ -122,13 +141,17 @@ def _concatenate(folder: Path, columns: Sequence[str]) -> pa.Table:
 
 def _matrix(column: pa.ChunkedArray, group: Group, folder: Path) -> npt.NDArray[np.generic]:
     flat = column.combine_chunks().flatten()
-    nulls = column.null_count + flat.null_count
-    if nulls or len(flat) != len(column) * group.m:
+    if column.null_count or len(flat) != len(column) * group.m:
         raise DataError(
-            f"{folder}: {group.column}: {len(flat)} values, {nulls} nulls in {len(column)} rows; "
+            f"{folder}: {group.column}: {len(flat)} values, {column.null_count} nulls in {len(column)} rows; "
             f"expected {group.m} values a row and no null"
         )
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(column), group.m)
+
+
+def _nulls(column: pa.ChunkedArray, group: Group) -> npt.NDArray[np.bool_]:
+    flat = column.combine_chunks().flatten()
+    return np.asarray(flat.is_null().to_numpy(zero_copy_only=False)).reshape(len(column), group.m)
 
 
 def _read_vectors(folder: Path, item_ids: npt.NDArray[np.object_]) -> Scores:

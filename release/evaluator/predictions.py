@@ -59,9 +59,13 @@ class PredictionError(DataError):
 
 @dataclass(frozen=True, eq=False)
 class PredictedRouter:
-    """A router that answers from a file. `predictions`: cell -> (n_test, m), rows sum to 1."""
+    """A router that answers from a file.
+
+    predictions: cell -> (n_test, m), rows sum to 1. test_items: benchmark -> items of these rows.
+    """
 
     predictions: dict[Cell, npt.NDArray[np.float64]]
+    test_items: dict[str, list[str]]
     has_probabilities: bool
     uses_vectors: bool = False
 
@@ -75,8 +79,9 @@ class PredictedRouter:
         """Nothing to learn."""
 
     def predict_proba(self, task: Task) -> Floats:
-        """The file's probabilities, or all mass on the chosen candidate."""
-        return self.predictions[task.cell]
+        """The file's probabilities, or all mass on the chosen candidate, for the items of the task."""
+        places = {item: place for place, item in enumerate(self.test_items[task.benchmark])}
+        return self.predictions[task.cell][[places[item] for item in task.test_items]]
 
 
 def commitment(path: Path) -> str:
@@ -137,7 +142,7 @@ def read_predictions(
         problems.append(Problem(None, "the file has no rows"))
     if problems:
         raise PredictionError(path, problems)
-    return PredictedRouter(predictions, wide or "probability" in extra)
+    return PredictedRouter(predictions, test_ids, wide or "probability" in extra)
 
 
 def _read(path: Path) -> pa.Table:

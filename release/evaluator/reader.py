@@ -43,8 +43,23 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """Groups that no pool of candidates could fill, and why."""
+
+    method: str
+    benchmark: str
+    m: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Release:
-    """A release folder and what it holds; `split_seed` is that of the `paper` split."""
+    """A release folder and what it holds.
+
+    split_seed: that of the `paper` split. skipped: groups that it could not have. min_coverage: share of a
+    benchmark's items that a candidate has a score on at least.
+    """
 
     path: Path
     name: str
@@ -52,6 +67,8 @@ class Release:
     benchmarks: dict[str, Benchmark]
     groups: tuple[Group, ...]
     split_seed: int
+    skipped: tuple[Skipped, ...] = ()
+    min_coverage: float = 1.0
 
     def encoders(self, benchmark: str) -> list[str]:
         """Names of the encoders that have vectors for `benchmark`, sorted."""
@@ -114,7 +131,14 @@ def load_release(path: str | Path = ".") -> Release:
         release = manifest["release"]
         seed = int(manifest.get("seed", REFERENCE_SEED))
         groups = _read_groups(path, columns)
-        return Release(path, str(release["name"]), str(release["version"]), benchmarks, groups, seed)
+        skipped = tuple(
+            Skipped(str(row["method"]), name, int(row["m"]), str(row["kind"]), str(row["reason"]))
+            for name, entry in manifest["benchmarks"].items()
+            for row in entry.get("skipped_groups", ())
+        )
+        coverage = float(manifest.get("settings", {}).get("min_coverage", 1))
+        version = str(release["version"])
+        return Release(path, str(release["name"]), version, benchmarks, groups, seed, skipped, coverage)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{manifest_path}: a required entry is missing or malformed ({error!r})") from error
 

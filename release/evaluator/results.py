@@ -9,6 +9,7 @@ from itertools import groupby
 from textwrap import fill
 
 from .metrics import METRICS, TABLE_ORDER
+from .task import KINDS
 
 Value = str | int | float | bool | None
 
@@ -33,9 +34,10 @@ class Estimate:
 class Row:
     """One router in one cell; `kind` is "mean" for the unweighted mean over the kinds (the paper's tables).
 
-    metrics: by name of `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test
-    items can show between two routers that choose independently (5% two-sided, 80% power).
-    best_single_score: test score of the best single candidate. reference_score: denominator of V_R.
+    n_kinds: kinds of groups that were evaluated at this m, of the three. metrics: by name of
+    `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test items can show between
+    two routers that choose independently (5% two-sided, 80% power). best_single_score: test score of the best
+    single candidate. reference_score: denominator of V_R.
     """
 
     benchmark: str
@@ -47,6 +49,7 @@ class Row:
     encoder: str | None
     compat: bool
     n_test: int
+    n_kinds: int
     metrics: dict[str, Estimate]
     mdd: float
     best_single_score: float
@@ -72,6 +75,7 @@ class Difference:
     scheme: str
     router_a: str
     router_b: str
+    n_kinds: int
     metrics: dict[str, Estimate]
     mdd: float
 
@@ -105,18 +109,20 @@ class Evaluation:
 
     def table(self) -> str:
         """The means over kinds, at most 80 characters wide."""
+        if not self.means:
+            return "nothing was evaluated\n"
         return "\n\n".join([*_blocks(self.means), LEGEND]) + "\n"
 
     def difference_table(self) -> str:
         """Differences of the means over kinds; * where the interval of the difference in mu_o excludes 0."""
         lines = []
-        for head, block in groupby((d for d in self.differences if d.kind == "mean"), _place):
+        for head, (first, *others) in groupby((d for d in self.differences if d.kind == "mean"), _place):
             lines += [
                 "",
-                head,
+                head + _few(first),
                 f"  {'a - b':<28}{'mu_o':>8}  {'95% interval':<18}{'V_B':>7}{'E_p':>7}{'mdd':>7}",
             ]
-            for d in block:
+            for d in (first, *others):
                 mu, v_b, e_p = (d.metrics[name] for name in ("mu_o", "v_b", "e_p"))
                 apart = mu.lo is not None and mu.hi is not None and (mu.lo > 0 or mu.hi < 0)
                 names = f"{d.router_a} - {d.router_b}"[:27]
@@ -140,6 +146,11 @@ def _place(row: Row | Difference) -> str:
     return f"{row.benchmark}  m={row.m}  groups: {row.method}  split: {row.scheme}"
 
 
+def _few(row: Row | Difference) -> str:
+    """A mark of a mean over fewer kinds than the paper's."""
+    return "" if row.n_kinds == len(KINDS) else f"  {row.n_kinds} of {len(KINDS)} kinds"
+
+
 def _blocks(rows: Iterable[Row]) -> Iterator[str]:
     for head, block in groupby(rows, _place):
         members = list(block)
@@ -148,7 +159,9 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
         title = head + (f"  vectors: {encoder}" if encoder else "")
         lines = [
             title,
-            f"  {first.n_test} test items  mdd {first.mdd:.3f}" + ("  compat" if first.compat else ""),
+            f"  {first.n_test} test items  mdd {first.mdd:.3f}"
+            + ("  compat" if first.compat else "")
+            + _few(first),
         ]
         heads = [f"{metric.head or metric.title:>{metric.width}}" for metric in _SHOWN]
         heads[0] += f" {'95% interval':<15}"

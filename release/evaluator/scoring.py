@@ -10,7 +10,7 @@ import numpy as np
 
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Output, differences, mean_over_kinds, rows, score_cell
-from .errors import InputError, UsageError
+from .errors import InputError, LeftOut, UsageError
 from .items import load_items
 from .metrics import check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release
@@ -47,32 +47,53 @@ def evaluate(
     seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
     two routers. covers: only the groups it accepts. progress: called with (done, total, next benchmark).
 
-    Raises UsageError for names this release does not have, InputError for missing files or libraries,
-    DataError for unusable data or router outputs.
+    What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
+    note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
+    DataError for unusable data or router outputs, LeftOut where nothing remains.
     """
     chosen = _rows(routers)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
-    for done, (name, groups) in enumerate(plan.items()):
+    left_out: list[LeftOut] = []
+    for done, (name, groups) in enumerate(plan):
         progress(done, len(plan), name)
         vectors = _encoder(release, name, encoder, chosen)
-        items = load_items(release, name, groups, vectors, scheme)
+        try:
+            items = load_items(release, name, groups, vectors, scheme)
+        except LeftOut as error:
+            left_out.append(error)
+            continue
+        if items.unscored:
+            notes.append(f"{name}, m = {groups[0].m}: {items.unscored} items without all scores left out")
         tasks = make_tasks(items, groups, encoder=vectors, scheme=scheme, compat=compat, seed=seed)
         tests = [items.parts["test"].scores[g] for g in groups]
-        outputs = [list(run_router(row, tasks, tests)) for row in chosen]
+        ran: list[RouterRow] = []
+        outputs: list[list[Output]] = []
+        for row in chosen:
+            try:
+                outputs.append(list(run_router(row, tasks, tests)))
+                ran.append(row)
+            except LeftOut as error:
+                left_out.append(LeftOut(f"{name}, router {row.name}: {error}"))
+        if not ran:
+            continue
         counts = resample_counts(len(tests[0]), resamples, seed)
         cells = zip(tasks, zip(*outputs, strict=True), tests, strict=True)
         for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
             reference = release.benchmarks[name].reference_score
             kinds = [score_cell(*cell, counts, reference) for cell in of_size]
+            kinds = [replace(one, n_kinds=len(kinds)) for one in kinds]
             mean = mean_over_kinds(kinds)
-            result_rows += [row for one in kinds for row in rows(one, chosen)]
-            means += rows(mean, chosen)
+            result_rows += [row for one in kinds for row in rows(one, ran)]
+            means += rows(mean, ran)
             if pairs:
-                compared += [d for one in (*kinds, mean) for d in differences(one, chosen)]
+                compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
+    if left_out and not result_rows:
+        raise left_out[0]
+    notes += dict.fromkeys(map(str, left_out))
     return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
 
 
@@ -94,24 +115,33 @@ def _plan(
     sizes: Sequence[int] | None,
     method: str,
     covers: Callable[[Group], bool],
-) -> tuple[dict[str, list[Group]], list[str]]:
-    """Groups by benchmark, and a note for each size that a benchmark lacks."""
+) -> tuple[list[tuple[str, list[Group]]], list[str]]:
+    """Groups to evaluate together, with their benchmark, and a note for each size that a benchmark lacks.
+
+    Where candidates may miss scores, the groups of one size are evaluated by themselves: which items count
+    for them must not depend on what else is asked for.
+    """
     release.require(benchmarks or ())
-    methods = sorted({g.method for g in release.groups})
+    methods = sorted({*(g.method for g in release.groups), *(s.method for s in release.skipped)})
     if method not in methods:
         raise UsageError(f"no groups by method {method!r}; this release has {', '.join(methods) or 'none'}")
-    plan: dict[str, list[Group]] = {}
+    plan: list[tuple[str, list[Group]]] = []
     notes = []
+    explained = False
     for name in dict.fromkeys(benchmarks or release.benchmarks):
         groups = release.groups_of(name, method)
         have = sorted({g.m for g in groups})
         absent = sorted(set(sizes or ()) - set(have))
         if absent or not have:
             notes.append(f"{name}: no {method} groups of m = {absent or 'any size'}; it has m = {have}")
+        skipped = [s for s in release.skipped if (s.benchmark, s.method) == (name, method)]
+        told = [s for s in skipped if s.m not in have and s.m in (sizes or (s.m,))]
+        notes += [f"{name}: m = {s.m}, {s.kind}: {s.reason}" for s in told]
+        explained |= bool(told)
         kept = [g for g in groups if (sizes is None or g.m in sizes) and covers(g)]
-        if kept:
-            plan[name] = kept
-    if not plan:
+        apart = sorted({g.m for g in kept}) if release.min_coverage < 1 else [None]
+        plan += [(name, part) for m in apart if (part := [g for g in kept if m in (None, g.m)])]
+    if not plan and not explained:
         raise UsageError("nothing to evaluate: " + ("; ".join(notes) or "no group is covered"))
     return plan, notes
 

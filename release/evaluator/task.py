@@ -32,7 +32,8 @@ class Task:
     binary: every score is 0 or 1.
     compat: follow the reference code's quirks; then the training rows come in the reference's order.
     seed: where every random choice of a router starts.
-    read_prompts: `read_prompts("train")` gives the raw prompts of a split, in row order.
+    read_prompts: `read_prompts("train")` gives the texts of a split, in row order: the prompt as it was sent,
+    the question where there is none.
     """
 
     benchmark: str

@@ -13,6 +13,7 @@ from routerset.release.evaluator import TRAINING_FREE, DataError, Release, Usage
 from routerset.release.evaluator.results import Estimate, Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
+from routerset.release.evaluator.task import KINDS
 from routerset.release.manifest import Manifest, read_manifest, registry_order
 from routerset.schemas.benchmarks import BENCHMARKS
 
@@ -142,6 +143,9 @@ def find(
                 else:
                     rows[side] += result.rows
                     means[side] += result.means
+                    few = {row.m: row.n_kinds for row in result.means if row.n_kinds < len(KINDS)}
+                    for m, n in few.items() if side == scheme else ():
+                        note(name, f"m = {m}: means over {n} of {len(KINDS)} kinds of groups")
         try:
             curves += curve.result()
         except DataError as error:

@@ -63,6 +63,16 @@ def test_chosen_models_are_scored(toy: Release, tmp_path: Path, suffix: str) -> 
     assert metrics["e_p"].value is None  # a choice says nothing of probabilities
 
 
+def test_a_mean_over_one_kind_of_three_says_so(toy: Release, tmp_path: Path) -> None:
+    router = read_predictions(write(tmp_path / "mine.csv", chosen_rows(toy)), toy)
+    few = evaluate(toy, {"mine": lambda: router}, covers=router.covers, resamples=50)
+    assert "1 of 3 kinds" in few.table()
+    assert {row.to_dict()["n_kinds"] for row in (*few.rows, *few.means)} == {1}
+    whole = evaluate(toy, ["best_single"], sizes=[3], resamples=50)
+    assert "of 3 kinds" not in whole.table()
+    assert {row.n_kinds for row in (*whole.rows, *whole.means)} == {3}
+
+
 @pytest.mark.parametrize("layout", ["long", "wide"])
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_probabilities_score_as_the_router_that_gave_them(

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from routerset.release.evaluator import DataError, InputError, Release, UsageError, evaluate, load_release
 from routerset.release.evaluator.items import load_items, reference_order
+from routerset.release.evaluator.routers.yardsticks import BestSingle
+from routerset.release.evaluator.task import Task
 from tests.evaluator.releases import SPLITS, paper_sides, random_fixture, write_release
 
 
@@ -228,6 +231,58 @@ def test_prompts_that_are_not_published_are_an_error(tmp_path: Path) -> None:
     release = load_release(write_release(tmp_path, [fixture]))
     with pytest.raises(DataError, match="publishes no prompts"):
         load_items(release, "toy", [], None, "paper").prompts("train")
+
+
+class Reader:
+    """A router that reads texts."""
+
+    uses_vectors = False
+
+    def fit(self, task: Task) -> None:
+        self.texts = task.read_prompts("test")
+
+    def predict_proba(self, task: Task) -> np.ndarray:
+        return np.array([[float(len(text) % task.m == k) for k in range(task.m)] for text in self.texts])
+
+
+def blank(folder: Path, benchmark: str, *columns: str) -> None:
+    """Take a text from every item of a benchmark."""
+    for path in (folder / "data" / benchmark).iterdir():
+        table = pq.read_table(path)
+        for name in columns:
+            place = table.schema.get_field_index(name)
+            table = table.set_column(place, name, pa.nulls(len(table), pa.string()))
+        pq.write_table(table, path)
+
+
+@pytest.mark.parametrize("lost", ["prompt", "question"])
+def test_a_question_stands_in_for_a_prompt(tmp_path: Path, lost: str) -> None:
+    fixture = random_fixture()
+    release = load_release(write_release(tmp_path, [fixture]))
+    before = evaluate(release, [Reader], sizes=[3], resamples=0)
+    blank(tmp_path, "toy", lost)
+    assert evaluate(release, [Reader], sizes=[3], resamples=0) == before
+
+
+def test_a_benchmark_without_text_is_left_out_with_a_note(tmp_path: Path) -> None:
+    release = load_release(write_release(tmp_path, [random_fixture(), random_fixture("bare", seed=1)]))
+    blank(tmp_path, "bare", "prompt", "question")
+    found = evaluate(release, [Reader, BestSingle], sizes=[3], resamples=0)
+    assert {(row.benchmark, row.router) for row in found.means} == {
+        ("toy", "Reader"),
+        ("toy", "BestSingle"),
+        ("bare", "BestSingle"),
+    }
+    assert [note for note in found.notes if "bare, router Reader: this release publishes no prompts" in note]
+
+
+def test_a_benchmark_without_test_items_is_left_out_with_a_note(tmp_path: Path) -> None:
+    empty = random_fixture("empty", seed=1)
+    empty.splits["paper"][empty.splits["paper"] == "test"] = "train"
+    release = load_release(write_release(tmp_path, [random_fixture(), empty]))
+    found = evaluate(release, ["oracle"], resamples=0)
+    assert {row.benchmark for row in found.rows} == {"toy"}
+    assert ["the test split of scheme 'paper' is empty" in note for note in found.notes] == [True]
 
 
 def test_the_manifest_may_lack_a_reference(tmp_path: Path) -> None:

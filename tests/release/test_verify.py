@@ -226,7 +226,7 @@ def test_a_column_that_nothing_lists_is_found_with_every_checksum_right(
         ),
         ("data/gpqa/test.parquet", put("family_id", 0, "fam-new"), "data/gpqa", "scheme"),
         ("scores/gsm8k.parquet", put("score", 3, 0.5), "scores/gsm8k.parquet", "mean score"),
-        ("scores/gsm8k.parquet", lambda t: t.slice(40), "scores/gsm8k.parquet", "models 19"),
+        ("scores/gsm8k.parquet", lambda t: t.slice(40), "data/gsm8k", "no score of org/model-0000"),
         ("scores/gsm8k.parquet", put("item", 3, 77), "data/gsm8k", "found item 77, expected 0 to 39"),
         ("groups.parquet", put("model_id", 0, "org/nobody"), "groups.parquet", "candidate org/nobody"),
         (

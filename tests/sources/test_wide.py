@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import functools
+import io
 import math
 from collections import Counter
 from dataclasses import replace
@@ -18,7 +20,8 @@ from hypothesis import strategies as st
 
 from routerset.etl.sources import wide
 from routerset.etl.sources.base import DumpUnreadable, Reading, SourceSpec
-from routerset.etl.sources.parse import tabular
+from routerset.etl.sources.parse import csv_text, tabular
+from routerset.etl.sources.parse.csv_text import csv_records
 from routerset.etl.sources.parse.tabular import read_rows, score_cells
 from routerset.etl.sources.parse.wide_layout import WideOptions
 
@@ -183,7 +186,7 @@ def test_every_record_is_accounted_for_in_batches_of_any_size(
     name = st.sampled_from(["org/a", "org__a", "org/b", "org/c", "two words", '"org/d"', '"x'])
     names = data.draw(st.lists(name, min_size=len(cells), max_size=len(cells)))
     path = write(tmp_path_factory.mktemp("wide") / "r.csv", csv_of(names, keys, cells))
-    spec = SourceSpec("wide", path, "gsm8k")
+    spec = with_keys(SourceSpec("wide", path, "gsm8k"), column_pattern="(?P<doc_key>.+)")
     whole = read_all(spec)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
@@ -217,20 +220,28 @@ def test_order_of_rows_and_columns_does_not_matter(
     assert counts_of(first) == counts_of(second)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(st.text('ab",1\r ', max_size=9), max_size=8))
-def test_a_line_of_a_csv_is_a_row_whatever_its_quotes(
+def test_a_line_is_a_record_unless_legal_quotes_go_on(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("wide") / "r.csv"
     path.write_bytes("\n".join(["x,y,z", *lines]).encode())
-    filled = [line for line in lines if line.strip()]
+    records = [record.decode() for record in csv_records(io.BytesIO("\n".join(lines).encode()), ",", 3)]
+    split = [
+        [line for line in text.split("\n") if line.strip()] for text in ("".join(records), "\n".join(lines))
+    ]
+    assert split[0] == split[1]
+    for record in records:
+        if "\n" in record[:-1]:
+            (cells,) = csv.reader(io.StringIO(record, newline=""), strict=True)
+            assert len(cells) == 3
     numbers, bad = [], []
     for rows in read_rows(str(path), [0], [1, 2], max_cells=9):
         assert all(len(column) == len(rows.numbers) for column in (*rows.texts, *rows.scores))
         numbers += rows.numbers.tolist()
         bad += [row.row for row in rows.bad]
-    assert sorted(numbers + bad) == list(range(len(filled)))
+    assert sorted(numbers + bad) == list(range(len(records)))
 
 
 @settings(deadline=None, max_examples=300)
@@ -295,7 +306,7 @@ def test_a_name_in_parquet_that_is_no_utf8_is_a_name_all_the_same(tmp_path: Path
 
 
 def test_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabular, "MAX_BYTES", 100)
+    monkeypatch.setattr(csv_text, "MAX_BYTES", 100)
     path = write(tmp_path / "r.csv", "model,0\norg/a,1\norg/b," + "0" * 1000)
     readings = read_all(SourceSpec("wide", path, "gsm8k"))
     assert counts_of(readings) == Counter(read=2, kept=1, unreadable_file=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import BinaryIO
@@ -17,8 +18,9 @@ import pyarrow.parquet as pq
 
 from routerset.etl.sources.base import DOCS, DumpUnreadable, ItemsUnreadable, SpecError
 from routerset.etl.sources.files import open_binary
+from routerset.etl.sources.parse.csv_text import ANY, UNREADABLE, Dialect, open_text
 from routerset.etl.sources.parse.jsonlines import is_utf8
-from routerset.etl.sources.parse.tabular import UNREADABLE, decompressed, is_parquet, read_header
+from routerset.etl.sources.parse.tabular import is_parquet, read_header
 from routerset.schemas.ids import file_stem_is_safe
 
 CHUNK = 1 << 20
@@ -41,16 +43,18 @@ def items_path(template: str, subset: str) -> str | None:
     return template.replace(SUBSET, subset)
 
 
-def read_items(path: str, columns: Mapping[str, str]) -> tuple[pa.Table, Counter[str]]:
+def read_items(
+    path: str, columns: Mapping[str, str], encoding: str = "utf-8"
+) -> tuple[pa.Table, Counter[str]]:
     """Documents of an items file (schema DOCS), one per key, and counts of what was left out.
 
-    columns: our column -> column of the file, for those that `NAMES` does not find. A CSV spells choices
-    as a JSON list. A key with two different texts is left out, and so is a CSV row that is no UTF-8 or has
-    too many or too few cells. Raises FileNotFoundError, ItemsUnreadable where the file cannot be read, and
-    SpecError where it lacks a column that `columns` names.
+    columns: our column -> column of the file, for those that `NAMES` does not find. encoding: of a CSV that
+    is not UTF-8. A CSV spells choices as a JSON list. A key with two different texts is left out, and so is
+    a CSV row that is no UTF-8 or has too many or too few cells. Raises FileNotFoundError, ItemsUnreadable
+    where the file cannot be read, and SpecError where it lacks a column that `columns` names.
     """
-    chosen = _choose(path, columns)
-    table, malformed = _read(path, chosen)
+    chosen, dialect = _choose(path, columns, encoding)
+    table, malformed = _read(path, chosen, dialect)
     texts: dict[str, tuple[object, ...]] = {}
     conflicting = set()
     unkeyed = 0
@@ -80,13 +84,16 @@ def join_items(items: pa.Table, names: pa.Array, doc_keys: pa.Array) -> tuple[pa
     return joined, Counter({name: n for name, n in counts.items() if n})
 
 
-def _choose(path: str, columns: Mapping[str, str]) -> dict[str, str]:
-    """Our column -> column of the file. A column that the config gives away is no default for another."""
+def _choose(path: str, columns: Mapping[str, str], encoding: str) -> tuple[dict[str, str], Dialect]:
+    """Our column -> column of the file, and how the file is written.
+
+    A column that the config gives away is no default for another.
+    """
     unknown = sorted(set(columns) - set(NAMES))
     if unknown:
         raise SpecError(f"item_columns: unknown key {unknown[0]!r}; valid keys: {', '.join(NAMES)}")
     try:
-        header = read_header(path)
+        header, dialect = _header(path, columns.get("doc_key"), encoding)
     except DumpUnreadable as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise FileNotFoundError(path) from None
@@ -107,16 +114,28 @@ def _choose(path: str, columns: Mapping[str, str]) -> dict[str, str]:
             f"items: {path}: expected a key column named {', '.join(NAMES['doc_key'])}, found "
             f"{', '.join(header)}; set item_columns.doc_key"
         )
-    return chosen
+    return chosen, dialect
 
 
-def _read(path: str, chosen: Mapping[str, str]) -> tuple[pa.Table, int]:
+def _header(path: str, key: str | None, encoding: str) -> tuple[list[str], Dialect]:
+    """Columns of the file, and its dialect: UTF-8, or else the source's encoding."""
+    wanted = (key,) if key else NAMES["doc_key"]
+    try:
+        header, dialect = read_header(path, ANY, wanted)
+    except DumpUnreadable:
+        if Dialect(encoding=encoding).is_utf8:
+            raise
+        header, dialect = read_header(path, Dialect(encoding=encoding), wanted)
+    return header, replace(dialect, encoding=encoding)
+
+
+def _read(path: str, chosen: Mapping[str, str], dialect: Dialect) -> tuple[pa.Table, int]:
     try:
         with open_binary(path) as stream:
             if is_parquet(path):
                 table, malformed = pq.ParquetFile(stream).read(), 0
             else:
-                table, malformed = _read_csv(decompressed(stream, path), sorted({*chosen.values()}))
+                table, malformed = _read_csv(open_text(stream, path, ANY), {*chosen.values()}, dialect)
         found = pa.table([_as_text(table, chosen.get(f.name), f) for f in DOCS], schema=DOCS)
         found.validate(full=True)  # Parquet does not say whether its text is UTF-8
     except (*UNREADABLE, KeyError) as error:
@@ -124,7 +143,7 @@ def _read(path: str, chosen: Mapping[str, str]) -> tuple[pa.Table, int]:
     return found, malformed
 
 
-def _read_csv(stream: BinaryIO, names: Iterable[str]) -> tuple[pa.Table, int]:
+def _read_csv(stream: BinaryIO, names: Iterable[str], dialect: Dialect) -> tuple[pa.Table, int]:
     refused = []
 
     def refuse(row: pacsv.InvalidRow) -> str:
@@ -134,13 +153,17 @@ def _read_csv(stream: BinaryIO, names: Iterable[str]) -> tuple[pa.Table, int]:
     data = b"".join(islice(iter(partial(stream.read, CHUNK), b""), MAX_CHUNKS))
     if len(data) == CHUNK * MAX_CHUNKS:
         raise OSError(f"found {len(data)} bytes or more")
+    if not (dialect.is_utf8 or is_utf8(data)):
+        data = data.decode(dialect.encoding, "backslashreplace").encode()
     # Arrow stops at a row that is no UTF-8, since it cannot hand it to `refuse`; as Latin-1, all is text
     encoding = "utf-8" if is_utf8(data) else "latin-1"
-    spelled = {name.encode().decode(encoding): name for name in names}
+    spelled = {name.encode().decode(encoding): name for name in sorted(names)}
     table = pacsv.read_csv(
         pa.BufferReader(data.removeprefix(BOM_UTF8)),
         pacsv.ReadOptions(use_threads=False, block_size=2 * len(data) + 1, encoding=encoding),
-        pacsv.ParseOptions(invalid_row_handler=refuse, newlines_in_values=True),
+        pacsv.ParseOptions(
+            delimiter=str(dialect.delimiter), invalid_row_handler=refuse, newlines_in_values=True
+        ),
         pacsv.ConvertOptions(
             column_types=dict.fromkeys(spelled, pa.string()),
             include_columns=list(spelled),

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import re
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -20,17 +17,31 @@ import pyarrow.parquet as pq
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.etl.sources.blocks import Cells
 from routerset.etl.sources.files import open_binary
+from routerset.etl.sources.parse import csv_text
+from routerset.etl.sources.parse.csv_text import (
+    ANY,
+    ENCODING_REMEDY,
+    UNREADABLE,
+    Dialect,
+    csv_records,
+    is_record,
+    open_text,
+    read_csv_header,
+)
 from routerset.etl.sources.parse.jsonlines import is_utf8
 from routerset.etl.sources.parse.scores import NULLS, number_of
 from routerset.etl.sources.quarantine import EXCERPT, BadRow
 from routerset.schemas.tables import Reason
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+_TEXT = (".csv", ".tsv")
+SUFFIXES = (
+    *(f"{text}{more}" for text in _TEXT for more in ("", ".gz", ".zst", ".zip", ".tar", ".tar.gz")),
+    ".parquet",
+)
+"""Endings of the names of tables; of those in an archive too, so that they are told and not passed over."""
 MAX_CELLS = 1 << 22  # of one batch: 32 MiB as float64
-MAX_BYTES = 1 << 26  # of one line, and of the lines of one batch; 14,042 scores take less than 300 kB
 MAX_COLUMNS = 1 << 17
 _QUOTED = re.compile(rb'"[^"]*"')
-UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -52,35 +63,47 @@ def is_parquet(path: str) -> bool:
     return path.lower().endswith(".parquet")
 
 
-def read_header(path: str) -> list[str]:
-    """Names of a file's columns, in order. Raises DumpUnreadable where there is no header to read."""
+def read_header(path: str, dialect: Dialect = ANY, wanted: Collection[str] = ()) -> tuple[list[str], Dialect]:
+    """Names of a file's columns, in order, and how the file is written; `wanted` names help to tell.
+
+    Raises DumpUnreadable where there is no header to read.
+    """
     try:
         with open_binary(path) as stream:
             if is_parquet(path):
                 names = list(pq.ParquetFile(stream).schema_arrow.names)
             else:
-                names = _csv_header(decompressed(stream, path))
+                names, dialect = read_csv_header(open_text(stream, path, dialect), dialect, wanted)
         if len(names) > MAX_COLUMNS:
             raise DumpUnreadable(f"found {len(names)} columns, expected {MAX_COLUMNS} at most")
-        return names
+        return names, dialect
     except (csv.Error, *UNREADABLE) as error:
         expected = "Parquet" if is_parquet(path) else "CSV in UTF-8 that starts with a header"
         found = str(error).replace(path, PurePosixPath(path).name)
-        raise DumpUnreadable(f"expected {expected}: {found}") from error
+        remedy = f"; {ENCODING_REMEDY}" if isinstance(error, UnicodeDecodeError) else ""
+        raise DumpUnreadable(f"expected {expected}: {found}{remedy}") from error
 
 
 def read_rows(
-    path: str, texts: Sequence[int], scores: Sequence[int], max_cells: int = MAX_CELLS
+    path: str,
+    texts: Sequence[int],
+    scores: Sequence[int],
+    dialect: Dialect = ANY,
+    max_cells: int = MAX_CELLS,
 ) -> Iterator[Rows]:
     """Rows of a file in order, `max_cells` cells at a time.
 
     texts, scores: columns wanted, as positions in the header. Parquet's keep their types. A CSV's texts
     are binary; its scores are float64, or binary in batches where a cell is no number. A row that cannot
     be told apart into columns is one bad record, and so is a part of a file that cannot be decoded.
+    dialect: as `read_header` tells it.
     """
-    batches = _parquet_rows if is_parquet(path) else _csv_rows
     with open_binary(path) as stream:
-        yield from batches(stream, path, texts, scores, max_cells)
+        if is_parquet(path):
+            yield from _parquet_rows(stream, texts, scores, max_cells)
+        else:
+            names, dialect = read_csv_header(text := open_text(stream, path, dialect), dialect)
+            yield from _csv_rows(text, _Shape(len(names), str(dialect.delimiter)), texts, scores, max_cells)
 
 
 def score_cells(columns: Sequence[pa.Array], n_rows: int) -> Cells:
@@ -116,7 +139,7 @@ def _text(cell: object) -> str:
 
 
 def _parquet_rows(
-    stream: BinaryIO, path: str, texts: Sequence[int], scores: Sequence[int], max_cells: int
+    stream: BinaryIO, texts: Sequence[int], scores: Sequence[int], max_cells: int
 ) -> Iterator[Rows]:
     file = pq.ParquetFile(stream)
     names = file.schema_arrow.names
@@ -143,74 +166,64 @@ def _lost(row: int, detail: str, texts: Sequence[int], scores: Sequence[int]) ->
     return Rows(np.arange(0), (nothing,) * len(texts), (nothing,) * len(scores), (bad,))
 
 
-def decompressed(stream: BinaryIO, path: str) -> BinaryIO:
-    """The stream of a file whose name may end with `.gz`."""
-    return cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if path.lower().endswith(".gz") else stream
+@dataclass(frozen=True)
+class _Shape:
+    """What every row of a CSV must look like."""
 
-
-def _csv_header(stream: BinaryIO) -> list[str]:
-    line = stream.readline(MAX_BYTES)
-    names = next(csv.reader(io.StringIO(line.decode("utf-8-sig"), newline=""), strict=True), [])
-    if not names:
-        raise DumpUnreadable("found an empty line")
-    return names
+    width: int
+    delimiter: str
 
 
 def _csv_rows(
-    stream: BinaryIO, path: str, texts: Sequence[int], scores: Sequence[int], max_cells: int
+    stream: BinaryIO, shape: _Shape, texts: Sequence[int], scores: Sequence[int], max_cells: int
 ) -> Iterator[Rows]:
-    stream = decompressed(stream, path)
-    width = len(_csv_header(stream))
-    height = max(1, max_cells // width)
-    lines: list[bytes] = []
+    height = max(1, max_cells // shape.width)
+    records: list[bytes] = []
     start = size = 0
-    line = b"header"
-    while line:
-        try:
-            line = stream.readline(MAX_BYTES)
-            if len(line) == MAX_BYTES:
-                raise OSError(f"found a line of {MAX_BYTES} bytes or more")
-        except UNREADABLE as error:
-            yield _parse(lines, start, width, texts, scores)
-            detail = f"the file cannot be read from this row on: {error}"
-            yield _lost(start + len(lines), detail, texts, scores)
-            return
-        if line.strip():
-            lines.append(line)
-            size += len(line)
-        if lines and (not line or len(lines) == height or size >= MAX_BYTES):
-            yield _parse(lines, start, width, texts, scores)
-            start += len(lines)
-            lines, size = [], 0
+    try:
+        for record in csv_records(stream, shape.delimiter, shape.width):
+            records.append(record)
+            size += len(record)
+            if len(records) == height or size >= csv_text.MAX_BYTES:
+                yield _parse(records, start, shape, texts, scores)
+                start += len(records)
+                records, size = [], 0
+    except UNREADABLE as error:
+        yield _parse(records, start, shape, texts, scores)
+        detail = f"the file cannot be read from this row on: {error}"
+        yield _lost(start + len(records), detail, texts, scores)
+    else:
+        if records:
+            yield _parse(records, start, shape, texts, scores)
 
 
 def _parse(
-    lines: Sequence[bytes], start: int, width: int, texts: Sequence[int], scores: Sequence[int]
+    records: Sequence[bytes], start: int, shape: _Shape, texts: Sequence[int], scores: Sequence[int]
 ) -> Rows:
-    """Rows of some lines. A line is a row, whatever quotes are left open in the one before it."""
+    """Rows of some records."""
     bad = {}
-    for at, line in enumerate(lines):
-        if line.count(b'"') % 2:
+    for at, record in enumerate(records):
+        if record.count(b'"') % 2:
             bad[at] = "a quote that is not closed"
-        elif b"\r" in line.rstrip(b"\r\n"):
+        elif b"\r" in record.rstrip(b"\r\n") and not is_record(record, shape.delimiter, shape.width):
             bad[at] = "a carriage return inside the row"
-        elif not (line.isascii() or is_utf8(line)):
-            found = _QUOTED.sub(b"", line).count(b",") + 1
-            if found != width:  # Arrow cannot hand such a line to `refuse`, and would stop there
+        elif not (record.isascii() or is_utf8(record)):
+            found = _QUOTED.sub(b"", record).count(shape.delimiter.encode()) + 1
+            if found != shape.width:  # Arrow cannot hand such a record to `refuse`, and would stop there
                 bad[at] = f"{found} cells"
-    good = [at for at in range(len(lines)) if at not in bad]
-    columns, refused = _cells([lines[at] for at in good], width, texts, scores)
+    good = [at for at in range(len(records)) if at not in bad]
+    columns, refused = _cells([records[at] for at in good], shape, texts, scores)
     bad |= {good[i]: f"{n} cells" for i, n in refused.items()}
     return Rows(
-        np.array([start + at for at in range(len(lines)) if at not in bad], np.int64),
+        np.array([start + at for at in range(len(records)) if at not in bad], np.int64),
         tuple(columns[: len(texts)]),
         tuple(columns[len(texts) :]),
         tuple(
             BadRow(
                 start + at,
                 Reason.MALFORMED_ROW,
-                f"found {bad[at]}, expected {width} cells: the row counts as one record",
-                excerpt=_text(lines[at][:EXCERPT].rstrip()),
+                f"found {bad[at]}, expected {shape.width} cells: the row counts as one record",
+                excerpt=_text(records[at][:EXCERPT].rstrip()),
             )
             for at in sorted(bad)
         ),
@@ -218,16 +231,20 @@ def _parse(
 
 
 def _cells(
-    lines: Sequence[bytes], width: int, texts: Sequence[int], scores: Sequence[int], as_text: bool = False
+    records: Sequence[bytes],
+    shape: _Shape,
+    texts: Sequence[int],
+    scores: Sequence[int],
+    as_text: bool = False,
 ) -> tuple[list[pa.Array], dict[int, int]]:
-    """Columns of the lines that have `width` cells, and the number of cells of those that have not."""
+    """Columns of the records that have `width` cells, and the number of cells of those that have not."""
     refused: dict[int, int] = {}
 
     def refuse(row: pacsv.InvalidRow) -> str:
         refused[row.number - 1] = row.actual_columns
         return "skip"
 
-    data = b"".join(lines)
+    data = b"".join(records)
     if not data:
         return [pa.array([], pa.binary()) for _ in (*texts, *scores)], refused
     kinds = {str(i): pa.binary() for i in texts}
@@ -237,23 +254,25 @@ def _cells(
         table = pacsv.read_csv(
             pa.BufferReader(data),
             pacsv.ReadOptions(
-                use_threads=False, block_size=len(data) + 1, column_names=[str(i) for i in range(width)]
+                use_threads=False,
+                block_size=len(data) + 1,
+                column_names=[str(i) for i in range(shape.width)],
             ),
-            pacsv.ParseOptions(invalid_row_handler=refuse),
+            pacsv.ParseOptions(delimiter=shape.delimiter, invalid_row_handler=refuse),
             pacsv.ConvertOptions(
                 column_types=kinds, include_columns=list(kinds), null_values=list(NULLS), check_utf8=False
             ),
         )
     except pa.ArrowInvalid:
         if not as_text:
-            return _cells(lines, width, texts, scores, as_text=True)
-    if table is not None and len(table) + len(refused) == len(lines):
+            return _cells(records, shape, texts, scores, as_text=True)
+    if table is not None and len(table) + len(refused) == len(records):
         return [column.combine_chunks() for column in table.columns], refused
-    if len(lines) == 1:
+    if len(records) == 1:
         return [pa.array([], pa.binary()) for _ in kinds], {0: 0}
-    # a quote in the middle of a cell made one row of several lines: find them by halves
-    half = len(lines) // 2
-    first, refused_first = _cells(lines[:half], width, texts, scores, as_text=True)
-    second, refused_second = _cells(lines[half:], width, texts, scores, as_text=True)
+    # a quote in the middle of a cell made one row of several: find them by halves
+    half = len(records) // 2
+    first, refused_first = _cells(records[:half], shape, texts, scores, as_text=True)
+    second, refused_second = _cells(records[half:], shape, texts, scores, as_text=True)
     refused = refused_first | {half + at: n for at, n in refused_second.items()}
     return [pa.concat_arrays(pair) for pair in zip(first, second, strict=True)], refused

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from routerset.etl.sources.base import PATH, Dump, DumpUnreadable, Options, SourceSpec, SpecError
-from routerset.etl.sources.parse.tabular import read_header
+from routerset.etl.sources.parse.csv_text import Dialect
+from routerset.etl.sources.parse.item_columns import make_of, no_items_by_name
+from routerset.etl.sources.parse.table_kinds import what_else
+from routerset.etl.sources.parse.tabular import MAX_CELLS, read_header, read_rows, score_cells
 from routerset.etl.sources.quarantine import BadRow
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
 
 INDEX_COLUMNS = ("", "Unnamed: 0", "__index_level_0__")
 """Names under which pandas and R write row numbers."""
+SAMPLE = 64
+"""Rows that are read to see which columns hold scores."""
+LOOKED_AT = 4
+"""Columns that are read for that, of those whose names differ in their numbers alone."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,7 @@ class WideOptions(Options):
     subset_pattern: regular expression on the file name with a group `subset`.
     column_pattern: regular expression on item columns with groups `subset` and `doc_key`.
     items: items file, may hold `{subset}`; item_columns: our column -> column of that file.
+    delimiter, encoding: of CSV files; a delimiter that is not named is told by the header.
     """
 
     subset_pattern: str | None = None
@@ -32,6 +43,12 @@ class WideOptions(Options):
     model_column: str = "model"
     timestamp_column: str = "timestamp"
     ignore_columns: tuple[str, ...] = ()
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+
+    def dialect(self) -> Dialect:
+        """How the source's CSV files are written, as far as the config says it. Raises SpecError."""
+        return Dialect(self.delimiter, self.encoding)
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,7 @@ class Layout:
 
     benchmark: str
     header: list[str]
+    dialect: Dialect
     identity: tuple[int, ...]
     items: Mapping[str, list[tuple[int, str]]]
     bad: tuple[BadRow, ...]
@@ -62,7 +80,8 @@ def read_layout(dump: Dump, spec: SourceSpec) -> Layout:
     pattern = options.column_pattern and _pattern("column_pattern", options.column_pattern, "doc_key")
     named = bool(pattern and "subset" in pattern.groupindex)
     subset = None if named else _file_subset(dump, spec)
-    header = read_header(dump.path)
+    names, dialect = read_header(dump.path, options.dialect(), (options.model_column,))
+    header = [name.strip() for name in names]
     identity = _identity(header, options)
     items: dict[str, list[tuple[int, str]]] = {}
     bad = []
@@ -82,7 +101,68 @@ def read_layout(dump: Dump, spec: SourceSpec) -> Layout:
             items.setdefault(renamed, []).append((at, key))
     if not items:
         raise DumpUnreadable(f"found no item column, only {_listed(header)}")
-    return Layout(spec.benchmark, header, identity, items, tuple(bad))
+    return Layout(spec.benchmark, header, dialect, identity, items, tuple(bad))
+
+
+def only_items(
+    dump: Dump, options: WideOptions, layout: Layout, known: Collection[str]
+) -> tuple[Layout, dict[str, str]]:
+    """The layout without columns that are no items, and why each is none.
+
+    known: columns that the items file has. With `column_pattern`, there is nothing to guess.
+    Raises DumpUnreadable where no item is left.
+    """
+    if options.column_pattern is not None:
+        return layout, {}
+    entries = [entry for of_subset in layout.items.values() for entry in of_subset]
+    left_out = no_items_by_name([name for _, name in entries], known)
+    entries = [(at, name) for at, name in entries if name not in left_out]
+    if entries and not {*known} & {name for _, name in entries}:
+        left_out |= dict.fromkeys(_unscored(dump, layout, entries), "holds no score")
+    if not left_out:
+        return layout, {}
+    items = {
+        subset: [(at, name) for at, name in of_subset if name not in left_out]
+        for subset, of_subset in layout.items.items()
+    }
+    if not any(items.values()):
+        why = ", ".join(f"{name[:80]!r} {why}" for name, why in list(left_out.items())[:5])
+        raise DumpUnreadable(f"found no item column: {why}; if some are items, set column_pattern")
+    return replace(layout, items=items), left_out
+
+
+def _unscored(dump: Dump, layout: Layout, entries: Sequence[tuple[int, str]]) -> list[str]:
+    """Names of columns that hold something, but no score in the whole file, while others do.
+
+    Columns whose names differ in their numbers alone are of one make: one score among them speaks for all.
+    """
+    makes: dict[str, list[int]] = {}
+    counts = Counter(layout.header)
+    for at, name in entries:
+        if counts[name] == 1:
+            makes.setdefault(make_of(name), []).append(at)
+    first = {make: places[:LOOKED_AT] for make, places in makes.items()}
+    filled, scored = _holds(dump, layout, first, max_cells=SAMPLE * len(layout.header))
+    doubted = {make: makes[make] for make in filled - scored} if scored else {}
+    if doubted:
+        doubted = {make: makes[make] for make in doubted.keys() - _holds(dump, layout, doubted)[1]}
+    return [layout.header[at] for places in doubted.values() for at in places]
+
+
+def _holds(
+    dump: Dump, layout: Layout, makes: Mapping[str, list[int]], max_cells: int | None = None
+) -> tuple[set[str], set[str]]:
+    """Makes whose columns hold something, and those that hold a score: in the first cells, or anywhere."""
+    owners = [make for make, places in makes.items() for _ in places]
+    places = [at for of_make in makes.values() for at in of_make]
+    filled, scored = np.zeros(len(places), bool), np.zeros(len(places), bool)
+    for rows in read_rows(dump.path, places, (), layout.dialect, max_cells or MAX_CELLS):
+        cells = score_cells(rows.texts, len(rows.numbers))
+        filled |= ((cells.state > 0) | ~np.isnan(cells.values)).any(axis=0)
+        scored |= ((cells.values >= 0) & (cells.values <= 1)).any(axis=0)
+        if max_cells and len(rows.numbers):
+            break
+    return {owners[i] for i in np.flatnonzero(filled)}, {owners[i] for i in np.flatnonzero(scored)}
 
 
 def _no_item(spec: SourceSpec, name: str, reason: Reason, what: str) -> BadRow:
@@ -130,9 +210,13 @@ def _identity(header: list[str], options: WideOptions) -> tuple[int, ...]:
     for name in (options.model_column, options.timestamp_column):
         if header.count(name) > 1:
             raise DumpUnreadable(f"found {header.count(name)} columns {name!r}, expected one")
+    what = what_else(header, options.model_column)
+    if what is not None:
+        raise DumpUnreadable(f"{what}; its columns are {_listed(header)}")
     if options.model_column not in header:
         raise DumpUnreadable(
-            f"expected a column {options.model_column!r}, found {_listed(header)}: set model_column"
+            f"expected a column {options.model_column!r}, found {_listed(header)}: set model_column, or add "
+            "a header if the file has none"
         )
     names = [options.model_column, *({options.timestamp_column} & set(header))]
     return tuple(header.index(name) for name in names)

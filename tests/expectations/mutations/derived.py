@@ -151,6 +151,16 @@ def _zero(length: int) -> list[float]:
     return [0.0] * length
 
 
+def _one_vector(copy: Copy) -> None:
+    """All texts of a benchmark with the vector of the first."""
+
+    def edit(rows: list[Row]) -> None:
+        for row in rows:
+            row["vector"] = rows[0]["vector"]
+
+    copy.rows(VECTORS, edit)
+
+
 def _copy_vector(rows: list[Row]) -> None:
     rows[1]["vector"] = rows[0]["vector"]
 
@@ -263,6 +273,7 @@ MUTATIONS = (
     Mutation("NaN in a vector", "embeddings.finite", _vector(math.nan)),
     Mutation("infinity in a vector", "embeddings.finite", _vector(math.inf)),
     Mutation("vector of zeros", "embeddings.not_zero", cell(VECTORS, 2, "vector", _zero(DIMENSION))),
+    Mutation("one vector for all", "embeddings.vectors_differ", _one_vector),
     Mutation(
         "vector of another text",
         "embeddings.equal_only_for_equal_texts",

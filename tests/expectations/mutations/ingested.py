@@ -16,6 +16,7 @@ from tests.expectations.mutations.edits import (
     Mutation,
     cell,
     drop,
+    manifest,
     repeat,
     swap,
     unknown_benchmark,
@@ -41,6 +42,11 @@ def _items(n: int) -> Callable[[Copy], None]:
     return lambda copy: copy.rows(
         ITEMS, lambda rows: [{**rows[0], "item": item, "item_id": f"arc/{item}"} for item in range(n)]
     )
+
+
+def _demanded(copy: Copy) -> None:
+    """A config that asks for the paper's item counts."""
+    manifest(lambda found: found["stages"]["ingest"]["info"]["settings"].update(table_4=True))(copy)
 
 
 def _same_id(rows: list[Row]) -> None:
@@ -97,7 +103,7 @@ MUTATIONS = (
     Mutation("empty question", "items.text_not_empty", cell(ITEMS, 3, "question", "  ")),
     Mutation("items of an unknown benchmark", "items.benchmark_known", unknown_benchmark),
     Mutation("a few items short of full size", "items.table_4_counts", _items(1171)),
-    Mutation("half of full size", "items.nearly_full_size", _items(700)),
+    Mutation("few items where the paper's are demanded", "items.table_4_demanded", _demanded),
     Mutation("null model of a score", "scores.model_id_not_null", cell(SCORES, 7, "model_id", None)),
     Mutation("null item of a score", "scores.item_not_null", cell(SCORES, 7, "item", None)),
     Mutation("null score", "scores.score_not_null", cell(SCORES, 7, "score", None)),

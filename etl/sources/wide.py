@@ -36,6 +36,7 @@ from routerset.etl.sources.base import (
 )
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_key_space, resolve_model
+from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
 from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells
 from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, only_items, read_layout
@@ -236,10 +237,8 @@ def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
     for at, (name, time) in enumerate(_names(rows)):
         run = _run(name, time, spec)
         if run is None:
-            detail = (
-                f"expected a model's name, found {name[:80]!a}: the row counts as one record; "
-                "name it in [source.models]"
-            )
+            remedy = "name it in [source.models]" if name.isascii() or name.isprintable() else ENCODING_REMEDY
+            detail = f"expected a model's name, found {name[:80]!a}: the row counts as one record; {remedy}"
             bad.append(BadRow(int(rows.numbers[at]), Reason.INVALID_MODEL, detail))
         else:
             kept.append(at)

@@ -1,0 +1,52 @@
+"""What docs/dumps.md says of formats, keys, reasons and notes is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from routerset.etl.config import load_config
+from routerset.etl.sources.registry import SOURCES
+from routerset.schemas.tables import RUNS, Reason
+
+ROOT = Path(__file__).resolve().parent.parent
+DUMPS = (ROOT / "docs/dumps.md").read_text("utf-8")
+
+
+def test_the_page_on_dumps_has_every_format() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \| ", DUMPS, re.MULTILINE)) >= set(SOURCES)
+
+
+def test_the_config_on_the_page_is_one(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", DUMPS, re.DOTALL)
+    (tmp_path / "x.toml").write_text(block)
+    config = load_config(tmp_path / "x.toml")
+    assert [source.models for source in config.sources] == [{"ckpt/step-1000": "lab/our-model"}]
+
+
+def test_every_key_in_its_table_is_known(tmp_path: Path) -> None:
+    source = {"benchmark": '"gsm8k"', "subset": '"gsm8k"', "metric": '"acc"', "key_space": '"x"'}
+    wide = dict.fromkeys(("items", "model_column", "timestamp_column", "delimiter", "encoding"), '"x"')
+    wide |= dict.fromkeys(("column_pattern", "subset_pattern"), '"(?P<subset>x)(?P<doc_key>y)"')
+    known = {*source, *wide, "item_columns", "ignore_columns", "tasks", "models", "filter"}
+    rows = re.findall(r"^\| `\[\[source\]\] (.*?) \| ", DUMPS, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"\w+", row)} <= known
+    dataset = re.findall(
+        r"^\| `\[dataset\] (\w+)` \| .*\(([\w.]+)\) \|$|^\| `\[dataset\] (\w+)`", DUMPS, re.MULTILINE
+    )
+    lines = [f"{name} = {value}" for name, value, _ in dataset if name and value != "see"]
+    keys = "\n".join(f"{key} = {value}" for key, value in (source | wide).items())
+    (tmp_path / "x.toml").write_text(
+        "[dataset]\n" + "\n".join(lines) + f'\n[[source]]\nformat = "wide"\npath = "x"\n{keys}\n'
+        'ignore_columns = ["a"]\n[source.item_columns]\nquestion = "q"\n[source.models]\na = "b/c"\n'
+        '[[source]]\nformat = "lm_eval"\npath = "x"\nfilter = "none"\n[source.tasks]\nmy_task = "gsm8k"\n'
+    )
+    assert len(load_config(tmp_path / "x.toml").sources) == 2
+    assert len(lines) >= 3
+
+
+def test_reasons_columns_and_notes_on_the_page_are_there() -> None:
+    words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", DUMPS))
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "etl").rglob("*.py"))
+    names = {*Reason, *RUNS.names}
+    assert {word for word in words if word not in names and word not in code} == set()

@@ -107,7 +107,7 @@ def _read_csv(spec: ModelsSpec) -> pa.Table:
     """A CSV's rows, all of it as text."""
     header, dialect = read_header(spec.path, Dialect(encoding=spec.encoding), spec.columns.values())
     with open_binary(spec.path) as stream:
-        data = open_text(stream, spec.path, dialect).read()
+        data = open_text(stream, dialect).read()
     if not is_utf8(data):
         raise DumpUnreadable(f"found bytes that are no UTF-8; {ENCODING_REMEDY}")
     return pacsv.read_csv(

@@ -190,11 +190,15 @@ def refuse_pointer(start: bytes) -> None:
 
 
 def open_inflated(path: str) -> io.BufferedReader:
-    """Open a file that may be compressed (gzip or Zstandard, told by its first bytes) for reading bytes.
+    """Open a file that may be compressed for reading bytes, as `inflated` does."""
+    return inflated(open_binary(path))
 
-    Reading raises OSError where the stream is damaged, or inflates to far more than any dump does.
+
+def inflated(stream: BinaryIO) -> io.BufferedReader:
+    """Bytes of a stream at its start, which may be compressed (gzip or Zstandard, told by its first bytes).
+
+    Reading raises OSError where it is damaged, or inflates to far more than any dump does.
     """
-    stream = open_binary(path)
     start = stream.read(4)
     stream.seek(0)
     codec = next((name for magic, name in _CODECS.items() if start.startswith(magic)), None)

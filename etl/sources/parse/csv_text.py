@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import re
 import zlib
@@ -16,6 +15,7 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from routerset.etl.sources.base import DumpUnreadable, SpecError
+from routerset.etl.sources.files import inflated
 
 MAX_BYTES = 1 << 26  # of one record, and of the records of one batch; 14,042 scores take less than 300 kB
 MAX_LINES = 1 << 16  # of one record
@@ -73,13 +73,9 @@ ANY = Dialect()
 """UTF-8, and the delimiter that the header tells."""
 
 
-def open_text(stream: BinaryIO, path: str, dialect: Dialect) -> BinaryIO:
-    """A CSV's text as UTF-8, inflated where its name says so. Bytes that cannot be decoded are escaped."""
-    if path.lower().endswith(".gz"):
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-    elif path.lower().endswith(".zst"):
-        inflated = pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd")
-        stream = cast(BinaryIO, io.BufferedReader(inflated, _CHUNK))
+def open_text(stream: BinaryIO, dialect: Dialect) -> BinaryIO:
+    """A CSV's text as UTF-8, inflated where it is compressed. Bytes that cannot be decoded are escaped."""
+    stream = inflated(stream)
     if dialect.is_utf8:
         return stream
     return cast(BinaryIO, io.BufferedReader(_Recoded(stream, dialect.encoding), _CHUNK))

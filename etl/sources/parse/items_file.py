@@ -141,7 +141,7 @@ def _read(path: str, chosen: Mapping[str, str], dialect: Dialect) -> tuple[pa.Ta
             if is_parquet(path):
                 table, malformed = pq.ParquetFile(stream).read(), 0
             else:
-                table, malformed = _read_csv(open_text(stream, path, ANY), {*chosen.values()}, dialect)
+                table, malformed = _read_csv(open_text(stream, ANY), {*chosen.values()}, dialect)
         found = pa.table([_as_text(table, chosen.get(f.name), f) for f in DOCS], schema=DOCS)
         found.validate(full=True)  # Parquet does not say whether its text is UTF-8
     except (*UNREADABLE, KeyError) as error:

@@ -73,7 +73,7 @@ def read_header(path: str, dialect: Dialect = ANY, wanted: Collection[str] = ())
             if is_parquet(path):
                 names = list(pq.ParquetFile(stream).schema_arrow.names)
             else:
-                names, dialect = read_csv_header(open_text(stream, path, dialect), dialect, wanted)
+                names, dialect = read_csv_header(open_text(stream, dialect), dialect, wanted)
         if len(names) > MAX_COLUMNS:
             raise DumpUnreadable(f"found {len(names)} columns, expected {MAX_COLUMNS} at most")
         return names, dialect
@@ -102,7 +102,7 @@ def read_rows(
         if is_parquet(path):
             yield from _parquet_rows(stream, texts, scores, max_cells)
         else:
-            names, dialect = read_csv_header(text := open_text(stream, path, dialect), dialect)
+            names, dialect = read_csv_header(text := open_text(stream, dialect), dialect)
             yield from _csv_rows(text, _Shape(len(names), str(dialect.delimiter)), texts, scores, max_cells)
 
 

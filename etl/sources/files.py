@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import gzip
 import io
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
@@ -214,7 +216,10 @@ class _Inflated(io.RawIOBase):
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         self._stream = stream
-        self._inner = pa.CompressedInputStream(pa.PythonFile(stream, "r"), codec)
+        if codec == "gzip":  # returns all that is there of a stream that was cut off, before it says so
+            self._read = gzip.GzipFile(fileobj=stream).read1
+        else:
+            self._read = pa.CompressedInputStream(pa.PythonFile(stream, "r"), codec).read
         self._left = max(MAX_INFLATED, MAX_RATIO * size)
 
     def readable(self) -> bool:
@@ -223,8 +228,8 @@ class _Inflated(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer)  # type: ignore[arg-type]
         try:
-            data = self._inner.read(len(view))
-        except pa.ArrowException as error:
+            data = self._read(len(view))
+        except (pa.ArrowException, EOFError, zlib.error) as error:
             raise OSError(str(error)) from error
         self._left -= len(data)
         if self._left < 0:

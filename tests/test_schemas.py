@@ -154,7 +154,7 @@ def test_natural_order_reads_numbers() -> None:
         ("llama3:8b", "llama3:8b"),
         ("ollama/llama3:8b", "ollama/llama3:8b"),
         ("https://huggingface.co/org/name", "org/name"),
-        ("/root/.cache/huggingface/hub/models--org--name/snapshots/0a1b2c", "org/name"),
+        ("/home/me/.cache/huggingface/hub/models--org--name/snapshots/0a1b2c", "org/name"),
         ("org/a..b", None),
         ("GPT 5", None),
         ("/", None),

@@ -25,7 +25,9 @@ from routerset.expectations.findings import EXAMPLES, Finding, Severity, Validat
 from routerset.expectations.plan import ViewBatch, open_session, plan, suites_for
 from routerset.expectations.report import to_json
 from routerset.expectations.session import Session
+from routerset.expectations.suites import FOLDERS
 from routerset.expectations.target import What, locate
+from routerset.schemas.tables import tables_of
 
 RESULTS, DOCS = "results.json", "data_docs"
 _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "warning"}
@@ -59,7 +61,7 @@ def validate(
     if suites is None and table is not None and path.is_dir() and target.what is not What.DUMP:
         suites = [table]
     if suites is None and stage is not None:
-        suites = SUITES_OF_STAGE[stage]
+        suites = suites_of(stage)
     before = None if previous is None else locate(previous)
     targets = [(target, "")]
     if target.what is What.BUILD and stage is None and (inner / "manifest.json").exists():
@@ -83,13 +85,14 @@ def validate(
     return outcome
 
 
-SUITES_OF_STAGE: dict[str, tuple[str, ...]] = {
-    "ingest": ("layout", "manifest", "models", "items", "scores", "runs", "quarantine"),
-    "splits": ("layout", "splits"),
-    "groups": ("layout", "groups"),
-    "embed": ("layout", "embeddings"),
-}
-"""Stage of a build -> the suites that run after it; after `release` all run on the release."""
+def suites_of(stage: str) -> list[str]:
+    """Suites that run after a stage of a build; after `release` all run on the release.
+
+    Those of the tables that it writes, and where records are accounted for, that of the manifest.
+    """
+    names = {"layout", *(table.name for table in tables_of(stage))}
+    names |= {"manifest"} if "quarantine" in names else set()
+    return [name for name in FOLDERS if name in names]
 
 
 @functools.cache

@@ -147,7 +147,11 @@ def test_whatever_is_built_again_gives_the_same_bytes(tmp_path: Path) -> None:
     """The release of a build, and its tables, when the output of any stage was lost."""
     scores = np.random.default_rng(3).integers(0, 2, (7, 30)).astype(float)
     config = write_wide(tmp_path, scores)
-    config.write_text(config.read_text().replace("sizes = [3]", "sizes = [3, 50]"))
+    questions = "\n".join(f"q{i},How many legs have {i} cats?" for i in range(30))
+    (tmp_path / "items.csv").write_text(f"item,question\n{questions}\n")
+    text = config.read_text().replace("sizes = [3]", "sizes = [3, 50]")
+    text = text.replace('benchmark = "gsm8k"\n', 'benchmark = "gsm8k"\nitems = "items.csv"\n')
+    config.write_text(f'{text}\n[embed]\nencoders = ["minilm"]\n')
     out, place = tmp_path / "out", tmp_path / "published"
     build = ["build", str(config), "--out", str(out)]
     assert main(build) == 0
@@ -158,6 +162,7 @@ def test_whatever_is_built_again_gives_the_same_bytes(tmp_path: Path) -> None:
         "release",
         "tables/splits",
         "tables/groups",
+        "tables/embeddings",
         "tables/items",
         "tables/scores",
         "tables/models.parquet",

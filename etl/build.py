@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from routerset.etl.progress import say
 from routerset.etl.stages.base import Context, Gate, Report, Stage
 from routerset.etl.stages.rows import STAGES
 from routerset.schemas.exits import TRY_LATER, USAGE
-from routerset.schemas.store import Output
+from routerset.schemas.store import Output, locked
 from routerset.schemas.tables import tables_of
 
 COPIES = "staging/remote"
@@ -52,7 +50,8 @@ def build(
     """
     _check(config, only)
     out.mkdir(parents=True, exist_ok=True)
-    with _lock(out):
+    busy = BuildLocked(f"{out}: another build is at work here; wait for it, or use another --out")
+    with locked(out / ".lock", busy):
         _remove_temporaries(out)
         known = manifest.load(out) or Manifest(config.dataset.name)
         context = Context(with_local_copies(config, out / COPIES, say), out, runner, report, gate)
@@ -122,18 +121,6 @@ def _is_current(stage: Stage, context: Context, known: Manifest) -> bool:
         and finished.fingerprint == fingerprint
         and is_whole(context.out, finished.outputs)
     )
-
-
-@contextmanager
-def _lock(out: Path) -> Iterator[None]:
-    with (out / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BuildLocked(
-                f"{out}: another build is at work here; wait for it, or use another --out"
-            ) from error
-        yield
 
 
 def _remove_temporaries(out: Path) -> None:

@@ -65,6 +65,7 @@ class Dataset:
     min_coverage: float = 1.0
     min_models_per_item: float = 0.5
     table_4: bool = False
+    merge_revisions: bool = False
 
     @property
     def gate(self) -> dict[str, float | bool]:
@@ -74,8 +75,6 @@ class Dataset:
             "min_models_per_item": self.min_models_per_item,
             "table_4": self.table_4,
         }
-
-    merge_revisions: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -78,6 +79,17 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno and error.filename is None:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
+
+
+@contextmanager
+def locked(path: Path, held: Exception) -> Iterator[None]:
+    """Hold the lock of a file while the block runs; raises `held` where another process holds it."""
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise held from error
+        yield
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +32,7 @@ from routerset.release.publish.plan import (
     versions_below,
 )
 from routerset.release.publish.published import Ending, Published, planned
-from routerset.schemas.store import sha256
+from routerset.schemas.store import locked, sha256
 
 LATEST, LOCK = "latest", ".lock"
 
@@ -53,7 +51,8 @@ def publish_to_folder(
             if dry_run:
                 return _plan(release, target)
             target.mkdir(parents=True, exist_ok=True)
-            with _lock(target):
+            busy = ServiceUnavailable(f"{target}: somebody else is publishing here; try again later")
+            with locked(target / LOCK, busy):
                 plan = _plan(release, target)
                 if plan.ending is Ending.PLANNED:
                     _publish(release, target, plan, progress)
@@ -138,15 +137,3 @@ def _point(target: Path, version: str) -> None:
     draft.unlink(missing_ok=True)
     draft.symlink_to(f"v{version}")
     draft.replace(link)
-
-
-@contextmanager
-def _lock(target: Path) -> Iterator[None]:
-    with (target / LOCK).open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ServiceUnavailable(
-                f"{target}: somebody else is publishing here; try again later"
-            ) from error
-        yield

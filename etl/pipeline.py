@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -229,6 +230,16 @@ def _distributed() -> ModuleType:
     return distributed
 
 
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Threads and processes started here never see Ctrl-C, which a terminal sends to all: we end them ourselves."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def local_cluster(workers: int) -> LocalCluster:
     """A scheduler and its worker processes, on loopback and free ports, until it is closed.
 
@@ -242,7 +253,7 @@ def local_cluster(workers: int) -> LocalCluster:
         "distributed.worker.memory.pause": False,  # a pause for memory of its own would never end
     }
     try:
-        with dask.config.set(settings):
+        with dask.config.set(settings), _deaf_children():
             return distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

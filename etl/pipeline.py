@@ -232,7 +232,7 @@ def _distributed() -> ModuleType:
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Threads and processes started here never see Ctrl-C, which a terminal sends to all: we end them ourselves."""
+    """Threads and processes started here never see Ctrl-C, which a terminal sends to all: we end them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -36,3 +36,9 @@ def parse_checksums(lines: Iterable[str]) -> dict[str, str]:
 def git_blob(data: bytes) -> str:
     """Git's name of a file's content, which the Hub tells of small files."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def seal(sums: Mapping[str, str]) -> str:
+    """SHA-256 of a whole release: of the lines of `SHA256SUMS`, without the changelog, which tells it."""
+    told = format_checksums({path: digest for path, digest in sums.items() if path != "CHANGELOG.md"})
+    return hashlib.sha256(told.encode()).hexdigest()

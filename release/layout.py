@@ -4,7 +4,8 @@
 README.md  CHANGELOG.md  LICENSE  manifest.json  SHA256SUMS  croissant.json
 data/B/{train,validation,test}.parquet       config "B"
 vectors/E/B/{train,validation,test}.parquet  config "B-E"
-scores/B.parquet  models.parquet  groups.parquet   configs "scores-B", "models", "groups"
+scores/B.parquet                             config "scores-B"
+models.parquet  groups.parquet  runs.parquet configs "models", "groups", "runs"
 evaluator/  reports/
 ```
 """
@@ -28,7 +29,7 @@ from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, CHANGELOG, LICENSE = "manifest.json", "README.md", "CHANGELOG.md", "LICENSE"
 CROISSANT = "croissant.json"
-MODELS, GROUPS = RELEASED["models"].path, RELEASED["groups"].path
+MODELS, GROUPS, RUNS = (RELEASED[name].path for name in ("models", "groups", "runs"))
 EVALUATOR, REPORTS = "evaluator", "reports"
 
 _TEXT = ("question", "prompt")

@@ -18,6 +18,7 @@ from routerset.schemas.groups import Group
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
+from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -102,7 +103,8 @@ class Manifest:
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
                 found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
-        return [*found, _config("models", MODELS_SCHEMA), _config("groups", GROUPS_SCHEMA)]
+        whole = {"models": MODELS_SCHEMA, "groups": GROUPS_SCHEMA, "runs": RUNS_SCHEMA}
+        return found + [_config(name, schema) for name, schema in whole.items()]
 
     @property
     def min_coverage(self) -> float:

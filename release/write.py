@@ -21,7 +21,7 @@ from routerset.release.scores import ScoreSummary, read_scores
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.groups import Group, Members
-from routerset.schemas.released import GROUPS_SCHEMA, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import TABLES, Split
 
 CELLS = 1 << 22
@@ -62,7 +62,9 @@ def write_tables(
         tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
         members[name] = benchmark.members
         entries[name] = _entry(benchmark, runs, options.skipped_groups)
-    tables[layout.MODELS] = _copy(build / TABLES["models"].path(), release, layout.MODELS)
+    for table in ("models", "runs"):
+        path = RELEASED[table].path
+        tables[path] = _copy(build / TABLES[table].path(), release, path)
     groups = layout.groups_table(members)
     tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
     return Manifest(

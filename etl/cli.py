@@ -193,13 +193,19 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = _verb(verbs, "verify", _verify, "recompute checksums, counts, splits and groups of a release",
-                 "routerset verify out/real/release")  # fmt: skip
+    verb = _verb(verbs, "verify", _verify, "recompute everything that a release says, from its own tables",
+                 "routerset verify out/real/release --against out/real")  # fmt: skip
     verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
+    verb.add_argument("--against", type=Path, metavar="BUILD|DUMPS", help="what to compare it with")
+    verb.add_argument("--config", type=Path, metavar="FILE", help="read the dumps again, by this config")
 
 
 def _verify(args: argparse.Namespace) -> int:
-    problems = routerset.verify(args.release)
+    if args.config and not args.against:
+        from routerset.etl.config import ConfigError
+
+        raise ConfigError("--config says how dumps are read again; name them with --against DUMPS")
+    problems = routerset.verify(args.release, against=args.against, config=args.config, note=say)
     for problem in problems:
         print(problem)
     print(

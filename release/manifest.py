@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
-_LIBRARIES = ("numpy", "pyarrow", "routerset")
+_LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,7 @@ class Manifest:
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
     settings: Row = field(default_factory=dict)
-    libraries: Mapping[str, str] = field(
-        default_factory=lambda: {name: installed(name) for name in _LIBRARIES}
-    )
+    libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
     def configs(self) -> list[Config]:
@@ -180,6 +180,13 @@ def read_manifest(release: Path) -> Manifest:
         raise ReleaseInputError(
             f"{path}: an entry is missing or malformed ({error!r}); fetch the release again"
         ) from error
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Versions of what makes a release; those that draw may be absent, and then nothing is drawn."""
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            yield name, installed(name)
 
 
 def _check(manifest: Manifest) -> None:

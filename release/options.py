@@ -19,8 +19,9 @@ class ReleaseOptions:
     version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
     gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
     quarantined, reasons. settings: what the config says to the gate. skipped_groups: rows of benchmark,
-    method, m, kind, reason. encoders: what to say of an encoder, its row in the registry by default. None of
-    these may hold a path or a date.
+    method, m, kind, reason. encoders: what to say of an encoder, its row in the registry by default; text:
+    what they saw, `question` or `prompt`; revisions: of weights that are not those of the registry, by
+    encoder. None of these may hold a path or a date.
     """
 
     name: str = "routereval"
@@ -32,3 +33,5 @@ class ReleaseOptions:
     settings: Row = field(default_factory=dict)
     skipped_groups: Sequence[Row] = ()
     encoders: Mapping[str, Row] = field(default_factory=dict)
+    text: str = "question"
+    revisions: Mapping[str, str] = field(default_factory=dict)

@@ -103,13 +103,7 @@ def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
     items = read_table(build / TABLES["items"].path(benchmark=name))
     splits = {s: read_table(build / TABLES["splits"].path(scheme=s, benchmark=name)) for s in schemes}
     columns = layout.item_columns(name, items, splits, BENCHMARKS[name].publish_text)
-    members: dict[Group, list[str]] = {}
-    for method in sorted(_values(build, "groups")):
-        path = build / TABLES["groups"].path(method=method, benchmark=name)
-        if path.exists():
-            table = read_table(path)
-            table = table.append_column("method", pa.repeat(method, table.num_rows))
-            members |= layout.members_of(table, f"{path}")
+    members = candidates(build, name)
     models = sorted({model for candidates in members.values() for model in candidates})
     row_of = {model: row for row, model in enumerate(models)}
     scores = build / TABLES["scores"].path(benchmark=name)
@@ -126,6 +120,18 @@ def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
                 )
     rows = {g: np.array([row_of[m] for m in candidates]) for g, candidates in members.items()}
     return _Benchmark(name, columns, schemes, members, rows, matrix, summary, scores, vectors)
+
+
+def candidates(build: Path, benchmark: str) -> dict[Group, list[str]]:
+    """Candidates by rank of every group of one benchmark of a build, by all methods. Raises ReleaseError."""
+    members: dict[Group, list[str]] = {}
+    for method in sorted(_values(build, "groups")):
+        path = build / TABLES["groups"].path(method=method, benchmark=benchmark)
+        if path.exists():
+            table = read_table(path)
+            table = table.append_column("method", pa.repeat(method, table.num_rows))
+            members |= layout.members_of(table, f"{path}")
+    return members
 
 
 def _write_benchmark(benchmark: _Benchmark, release: Path) -> dict[str, TableEntry]:
@@ -191,7 +197,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
     mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
     subsets = columns["subset"].to_pylist()
     return BenchmarkEntry(
-        metric=_metric(known, mine),
+        metric=metric_of(known, mine),
         reference_model=known.reference_model,
         reference_score=known.reference_score,
         binary=summary.binary,
@@ -220,7 +226,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
     )
 
 
-def _metric(known: Benchmark, runs: pa.Table) -> str:
+def metric_of(known: Benchmark, runs: pa.Table) -> str:
     """Metric of the scores: the official one under its own name, else what the runs were read from."""
     found = set(runs.filter(runs["chosen"])["metric"].to_pylist())
     others = sorted(found - {known.metric, *known.metric_aliases})
@@ -233,7 +239,10 @@ def _describe(encoder: str, options: ReleaseOptions) -> Row:
     from routerset.embed.encoders import ENCODERS
 
     known = asdict(ENCODERS[encoder]) if encoder in ENCODERS else {}
-    return {key: value for key, value in known.items() if key not in ("name", "package")}
+    facts = {key: value for key, value in known.items() if key not in ("name", "package")}
+    if encoder in options.revisions:
+        facts["revision"] = options.revisions[encoder]
+    return {**facts, "text": options.text}
 
 
 def _values(build: Path, table: str) -> list[str]:

@@ -171,7 +171,7 @@ def _write(release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Tabl
     def measured() -> Iterator[pa.Table]:
         nonlocal size
         for table in tables:
-            size += table.nbytes
+            size += layout.arrow_bytes(table)
             yield table
 
     rows = store.write_batches(release / path, schema, measured())
@@ -188,7 +188,7 @@ def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None =
 
 def _measure(path: Path) -> tuple[int, int]:
     table = read_table(path)
-    return table.num_rows, table.nbytes
+    return table.num_rows, layout.arrow_bytes(table)
 
 
 def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> BenchmarkEntry:
@@ -234,8 +234,11 @@ def metric_of(known: Benchmark, runs: pa.Table) -> str:
 
 
 def _describe(encoder: str, options: ReleaseOptions) -> Row:
-    if encoder in options.encoders:
-        return options.encoders[encoder]
+    return options.encoders[encoder] if encoder in options.encoders else registry_row(encoder)
+
+
+def registry_row(encoder: str) -> Row:
+    """What a release says of an encoder of the registry; nothing of another."""
     from routerset.embed.encoders import ENCODERS
 
     known = asdict(ENCODERS[encoder]) if encoder in ENCODERS else {}

@@ -29,7 +29,7 @@ class Bench:
     subsets: Sequence[str] = ()
     families: Sequence[str] = ()
     sizes: Sequence[int] = (3, 5)
-    encoders: Mapping[str, int] = field(default_factory=lambda: {"minilm": 8})
+    encoders: Mapping[str, int] = field(default_factory=lambda: {"minilm": 384})
 
 
 def model_names(n: int) -> list[str]:
@@ -50,7 +50,7 @@ def small_benches() -> list[Bench]:
     gpqa = ["diamond"] * 6 + ["extended"] * 14 + ["main"] * 10
     twins = [f"fam-{i % 14}" for i in range(30)]
     return [
-        Bench("gsm8k", binary(20, 40, 1), encoders={"minilm": 8, "sbert": 5}),
+        Bench("gsm8k", binary(20, 40, 1), encoders={"minilm": 384, "sbert": 768}),
         Bench("truthfulqa", rng.random((20, 30), dtype=np.float32)),
         Bench("gpqa", binary(20, 30, 2), gpqa, twins),
         Bench("arc", binary(4, 12, 4), sizes=(), encoders={}),

@@ -352,7 +352,7 @@ def nothing(build: Path) -> None:
         (shorten_split, ReleaseError, "gsm8k: splits, scheme paper: found 39 items, expected the 40"),
         (unknown_candidate, ReleaseError, "gsm8k.*no score of org/nobody, which is a candidate"),
         (repeated_candidate, ReleaseError, "paper_m3_all_strong: found 2 models in 3 rows"),
-        (other_dimension, ReleaseError, "encoder minilm: found 5 numbers a vector for gsm8k, expected 8"),
+        (other_dimension, ReleaseError, "encoder minilm: found 5 numbers a vector for gsm8k, expected 384"),
         (other_items, ReleaseError, "encoder=minilm/benchmark=gsm8k.*found 30 items, expected the 40"),
         (more_items, ReleaseError, "arc.*found item 12, expected 0 to 11"),
         (unregistered, ReleaseError, "trivia: not in the registry"),

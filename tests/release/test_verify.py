@@ -208,7 +208,7 @@ def test_a_column_that_nothing_lists_is_found_with_every_checksum_right(
             "column paper_m5_all_strong_label",
         ),
         (VECTORS, flipped("paper_m3_all_weak"), VECTORS, "wrong values in column paper_m3_all_weak"),
-        (VECTORS, put("embedding", 2, [float("nan")] * 8), VECTORS, "wrong values in column embedding"),
+        (VECTORS, put("embedding", 2, [float("nan")] * 384), VECTORS, "wrong values in column embedding"),
         (VECTORS, put("item_id", 2, "gsm8k/other"), VECTORS, "wrong values in column item_id"),
         (VECTORS, lambda t: t.slice(1), VECTORS, "rows 31"),
         (TRAIN, lambda t: t.slice(1), "data/gsm8k", "39 items"),

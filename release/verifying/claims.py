@@ -1,0 +1,100 @@
+"""What a manifest says that no table tells: against the registries, and against itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from routerset.embed.encoders import ENCODERS
+from routerset.release import layout
+from routerset.release.manifest import BenchmarkEntry, Row
+from routerset.release.verifying.problem import Opened, Problem, same
+from routerset.release.version import parse_version
+from routerset.release.write import registry_row
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import REASONS
+
+LIBRARIES = frozenset({"numpy", "pyarrow", "routerset"})
+_VERSION = re.compile(r"\d+(\.\w+)*([+-][\w.]+)?", re.ASCII)
+_SETTINGS = {"min_coverage": (int, float), "min_models_per_item": (int, float), "table_4": (bool,)}
+"""What a config says to the gate, and the types of it."""
+
+
+def benchmarks_known(opened: Opened) -> Iterator[Problem]:
+    """Metric, reference and the right to publish texts are those of the registry."""
+    for name, entry in opened.manifest.benchmarks.items():
+        if name not in BENCHMARKS:
+            yield _problem(f"benchmark {name}", "one of the registry")
+            continue
+        known = BENCHMARKS[name]
+        facts = {
+            "metric": known.metric,
+            "reference_model": known.reference_model,
+            "reference_score": known.reference_score,
+            "text_published": known.publish_text,
+        }
+        for key, expected in facts.items():
+            yield from _same(f"{name}: {key}", getattr(entry, key), expected)
+        yield from _runs(name, entry)
+
+
+def _runs(name: str, entry: BenchmarkEntry) -> Iterator[Problem]:
+    if not 0 <= entry.runs_superseded < max(entry.n_runs, 1):
+        yield _problem(f"{name}: {entry.runs_superseded} of {entry.n_runs} runs superseded", "fewer than all")
+
+
+def encoders_known(opened: Opened) -> Iterator[Problem]:
+    """Encoders are rows of the registry, or came with the dumps; each is used."""
+    manifest = opened.manifest
+    for name, row in manifest.encoders.items():
+        using = [b for b, entry in manifest.benchmarks.items() if name in entry.encoders]
+        if not using:
+            yield _problem(f"encoder {name}", "one that a benchmark uses")
+        if "from_dump" in row:
+            given = row["from_dump"]
+            yield from _same(f"encoder {name}", sorted(row), ["dimension", "from_dump"])
+            if not isinstance(given, list) or not given or not {*map(str, given)} <= {*using}:
+                yield _problem(f"encoder {name} from the dumps of {given}", f"some of {', '.join(using)}")
+        elif name not in ENCODERS:
+            yield _problem(f"encoder {name}", f"one of {', '.join(ENCODERS)}, or one that came with a dump")
+        else:
+            known = registry_row(name)
+            for key in sorted({*row, *known}):
+                yield from _same(f"encoder {name}: {key}", row.get(key), known.get(key))
+
+
+def versions(opened: Opened) -> Iterator[Problem]:
+    """A version comes after the one before it."""
+    manifest = opened.manifest
+    now = parse_version(manifest.version)
+    if manifest.previous is not None and parse_version(manifest.previous) >= now:
+        yield _problem(f"version {manifest.version} after {manifest.previous}", "a later one")
+
+
+def closed(opened: Opened) -> Iterator[Problem]:
+    """Settings, libraries and accounting hold known entries of known types, and nothing else."""
+    manifest = opened.manifest
+    for key, value in manifest.settings.items():
+        if type(value) not in _SETTINGS.get(key, ()):
+            yield _problem(f"setting {key} = {value!r}", f"one of {', '.join(_SETTINGS)}, of its type")
+    yield from _same("libraries", sorted(manifest.libraries), sorted(LIBRARIES))
+    for name, installed in manifest.libraries.items():
+        if not _VERSION.fullmatch(str(installed)):
+            yield _problem(f"{name} {installed!r}", "a version")
+    for row in manifest.accounting:
+        yield from _accounted(row)
+
+
+def _accounted(row: Row) -> Iterator[Problem]:
+    reasons = row.get("reasons")
+    if isinstance(reasons, dict):
+        for reason in sorted(reasons.keys() - set(REASONS)):
+            yield _problem(f"accounting: reason {reason}", "one of the closed list")
+
+
+def _same(what: str, found: object, expected: object) -> Iterator[Problem]:
+    yield from same(layout.MANIFEST, what, found, expected)
+
+
+def _problem(found: str, expected: str) -> Problem:
+    return Problem(layout.MANIFEST, found, expected)

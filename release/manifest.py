@@ -26,7 +26,10 @@ from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
-_LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
+LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
+"""What tables and reports are made with."""
+DRAWN_BY = ("matplotlib", "pillow")
+"""Those that only pictures need."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +186,8 @@ def read_manifest(release: Path) -> Manifest:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    """Versions of what makes a release; those that draw may be absent, and then nothing is drawn."""
-    for name in _LIBRARIES:
+    """Versions of libraries that are here."""
+    for name in LIBRARIES:
         with suppress(PackageNotFoundError):
             yield name, installed(name)
 

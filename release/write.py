@@ -234,7 +234,10 @@ def metric_of(known: Benchmark, runs: pa.Table) -> str:
 
 
 def _describe(encoder: str, options: ReleaseOptions) -> Row:
-    return options.encoders[encoder] if encoder in options.encoders else registry_row(encoder)
+    if encoder in options.encoders:
+        return options.encoders[encoder]
+    row = {**registry_row(encoder), "text": options.text}
+    return {**row, "revision": options.revisions[encoder]} if encoder in options.revisions else row
 
 
 def registry_row(encoder: str) -> Row:
@@ -242,10 +245,7 @@ def registry_row(encoder: str) -> Row:
     from routerset.embed.encoders import ENCODERS
 
     known = asdict(ENCODERS[encoder]) if encoder in ENCODERS else {}
-    facts = {key: value for key, value in known.items() if key not in ("name", "package")}
-    if encoder in options.revisions:
-        facts["revision"] = options.revisions[encoder]
-    return {**facts, "text": options.text}
+    return {key: value for key, value in known.items() if key not in ("name", "package")}
 
 
 def _values(build: Path, table: str) -> list[str]:

@@ -121,18 +121,19 @@ def verify(
     from routerset.release.reporting.check import check_report
     from routerset.release.runs import check_runs
     from routerset.release.vectors import check_vectors
-    from routerset.release.verify import Check, verify
+    from routerset.release.verify import Recomputation, verify
 
-    checks: list[Check] = [
+    checks: list[Recomputation] = [
         check_groups,
         check_runs,
         partial(check_vectors, note=note),
         partial(check_report, note=note),
     ]
-    if against is not None:
-        from routerset.etl.against import check_against
-        from routerset.etl.config import load_config
+    problems = verify(Path(release), checks)
+    if against is None or problems:
+        return problems
+    from routerset.etl.against import check_against
+    from routerset.etl.config import load_config
 
-        read = None if config is None else load_config(Path(config))
-        checks.append(partial(check_against, source=Path(against), config=read, note=note))
-    return verify(Path(release), checks)
+    read = None if config is None else load_config(Path(config))
+    return list(check_against(Path(release), Path(against), read, note))

@@ -323,10 +323,11 @@ RUNS = Suite(
             "joined_by_content_has_text",
             "documents that were told by their content are items with a text",
             f"{TABLES}: RUNS",
-            """select distinct benchmark, subset, joined_by from {batch} anti join
+            """select distinct benchmark, subset, joined_by from {batch} join registry using (benchmark)
+            anti join
             (select benchmark, subset from items join text_facts using (benchmark, item)
             where expected_family is not null)
-            using (benchmark, subset) where n_kept > 0 and joined_by = 'content'""",
+            using (benchmark, subset) where n_kept > 0 and joined_by = 'content' and has_text""",
         ),
         warn(
             "official_metric",

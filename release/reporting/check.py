@@ -9,7 +9,7 @@ from pathlib import Path
 
 from routerset.release.evaluator import EvaluatorError
 from routerset.release.layout import REPORTS
-from routerset.release.manifest import read_manifest
+from routerset.release.manifest import DRAWN_BY, read_manifest
 from routerset.release.reporting.evaluation import find
 from routerset.release.reporting.plots_png import pixels
 from routerset.release.reporting.report import PAGE, figures, page, panels, texts
@@ -20,8 +20,6 @@ from routerset.schemas.plainfiles import read_bytes
 
 LARGEST = 1 << 26
 """Bytes of a file of a report, at most."""
-DRAWN_BY = ("matplotlib", "numpy", "pillow")
-"""Libraries that the bytes of pictures depend on; the manifest states their versions."""
 _SHOWN = 60
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHUNKS = (b"IHDR", b"pHYs", b"IDAT", b"IEND")
@@ -44,7 +42,7 @@ def check_report(release: Path, note: Callable[[str], None] = lambda words: None
     sizes: dict[str, tuple[int, int] | None] = {name: pixels(n) for name, n in drawn.items()}
     for names, make, needs, same in (
         ((PAGE,), page, ("jinja2", "markupsafe"), ()),
-        (tuple(drawn), figures, DRAWN_BY, DRAWN_BY),
+        (tuple(drawn), figures, DRAWN_BY, (*DRAWN_BY, "numpy")),
     ):
         reason = _why_not(needs, {library: stated.get(library) for library in same})
         if reason is None:
@@ -59,8 +57,8 @@ def check_report(release: Path, note: Callable[[str], None] = lambda words: None
 
 
 def _why_not(needs: Sequence[str], stated: Mapping[str, str | None]) -> str | None:
-    """Why files cannot be made here as they were; None where they can."""
-    for library in needs:
+    """Why files cannot be made here as they were; None where they can. stated: versions that must be here."""
+    for library in dict.fromkeys((*needs, *stated)):
         try:
             here = version(library)
         except PackageNotFoundError:

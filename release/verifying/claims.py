@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 
 from routerset.embed.encoders import ENCODERS
+from routerset.embed.texts import TEXTS
 from routerset.release import layout
-from routerset.release.manifest import BenchmarkEntry, Row
+from routerset.release.manifest import DRAWN_BY, LIBRARIES, BenchmarkEntry, Row
 from routerset.release.verifying.problem import Opened, Problem, same
 from routerset.release.version import parse_version
 from routerset.release.write import registry_row
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import REASONS
 
-LIBRARIES = frozenset({"numpy", "pyarrow", "routerset"})
+_LOCAL = re.compile(r"local-[0-9a-f]{16}")
+"""Revision of weights that a config named in place of those of the registry."""
 _VERSION = re.compile(r"\d+(\.\w+)*([+-][\w.]+)?", re.ASCII)
 _SETTINGS = {"min_coverage": (int, float), "min_models_per_item": (int, float), "table_4": (bool,)}
 """What a config says to the gate, and the types of it."""
@@ -59,7 +61,11 @@ def encoders_known(opened: Opened) -> Iterator[Problem]:
             yield _problem(f"encoder {name}", f"one of {', '.join(ENCODERS)}, or one that came with a dump")
         else:
             known = registry_row(name)
-            for key in sorted({*row, *known}):
+            if _LOCAL.fullmatch(str(row.get("revision"))):
+                known = {**known, "revision": row["revision"]}
+            if row.get("text") not in TEXTS:
+                yield _problem(f"encoder {name}: text {row.get('text')}", f"one of {', '.join(TEXTS)}")
+            for key in sorted({*row, *known} - {"text"}):
                 yield from _same(f"encoder {name}: {key}", row.get(key), known.get(key))
 
 
@@ -77,7 +83,9 @@ def closed(opened: Opened) -> Iterator[Problem]:
     for key, value in manifest.settings.items():
         if type(value) not in _SETTINGS.get(key, ()):
             yield _problem(f"setting {key} = {value!r}", f"one of {', '.join(_SETTINGS)}, of its type")
-    yield from _same("libraries", sorted(manifest.libraries), sorted(LIBRARIES))
+    for name in sorted(manifest.libraries.keys() ^ LIBRARIES):
+        if name not in DRAWN_BY:
+            yield _problem(f"libraries {', '.join(manifest.libraries)}", ", ".join(LIBRARIES))
     for name, installed in manifest.libraries.items():
         if not _VERSION.fullmatch(str(installed)):
             yield _problem(f"{name} {installed!r}", "a version")

@@ -74,8 +74,8 @@ class Manifest:
 
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
-    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods, sizes: of
-    the groups that were asked for.
+    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
+    sizes: of the groups that were asked for.
     """
 
     name: str

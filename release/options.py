@@ -18,9 +18,10 @@ class ReleaseOptions:
 
     version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
     gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
-    quarantined, reasons. settings: what the config says to the gate. methods, sizes: of the groups that
-    were asked for; skipped_groups: those that no pool could fill, rows of benchmark, method, m, kind, reason. encoders: what to say of an encoder, its row in the registry by default. None of
-    these may hold a path or a date.
+    quarantined, reasons. settings: what the config says to the gate. methods, sizes: of the groups that were
+    asked for; skipped_groups: those that no pool could fill, rows of benchmark, method, m, kind, reason.
+    encoders: what to say of an encoder, its row in the registry by default. None of these may hold a path or
+    a date.
     """
 
     name: str = "routereval"

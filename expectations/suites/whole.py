@@ -103,7 +103,7 @@ MANIFEST = Suite(
         ),
         rows(
             "files_known",
-            "a link, a pipe or a file that no release has may run as code, or show what must not be published",
+            "a link, a pipe or a file that no release has may run as code, or show what must stay unseen",
             _RELEASE,
             "select path, found from {batch}",
             "strange_files",

@@ -26,7 +26,8 @@ _BESIDE = re.compile(
 """Files of the evaluator and of reports; that they are the right ones, `routerset verify` finds out."""
 _BENCHMARK = (
     "metric reference_model reference_score binary n_items n_models n_models_complete n_scores mean_score "
-    "n_runs runs_superseded text_published subsets splits test_items_in_train groups skipped_groups encoders texts"
+    "n_runs runs_superseded text_published subsets splits test_items_in_train groups skipped_groups encoders "
+    "texts"
 )
 _KEYS = {
     "": "schema_version release schemes seed benchmarks encoders n_models tables accounting settings methods "
@@ -80,7 +81,7 @@ def manifest_keys(session: Session) -> Made:
 
 
 def _unknown(node: object, place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Places of objects, and keys there that no rule lists; objects without a rule name things of the data."""
+    """Places of objects, and keys there that no rule lists; where there is no rule, keys are names."""
     below = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     known = next((keys for rule, keys in _RULES if len(rule) == len(place) and _fits(rule, place)), None)
     for key, value in below:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,8 @@ SCORES, GPQA = "scores/gsm8k.parquet", "data/gpqa/train.parquet"
 _OWN = ["item", "item_id", "subset", "question", "prompt", "family_id", "split_paper", "split_family"]
 _GROUPS = ["paper_m3_all_strong", "paper_m3_all_weak", "paper_m3_strong_to_weak"]
 
+Candidates: TypeAlias = dict[Any, list[str]]
+"""Models by rank of every group."""
 UNKNOWN = (
     "evaluator/__pycache__/metrics.cpython-311.pyc", "evaluator/routers/__pycache__/knn.cpython-312.pyc",
     "evaluator/metrics.pyc", "evaluator/numpy.so", "evaluator/.hidden", "evaluator/.git/config",
@@ -159,14 +161,14 @@ def _histories() -> Iterator[tuple[str, Callable[[str], str]]]:
     yield "no older entry", lambda t: t[: t.index("\n## 1.0.0")]
     yield (
         "entries exchanged",
-        lambda t: t.replace("1.1.0", "x").replace("1.0.0", "1.1.0").replace("x", "1.0.0"),
+        lambda t: re.sub(r"1\.([01])\.0", lambda m: f"1.{1 - int(m[1])}.0", t),
     )
     yield "one more entry", lambda t: f"{t}\n## 0.1.0\n\nFirst.\n"
     yield "another meaning", lambda t: t.replace("# Changelog", "# Changes")
     yield "another level", lambda t: t.replace("MINOR after", "PATCH after")
     yield (
         "a major change",
-        lambda t: t.replace("- MINOR, dataset", "- MAJOR, dataset").replace("MINOR a", "MAJOR a"),
+        lambda t: t.replace("MINOR", "MAJOR"),
     )
     yield "a change of nothing", lambda t: t.replace("- MINOR, dataset", "- MINOR, arc")
     yield "text in between", lambda t: t.replace("\n## 1.0.0", "\nMore.\n\n## 1.0.0")
@@ -261,6 +263,11 @@ def manifest_claims() -> Iterator[Attack]:
     yield edit("a version of another form", lambda d: d["release"].update(version="1.1"), BOTH)
     yield edit("an encoder that nobody uses", lambda d: d["encoders"].update(more=d["encoders"]["ready"]))
     yield edit("dumps that gave no vectors", lambda d: d["encoders"]["ready"].update(from_dump=["arc"]))
+
+
+def _gsm8k(document: Json) -> Json:
+    entry: Json = document["benchmarks"]["gsm8k"]
+    return entry
 
 
 def edited(column: str, value: Callable[[Any], Any], row: int = 2) -> Callable[[pa.Table], pa.Table]:
@@ -404,9 +411,7 @@ def withheld() -> Iterator[Attack]:
 def groups() -> Iterator[Attack]:
     """Candidates, exchanged or removed everywhere alike."""
 
-    def remade(
-        f: Forgery, change: Callable[[dict[Any, list[str]]], dict[Any, list[str]]], *names: str
-    ) -> None:
+    def remade(f: Forgery, change: Callable[[Candidates], Candidates], *names: str) -> None:
         manifest = read_manifest(f.root)
         table = f.read("groups.parquet")
         members = {
@@ -420,19 +425,19 @@ def groups() -> Iterator[Attack]:
             f.manifest(lambda d, name=name, rows=rows: d["benchmarks"][name].update(groups=rows))
         f.table("groups.parquet", lambda _: layout.groups_table(members))
 
-    def without(m: int) -> Callable[[dict[Any, list[str]]], dict[Any, list[str]]]:
+    def without(m: int) -> Callable[[Candidates], Candidates]:
         return lambda members: {g: models for g, models in members.items() if g.m != m}
 
-    def turned(members: dict[Any, list[str]]) -> dict[Any, list[str]]:
+    def turned(members: Candidates) -> Candidates:
         return {g: models[::-1] for g, models in members.items()}
 
-    def other(members: dict[Any, list[str]]) -> dict[Any, list[str]]:
+    def other(members: Candidates) -> Candidates:
         everyone = sorted({model for models in members.values() for model in models})
         return {
             g: [*models[:-1], next(m for m in everyone if m not in models)] for g, models in members.items()
         }
 
-    def fewer(members: dict[Any, list[str]]) -> dict[Any, list[str]]:
+    def fewer(members: Candidates) -> Candidates:
         return dict(list(members.items())[1:])
 
     for name, change in (
@@ -445,7 +450,7 @@ def groups() -> Iterator[Attack]:
         yield Attack(f"groups of gsm8k: {name}", lambda f, change=change: remade(f, change, "gsm8k"))
 
 
-def _columns(f: Forgery, manifest: Manifest, name: str, members: dict[Any, list[str]]) -> None:
+def _columns(f: Forgery, manifest: Manifest, name: str, members: Candidates) -> None:
     """Write the columns of groups of a benchmark's files."""
     models = sorted({model for candidates in members.values() for model in candidates})
     matrix, _ = read_scores(f.root / layout.scores_path(name), models, manifest.benchmarks[name].n_items)

@@ -112,7 +112,7 @@ class Forgery:
 
 @dataclass(frozen=True)
 class Attack:
-    """One corruption. tools: which must tell it; papers: whether what is made of the manifest is made anew."""
+    """One corruption. tools: which must tell it; papers: whether what the manifest gives is made anew."""
 
     name: str
     change: Callable[[Forgery], object]

@@ -12,12 +12,13 @@ from routerset.expectations.findings import Expectation, Suite
 from routerset.expectations.session import Made, Session
 from routerset.expectations.suites import DUMPS, FOLDERS
 from routerset.expectations.target import Target, What
+from routerset.expectations.views import closed, manifests, releases, scores
 from routerset.expectations.views import item_texts as texts
-from routerset.expectations.views import manifests, releases, scores
 from routerset.expectations.views import table_files as files
 from routerset.expectations.views import tables as views
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
+    **closed.BUILDERS,
     **files.BUILDERS,
     **manifests.BUILDERS,
     **releases.BUILDERS,

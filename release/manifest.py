@@ -80,7 +80,8 @@ class Manifest:
 
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
-    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate.
+    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
+    sizes: of the groups that were asked for.
     """
 
     name: str
@@ -94,6 +95,8 @@ class Manifest:
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
     settings: Row = field(default_factory=dict)
+    methods: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
@@ -140,6 +143,8 @@ class Manifest:
             "tables": {path: asdict(t) for path, t in self.tables.items()},
             "accounting": list(self.accounting),
             "settings": dict(self.settings),
+            "methods": list(self.methods),
+            "sizes": list(self.sizes),
             "libraries": dict(self.libraries),
         }
 
@@ -174,7 +179,9 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            settings=document.get("settings", {}),  # which older releases lack
+            settings=document.get("settings", {}),  # which older releases lack, as the next two
+            methods=tuple(document.get("methods", ())),
+            sizes=tuple(document.get("sizes", ())),
             libraries=document["libraries"],
         )
         _check(manifest)

@@ -79,6 +79,8 @@ def write_tables(
         tables=tables,
         accounting=tuple(options.accounting),
         settings=options.settings,
+        methods=options.methods,
+        sizes=options.sizes,
     )
 
 

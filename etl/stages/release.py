@@ -40,6 +40,8 @@ def _options(context: Context) -> ReleaseOptions:
         seed=config.splits.seed,
         accounting=stages["ingest"].info["accounting"],
         settings=stages["ingest"].info["settings"],
+        methods=config.groups.methods,
+        sizes=config.groups.sizes,
         skipped_groups=[
             {"benchmark": benchmark, "method": method, **skipped}
             # a manifest that was read again has its methods in another order

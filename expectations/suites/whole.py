@@ -102,6 +102,20 @@ MANIFEST = Suite(
             "select path from {batch} where listed_sha256 is null and found_sha256 is not null",
         ),
         rows(
+            "files_known",
+            "a link, a pipe or a file that no release has may run as code, or show what must stay unseen",
+            _RELEASE,
+            "select path, found from {batch}",
+            "strange_files",
+        ),
+        rows(
+            "keys_known",
+            "a key that no manifest has may carry what must not be published",
+            _MANIFEST,
+            "select place, key from {batch}",
+            "manifest_keys",
+        ),
+        rows(
             "accounting_identity",
             "records read = kept + superseded + quarantined: nothing is ever dropped in silence",
             "docs/validation.md: accounting",
@@ -212,11 +226,34 @@ RELEASE = Suite(
             "card_files",
         ),
         rows(
+            "notes_known",
+            "a note in the footer of a table, or at a column, may carry what must not be published",
+            TABLES,
+            "select path, place, found from {batch}",
+            "footers",
+        ),
+        rows(
+            "reference",
+            "V_R is a share of the reference score that the paper takes",
+            "RouterEval, Table 4",
+            "select benchmark, name, listed, known from {batch} where listed <> known",
+            "registry_claims",
+        ),
+        rows(
             "version",
             "versions are X.Y.Z, so that a larger one means a larger change",
             "release/version.py",
             """select version from {batch}
             where not regexp_full_match(version, '(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)')""",
+            "release_facts",
+        ),
+        rows(
+            "version_before",
+            "a version comes after the one that it says it follows",
+            "release/version.py",
+            """select version, previous from {batch} where previous is not null and coalesce(
+            try_cast(string_split(previous, '.') as bigint[])
+            >= try_cast(string_split(version, '.') as bigint[]), true)""",
             "release_facts",
         ),
     ),

@@ -169,10 +169,16 @@ def card_files(session: Session) -> Made:
 
 
 def release_facts(session: Session) -> Made:
-    """The version of a release."""
+    """The version of a release, and the one before it."""
     if session.target.what is not What.RELEASE:
         return None
-    return pa.table({"version": [str(session.target.manifest["release"].get("version"))]})
+    told = session.target.manifest["release"]
+    previous = told.get("previous")
+    columns = {
+        "version": [str(told.get("version"))],
+        "previous": [None if previous is None else str(previous)],
+    }
+    return pa.table(columns, schema=pa.schema([("version", _S), ("previous", _S)]))
 
 
 def paper_sides(session: Session) -> Made:

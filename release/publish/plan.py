@@ -261,9 +261,12 @@ def changes(release: Sealed, files: Mapping[str, TargetFile]) -> Changes:
 
 
 def is_published(release: Sealed, files: Mapping[str, TargetFile]) -> bool:
-    """Whether some files are those of the release; reports, which are made from the rest, do not count."""
+    """Whether some files are those of the release; reports, which are made from the rest, do not count.
+
+    Nor do what lists them, and the digest of that, which the changelog tells.
+    """
     change = changes(release, files)
-    derived = (f"{layout.REPORTS}/", layout.CHECKSUMS)
+    derived = (f"{layout.REPORTS}/", layout.CHECKSUMS, layout.CHANGELOG)
     return all(path.startswith(derived) for path in (*change.send, *change.remove))
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from routerset.embed.encoders import ENCODERS
 from routerset.embed.texts import TEXTS
 from routerset.release import layout
-from routerset.release.manifest import DRAWN_BY, LIBRARIES, BenchmarkEntry, Row
+from routerset.release.manifest import DRAWN_BY, LIBRARIES, BenchmarkEntry, Json, Row
 from routerset.release.verifying.problem import Opened, Problem, same
 from routerset.release.version import parse_version
 from routerset.release.write import registry_row
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.tables import REASONS
+from routerset.schemas.tables import JOINED_BY, REASONS
 
 _LOCAL = re.compile(r"local-[0-9a-f]{16}")
 """Revision of weights that a config named in place of those of the registry."""
+_COUNTS = ("read", "kept", "superseded", "quarantined")
+_ACCOUNTING = ("source", "benchmark", *_COUNTS, "reasons", "joined", "notes")
+_CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
 _VERSION = re.compile(r"\d+(\.\w+)*([+-][\w.]+)?", re.ASCII)
 _SETTINGS = {"min_coverage": (int, float), "min_models_per_item": (int, float), "table_4": (bool,)}
 """What a config says to the gate, and the types of it."""
@@ -89,15 +92,45 @@ def closed(opened: Opened) -> Iterator[Problem]:
     for name, installed in manifest.libraries.items():
         if not _VERSION.fullmatch(str(installed)):
             yield _problem(f"{name} {installed!r}", "a version")
+    kept: dict[str, int] = {}
     for row in manifest.accounting:
-        yield from _accounted(row)
+        counted = _counts(row, _COUNTS)
+        wrong = list(_accounted(row, counted))
+        yield from wrong
+        if not wrong:
+            name = str(row["benchmark"])
+            kept[name] = kept.get(name, 0) + counted["kept"]
+    for name, n in kept.items():
+        scores = manifest.benchmarks[name].n_scores if name in manifest.benchmarks else 0
+        yield from _same(f"accounting of {name}: kept", n, scores)
 
 
-def _accounted(row: Row) -> Iterator[Problem]:
-    reasons = row.get("reasons")
-    if isinstance(reasons, dict):
-        for reason in sorted(reasons.keys() - set(REASONS)):
-            yield _problem(f"accounting: reason {reason}", "one of the closed list")
+def _accounted(row: Row, counted: Mapping[str, int]) -> Iterator[Problem]:
+    """One row of accounting: read = kept + superseded + quarantined, told apart by reasons and by joins."""
+    where = f"accounting of {row.get('source')}, {row.get('benchmark')}"
+    for key in sorted(({*_ACCOUNTING} ^ {*row}) - {"joined"}):
+        yield _problem(f"{where}: key {key} missing or unknown", f"{', '.join(_ACCOUNTING)}")
+    if set(counted) != {*_COUNTS}:
+        yield _problem(f"{where}: counts {counted}", f"{', '.join(_COUNTS)}, from 0 on")
+        return
+    parts = counted["kept"] + counted["superseded"] + counted["quarantined"]
+    yield from _same(f"{where}: read", counted["read"], parts)
+    for key, names, total in (("reasons", REASONS, "quarantined"), ("joined", JOINED_BY, "kept")):
+        told = row.get(key)
+        if key == "joined" and told is None:
+            continue
+        found = _counts(told, names) if isinstance(told, dict) else {}
+        yield from _same(f"{where}: {key}", told, found)
+        yield from _same(f"{where}: sum of {key}", sum(found.values()), counted[total])
+    notes = row.get("notes")
+    named = isinstance(notes, dict) and all(map(_CODE.fullmatch, notes))
+    if not (named and isinstance(notes, dict) and len(_counts(notes, notes)) == len(notes)):
+        yield _problem(f"{where}: notes {notes}", "codes with counts")
+
+
+def _counts(row: Mapping[str, Json], names: Iterable[str]) -> dict[str, int]:
+    """Those of some entries that are numbers from 0 on."""
+    return {name: n for name in names if type(n := row.get(name)) is int and n >= 0}
 
 
 def _same(what: str, found: object, expected: object) -> Iterator[Problem]:

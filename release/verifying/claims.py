@@ -26,14 +26,13 @@ _SETTINGS = {"min_coverage": (int, float), "min_models_per_item": (int, float), 
 
 
 def benchmarks_known(opened: Opened) -> Iterator[Problem]:
-    """Metric, reference and the right to publish texts are those of the registry."""
+    """Reference and the right to publish texts are those of the registry; runs tell the metric."""
     for name, entry in opened.manifest.benchmarks.items():
         if name not in BENCHMARKS:
             yield _problem(f"benchmark {name}", "one of the registry")
             continue
         known = BENCHMARKS[name]
         facts = {
-            "metric": known.metric,
             "reference_model": known.reference_model,
             "reference_score": known.reference_score,
             "text_published": known.publish_text,

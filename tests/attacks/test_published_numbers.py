@@ -202,7 +202,9 @@ def test_a_report_that_is_gone_is_a_problem_per_file(release: Path) -> None:
 
 
 @pytest.mark.usefixtures("once")
-@pytest.mark.parametrize("name", ["a picture with text", "something behind a picture", "figure3_kinds.png: emptied"])
+@pytest.mark.parametrize(
+    "name", ["a picture with text", "something behind a picture", "figure3_kinds.png: emptied"]
+)
 def test_pictures_by_another_matplotlib_are_held_to_their_size_and_structure(
     release: Path, name: str
 ) -> None:

@@ -317,13 +317,6 @@ def test_some_are_found_without_the_encoder(
     assert "the weights of sentence-transformers/all-MiniLM-L6-v2 are not on this machine" in told[0]
 
 
-def test_vectors_of_another_text_than_stated_are_found(release: Path) -> None:
-    manifest = read_manifest(release)
-    rows = {name: {**row, "text": "prompt"} for name, row in manifest.encoders.items()}
-    store.write_json(release / "manifest.json", replace(manifest, encoders=rows).to_json())
-    assert found_in_vectors(release) != []
-
-
 def test_at_most_the_sample_is_computed_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 

@@ -15,13 +15,15 @@ _BESIDE = (".git", ".gitattributes"), (".git/", ".cache/huggingface/")
 """What Git and the Hub's client leave at the top of a folder: names, and beginnings of paths."""
 
 
-def entries(root: Path) -> Iterator[tuple[str, str | None]]:
+def entries(root: Path, *, links: bool = False) -> Iterator[tuple[str, str | None]]:
     """Paths below `root` of everything that must be listed, sorted, each with its kind if it is no file.
 
-    Only what Git and the Hub's client keep at the top is left out: everywhere else such names are strangers.
+    links: whether links are files, as in the cache of the Hub's client. Only what it and Git keep at the top
+    is left out: everywhere else such names are strangers.
     """
     names, beginnings = _BESIDE
-    for path, kind in plainfiles.entries(root):
+    for path, found in plainfiles.entries(root):
+        kind = None if links and found == "a link" else found
         beside = path in names or path.startswith(beginnings)
         if not (beside or path in (CHECKSUMS, SIGNATURE)) or (kind and "/" not in path):
             yield path, kind
@@ -29,7 +31,10 @@ def entries(root: Path) -> Iterator[tuple[str, str | None]]:
 
 def files(root: Path, folder: str = ".") -> list[str]:
     """Paths below `root` of everything in one of its folders that must be listed, sorted."""
-    return [path for path, _ in entries(root) if folder == "." or path.startswith(f"{folder}/")]
+    if folder == ".":
+        return [path for path, _ in entries(root)]
+    inside = root / folder
+    return [f"{folder}/{path}" for path, _ in plainfiles.entries(inside)] if inside.is_dir() else []
 
 
 def format_checksums(sums: Mapping[str, str]) -> str:

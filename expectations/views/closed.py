@@ -49,16 +49,17 @@ _RULES = [(tuple(filter(None, place.split("."))), frozenset(keys.split())) for p
 
 
 def strange_files(session: Session) -> Made:
-    """What lies in a release and is no file, or none that a release has."""
+    """What lies in a release and is no file, or none that a release has; and papers that are not there."""
     target = session.target
     if target.what is not What.RELEASE:
         return None
-    known = _PAPERS | set(_tables(session))
+    known, present = _PAPERS | set(_tables(session)), dict(entries(target.root))
     rows = [
         {"path": path, "found": kind or "a file that no release has"}
-        for path, kind in entries(target.root)
+        for path, kind in present.items()
         if kind or (path not in known and not _BESIDE.fullmatch(path))
     ]
+    rows += [{"path": path, "found": "no such file"} for path in sorted(_PAPERS - present.keys())]
     return pa.Table.from_pylist(rows, schema=pa.schema([("path", _S), ("found", _S)]))
 
 

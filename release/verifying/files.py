@@ -18,11 +18,11 @@ def verify_checksums(release: Path, sums: Mapping[str, str], *, links: bool = Fa
 
     links: whether files may be links, as in the cache of the Hub's client.
     """
-    present = dict(entries(release))
+    present = dict(entries(release, links=links))
     for path in sorted(sums.keys() - present.keys()):
         yield Problem(path, "no such file", f"SHA-256 {sums[path]} of {layout.CHECKSUMS}", FETCH)
     for path, kind in present.items():
-        if kind is not None and not (links and kind == "a link"):
+        if kind is not None:
             yield Problem(path, kind, "files only", "remove it")
         elif path not in sums:
             yield Problem(path, f"a file that {layout.CHECKSUMS} does not list", "no such file", "remove it")

@@ -157,7 +157,7 @@ def test_a_missing_score_of_a_candidate_is_null_and_no_good_choice(tmp_path: Pat
     scores[0, 3] = 1.0
     continuous = scores * np.float32(0.5)
     build = write_build(tmp_path, [Bench("gsm8k", scores), Bench("truthfulqa", continuous)])
-    write_release(build, tmp_path / "release", options(skipped_groups=()))
+    write_release(build, tmp_path / "release", options(skipped_groups=(), accounting=()))
     for name, known in (("gsm8k", scores), ("truthfulqa", continuous)):
         row = data(tmp_path / "release", name).slice(3, 1).to_pylist()[0]
         for column in (f"paper_m5_{kind}" for kind in Kind):
@@ -183,7 +183,7 @@ def test_the_manifest_counts_what_is_there(built: Path) -> None:
     assert manifest.benchmarks["truthfulqa"].binary is False
     assert manifest.benchmarks["arc"].groups == ()
     assert manifest.benchmarks["gsm8k"].skipped_groups[0]["m"] == 1000
-    assert manifest.encoders["sbert"]["dimension"] == 5
+    assert manifest.encoders["sbert"]["dimension"] == 768
     assert manifest.tables["models.parquet"].rows == 20
 
 
@@ -223,7 +223,7 @@ def test_reports_stand_on_the_card_and_in_the_checksums(built: Path, tmp_path: P
 
 def test_sealing_again_takes_up_new_reports(release: Path) -> None:
     draw(release)
-    assert [p.path for p in verify(release)] == ["reports/figure2_scaling.png"]
+    assert [p.path for p in verify(release)] == ["reports/figure2_scaling.png", "README.md"]
     seal(release)
     assert verify(release) == []
     assert "reports/figure2_scaling.png" in (release / "README.md").read_text("utf-8")
@@ -355,7 +355,7 @@ def nothing(build: Path) -> None:
         (shorten_split, ReleaseError, "gsm8k: splits, scheme paper: found 39 items, expected the 40"),
         (unknown_candidate, ReleaseError, "gsm8k.*no score of org/nobody, which is a candidate"),
         (repeated_candidate, ReleaseError, "paper_m3_all_strong: found 2 models in 3 rows"),
-        (other_dimension, ReleaseError, "encoder minilm: found 5 numbers a vector for gsm8k, expected 384"),
+        (other_dimension, ReleaseError, "encoder minilm: found 768 numbers a vector for gsm8k, expected 384"),
         (other_items, ReleaseError, "encoder=minilm/benchmark=gsm8k.*found 30 items, expected the 40"),
         (more_items, ReleaseError, "arc.*found item 12, expected 0 to 11"),
         (unregistered, ReleaseError, "trivia: not in the registry"),

@@ -36,6 +36,11 @@ def _leaked_in_text(copy: Copy) -> None:
     copy.text("release/reports.json", '{"worst": [{"question": ' + json.dumps(question.upper()) + "}]}")
 
 
+def _note_in_footer(copy: Copy) -> None:
+    table = copy.read(DATA)
+    copy.table(DATA, table.replace_schema_metadata({"note": "Which isotope ...?"}))
+
+
 def _flip(column: str, file: str = DATA) -> Callable[[Copy], None]:
     def edit(rows: list[Row]) -> None:
         rows[4][column][1] = 1 - rows[4][column][1]
@@ -109,6 +114,19 @@ MUTATIONS = (
         "file that the card does not name",
         "release.card_lists_files",
         lambda c: c.text("release/README.md", "---\nconfigs:\n---\n"),
+        release=True,
+    ),
+    Mutation(
+        "reference of another score",
+        "release.reference",
+        manifest(lambda d: d["benchmarks"]["arc"].update(reference_score=0.5), release=True),
+        release=True,
+    ),
+    Mutation("note in a footer", "release.notes_known", _note_in_footer, release=True),
+    Mutation(
+        "previous version later",
+        "release.version_before",
+        manifest(lambda d: d["release"].update(previous="10.0.0"), release=True),
         release=True,
     ),
     Mutation(

@@ -256,6 +256,12 @@ RUNS = Suite(
             "regexp_full_match(sha256, '[0-9a-f]{{64}}')",
         ),
         rows(
+            "dumps_listed",
+            "a run of a file that the build has not read",
+            "docs/validation.md: manifest",
+            "select distinct file, sha256 from {batch} anti join dumps_listed using (sha256)",
+        ),
+        rows(
             "timestamp_iso",
             "the newest run wins by comparing these as text",
             "etl/sources/names.py: iso_timestamp",
@@ -309,6 +315,15 @@ RUNS = Suite(
             """select benchmark, model_id, coalesce(kept, 0) as kept, coalesce(n, 0) as scores from
             (select benchmark, model_id, sum(n_kept) as kept from {batch} group by all)
             full join score_facts using (benchmark, model_id) where coalesce(kept, 0) <> coalesce(n, 0)""",
+        ),
+        rows(
+            "superseded_counted",
+            "records of a run that are no scores are superseded, as the manifest counts them, or quarantined",
+            "docs/validation.md: accounting",
+            """select source, benchmark, left_out, superseded, quarantined from
+            (select source, benchmark, sum(n_items - n_kept) as left_out from {batch} group by all)
+            join accounting using (source, benchmark)
+            where left_out < superseded or left_out > superseded + quarantined""",
         ),
         rows(
             "joined_by_counted",

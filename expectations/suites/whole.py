@@ -7,6 +7,16 @@ from routerset.expectations.suites.rules import TABLES, rows, warn
 
 _MANIFEST = "docs/validation.md: manifest"
 _RELEASE = "release/layout.py"
+COMPARED = {
+    "models": "*",
+    "items": "benchmark, item, item_id, subset, family_id",
+    "text_facts": "benchmark, item, text_digest",
+    "splits": "scheme, benchmark, item, split",
+    "groups": "method, benchmark, m, kind, rank, model_id",
+    "score_digests": "benchmark, model_id, digest",
+    "embedding_facts": "encoder, benchmark, item, digest",
+}
+"""What a release has of the build that it lies in: columns of views that both have."""
 
 LAYOUT = Suite(
     "layout",
@@ -256,6 +266,24 @@ RELEASE = Suite(
             >= try_cast(string_split(version, '.') as bigint[]), true)""",
             "release_facts",
         ),
+    ),
+)
+
+BUILT = Suite(
+    "built",
+    "built_items",
+    ("benchmark", "item"),
+    tuple(
+        rows(
+            f"{view}_as_built",
+            "a release that is not what its build holds was changed afterwards, or its build was",
+            _RELEASE,
+            f"select {columns}, 'build' as only_in from ((select {columns} from {{batch}}) except "
+            f"(select {columns} from {view})) union all select {columns}, 'release' from "
+            f"((select {columns} from {view}) except (select {columns} from {{batch}}))",
+            f"built_{view}",
+        )
+        for view, columns in COMPARED.items()
     ),
 )
 

@@ -119,6 +119,12 @@ def _digest(path: Path) -> tuple[str | None, int | None]:
         return None, None
 
 
+def dumps_listed(session: Session) -> Made:
+    """Hashes of the dumps that a build has read."""
+    found = _info(session, "ingest").get("dumps")
+    return None if found is None else pa.table({"sha256": pa.array(found, _S)})
+
+
 def accounting(session: Session) -> Made:
     """Records read, kept, superseded and quarantined, by source and benchmark."""
     rows = _accounting(session)
@@ -273,6 +279,7 @@ def group_claims(session: Session) -> Made:
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
     "listed_files": listed_files,
+    "dumps_listed": dumps_listed,
     "accounting": accounting,
     "accounting_reasons": accounting_reasons,
     "accounting_joined": accounting_joined,

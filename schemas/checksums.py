@@ -7,14 +7,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 CHECKSUMS = "SHA256SUMS"
+SIGNATURE = f"{CHECKSUMS}.sig"
+"""Who published a release says so there; like `SHA256SUMS`, it is not listed."""
 _IGNORED = frozenset({"__pycache__", ".git", ".cache", ".gitattributes"})
 """What programs leave in a folder that is no part of it."""
 
 
 def files(root: Path, folder: str = ".") -> list[str]:
-    """Paths below `root` of the files in one of its folders, sorted; without caches, `.git`, `SHA256SUMS`."""
+    """Paths below `root` of the files in one of its folders, sorted.
+
+    Without caches, `.git`, `SHA256SUMS` and its signature.
+    """
     found = (path.relative_to(root) for path in (root / folder).rglob("*") if not path.is_dir())
-    return sorted(p.as_posix() for p in found if not _IGNORED.intersection(p.parts) and str(p) != CHECKSUMS)
+    unlisted = (CHECKSUMS, SIGNATURE)
+    return sorted(
+        p.as_posix() for p in found if not _IGNORED.intersection(p.parts) and str(p) not in unlisted
+    )
 
 
 def format_checksums(sums: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from routerset.release import layout
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_checksums
-from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api, quiet, read_refs
+from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api, read_refs, tamed
 from routerset.release.publish.errors import ServiceUnavailable, explained
 from routerset.release.publish.plan import latest_of, some, versions_below, versions_in
 from routerset.release.verify import verify_checksums
@@ -31,7 +31,7 @@ def previous_release(
     token, failures = os.environ.get("HF_TOKEN"), 0
     while True:
         try:
-            with quiet(), explained(where, token):
+            with tamed(), explained(where, token):
                 return _on_hub(match[1], match[2], cache, token, progress)
         except ServiceUnavailable as failure:
             failures += 1

@@ -71,8 +71,8 @@ def check_arrival(
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
-    # no module and no dataset that lies where one publishes is part of the check
-    command = [sys.executable, "-E", "-P", "-m", __name__, str(release.absolute()), source]
+    # no module and no dataset that lies where one publishes is part of the check, which writes none either
+    command = [sys.executable, "-B", "-E", "-P", "-m", __name__, str(release.absolute()), source]
     command += [commit] if commit else []
     problems = []
     finished = False

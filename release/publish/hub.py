@@ -78,33 +78,29 @@ def publish(
     (no release, or one of an unknown schema).
     """
     sealed = read_sealed(release, version)
+    name = _repository(to, dry_run)
     with work_folder() as work:
         if sign is not None:
             sealed = signed(sealed, sign, work)
-        return _publish(sealed, to, dry_run, overwrite, work, progress, patience)
+        if name is None:
+            return publish_to_folder(sealed, Path(to), work, dry_run, progress)
+        with tamed():
+            repository = _Repository(name, sealed, os.environ.get(TOKEN), work, progress)
+            return _to_hub(repository, dry_run, overwrite, patience)
 
 
-def _publish(
-    sealed: Sealed,
-    to: str,
-    dry_run: bool,
-    overwrite: bool,
-    work: Path,
-    progress: Callable[[str], None],
-    patience: Patience,
-) -> Published:
+def _repository(to: str, dry_run: bool) -> str | None:
+    """Name of a dataset repository of the Hub; None for a folder. Raises PublishRefused."""
     if "://" not in to:
-        return publish_to_folder(sealed, Path(to), work, dry_run, progress)
+        return None
     match = DATASET.fullmatch(to)
     if match is None or match[2]:
         raise PublishRefused(f"{to}: expected a folder or hf://datasets/ORG/NAME")
-    token = os.environ.get(TOKEN)
-    if not token and not dry_run:
+    if not os.environ.get(TOKEN) and not dry_run:
         raise PublishRefused(
             f"{to}: {TOKEN} is not set; set it to a token with write access to the repository"
         )
-    with tamed():
-        return _to_hub(_Repository(match[1], sealed, token, work, progress), dry_run, overwrite, patience)
+    return match[1]
 
 
 def _to_hub(repository: _Repository, dry_run: bool, overwrite: bool, patience: Patience) -> Published:

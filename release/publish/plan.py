@@ -235,10 +235,10 @@ def _check_edits(release: Sealed, remote: Remote, overwrite: bool) -> bool:
     """Whether main holds edits that are to be overwritten. Raises PublishError where they are not."""
     found = edits(release, remote)
     if found and not overwrite and remote.main:
-        latest = latest_of(remote.versions)
+        latest, main = latest_of(remote.versions), remote.main
         raise PublishError(
-            f"main differs from {f'v{latest}' if latest else 'what was published'}, since commit "
-            f"{remote.main.revision.commit} ({remote.main.title!r}): {some(found)}; put that into the build "
+            f"hf://datasets/{remote.name}: main differs from {f'v{latest}' if latest else 'all versions'}, "
+            f"since commit {main.revision.commit} ({main.title!r}): {some(found)}; put that into the build, "
             "or revert it there, and run again; with --overwrite, it is replaced"
         )
     return bool(found)

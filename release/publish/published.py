@@ -9,7 +9,7 @@ from enum import StrEnum
 from routerset.release import layout
 from routerset.release.publish.plan import SEAL, Sealed, TargetFile, changes, some
 
-_SHOWN = 5
+_SHOWN = 4
 """Lines of a list, at most: a run prints fewer than 30 in all."""
 
 

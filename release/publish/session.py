@@ -25,6 +25,8 @@ _SLOWEST = 1000.0
 """Bytes a second: every so many allow an answer one more second."""
 _MOST = 1 << 26
 """Bytes of an answer that is read into memory."""
+_PAGES = 1000
+"""Pages of a list."""
 
 
 class NoAnswer(ConnectionError):
@@ -53,9 +55,17 @@ def _bounded(client: httpx2.Client) -> httpx2.Client:
         with _told(request):
             return send(request, **options)
 
+    pages = 0
+
+    def turn(response: httpx2.Response) -> None:
+        nonlocal pages
+        pages = pages + 1 if "next" in response.links else 0
+        if pages > _PAGES:
+            raise NoAnswer(f"{response.request.url.path[:200]}: found a list of more than {_PAGES:,} pages")
+
     client.send = bounded_send  # type: ignore[method-assign]
     hooks = client.event_hooks
-    client.event_hooks = {**hooks, "response": [*hooks["response"], _look]}
+    client.event_hooks = {**hooks, "response": [*hooks["response"], _look, turn]}
     return client
 
 

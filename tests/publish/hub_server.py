@@ -12,7 +12,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -69,6 +69,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         self._serve("DELETE")
+
+    def finish(self) -> None:
+        with suppress(OSError):  # a client that waits no longer
+            super().finish()
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are kept in `hub.requests`."""
@@ -136,6 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
         if given and given.action in STRANGE:
             kind, said = STRANGE[given.action]
             return given.status, {"Content-Type": kind}, said
+        if fault is Action.PAGES:
+            next_page = f'<{self.hub.endpoint}{self.path}>; rel="next"'
+            return 200, {"Content-Type": "application/json", "Link": next_page}, b"[]"
         if fault is Action.LOOP:
             return 307, {"Location": self.path}, b""
         if fault is Action.CONFLICT:

@@ -34,6 +34,7 @@ class Action(StrEnum):
     DRIP = "the answer comes a byte at a time, and never ends"
     CONFLICT = "something else is going on, and always will"
     LOOP = "it is elsewhere, which is here"
+    PAGES = "an empty page, and the next one is here"
     HTML = "a page, as a hotel's network gives"
     GARBAGE = "no JSON, though it says so"
     NOTHING = "an empty body"

@@ -234,10 +234,10 @@ def test_an_answer_that_is_none_is_asked_for_again(
     finished(published, versions, run(versions.second))
 
 
-@pytest.mark.parametrize("strange", [*STRANGE, Action.LOOP, Action.CONFLICT])
+@pytest.mark.parametrize("strange", [*STRANGE, Action.LOOP, Action.CONFLICT, Action.HOLD, Action.DRIP])
 def test_an_answer_that_is_none_to_create_is_told(hub: Hub, versions: Versions, strange: Action) -> None:
     hub.faults.append(Fault("POST", "/repos/create", strange, times=1000))
-    told = run(versions.first)
+    told = run(versions.first, answer_within=0.5)
     assert (told.code, told.message[: len(REPOSITORY)]) == (75, REPOSITORY)
     assert hub.repos == {}
     hub.faults.clear()
@@ -278,6 +278,12 @@ def test_any_wish_to_wait_is_understood(
 ) -> None:
     published.faults.append(Fault(*request_, Action.BUSY, later=later))
     finished(published, versions, run(versions.second))
+
+
+def test_a_list_without_end_is_told(published: Hub, versions: Versions) -> None:
+    published.faults.append(Fault("GET", "/tree/", Action.PAGES, times=1_000_000))
+    told = run(versions.second)
+    assert (told.code, "found a list of more than 1,000 pages" in told.message) == (75, True)
 
 
 @pytest.mark.parametrize("action", [Action.HALF, Action.CORRUPT])

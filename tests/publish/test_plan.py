@@ -66,7 +66,10 @@ def test_every_start_leads_to_the_end(versions: Versions, data: st.DataObject) -
         "old": Revision("old", remote_files(content(versions.first))),
         "new": Revision("new", remote_files(content(versions.second))),
     }
-    heads = {"old": Head(at["old"], old.manifest, old.sums), "new": Head(at["new"], new.manifest, new.sums)}
+    heads = {
+        "old": Head(at["old"], "", old.manifest, old.sums),
+        "new": Head(at["new"], "", new.manifest, new.sums),
+    }
     main = data.draw(st.sampled_from(["old", "new"]))
     branch = data.draw(st.sampled_from([None, "old", "new"]))
     tags = {"1.0.0"} if main == "new" or data.draw(st.booleans()) else set[str]()
@@ -167,7 +170,7 @@ def test_what_is_told_is_short(sent: int, removed: int, news: int) -> None:
         tuple(f"old/{number}" for number in range(removed)),
         news="\n".join(["## v1.0.0", "", *(f"- change {number}" for number in range(news))]),
     ).text()
-    assert len(told.splitlines()) < 17
+    assert len(told.splitlines()) < 16
     assert f"{sent * (sent - 1) // 2:>15,}  bytes in {sent} files" in told
 
 
@@ -179,7 +182,7 @@ def test_progress_is_told_in_thirds(total: int) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "seconds"),
-    [("30", 30), ("", 0), ("soon", 0), ("-5", 0), ("\u00b2", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
+    [("30", 30), ("", 0), ("soon", 0), ("-5", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
 )
 def test_a_wish_to_wait_is_a_number_or_a_date(asked: str, seconds: float) -> None:
     found = explain(answer(429, **{"Retry-After": asked}), "here", None)

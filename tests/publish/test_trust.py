@@ -155,7 +155,12 @@ def test_what_others_changed_on_main_is_not_overwritten_without_a_word(
     commit, release = published.repos[NAME].branches["main"], versions.first if again else versions.second
     told = run(release)
     assert (told.code, changed(published)) == (1, [])
-    for words in (f"main differs from v1.0.0, since commit {commit}", "'someone else'", path, "--overwrite"):
+    for words in (
+        f"{REPOSITORY}: main differs from v1.0.0, since commit {commit}",
+        "'someone else'",
+        path,
+        "--overwrite",
+    ):
         assert words in told.message
     told = run(release, overwrite=True)
     assert (told.code, told.message) == (0, "")
@@ -242,6 +247,9 @@ def test_the_digest_is_told_everywhere(hub: Hub, versions: Versions) -> None:
     assert repo.texts[repo.branches["main"]] == repo.told["v1.0.0"] == digest
     assert digest in told.result.text().splitlines()
     assert digest in run(versions.first).result.text().splitlines()
+    command = "grep -v '  CHANGELOG.md$' SHA256SUMS | sha256sum"
+    done = subprocess.run(["bash", "-c", command], cwd=versions.first, capture_output=True, check=True)
+    assert digest.split()[-1] == done.stdout.decode().split()[0]
 
 
 def test_a_tag_made_up_for_carries_the_digest_of_its_version(published: Hub, versions: Versions) -> None:

@@ -96,7 +96,8 @@ def test_planted_modules_are_not_run(place: Path, tmp_path: Path, verb: str, sta
     shutil.rmtree(place / "made/release/publish", ignore_errors=True)
     (place / "made/release/__init__.py").unlink(missing_ok=True)
     done = start(starter, verb, place)
-    assert (ran.read_text() if ran.exists() else "", done.returncode) == ("", 0), done.stderr
+    expected = 1 if verb == "validate" else 0  # the families of the build are made up
+    assert (ran.read_text() if ran.exists() else "", done.returncode) == ("", expected), done.stderr
 
 
 @pytest.mark.parametrize("verb", ["validate", "verify", "publish", "evaluate", "report"])

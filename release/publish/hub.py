@@ -225,7 +225,9 @@ class _Repository:
     def _verify(self, commit: str, last: bool) -> bool:
         told = self._api.dataset_info(self.name, revision=commit)
         token = self.token if told.private or told.gated else None
-        problems = check_arrival(self.release.folder, self.name, commit, self.work, self.progress, token)
+        arrived = self.work / "arrived"
+        arrived.mkdir(exist_ok=True)
+        problems = check_arrival(self.release.folder, self.name, commit, arrived, self.progress, token)
         if problems and last:
             raise PublishError(
                 f"{self.url}: what arrived is wrong: {some(problems, '; ')}; {MAIN} is as before; delete "
@@ -233,8 +235,7 @@ class _Repository:
             )
         if problems:
             self.progress(f"{some(problems, '; ')}; reading it once more")
-            shutil.rmtree(self.work)  # what was downloaded may have been damaged on the way
-            self.work.mkdir()
+            shutil.rmtree(arrived)  # what was downloaded may have been damaged on the way
         return not problems
 
     def _upload(self, branch: Revision) -> None:

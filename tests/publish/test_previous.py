@@ -98,7 +98,7 @@ def test_an_answer_that_is_none_is_told(published: Hub, tmp_path: Path, path: st
 def test_a_body_that_comes_damaged_is_asked_for_again(
     published: Hub, versions: Versions, tmp_path: Path
 ) -> None:
-    published.faults.append(Fault("GET", "/resolve/.*models.parquet", Action.CORRUPT))
+    published.faults.append(Fault("GET", "/resolve/.*LICENSE", Action.CORRUPT))
     assert found(REPOSITORY, tmp_path) == content(versions.first)
     shutil.rmtree(tmp_path)
     published.faults[0].times = 1000

@@ -20,6 +20,7 @@ from routerset.release.publish import sign
 from routerset.release.publish.errors import PublishError, PublishRefused
 from routerset.release.publish.hub import publish
 from routerset.release.publish.published import Ending
+from routerset.release.publish.work import work_folder
 from routerset.schemas.checksums import SIGNATURE, seal
 from tests.publish.clients import Order, Publisher
 from tests.publish.conftest import REPOSITORY, Versions
@@ -349,3 +350,11 @@ def test_only_for_a_private_repository_the_check_gets_the_token(
     assert publisher.code == 0
     environment = next(step for step in publisher.steps if step.startswith("environment: "))
     assert (WRITER in environment, "SECRET" in environment) == (private, False)
+
+
+def test_a_folder_in_use_is_not_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with work_folder() as first, work_folder() as second:
+        assert first.is_dir()
+        assert second.is_dir()
+    assert list(tmp_path.iterdir()) == []

@@ -224,13 +224,23 @@ def _add_publish(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     verb.add_argument("dir", type=Path, metavar="DIR", help="folder of a build; its `release` is published")
     verb.add_argument("--to", required=True, metavar="PLACE", help="a folder, or hf://datasets/ORG/NAME")
     verb.add_argument("--version", metavar="X.Y.Z", help="refuse any other version")
+    verb.add_argument("--sign", type=Path, metavar="KEY", help="an SSH key to sign with, by ssh-keygen")
+    verb.add_argument("--overwrite", action="store_true", help="also what others changed on the Hub's main")
     verb.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
 
 
 def _publish(args: argparse.Namespace) -> int:
     from routerset.release.publish.hub import publish
 
-    done = publish(args.dir / "release", args.to, version=args.version, dry_run=args.dry_run, progress=say)
+    done = publish(
+        args.dir / "release",
+        args.to,
+        version=args.version,
+        dry_run=args.dry_run,
+        overwrite=args.overwrite,
+        sign=args.sign,
+        progress=say,
+    )
     print(done.text())
     return DONE
 

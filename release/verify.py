@@ -15,7 +15,7 @@ from routerset.release.verifying.files import verify_checksums
 from routerset.release.verifying.problem import FETCH, Check, Opened, Problem, Recomputation, attempt
 from routerset.release.verifying.tables import tables
 
-__all__ = ["CHECKS", "Check", "Problem", "Recomputation", "verify", "verify_checksums"]
+__all__ = ["CHECKS", "Check", "Problem", "Recomputation", "verify"]
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("SHA256SUMS", files.closed_list),

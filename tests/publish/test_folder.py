@@ -37,7 +37,7 @@ def test_versions_stand_side_by_side(versions: Versions, tmp_path: Path) -> None
     told: list[str] = []
     first = publish(versions.first, str(tmp_path / "target"), progress=told.append)
     assert (first.ending, first.version) == (Ending.PUBLISHED, "1.0.0")
-    assert [step.split()[0] for step in told] == ["copy", "verify", *["loaded"] * 7, "move"]
+    assert [step.split()[0] for step in told] == ["copy", "verify", *["loaded"] * 3, "move"]
     second = publish(versions.second, str(tmp_path / "target"))
     target = tmp_path / "target"
     assert shown(target) == ["latest", "v1.0.0", "v1.1.0"]

@@ -31,7 +31,7 @@ from routerset.release.publish.plan import (
     versions_below,
 )
 from routerset.release.publish.published import Ending, Published, planned
-from routerset.release.verify import verify_checksums
+from routerset.release.verifying.files import verify_checksums
 from routerset.schemas.checksums import SIGNATURE
 from routerset.schemas.plainfiles import entries, open_regular
 from routerset.schemas.store import locked, sha256

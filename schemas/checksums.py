@@ -18,8 +18,8 @@ _BESIDE = (".git", ".gitattributes"), (".git/", ".cache/huggingface/")
 def entries(root: Path, *, links: bool = False) -> Iterator[tuple[str, str | None]]:
     """Paths below `root` of everything that must be listed, sorted, each with its kind if it is no file.
 
-    links: whether links are files, as in the cache of the Hub's client. Only what it and Git keep at the top is
-    left out: everywhere else such names are strangers.
+    links: whether links are files, as in the cache of the Hub's client. Only what it and Git keep at the top
+    is left out: everywhere else such names are strangers.
     """
     names, beginnings = _BESIDE
     for path, found in plainfiles.entries(root):

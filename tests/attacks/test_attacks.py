@@ -14,7 +14,7 @@ from tests.attacks.attacks import attacks
 from tests.attacks.forge import Attack
 from tests.attacks.target import make_release
 
-SUITES = ("manifest", "layout", "release", "models", "items", "scores")
+SUITES = ("manifest", "layout", "release", "models", "items", "scores", "embeddings")
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from routerset.etl.sources.base import Dump, DumpUnreadable, Found, Listed, SourceSpec
 from routerset.etl.sources.remote import list_remote
+from routerset.schemas.outfolder import MARKER, is_output
 
 COMPRESSED = (".gz", ".zst")
 """Endings that any name of JSON lines or JSON may have in addition."""
@@ -45,9 +46,9 @@ def discover(
 
     claims: whether a file is a dump, by its name. group: names the group of the files of a folder from its
     relative path; without it, each file is a group of its own. Files whose name starts with a dot are no
-    dumps, and what lies in folders of programs (`.git`) neither; a name that is no UTF-8 is recorded with its
-    bytes escaped. Raises DumpUnreadable where the path does not exist, and OSError where a folder cannot be
-    listed.
+    dumps, and what lies in folders of programs (`.git`) neither; a folder of our own results counts as one; a
+    name that is no UTF-8 is recorded with its bytes escaped. Raises DumpUnreadable where the path does not
+    exist, and OSError where a folder cannot be listed.
     """
     groups: dict[str, str] = {}
     dumps, others = [], []
@@ -101,6 +102,8 @@ def _listed(base: Path, file: str, stat: os.stat_result | None) -> Listed:
 def _json_in(folder: Path, inside: str) -> Iterator[Listed]:
     """JSON files of one folder, where it can be listed: a results file may lie above the dumps."""
     try:
+        if is_output(folder):
+            return
         with os.scandir(folder) as entries:
             for entry in entries:
                 if without_compression(entry.name).lower().endswith(".json") and entry.is_file():
@@ -123,7 +126,10 @@ def _walk(
         return
     with os.scandir(folder) as listed:
         entries = list(listed)
-    if {entry.name for entry in entries if entry.name in _OURS} == _OURS:
+    names = {entry.name for entry in entries}
+    if names >= _OURS or (MARKER in names and is_output(folder)):
+        if inside:
+            yield inside, None
         return
     skipped = folder.name in _PASSED_OVER and bool(above)
     for entry in entries:

@@ -12,6 +12,8 @@ from routerset.release.reporting.baselines import BASELINES, baselines_text
 from routerset.release.reporting.evaluation import Findings, Progress, find
 from routerset.release.reporting.paper_tables import paper_tables, to_csv, to_latex, to_markdown
 from routerset.release.reporting.plots_png import kinds_png, scaling_png
+from routerset.schemas import outfolder
+from routerset.schemas.store import atomic
 
 PAGE = "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
@@ -37,21 +39,25 @@ def write_report(
 
     out: by default `RELEASE/reports`; files of an earlier report there that this one does not have are
     removed. The other arguments are those of `evaluation.find`. The same release gives the same bytes.
-    Raises UsageError, InputError.
+    Raises NotOurs where `out` or a file there is not ours, UsageError, InputError.
     """
+    folder = out or release / REPORTS
+    if out is None:
+        outfolder.refuse_links(release, [f"{REPORTS}/"])
+    else:
+        outfolder.check(out, outfolder.REPORT, FILES)
     found = find(
         release, benchmarks=benchmarks, sizes=sizes, encoder=encoder, routers=routers, progress=progress
     )
-    folder = out or release / REPORTS
-    folder.mkdir(parents=True, exist_ok=True)
+    if out is not None:
+        outfolder.mark(out, outfolder.REPORT)
     files = report_files(found)
     for name in FILES:
         if name not in files:
             (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        part.replace(folder / name)
+        with atomic(folder / name) as part:
+            part.write_bytes(content)
     return sorted(folder / name for name in files)
 
 

@@ -327,8 +327,8 @@ def test_synth_writes_over_no_config(
     refuses(VERBS["synth"](inputs, place / "out"), place.parent, capsys, "out.toml")
 
 
-def test_synth_and_a_report_run_again(inputs: Inputs, tmp_path: Path) -> None:
-    for verb in ("synth", "report"):
+def test_verbs_run_again_in_their_own_folder(inputs: Inputs, tmp_path: Path) -> None:
+    for verb in ("synth", "report", "validate"):
         assert [main(VERBS[verb](inputs, tmp_path / verb)) for _ in range(2)] == [0, 0]
 
 
@@ -390,12 +390,15 @@ def test_no_marker_gets_into_a_release(inputs: Inputs) -> None:
     assert ".routerset" not in (inputs.release / "SHA256SUMS").read_text()
 
 
+@pytest.mark.parametrize("path", ["dumps", "dumps/**/*.csv"])
 @pytest.mark.parametrize("out", ["out", "deep/er/out", "link"])
-def test_a_source_leaves_out_what_is_written_into_it(out: str, inputs: Inputs, tmp_path: Path) -> None:
+def test_a_source_leaves_out_what_is_written_into_it(
+    out: str, path: str, inputs: Inputs, tmp_path: Path
+) -> None:
     """As often as it is built, and with a note."""
     dumps = shutil.copytree(inputs.config.parent / "dumps", tmp_path / "dumps")
     shutil.copy(inputs.config.with_name("items.csv"), tmp_path)
-    config = write_config(tmp_path / "x.toml", dump="dumps", extra="[embed]\nencoders = []\n")
+    config = write_config(tmp_path / "x.toml", dump=path, extra="[embed]\nencoders = []\n")
     if out == "link":
         (tmp_path / "elsewhere").mkdir()
         (dumps / "link").symlink_to(tmp_path / "elsewhere")

@@ -88,9 +88,17 @@ def _listing(path: str) -> tuple[list[Listed], list[Listed]]:
 def _matching(found: list[Listed], pattern: str | None) -> tuple[list[Listed], list[Listed]]:
     if pattern is None:
         return found, []
-    matches = [glob_matches(each.file, pattern) for each in found]
+    matches = [glob_matches(each.file, pattern) or _may_hold(each.file, pattern) for each in found]
     inside = [each for each, good in zip(found, matches, strict=True) if good]
     return inside, [each for each, good in zip(found, matches, strict=True) if not good]
+
+
+def _may_hold(folder: str, pattern: str) -> bool:
+    """Whether files of a folder of results, which is one entry and ends with `/`, may match a glob."""
+    globs = pattern.split("/")
+    return folder.endswith("/") and any(
+        glob_matches(folder[:-1], "/".join(globs[:n])) for n in range(1, len(globs))
+    )
 
 
 def _listed(base: Path, file: str, stat: os.stat_result | None) -> Listed:
@@ -118,7 +126,8 @@ def _walk(
     """Files below a folder, each with its path from `inside`. Links are followed, but not in circles.
 
     A link to nothing is a file: it cannot be read, and its dump says so, which `Path.rglob` would leave out,
-    and with it what it may not list. Files in a folder of a program have no stat, those of a build are ours.
+    and with it what it may not list. Files in a folder of a program have no stat; a folder of our own
+    results is one entry, whose path ends with `/`.
     """
     stat = folder.stat()
     here = (stat.st_dev, stat.st_ino)

@@ -62,12 +62,15 @@ def build(
     BuildLocked, StageMissing, and what the stages raise.
     """
     _check(config, only)
-    outfolder.check(out, outfolder.BUILD, PARTS)
-    _table_files(out)
-    check_replaceable(out, out / FOLDER)
-    outfolder.mark(out, outfolder.BUILD)
+    outfolder.check(out, outfolder.BUILD)
+    if not outfolder.is_build(out):
+        outfolder.mark(out, outfolder.BUILD)
     busy = BuildLocked(f"{out}: another build is at work here; wait for it, or use another --out")
     with locked(out / outfolder.LOCK, busy):
+        outfolder.check(out, outfolder.BUILD, PARTS)
+        _table_files(out)
+        check_replaceable(out, out / FOLDER)
+        outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
         known = manifest.load(out) or Manifest(config.dataset.name)
         context = Context(with_local_copies(config, out / COPIES, say), out, runner, report, gate)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from routerset.embed.encoders import ENCODERS
 from routerset.etl import manifest
@@ -14,13 +18,21 @@ from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
 from routerset.etl.manifest import Manifest, is_whole
 from routerset.etl.progress import say
 from routerset.etl.stages.base import Context, Gate, Report, Stage
+from routerset.etl.stages.release import FOLDER
 from routerset.etl.stages.rows import STAGES
+from routerset.release.build import check_replaceable
+from routerset.schemas import outfolder
+from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import TRY_LATER, USAGE
+from routerset.schemas.outfolder import NotOurs
+from routerset.schemas.plainfiles import entries
 from routerset.schemas.store import Output, locked
-from routerset.schemas.tables import tables_of
+from routerset.schemas.tables import TABLES, tables_of
 
 COPIES = "staging/remote"
 """Folder of a build that holds copies of remote dumps."""
+PARTS = ("manifest.json", ".lock", "tables/", "staging/", "validation/", "release/", ".release.before/")
+"""What a build writes into its folder."""
 
 
 class BuildLocked(RuntimeError):
@@ -46,12 +58,19 @@ def build(
     """Bring the build in `out` up to date; returns its manifest.
 
     only: name of the stage to run alone. gate: runs behind every stage; without one, nothing is checked.
-    Raises ConfigError, DumpUnreadable, EmptyBuild, BuildLocked, StageMissing, and what the stages raise.
+    Raises NotOurs where `out` or something in it is not ours, ConfigError, DumpUnreadable, EmptyBuild,
+    BuildLocked, StageMissing, and what the stages raise.
     """
     _check(config, only)
-    out.mkdir(parents=True, exist_ok=True)
+    outfolder.check(out, outfolder.BUILD)
+    if not outfolder.is_build(out):
+        outfolder.mark(out, outfolder.BUILD)
     busy = BuildLocked(f"{out}: another build is at work here; wait for it, or use another --out")
-    with locked(out / ".lock", busy):
+    with locked(out / outfolder.LOCK, busy):
+        outfolder.check(out, outfolder.BUILD, PARTS)
+        _table_files(out)
+        check_replaceable(out, out / FOLDER)
+        outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
         known = manifest.load(out) or Manifest(config.dataset.name)
         context = Context(with_local_copies(config, out / COPIES, say), out, runner, report, gate)
@@ -125,16 +144,53 @@ def _is_current(stage: Stage, context: Context, known: Manifest) -> bool:
 
 def _remove_temporaries(out: Path) -> None:
     """Remove what killed runs were writing; the lock says that nobody writes now."""
-    for path in [*out.glob("tables/**/.*.tmp"), *out.glob("staging/**/.*.tmp")]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    found = chain(out.iterdir(), *((out / part).rglob(".*.tmp") for part in ("tables", "staging")))
+    for path in [path for path in found if outfolder.is_temporary(path.name)]:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+
+
+def _table_files(out: Path, written: Collection[str] = ()) -> list[Path]:
+    """Every table of a build, by path. Raises NotOurs for anything else among them.
+
+    Ours is what was `written` just now, what the manifest lists, and what a killed run left: a table in its
+    place, with its columns.
+    """
+    root = out / "tables"
+    ours = outfolder.listed(out).union(written)
+    names = [f"tables/{name}" for name, _ in entries(root)] if root.is_dir() else []
+    for name in names:
+        if not (name in ours or any(map(outfolder.is_temporary, name.split("/"))) or _is_table(out, name)):
+            raise NotOurs(
+                f"{out / name}: found a file that is not ours among the tables of a build; nothing of it was "
+                "touched: move it, or choose another --out"
+            )
+    return [out / name for name in names]
+
+
+def _is_table(out: Path, name: str) -> bool:
+    """Whether a file of a build is a table of ours where it belongs."""
+    _, folder, *parts = name.split("/")
+    table = TABLES.get(folder.removesuffix(".parquet"))
+    keys = dict(part.split("=", 1) for part in parts if "=" in part)
+    if table is None or keys.keys() != set(table.keys) or name != table.path(**keys):
+        return False
+    if keys and keys["benchmark"] not in BENCHMARKS:
+        return False
+    try:
+        found = pq.read_schema(out / name)
+    except (OSError, pa.ArrowException):
+        return False
+    return (found.names, found.metadata) == (table.schema.names, table.schema.metadata)
 
 
 def _sweep(out: Path, stage: str, outputs: Iterable[Output]) -> None:
     """Remove what earlier builds and killed runs left among the tables of a stage."""
-    current = {out / output.path for output in outputs}
-    for table in tables_of(stage):
-        for path in sorted((out / "tables" / table.name).rglob("*"), reverse=True):
-            if path.is_file() and path not in current:
-                path.unlink()
-            elif path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
+    current = {output.path for output in outputs}
+    folders = {table.name for table in tables_of(stage)}
+    for path in _table_files(out, current):
+        inside = path.relative_to(out)
+        if inside.parts[1] in folders and inside.as_posix() not in current:
+            path.unlink()
+            for folder in path.parents[: len(inside.parts) - 2]:
+                if not any(folder.iterdir()):
+                    folder.rmdir()

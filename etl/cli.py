@@ -178,12 +178,11 @@ def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from routerset.etl.stages.validate import FOLDER
     from routerset.expectations.errors import Unreadable
     from routerset.expectations.report import annotation, to_github, to_json, to_text
+    from routerset.schemas.outfolder import VALIDATION, is_build
 
-    is_build = (args.path / "manifest.json").exists() and (args.path / "tables").is_dir()
-    pages = args.out or (args.path / FOLDER if is_build else None)
+    pages = args.out or (args.path / VALIDATION if is_build(args.path) else None)
     try:
         found = routerset.validate(
             args.path, table=args.table, previous=args.previous, config=args.config, out=pages

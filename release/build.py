@@ -19,6 +19,8 @@ from routerset.release.version import choose_version
 from routerset.release.write import write_tables
 from routerset.schemas import checksums as listing
 from routerset.schemas import store
+from routerset.schemas.outfolder import NotOurs, is_temporary, listed, refuse_links
+from routerset.schemas.plainfiles import MAX_JSON, entries, read_bytes
 
 __all__ = ["ReleaseOptions", "ReleaseResult", "seal", "write_release"]
 
@@ -43,16 +45,19 @@ def write_release(
 
     build: folder with `tables/`. progress: told the benchmark at work. reports:
     called with the folder of the unfinished release, to add pictures and tables in its `reports/`.
-    The same tables and options give the same bytes. Raises ReleaseError, VersionError, ReleaseInputError.
+    The same tables and options give the same bytes. Raises NotOurs as `check_replaceable`, ReleaseError,
+    VersionError, ReleaseInputError.
     """
-    draft = out.with_name(f".{out.name}.draft")
-    _recover(out)
+    check_replaceable(build, out)
     out.parent.mkdir(parents=True, exist_ok=True)
+    _recover(out)
+    draft = store.temporary_name(out)
     try:
         manifest = write_tables(build, draft, options, progress or (lambda _: None))
         _write_files(draft, evaluator_files())
         version, changed = _finish(draft, manifest, options, reports or (lambda _: None))
         files = seal(draft)
+        check_replaceable(build, out)
         if out.exists():
             out.replace(_before(out))
         draft.replace(out)
@@ -81,13 +86,41 @@ def _before(out: Path) -> Path:
     return out.with_name(f".{out.name}.before")
 
 
+def check_replaceable(build: Path, out: Path) -> None:
+    """Make sure that a release may be written in place of what stands at `out`.
+
+    It may where nothing stands, or a release that a build wrote: every file there is listed, in its
+    `SHA256SUMS` or by the manifest of the build. Raises NotOurs that names what is not.
+    """
+    inside = f"{out.name}/"
+    by_build = {path.removeprefix(inside) for path in listed(build) if path.startswith(inside)}
+    for folder in (out, _before(out)):
+        refuse_links(folder.parent, [f"{folder.name}/"])
+        try:
+            sums = listing.parse_checksums(
+                read_bytes(folder / layout.CHECKSUMS, MAX_JSON).decode().splitlines()
+            )
+        except (OSError, ValueError):
+            sums = {}
+        ours = by_build.union(sums, [layout.CHECKSUMS] if sums else [])
+        for path, _ in entries(folder) if folder.is_dir() else ():
+            source = f"{path.partition('__pycache__/')[0]}{path.rpartition('/')[2].partition('.')[0]}.py"
+            if path not in ours and not (path.endswith(".pyc") and source in ours):
+                raise NotOurs(
+                    f"{folder / path}: found a file that no build wrote, in the place of a release; nothing "
+                    "of it was touched: move it, or choose another --out"
+                )
+
+
 def _recover(out: Path) -> None:
     """Leave the old release or the new one, whole, whatever a killed run left."""
     before = _before(out)
     if before.exists() and not out.exists():
         before.replace(out)
     shutil.rmtree(before, ignore_errors=True)
-    shutil.rmtree(out.with_name(f".{out.name}.draft"), ignore_errors=True)
+    for path in out.parent.glob(f".{out.name}.*.tmp"):
+        if is_temporary(path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _finish(

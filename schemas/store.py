@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.schemas.conform import conform
+from routerset.schemas.outfolder import refuse_links
 
 ROW_GROUP = 1 << 20
 DELTA_COLUMNS = frozenset({"item"})
@@ -41,13 +42,15 @@ class Output:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well, and vanishes otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        with naming(path):
+    temporary = temporary_name(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with naming(path):
+        os.close(os.open(temporary, flags, 0o666))
+        try:
             yield temporary
             temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Where somebody else was faster, theirs stays: a folder is named by what it was made from.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = temporary_name(path)
     temporary.mkdir(parents=True)
     try:
         with naming(path):
@@ -68,6 +71,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                     raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """Where a file or folder stands until it is whole, as `outfolder.is_temporary` knows it."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 @contextmanager
@@ -83,13 +91,21 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, held: Exception) -> Iterator[None]:
-    """Hold the lock of a file while the block runs; raises `held` where another process holds it."""
-    with path.open("w") as stream:
+    """Hold the lock of a file while the block runs; raises `held` where another process holds it.
+
+    Raises NotOurs, with nothing touched, where anything but a file stands there.
+    """
+    refuse_links(path.parent, [path.name])
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    try:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise held from error
         yield
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

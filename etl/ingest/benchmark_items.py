@@ -204,7 +204,7 @@ class _Kept:
 
     def sweep(self) -> None:
         """Remove what was not asked for."""
-        for path in self._folder.glob("*"):
+        for path in self._folder.glob("[0-9a-f]" * 32):
             if path.name not in self._used:
                 shutil.rmtree(path)
 

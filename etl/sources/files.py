@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from routerset.etl.sources.base import Dump, DumpUnreadable, Found, Listed, SourceSpec
 from routerset.etl.sources.remote import list_remote
+from routerset.schemas.outfolder import MARKER, is_output
 
 COMPRESSED = (".gz", ".zst")
 """Endings that any name of JSON lines or JSON may have in addition."""
@@ -45,9 +46,9 @@ def discover(
 
     claims: whether a file is a dump, by its name. group: names the group of the files of a folder from its
     relative path; without it, each file is a group of its own. Files whose name starts with a dot are no
-    dumps, and what lies in folders of programs (`.git`) neither; a name that is no UTF-8 is recorded with its
-    bytes escaped. Raises DumpUnreadable where the path does not exist, and OSError where a folder cannot be
-    listed.
+    dumps, and what lies in folders of programs (`.git`) neither; a folder of our own results counts as one; a
+    name that is no UTF-8 is recorded with its bytes escaped. Raises DumpUnreadable where the path does not
+    exist, and OSError where a folder cannot be listed.
     """
     groups: dict[str, str] = {}
     dumps, others = [], []
@@ -87,9 +88,17 @@ def _listing(path: str) -> tuple[list[Listed], list[Listed]]:
 def _matching(found: list[Listed], pattern: str | None) -> tuple[list[Listed], list[Listed]]:
     if pattern is None:
         return found, []
-    matches = [glob_matches(each.file, pattern) for each in found]
+    matches = [glob_matches(each.file, pattern) or _may_hold(each.file, pattern) for each in found]
     inside = [each for each, good in zip(found, matches, strict=True) if good]
     return inside, [each for each, good in zip(found, matches, strict=True) if not good]
+
+
+def _may_hold(folder: str, pattern: str) -> bool:
+    """Whether files of a folder of results, which is one entry and ends with `/`, may match a glob."""
+    globs = pattern.split("/")
+    return folder.endswith("/") and any(
+        glob_matches(folder[:-1], "/".join(globs[:n])) for n in range(1, len(globs))
+    )
 
 
 def _listed(base: Path, file: str, stat: os.stat_result | None) -> Listed:
@@ -101,6 +110,8 @@ def _listed(base: Path, file: str, stat: os.stat_result | None) -> Listed:
 def _json_in(folder: Path, inside: str) -> Iterator[Listed]:
     """JSON files of one folder, where it can be listed: a results file may lie above the dumps."""
     try:
+        if is_output(folder):
+            return
         with os.scandir(folder) as entries:
             for entry in entries:
                 if without_compression(entry.name).lower().endswith(".json") and entry.is_file():
@@ -115,7 +126,8 @@ def _walk(
     """Files below a folder, each with its path from `inside`. Links are followed, but not in circles.
 
     A link to nothing is a file: it cannot be read, and its dump says so, which `Path.rglob` would leave out,
-    and with it what it may not list. Files in a folder of a program have no stat, those of a build are ours.
+    and with it what it may not list. Files in a folder of a program have no stat; a folder of our own
+    results is one entry, whose path ends with `/`.
     """
     stat = folder.stat()
     here = (stat.st_dev, stat.st_ino)
@@ -123,7 +135,10 @@ def _walk(
         return
     with os.scandir(folder) as listed:
         entries = list(listed)
-    if {entry.name for entry in entries if entry.name in _OURS} == _OURS:
+    names = {entry.name for entry in entries}
+    if names >= _OURS or (MARKER in names and is_output(folder)):
+        if inside:
+            yield inside, None
         return
     skipped = folder.name in _PASSED_OVER and bool(above)
     for entry in entries:

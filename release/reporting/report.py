@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from routerset.release.evaluator import UsageError
-from routerset.release.layout import CHECKSUMS, MANIFEST, REPORTS
+from routerset.release.layout import REPORTS
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.baselines import baselines_text
 from routerset.release.reporting.evaluation import Findings, Progress, find
 from routerset.release.reporting.paper_tables import paper_tables, to_csv, to_latex, to_markdown
 from routerset.release.reporting.plots_png import kinds_png, scaling_png
+from routerset.schemas import outfolder
+from routerset.schemas.store import atomic
 
 BASELINES, PAGE = "baselines.json", "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
@@ -38,18 +39,13 @@ def write_report(
 
     out: files of an earlier report there that this one does not have are removed; it must not lie in a
     release, which only a build writes. The other arguments are those of `evaluation.find`. The same release
-    gives the same bytes. Raises UsageError, InputError.
+    gives the same bytes. Raises NotOurs where `out` or a file there is not ours, UsageError, InputError.
     """
-    place = out.resolve()
-    for folder in (place, *place.parents):
-        if folder == release.resolve() or ((folder / MANIFEST).exists() and (folder / CHECKSUMS).exists()):
-            raise UsageError(
-                f"{out}: found the release {folder}, expected a folder outside of it: only a build writes "
-                "into a release; choose another --out"
-            )
+    outfolder.check(out, outfolder.REPORT, FILES)
     found = find(
         release, benchmarks=benchmarks, sizes=sizes, encoder=encoder, routers=routers, progress=progress
     )
+    outfolder.mark(out, outfolder.REPORT)
     return _write(out, report_files(found))
 
 
@@ -64,9 +60,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
         if name not in files:
             (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        part.replace(folder / name)
+        with atomic(folder / name) as part:
+            part.write_bytes(content)
     return sorted(folder / name for name in files)
 
 

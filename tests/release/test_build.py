@@ -267,7 +267,7 @@ def test_a_run_killed_between_the_two_renames_is_put_right(
 ) -> None:
     full_at("manifest.json")
     release.rename(release.with_name(".release.before"))
-    (release.with_name(".release.draft") / "data").mkdir(parents=True)
+    (release.with_name(".release.1-0123abcd.tmp") / "data").mkdir(parents=True)
     with pytest.raises(OSError, match="No space left"):
         write_release(built, release, options())
     assert verify(release) == []

@@ -32,11 +32,13 @@ from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Rea
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.answer_filters import find_score
+from routerset.etl.sources.parse.csv_text import NO_VALUE
 from routerset.etl.sources.parse.details_text import identify_documents, read_texts
 from routerset.etl.sources.parse.jsonlines import as_text
 from routerset.etl.sources.parse.questions import literal_of
 from routerset.etl.sources.parse.results_json import with_results
 from routerset.etl.sources.parse.scores import score_of, without_numpy
+from routerset.etl.sources.parse.tabular import values_of
 from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
 from routerset.etl.sources.quarantine import quarantine
 from routerset.schemas.tables import Reason
@@ -111,7 +113,7 @@ def _opened(dump: Dump) -> Iterator[pq.ParquetFile]:
             yield file
     except DumpUnreadable:
         raise
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # names may be no UTF-8
+    except (OSError, *NO_VALUE) as error:  # names may be no UTF-8
         raise DumpUnreadable(f"expected Parquet: {error}") from error
 
 
@@ -272,7 +274,7 @@ def _cells(column: pa.ChunkedArray) -> Cells:
     """Cells of a column, one per row; a list may hold a single number, and nothing else."""
     if not (pt.is_nested(column.type) or _is_text(column.type)):
         return Cells.of(column.cast(pa.float64()).to_numpy())
-    found = [score_of(value) for value in column.to_pylist()]
+    found = [score_of(value) for value in values_of(column)]
     return Cells.of([score for score, _ in found], {i: t for i, (_, t) in enumerate(found) if t is not None})
 
 

@@ -187,4 +187,4 @@ def quarantine_columns(
 
 def printable(text: str | None) -> str | None:
     """Text cut to the length of an excerpt and safe to store as UTF-8."""
-    return None if text is None else text[:EXCERPT].encode("utf-8", "backslashreplace").decode()
+    return None if text is None else text[:EXCERPT].encode("utf-8", "backslashreplace").decode()[:EXCERPT]

@@ -23,7 +23,8 @@ MODELS = Suite(
             "model_id_canonical",
             "a second spelling of a name splits one model in two",
             "schemas/ids.py: model_id",
-            r"""select model_id from {batch} where regexp_matches(model_id, '(^|/)\.\.?(/|$)') or length(model_id) > 256
+            r"""select model_id from {batch} where length(model_id) > 256
+            or regexp_matches(model_id, '(^|/)\.\.?(/|$)')
             or not regexp_full_match(model_id, '[^\s/\\]+(/[^\s/\\]+)?')""",
         ),
         warn(

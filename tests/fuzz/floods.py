@@ -31,8 +31,8 @@ DETAILS = "details_org__a/2024-01-01T00:00:00/details_harness|gsm8k|5_2024-01-01
 
 @dataclass(frozen=True)
 class Flood:
-    """form: the dump format. records: how many the file holds at scale 1. write: the file of n records, below a
-    folder. benchmark: of a wide file. reason: why all of them are quarantined, None where it does not matter.
+    """form: the dump format. records: how many the file holds at scale 1. write: the file of n records, below
+    a folder. benchmark: of a wide file. reason: why all of them are quarantined, None where not all are.
     """
 
     form: str
@@ -60,9 +60,8 @@ def repeated(name: str, record: str, start: str = "", end: str = "") -> Callable
             put(end.encode())
 
         if name.endswith(".zip"):
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-                with archive.open("a.json", "w") as member:
-                    pour(member.write)
+            with zipfile.ZipFile(path, "w") as archive, archive.open("a.json", "w") as member:
+                pour(member.write)
         else:
             with gzip.open(path, "wb", 1) if name.endswith(".gz") else path.open("wb") as stream:
                 pour(stream.write)

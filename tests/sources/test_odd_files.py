@@ -20,7 +20,7 @@ from routerset.etl.config import ConfigError, ModelsSpec, load_config
 from routerset.etl.ingest.models import models_table
 from routerset.etl.ingest.shards import BAD_ROWS, SHARDS, plan_batches, stage_batch
 from routerset.etl.sources.base import DumpUnreadable, ItemsUnreadable, SourceSpec
-from routerset.etl.sources.files import discover
+from routerset.etl.sources.files import MAX_DEPTH, discover
 from routerset.etl.sources.parse.wide_layout import WideOptions
 from routerset.schemas import store
 
@@ -185,17 +185,12 @@ def test_a_loop_beside_good_dumps_costs_itself(tmp_path: Path, loop: str) -> Non
 
 
 def test_folders_in_folders_end_somewhere(tmp_path: Path) -> None:
+    """And where they do is told; a thousand would end the program."""
     (tmp_path / "a.csv").write_text("model,q1\norg/a,1\n")
-    deep = tmp_path
-    here = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(1200):
-        os.mkdir("d", dir_fd=here)
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(here)
-    found = discover(SourceSpec("wide", str(deep), "gsm8k"), lambda name: name.endswith(".csv"))
+    (tmp_path / ("d/" * 150)).mkdir(parents=True)
+    found = discover(SourceSpec("wide", str(tmp_path), "gsm8k"), lambda name: name.endswith(".csv"))
     assert [dump.file for dump in found.dumps] == ["a.csv"]
+    assert [each.file for each in found.others] == ["d/" * MAX_DEPTH + "d"]
 
 
 @pytest.mark.parametrize("name", ["a[1]", "a*b", "a?b", "[!x]", "**"])

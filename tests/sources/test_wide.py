@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from routerset.etl.sources import wide
 from routerset.etl.sources.base import DumpUnreadable, Reading, SourceSpec
-from routerset.etl.sources.parse import csv_text, tabular
+from routerset.etl.sources.parse import csv_text
 from routerset.etl.sources.parse.csv_text import csv_records
 from routerset.etl.sources.parse.tabular import read_rows, score_cells
 from routerset.etl.sources.parse.wide_layout import WideOptions

@@ -150,6 +150,9 @@ def values_of(column: pa.Array) -> list[object]:
 
     Parquet promises UTF-8, and nobody holds a file to it; its times end where no calendar of Python's does.
     """
+    if isinstance(column, pa.DictionaryArray):  # one value may stand in millions of rows
+        known = values_of(column.dictionary)
+        return [None if code is None else known[code] for code in column.indices.to_pylist()]
     try:
         return list(column.to_pylist())
     except NO_VALUE:
@@ -172,10 +175,23 @@ def _text(cell: object) -> str:
     return str(cell)[:EXCERPT]
 
 
+def open_parquet(stream: BinaryIO) -> pq.ParquetFile:
+    """A Parquet file whose columns of text stay dictionaries: written out, a few bytes can be gigabytes."""
+    file = pq.ParquetFile(stream)
+    texts = [
+        field.name
+        for field in file.schema_arrow
+        if pa.types.is_string(field.type)
+        or pa.types.is_binary(field.type)
+        or pa.types.is_large_string(field.type)
+    ]
+    return pq.ParquetFile(stream, metadata=file.metadata, read_dictionary=texts) if texts else file
+
+
 def _parquet_rows(
     stream: BinaryIO, texts: Sequence[int], scores: Sequence[int], max_cells: int
 ) -> Iterator[Rows]:
-    file = pq.ParquetFile(stream)
+    file = open_parquet(stream)
     names = file.schema_arrow.names
     # pyarrow selects by name, and a name selects every column that starts with it and a dot
     selected = None if scores else [names[i] for i in texts]
@@ -183,7 +199,7 @@ def _parquet_rows(
     for group in range(file.num_row_groups):
         start, stop = stop, stop + file.metadata.row_group(group).num_rows
         try:
-            for batch in file.iter_batches(max(1, max_cells // len(names)), [group], selected):
+            for batch in file.iter_batches(min(MAX_ROWS, max(1, max_cells // len(names))), [group], selected):
                 columns = [batch.column(i if selected is None else names[i]) for i in (*texts, *scores)]
                 numbers = np.arange(start, start + len(batch))
                 yield Rows(numbers, tuple(columns[: len(texts)]), tuple(columns[len(texts) :]))

@@ -139,12 +139,12 @@ def _opened(dump: Dump) -> Iterator[io.BufferedReader]:
     with ExitStack() as stack:
         try:
             archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(files.open_binary(dump.path))))
-            stream = stack.enter_context(archive.open(_member(archive)))
+            inner = stack.enter_context(archive.open(_member(archive)))
         except DumpUnreadable:
             raise
         except UNREADABLE as error:
             raise DumpUnreadable(f"expected {expected}: {error}") from error
-        yield io.BufferedReader(_Bounded(stream, expected), _PIECE)
+        yield io.BufferedReader(_Bounded(inner, expected), _PIECE)
 
 
 def _member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:

@@ -109,7 +109,7 @@ def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterat
 
 
 def _checksums(release: Path, arrived: Path) -> Iterator[str]:
-    yield from map(str, verify_checksums(arrived, read_checksums(release)))
+    yield from map(str, verify_checksums(arrived, read_checksums(release), links=True))
     sums = arrived / layout.CHECKSUMS
     if not sums.exists() or sha256(sums) != sha256(release / layout.CHECKSUMS):
         yield f"{layout.CHECKSUMS}: found another one, expected that of {release.name}"

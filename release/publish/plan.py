@@ -13,7 +13,8 @@ from routerset.release.errors import ReleaseError
 from routerset.release.files import read_checksums
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.publish.errors import PublishError, PublishRefused
-from routerset.release.verify import verify_checksums
+from routerset.release.verifying.files import closed_list, verify_checksums
+from routerset.release.verifying.problem import Opened
 from routerset.release.version import VERSION, parse_version
 from routerset.schemas.checksums import git_blob
 from routerset.schemas.store import sha256
@@ -63,7 +64,8 @@ def read_sealed(folder: Path, version: str | None = None) -> Sealed:
             f"{folder}: found version {manifest.version}, expected {version}; set `version` of [release] in "
             "the config and build again"
         )
-    problems = [str(problem) for problem in verify_checksums(folder, sums)]
+    strangers = closed_list(Opened(folder, manifest, sums))
+    problems = [str(problem) for problem in (*verify_checksums(folder, sums), *strangers)]
     if problems:
         raise PublishError(f"{folder}: not published: {some(problems, '; ')}")
     return Sealed(folder, manifest, {**sums, layout.CHECKSUMS: sha256(folder / layout.CHECKSUMS)})
@@ -261,9 +263,12 @@ def changes(release: Sealed, files: Mapping[str, TargetFile]) -> Changes:
 
 
 def is_published(release: Sealed, files: Mapping[str, TargetFile]) -> bool:
-    """Whether some files are those of the release; reports, which are made from the rest, do not count."""
+    """Whether some files are those of the release; reports, which are made from the rest, do not count.
+
+    Nor do what lists them, and the digest of that, which the changelog tells.
+    """
     change = changes(release, files)
-    derived = (f"{layout.REPORTS}/", layout.CHECKSUMS)
+    derived = (f"{layout.REPORTS}/", layout.CHECKSUMS, layout.CHANGELOG)
     return all(path.startswith(derived) for path in (*change.send, *change.remove))
 
 

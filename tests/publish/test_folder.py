@@ -90,7 +90,7 @@ def test_a_version_is_published_once(target: Path, versions: Versions) -> None:
 def test_other_reports_are_no_reason_to_publish(target: Path, versions: Versions, tmp_path: Path) -> None:
     release = shutil.copytree(versions.first, tmp_path / "release")
     (release / "reports").mkdir()
-    (release / "reports/table.md").write_text("| a |")
+    (release / "reports/table1.md").write_text("| a |")
     seal(release)
     publish(versions.first, str(target))
     assert publish(release, str(target)).ending is Ending.UNCHANGED

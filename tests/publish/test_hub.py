@@ -79,7 +79,7 @@ def test_what_is_published_is_left_alone(published: Hub, versions: Versions) -> 
 def test_other_reports_are_no_reason_to_publish(published: Hub, versions: Versions, tmp_path: Path) -> None:
     release = shutil.copytree(versions.first, tmp_path / "release")
     (release / "reports").mkdir()
-    (release / "reports/table.md").write_text("| a |")
+    (release / "reports/table1.md").write_text("| a |")
     seal(release)
     told = run(release)
     assert (told.code, told.result.ending) == (0, Ending.UNCHANGED)

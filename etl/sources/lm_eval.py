@@ -226,8 +226,10 @@ def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
         if not len(here):
             continue
         lines = chunk.split(b"\n")
-        decoded = (decode_line(lines[number - first], number, _TEXT) for number in here.tolist())
-        found = [_Text() if isinstance(text, BadRow) else text for text in decoded]
+        found: list[_Text] = []
+        for number in here.tolist():
+            text = decode_line(lines[number - first], number, _TEXT)
+            found.append(_Text() if isinstance(text, BadRow) else text)
         choices = [choices_of(text.doc) for text in found]
         table = docs_table(
             keys.slice(at, len(here)),

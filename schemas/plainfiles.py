@@ -7,8 +7,8 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 MAX_JSON = 1 << 26
 """Bytes of a JSON document of ours, at most: 20 times the manifest of the largest release."""
@@ -28,7 +28,7 @@ def kind(mode: int) -> str | None:
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
 
 
-def open_regular(path: Path | str, *, follow: bool = True) -> BinaryIO:
+def open_regular(path: Path | str, *, follow: bool = True) -> BufferedReader:
     """A regular file, open to read its bytes. Never waits, whatever lies there.
 
     follow: whether a link at the end of the path is followed. Raises NotARegularFile, and OSError as `open`.

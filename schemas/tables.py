@@ -176,8 +176,10 @@ QUARANTINE = _schema(
         _field("reason", _S, "code of a closed list"),
         _field("detail", _S, "what was found and what was expected"),
         _field("excerpt", _S, "the offending text, 500 characters at most", nullable=True),
+        _field("n", pa.int64(), "records that this row stands for: of thousands alike, all but the first"),
+        _field("last_row", pa.int64(), "row in the file of the last of them, where there are several", True),
     ],
-    sort=("source", "file", "row", "model_id", "benchmark", "reason", "detail", "excerpt"),
+    sort=("source", "file", "row", "model_id", "benchmark", "reason", "detail", "excerpt", "n", "last_row"),
 )
 
 

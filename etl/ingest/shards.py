@@ -22,7 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.etl.sources.base import DOCS, Block, Columns, Dump, DumpUnreadable, Found, Reading, SourceSpec
-from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quarantine_columns
+from routerset.etl.sources.quarantine import (
+    BadRow,
+    Quarantined,
+    printable,
+    quarantine,
+    quarantine_columns,
+)
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING
@@ -186,7 +192,7 @@ def staged_shards(batch: Batch, staging: str) -> list[Shard] | None:
 
 
 def _parse(batch: Batch, root: Path, folder: Path) -> None:
-    quarantined: list[pa.Table] = []
+    quarantined = Quarantined()
     n_read: Counter[str] = Counter()
     notes: Counter[str] = Counter()
     files = []
@@ -194,18 +200,18 @@ def _parse(batch: Batch, root: Path, folder: Path) -> None:
     try:
         for dump, readings, digest in _open_all(batch):
             for reading in readings:
-                quarantined.append(reading.quarantined)
+                quarantined.add(reading.quarantined)
                 n_read.update({key or "": n for key, n in reading.n_read.items()})
                 notes.update({f"{benchmark}/{note}": n for (benchmark, note), n in reading.notes.items()})
                 for block in reading.blocks:
                     try:
                         shards.add(block.columns.benchmark, _fragments(block, dump, digest(), root))
                     except DumpUnreadable as error:  # its text cannot be read, which is found out only now
-                        quarantined.append(_without_text(block, dump, error))
+                        quarantined.add(_without_text(block, dump, error))
             files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
     finally:
         shards.close()
-    bad = pa.concat_tables([QUARANTINE.empty_table(), *quarantined])
+    bad = quarantined.table()
     if len(bad):  # few batches hold any, and a file costs as much to open as its table
         store.write_table(folder / BAD_ROWS, QUARANTINE, bad)
     store.write_json(

@@ -202,7 +202,9 @@ def _why_empty(quarantine: pa.Table) -> str:
     """Reasons of quarantine with their numbers, and where the first of each stands."""
     if not len(quarantine):
         return "they hold none of the benchmarks that the config asks for"
-    counts = Counter(quarantine["reason"].to_pylist())
+    counts: Counter[str] = Counter()
+    for reason, n in zip(quarantine["reason"].to_pylist(), quarantine["n"].to_pylist(), strict=True):
+        counts[reason] += n
     first = {row["reason"]: row for row in reversed(quarantine.to_pylist())}
     return "quarantined: " + "; ".join(
         f"{n} {reason} (such as {first[reason]['file']}: {first[reason]['detail']})"
@@ -301,17 +303,11 @@ def account(
     joined: the kept ones by what told their documents. Raises AccountingError unless read = kept + superseded
     + quarantined in every row.
     """
-    reasons: Counter[tuple[str, str, str]] = Counter(
-        zip(
-            quarantine["source"].to_pylist(),
-            pc.fill_null(quarantine["benchmark"], "").to_pylist(),
-            quarantine["reason"].to_pylist(),
-            strict=True,
-        )
-    )
-    keys = sorted({*read, *((source, benchmark) for source, benchmark, _ in reasons)})
+    keys = ["source", "benchmark", "reason"]
+    counted = quarantine.group_by(keys).aggregate([("n", "sum")]).select([*keys, "n_sum"])
+    reasons = {(s, b or "", r): n for s, b, r, n in zip(*counted.to_pydict().values(), strict=True)}
     rows = []
-    for source, benchmark in keys:
+    for source, benchmark in sorted({*read, *((source, benchmark) for source, benchmark, _ in reasons)}):
         part = parts[benchmark].info if benchmark in parts else {}
         found = {name: part.get(name, {}) for name in ("kept", "superseded", "joined", "notes")}
         noted = {k: n for (s, b, k), n in notes.items() if (s, b) == (source, benchmark)}

@@ -23,7 +23,8 @@ MODELS = Suite(
             "model_id_canonical",
             "a second spelling of a name splits one model in two",
             "schemas/ids.py: model_id",
-            r"""select model_id from {batch} where model_id like '%..%' or length(model_id) > 256
+            r"""select model_id from {batch} where length(model_id) > 256
+            or regexp_matches(model_id, '(^|/)\.\.?(/|$)')
             or not regexp_full_match(model_id, '[^\s/\\]+(/[^\s/\\]+)?')""",
         ),
         warn(
@@ -376,6 +377,13 @@ QUARANTINE = Suite(
             'select source, file, "row" from {batch} where "row" < 0',
         ),
         rows(
+            "stands_for_records",
+            "a row stands for one record, or for several in the same file, and then it names the last",
+            f"{TABLES}: QUARANTINE",
+            """select source, file, "row", n, last_row from {batch} where n < 1
+            or (n = 1 and last_row is not null) or last_row < "row\"""",
+        ),
+        rows(
             "excerpt_short",
             "an excerpt shows what is wrong; more than 500 characters is a copy of the dump",
             f"{TABLES}: QUARANTINE",
@@ -393,15 +401,15 @@ QUARANTINE = Suite(
             "reasons_counted",
             "the manifest counts every quarantined record, by source, benchmark and reason",
             "docs/validation.md: accounting",
-            """select * from (select source, coalesce(benchmark, '') as benchmark, reason, count(*) as rows
+            """select * from (select source, coalesce(benchmark, '') as benchmark, reason, sum(n) as records
             from {batch} group by all) full join accounting_reasons using (source, benchmark, reason)
-            where coalesce(rows, 0) <> coalesce(listed, 0)""",
+            where coalesce(records, 0) <> coalesce(listed, 0)""",
         ),
         warn(
             "quarantined",
             "records that do not count, and why",
             "docs/validation.md: quarantine",
-            """select source, benchmark, reason, count(*) as records, any_value(detail) as detail
+            """select source, benchmark, reason, sum(n) as records, any_value(detail) as detail
             from {batch} group by all order by records desc""",
         ),
     ),

@@ -9,6 +9,7 @@ from itertools import groupby
 from textwrap import fill
 
 from .metrics import METRICS, TABLE_ORDER
+from .plain import plain
 from .task import KINDS
 
 Value = str | int | float | bool | None
@@ -125,7 +126,7 @@ class Evaluation:
             for d in (first, *others):
                 mu, v_b, e_p = (d.metrics[name] for name in ("mu_o", "v_b", "e_p"))
                 apart = mu.lo is not None and mu.hi is not None and (mu.lo > 0 or mu.hi < 0)
-                names = f"{d.router_a} - {d.router_b}"[:27]
+                names = plain(f"{d.router_a} - {d.router_b}")[:27]
                 lines.append(
                     f"  {names:<28}{_number(mu.value, 8)}{'*' if apart else ' '} "
                     f"{_interval(mu):<18}{_number(v_b.value, 7)}{_number(e_p.value, 7)}{d.mdd:>7.3f}"
@@ -169,7 +170,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
         for r in members:
             cells = [_number(r.metrics[of.name].value, of.width, of.digits) for of in _SHOWN]
             cells[0] += f" {_interval(r.metrics[_SHOWN[0].name]):<15}"
-            lines.append(f"  {r.router[:13]:<13}{''.join(cells)}")
+            lines.append(f"  {plain(r.router)[:13]:<13}{''.join(cells)}")
         yield "\n".join(lines)
 
 

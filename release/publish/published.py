@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from routerset.release import layout
 from routerset.release.publish.plan import Sealed, TargetFile, changes
+from routerset.schemas.escape import plain
 
 
 class Ending(StrEnum):
@@ -41,10 +42,10 @@ class Published:
 
     def text(self) -> str:
         """Files, bytes and what changed, to be printed."""
-        lines = [f"{self.target}: v{self.version} {self.ending}"]
+        lines = [plain(f"{self.target}: v{self.version} {self.ending}")]
         if self.ending is not Ending.UNCHANGED:
-            lines += [f"{size:>15,}  {path}" for path, size in self.sent.items()]
-            lines += [f"{'removed':>15}  {path}" for path in self.removed]
+            lines += [plain(f"{size:>15,}  {path}") for path, size in self.sent.items()]
+            lines += [plain(f"{'removed':>15}  {path}") for path in self.removed]
             lines.append(
                 f"{self.bytes_sent:>15,}  bytes in {len(self.sent)} files; {self.kept} files unchanged"
             )

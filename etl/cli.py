@@ -81,7 +81,7 @@ def _escape_what_python_tells() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="routerset", description="Turn LLM leaderboard dumps into a versioned benchmark for LLM routers."
     )
     parser.add_argument("--version", action="version", version=f"routerset {routerset.__version__}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,10 +14,10 @@ import pyarrow.parquet as pq
 from routerset.expectations.dumps import NO_DUMPS, DumpReader, ReadDumps
 from routerset.expectations.errors import UnknownTable, Unreadable
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.manifests import JsonObject, ManifestError, read_manifest
 from routerset.schemas.released import RELEASED
-from routerset.schemas.tables import SCHEMA_VERSION, TABLES, tables_of
+from routerset.schemas.tables import TABLES, tables_of
 
-JsonObject: TypeAlias = dict[str, Any]
 EMBEDDINGS, DATA, VECTORS = "embeddings", "data", "vectors"
 NAMES = tuple(TABLES)
 STAGES = (*dict.fromkeys(table.stage for table in TABLES.values()), "release")
@@ -124,18 +122,11 @@ def _folder(path: Path, table: str | None, stage: str | None, dumps: DumpReader)
 def _manifest(path: Path) -> JsonObject:
     """A manifest, or nothing where there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_manifest(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise Unreadable(f"{path}: unreadable ({error}); expected JSON; fetch or build it again") from error
-    version = found.get("schema_version") if isinstance(found, dict) else None
-    if version != SCHEMA_VERSION:
-        raise Unreadable(
-            f"{path}: schema_version: found {version!r}, expected {SCHEMA_VERSION}; use the version of "
-            "routerset that wrote it"
-        )
-    return dict(found)
+    except ManifestError as error:
+        raise Unreadable(str(error)) from error
 
 
 def _home(path: Path) -> Path | None:

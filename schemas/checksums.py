@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 CHECKSUMS = "SHA256SUMS"
+BELOW = r"^(?!/)(?!(.*/)?\.{0,2}(/|\Z))[^\x00-\x1f\x7f\\]+\Z"
+"""Relative path, POSIX, that leads out of no folder."""
 _IGNORED = frozenset({"__pycache__", ".git", ".cache", ".gitattributes"})
 """What programs leave in a folder that is no part of it."""
 
@@ -23,12 +26,17 @@ def format_checksums(sums: Mapping[str, str]) -> str:
 
 
 def parse_checksums(lines: Iterable[str]) -> dict[str, str]:
-    """Path -> SHA-256. Raises ValueError for a line that is none, with its number in front."""
+    """Path -> SHA-256. Raises ValueError for a line that is none, with its number in front.
+
+    No path leads out of the folder.
+    """
     sums = {}
     for number, line in enumerate(lines, 1):
         digest, gap, name = line.partition("  ")
         if len(digest) != 64 or not gap or not name:
             raise ValueError(f"[line {number}]: found {line[:80]!r}, expected `sha256  path`")
+        if not re.search(BELOW, name):
+            raise ValueError(f"[line {number}]: found path {name[:80]!r}, expected one below the release")
         sums[name] = digest
     return sums
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.schemas.conform import conform
+from routerset.schemas.plainfiles import open_regular
 
 ROW_GROUP = 1 << 20
 DELTA_COLUMNS = frozenset({"item"})
@@ -167,8 +168,8 @@ def sort_rows(table: pa.Table) -> pa.Table:
 
 
 def sha256(path: Path | str) -> str:
-    """SHA-256 of a local file, as hex digits."""
-    with Path(path).open("rb") as stream, naming(Path(path)):
+    """SHA-256 of a local file, as hex digits. Raises NotARegularFile for a pipe or a device."""
+    with open_regular(path) as stream, naming(Path(path)):
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from routerset.expectations.errors import Unreadable
 from routerset.expectations.session import Made, Session
-from routerset.expectations.target import STAGES, JsonObject, What
+from routerset.expectations.target import STAGES, What
 from routerset.schemas.checksums import CHECKSUMS, files, parse_checksums
 from routerset.schemas.groups import Group
+from routerset.schemas.manifests import JsonObject
+from routerset.schemas.plainfiles import MAX_JSON, read_bytes
 from routerset.schemas.store import sha256
 
 _S, _I, _F = pa.string(), pa.int64(), pa.float64()
@@ -64,7 +66,7 @@ def listed_files(session: Session) -> Made:
     for row in listed:
         path = str(row["path"])
         if path not in digests:
-            digests[path] = _digest(target.root / path)
+            digests[path] = _digest(target.root, path)
         row["found_sha256"], row["found_bytes"] = digests[path]
         row["found_rows"] = rows.get(path)
     return pa.Table.from_pylist(listed, schema=_FILES)
@@ -99,8 +101,8 @@ def checksums(release: Path) -> dict[str, str]:
     """Path -> SHA-256 of a release's `SHA256SUMS`. Raises Unreadable where it is missing or malformed."""
     path = release / CHECKSUMS
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bytes(path, MAX_JSON).decode().split("\n")[:-1]
+    except (OSError, ValueError) as error:
         raise Unreadable(f"{path}: unreadable ({error}); fetch the release again") from error
     try:
         return parse_checksums(lines)
@@ -108,9 +110,13 @@ def checksums(release: Path) -> dict[str, str]:
         raise Unreadable(f"{path}{error}; fetch the release again") from error
 
 
-def _digest(path: Path) -> tuple[str | None, int | None]:
+def _digest(root: Path, name: str) -> tuple[str | None, int | None]:
+    """SHA-256 and size of a file below a folder; nothing where there is none, or a link leads elsewhere."""
+    path = root / name
     try:
-        return sha256(path), path.stat().st_size
+        return (
+            (sha256(path), path.stat().st_size) if path.resolve() == root.resolve() / name else (None, None)
+        )
     except OSError:
         return None, None
 

@@ -138,12 +138,20 @@ def _run(arguments: argparse.Namespace) -> str:
         covers=predicted.covers if predicted else lambda group: True,
         progress=show_progress,
     )
-    for note in result.notes:
+    for note in (*result.notes, *([_public(arguments.predictions)] if predicted else [])):
         print(plain(f"note: {note}"), file=sys.stderr)
     if arguments.differences:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
     return json.dumps([row.to_dict() for row in result.rows], indent=1) if as_json else result.table()
+
+
+def _public(path: Path) -> str:
+    """What a score of a file is worth."""
+    return (
+        f"{path.name} has sha256 {commitment(path)}. The test scores are public, and nothing here tells when "
+        "the file was made: that it did not follow them shows only where and when this sha256 was published"
+    )
 
 
 def show_progress(done: int, total: int, label: str) -> None:

@@ -159,8 +159,11 @@ def _release_parts(root: Path) -> Iterator[Part]:
 def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = None) -> Part:
     """A table file with its footer. keys: those that the path spells as `key=value`, by default."""
     if keys is None:
-        pairs = [piece.partition("=") for piece in path.relative_to(root).parent.parts if "=" in piece]
-        keys = {key: value for key, _, value in pairs}
+        pairs = [piece.partition("=") for piece in path.parent.parts]
+        known = TABLES[table].keys if table in TABLES else ()
+        keys = {
+            key: value for key, _, value in pairs if key in known
+        }  # folders above may have such names, too
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows

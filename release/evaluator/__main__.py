@@ -139,7 +139,7 @@ def _run(arguments: argparse.Namespace) -> str:
         progress=show_progress,
     )
     for note in (*result.notes, *([_public(arguments.predictions)] if predicted else [])):
-        print(plain(f"note: {note}"), file=sys.stderr)
+        print(lines(plain(f"note: {note}")), file=sys.stderr)
     if arguments.differences:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
@@ -159,7 +159,7 @@ def show_progress(done: int, total: int, label: str) -> None:
 
     `done` of `total` benchmarks are finished and `label` is next, empty at the end.
     """
-    label = plain(label)
+    label = lines(plain(label))
     if sys.stderr.isatty():
         bar = "#" * (24 * done // max(total, 1))
         print(f"\r\x1b[K[{bar:<24}] {done}/{total} {label}" if label else "\r\x1b[K", end="", file=sys.stderr)
@@ -191,7 +191,7 @@ def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict
         row = available[name]
         lacking = "this release has no vectors" if row.uses_vectors and not vectors else row.lacks()
         if lacking:
-            print(plain(f"note: router {name} is left out: {lacking}"), file=sys.stderr)
+            print(lines(plain(f"note: router {name} is left out: {lacking}")), file=sys.stderr)
         else:
             kept[name] = row
     return kept

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import routerset
 from routerset.etl import interrupts
 from routerset.etl.extras import extra_of
-from routerset.etl.progress import say
+from routerset.etl.progress import say, show
+from routerset.schemas.escape import lines, plain
 from routerset.schemas.exits import DATA_FAILED, DONE, USAGE, exit_code, message
 
 EVALUATE = "evaluate"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that repeats no word of a command line as it came."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(lines(message))
+
+
+class _Escaped(logging.Formatter):
+    """Lines of a log that cannot be commands."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return lines(super().format(record))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:  # this process is ours
         interrupts.end_in_time()
+    _escape_what_python_tells()
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words[:1] if words[:1] == [EVALUATE] else words)
     args.words = words[1:]
@@ -48,13 +68,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = exit_code(error)
         if found is None:
             raise
-        say(f"routerset: {message(error)}")
+        indented = message(error).replace(
+            "\n", "\n  "
+        )  # a newline in a name makes no line that looks like ours
+        say(f"routerset: {indented}")
         return found
     return interrupts.tell() if interrupts.interrupted() else code
 
 
+def _escape_what_python_tells() -> None:
+    """Warnings, logs of libraries and tracebacks are told as safely as what we say."""
+    if logging.lastResort:
+        logging.lastResort.setFormatter(_Escaped())
+    warnings.formatwarning = lambda message, category, *_: f"{lines(f'{category.__name__}: {message}')}\n"
+    sys.excepthook = lambda *error: say("".join(traceback.format_exception(*error)))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="routerset", description="Turn LLM leaderboard dumps into a versioned benchmark for LLM routers."
     )
     parser.add_argument("--version", action="version", version=f"routerset {routerset.__version__}")
@@ -147,7 +178,7 @@ def _build(args: argparse.Namespace) -> int:
 
         stages = steps(load_config(args.config), args.out)
         rows = [[name, "would run" if runs else "up to date"] for name, runs in stages]
-        print(text.table(["stage", "state"], rows))
+        show(text.table(["stage", "state"], rows))
         return DONE
     manifest = routerset.build(
         args.config,
@@ -159,9 +190,9 @@ def _build(args: argparse.Namespace) -> int:
         report=lambda stage, state: say(f"{stage:<9}{state}"),
     )
     info = manifest.stages["ingest"].info
-    print(text.accounting(info["accounting"], info["passed_over"]))
+    show(text.accounting(info["accounting"], info["passed_over"]))
     if "groups" in manifest.stages:
-        print("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
+        show("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
     return DONE
 
 
@@ -191,7 +222,10 @@ def _validate(args: argparse.Namespace) -> int:
         if args.format == "github":
             print(annotation("error", str(args.path), "unreadable", str(error)))
         raise
-    print({"text": to_text, "json": to_json, "github": to_github}[args.format](found))
+    if args.format == "github":
+        print(to_github(found))
+    else:
+        show(to_json(found) if args.format == "json" else to_text(found))
     return found.exit_code
 
 
@@ -210,10 +244,8 @@ def _verify(args: argparse.Namespace) -> int:
         raise ConfigError("--config says how dumps are read again; name them with --against DUMPS")
     problems = routerset.verify(args.release, against=args.against, config=args.config, note=say)
     for problem in problems:
-        print(problem)
-    print(
-        f"{args.release}: {len(problems)} problems" if problems else f"{args.release}: whole and consistent"
-    )
+        show(plain(problem))
+    show(plain(f"{args.release}: {f'{len(problems)} problems' if problems else 'whole and consistent'}"))
     return DATA_FAILED if problems else DONE
 
 
@@ -240,7 +272,7 @@ def _publish(args: argparse.Namespace) -> int:
         sign=args.sign,
         progress=say,
     )
-    print(done.text())
+    show(done.text())
     return DONE
 
 
@@ -262,8 +294,8 @@ def _report(args: argparse.Namespace) -> int:
     sizes = [int(size) for size in args.sizes.split(",")]
     routers = args.routers.split(",") if args.routers else None
     for path in write_report(args.release, args.out, sizes=sizes, routers=routers):
-        print(path)
-    say(f"report: {args.out.resolve()}")
+        show(plain(path))
+    say(plain(f"report: {args.out.resolve()}"))
     return DONE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from routerset.etl.config import ConfigError
-from routerset.etl.progress import say
+from routerset.etl.progress import say, show
 from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, write
 from routerset.schemas import outfolder
 from routerset.schemas.exits import DONE
@@ -93,5 +93,5 @@ def demo(out: Path, run: Callable[[list[str]], int]) -> int:
         code = run(arguments)
         if code != DONE:
             return code
-    print(LOAD.format(release=release))
+    show(LOAD.format(release=release))
     return DONE

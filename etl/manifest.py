@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from routerset.schemas import store
+from routerset.schemas.manifests import ManifestError, OtherSchema, read_manifest
 from routerset.schemas.store import Output
 from routerset.schemas.tables import SCHEMA_VERSION
 
@@ -57,13 +57,13 @@ class Manifest:
 
 
 def load(build: Path) -> Manifest | None:
-    """Manifest of a build folder, or None where there is none of this schema."""
+    """Manifest of a build folder, or None where there is none of this schema. Raises ManifestError."""
     try:
-        raw = json.loads((build / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        raw = read_manifest(build / MANIFEST)
+    except (FileNotFoundError, OtherSchema):
         return None
-    if raw.get("schema_version") != SCHEMA_VERSION:
-        return None
+    if "stages" not in raw:
+        raise ManifestError(f"{build / MANIFEST}: found no stages; expected the manifest of a build")
     return Manifest(raw["dataset"], {name: Finished.from_json(s) for name, s in raw["stages"].items()})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -15,9 +14,9 @@ import pyarrow as pa
 
 from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.layout import MANIFEST, Config
+from routerset.schemas import manifests
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import Group
-from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
@@ -122,9 +121,9 @@ class Manifest:
 
     def dimension(self, encoder: str) -> int:
         """Length of an encoder's vectors."""
-        found = self.encoders[encoder]["dimension"]
+        found = self.encoders[encoder].get("dimension")
         if not isinstance(found, int):
-            raise ReleaseInputError(f"{MANIFEST}: encoder {encoder}: dimension {found!r}, expected a number")
+            raise ReleaseInputError(f"{MANIFEST}: encoder {encoder}: no dimension; fetch the release again")
         return found
 
     def to_json(self) -> dict[str, object]:
@@ -153,20 +152,9 @@ def read_manifest(release: Path) -> Manifest:
     """The manifest of a release folder. Raises ReleaseInputError where there is none that we can read."""
     path = release / MANIFEST
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ReleaseInputError(f"{path}: not found; expected the folder of a release") from None
-    except (OSError, ValueError) as error:
-        raise ReleaseInputError(
-            f"{path}: unreadable ({error}); expected the manifest of a release"
-        ) from error
-    found = document.get("schema_version") if isinstance(document, dict) else None
-    if found != SCHEMA_VERSION:
-        raise ReleaseInputError(
-            f"{path}: schema_version: found {found!r}, expected {SCHEMA_VERSION}; use the version of "
-            "routerset that wrote this release"
-        )
-    try:
+        document = manifests.read_manifest(path)
+        if "release" not in document:
+            raise manifests.ManifestError(f"{path}: an entry is missing or malformed: found no release")
         manifest = Manifest(
             **document["release"],
             schemes=tuple(document["schemes"]),
@@ -186,7 +174,11 @@ def read_manifest(release: Path) -> Manifest:
         )
         _check(manifest)
         return manifest
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except FileNotFoundError:
+        raise ReleaseInputError(f"{path}: not found; expected the folder of a release") from None
+    except (manifests.ManifestError, ReleaseError) as error:
+        raise ReleaseInputError(str(error)) from error
+    except (KeyError, ValueError) as error:
         raise ReleaseInputError(
             f"{path}: an entry is missing or malformed ({error!r}); fetch the release again"
         ) from error
@@ -200,10 +192,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _check(manifest: Manifest) -> None:
-    """What refers to something refers to what is there, and names can be part of a path."""
-    for name in (*manifest.benchmarks, *manifest.encoders, *manifest.schemes):
-        if not file_stem_is_safe(name):
-            raise ReleaseError(f"found name {name!r}, expected letters, digits, '.', '_' or '-'")
+    """What refers to something refers to what is there."""
     _ = manifest.configs(), manifest.min_coverage
     for benchmark in manifest.benchmarks.values():
         for scheme in manifest.schemes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from routerset.schemas import plainfiles
 CHECKSUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"
 """The list, and a signature of it: what they do not list themselves."""
 CHANGELOG = "CHANGELOG.md"
+BELOW = r"^(?!/)(?!(.*/)?\.{0,2}(/|\Z))[^\x00-\x1f\x7f\\]+\Z"
+"""Relative path, POSIX, that leads out of no folder."""
 _BESIDE = (".git", ".gitattributes"), (".git/", ".cache/huggingface/")
 """What Git and the Hub's client leave at the top of a folder: names, and beginnings of paths."""
 
@@ -43,12 +46,17 @@ def format_checksums(sums: Mapping[str, str]) -> str:
 
 
 def parse_checksums(lines: Iterable[str]) -> dict[str, str]:
-    """Path -> SHA-256. Raises ValueError for a line that is none, with its number in front."""
+    """Path -> SHA-256. Raises ValueError for a line that is none, with its number in front.
+
+    No path leads out of the folder.
+    """
     sums = {}
     for number, line in enumerate(lines, 1):
         digest, gap, name = line.partition("  ")
         if len(digest) != 64 or not gap or not name:
             raise ValueError(f"[line {number}]: found {line[:80]!r}, expected `sha256  path`")
+        if not re.search(BELOW, name):
+            raise ValueError(f"[line {number}]: found path {name[:80]!r}, expected one below the release")
         sums[name] = digest
     return sums
 

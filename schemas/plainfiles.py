@@ -59,14 +59,28 @@ def read_bytes(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
 
 
 def parse_json(data: bytes, where: object) -> object:
-    """A JSON document as UTF-8. Raises ValueError that names `where` it stood, also if nested too deep."""
+    """A JSON document as UTF-8. Raises ValueError that names `where` it stood, also if nested too deep.
+
+    NaN, infinity and keys that an object repeats are no JSON.
+    """
     try:
-        document: object = json.loads(data)
+        document: object = json.loads(data, parse_constant=_no_number, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError(f"{where}: no JSON that can be read: nested too deep") from None
     except ValueError as error:
         raise ValueError(f"{where}: no JSON ({error})") from error
     return document
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"found {name}, expected a number")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object repeats a key")
+    return found
 
 
 def read_json(path: Path | str, limit: int = MAX_JSON, *, follow: bool = True) -> object:

@@ -119,13 +119,6 @@ MANIFEST = Suite(
             "strange_files",
         ),
         rows(
-            "keys_known",
-            "a key that no manifest has may carry what must not be published",
-            _MANIFEST,
-            "select place, key from {batch}",
-            "manifest_keys",
-        ),
-        rows(
             "accounting_identity",
             "records read = kept + superseded + quarantined: nothing is ever dropped in silence",
             "docs/validation.md: accounting",

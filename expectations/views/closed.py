@@ -1,9 +1,9 @@
-"""What a release may hold: its files, keys of its manifest, footers of its tables, facts of the registry."""
+"""What a release may hold: its files, footers of its tables, facts of the registry."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import pyarrow as pa
@@ -24,28 +24,6 @@ _BESIDE = re.compile(
     r"evaluator/(README\.md|(routers/)?\w+\.py)|reports/\w+\.(csv|html|json|md|png|tex)", re.ASCII
 )
 """Files of the evaluator and of reports; that they are the right ones, `routerset verify` finds out."""
-_BENCHMARK = (
-    "metric reference_model reference_score binary n_items n_models n_models_complete n_scores mean_score "
-    "n_runs runs_superseded text_published subsets splits test_items_in_train groups skipped_groups encoders "
-    "texts"
-)
-_KEYS = {
-    "": "schema_version release schemes seed benchmarks encoders n_models tables accounting settings methods "
-    "sizes libraries",
-    "release": "name version previous",
-    "benchmarks.*": _BENCHMARK,
-    "benchmarks.*.groups.*": "column label_column method m kind",
-    "benchmarks.*.skipped_groups.*": "method m kind reason",
-    "benchmarks.*.splits.*": "train validation test",
-    "benchmarks.*.texts": "question prompt",
-    "encoders.*": "hub_id revision dimension max_tokens pooling normalize license text from_dump",
-    "tables.*": "sha256 rows bytes arrow_bytes",
-    "accounting.*": "source benchmark read kept superseded quarantined reasons joined notes",
-    "settings": "min_coverage min_models_per_item table_4",
-    "libraries": "matplotlib numpy pillow pyarrow routerset",
-}
-"""Keys of the objects of a release's manifest; a star is any key, or any place in a list."""
-_RULES = [(tuple(filter(None, place.split("."))), frozenset(keys.split())) for place, keys in _KEYS.items()]
 
 
 def strange_files(session: Session) -> Made:
@@ -71,28 +49,6 @@ def _tables(session: Session) -> Iterator[str]:
     for table in RELEASED.values():
         for keys in product(*(values[key] for key in table.keys)):
             yield table.at(**dict(zip(table.keys, keys, strict=True)))
-
-
-def manifest_keys(session: Session) -> Made:
-    """Keys of the manifest that a release does not have."""
-    if session.target.what is not What.RELEASE:
-        return None
-    rows = [{"place": place, "key": key} for place, key in _unknown(session.target.manifest)]
-    return pa.Table.from_pylist(rows, schema=pa.schema([("place", _S), ("key", _S)]))
-
-
-def _unknown(node: object, place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Places of objects, and keys there that no rule lists; where there is no rule, keys are names."""
-    below = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    known = next((keys for rule, keys in _RULES if len(rule) == len(place) and _fits(rule, place)), None)
-    for key, value in below:
-        if known is not None and key not in known:
-            yield ".".join(place), str(key)
-        yield from _unknown(value, (*place, str(key)))
-
-
-def _fits(rule: Sequence[str], place: Sequence[str]) -> bool:
-    return all(part in ("*", key) for part, key in zip(rule, place, strict=True))
 
 
 def footers(session: Session) -> Made:
@@ -142,7 +98,6 @@ def registry_claims(session: Session) -> Made:
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
     "strange_files": strange_files,
-    "manifest_keys": manifest_keys,
     "footers": footers,
     "registry_claims": registry_claims,
 }

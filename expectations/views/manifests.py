@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from routerset.expectations.errors import Unreadable
 from routerset.expectations.session import Made, Session
-from routerset.expectations.target import STAGES, JsonObject, What
-from routerset.schemas.checksums import CHECKSUMS, entries, files, parse_checksums
+from routerset.expectations.target import STAGES, What
+from routerset.schemas.checksums import CHECKSUMS, files, parse_checksums
 from routerset.schemas.groups import Group
+from routerset.schemas.manifests import JsonObject
+from routerset.schemas.plainfiles import MAX_JSON, read_bytes
 from routerset.schemas.store import sha256
 
 _S, _I, _F = pa.string(), pa.int64(), pa.float64()
@@ -56,19 +58,15 @@ def listed_files(session: Session) -> Made:
         return None
     listed = list(_listed(session))
     known = {str(row["path"]) for row in listed}
-    released = target.what is What.RELEASE
-    on_disk = [] if target.stage else files(target.root, "." if released else "tables")
-    regular = (
-        {path for path, kind in entries(target.root) if kind is None} if released else {*known, *on_disk}
-    )
+    folder = "." if target.what is What.RELEASE else "tables"
+    on_disk = [] if target.stage else files(target.root, folder)
     listed += [{"path": path} for path in on_disk if path not in known]
     rows = {part.name: part.rows for part in target.parts}
     digests: dict[str, tuple[str | None, int | None]] = {}
     for row in listed:
         path = str(row["path"])
         if path not in digests:
-            # a list of a release may name what lies outside of it
-            digests[path] = _digest(target.root / path) if path in regular else (None, None)
+            digests[path] = _digest(target.root, path)
         row["found_sha256"], row["found_bytes"] = digests[path]
         row["found_rows"] = rows.get(path)
     return pa.Table.from_pylist(listed, schema=_FILES)
@@ -103,8 +101,8 @@ def checksums(release: Path) -> dict[str, str]:
     """Path -> SHA-256 of a release's `SHA256SUMS`. Raises Unreadable where it is missing or malformed."""
     path = release / CHECKSUMS
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bytes(path, MAX_JSON).decode().split("\n")[:-1]
+    except (OSError, ValueError) as error:
         raise Unreadable(f"{path}: unreadable ({error}); fetch the release again") from error
     try:
         return parse_checksums(lines)
@@ -112,9 +110,12 @@ def checksums(release: Path) -> dict[str, str]:
         raise Unreadable(f"{path}{error}; fetch the release again") from error
 
 
-def _digest(path: Path) -> tuple[str | None, int | None]:
+def _digest(root: Path, name: str) -> tuple[str | None, int | None]:
+    """SHA-256 and size of a file below a folder; nothing where there is none, or a link leads elsewhere."""
+    path = root / name
     try:
-        return sha256(path), path.stat().st_size
+        inside = path.resolve() == root.resolve() / name
+        return (sha256(path), path.stat().st_size) if inside else (None, None)
     except OSError:
         return None, None
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from routerset.release import layout
 from routerset.release.publish.plan import SEAL, Sealed, TargetFile, changes, some
+from routerset.schemas.escape import plain
 
 _SHOWN = 4
 """Lines of a list, at most: a run prints fewer than 30 in all."""
@@ -46,15 +47,15 @@ class Published:
 
     def text(self) -> str:
         """Files, bytes and what changed, to be printed; the largest files only, and the first of the news."""
-        lines = [f"{self.target}: v{self.version} {self.ending}", f"{SEAL} {self.seal}"]
+        lines = [plain(f"{self.target}: v{self.version} {self.ending}"), f"{SEAL} {self.seal}"]
         if self.ending is not Ending.UNCHANGED:
             largest = sorted(self.sent, key=lambda path: -self.sent[path])
-            lines += [f"{self.sent[path]:>15,}  {path}" for path in largest[:_SHOWN]]
+            lines += [plain(f"{self.sent[path]:>15,}  {path}") for path in largest[:_SHOWN]]
             if len(largest) > _SHOWN:
                 rest = largest[_SHOWN:]
                 lines.append(f"{sum(self.sent[path] for path in rest):>15,}  in {len(rest)} more files")
             if self.removed:
-                lines.append(f"{'removed':>15}  {some(self.removed)}")
+                lines.append(plain(f"{'removed':>15}  {some(self.removed)}"))
             lines.append(
                 f"{self.bytes_sent:>15,}  bytes in {len(self.sent)} files; {self.kept} files unchanged"
             )

@@ -298,7 +298,7 @@ def test_a_manifest_cannot_point_outside(release: Path) -> None:
     text = (release / "manifest.json").read_text("utf-8")
     (release / "manifest.json").write_text(text.replace('"gsm8k": {', '"../../gsm8k": {'), "utf-8")
     (problem,) = verify(release)
-    assert "found name '../../gsm8k'" in problem.found
+    assert "malformed" in problem.found
 
 
 def test_a_split_by_another_rule_is_found(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """All runs of one benchmark in one file, so that thousands of small shards are opened only once.
 
-A pack is a cache: what it lacks is read from the shards, and one that is gone, damaged or of another form
+A pack is a cache: what it lacks is read from the shards, and one that is gone, altered or of another form
 is made anew. What is read of it does not depend on how it came about.
 """
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.etl.ingest.shards import RUN_FRAGMENTS, RUNS_FILE, SHARDS, Shard
+from routerset.etl.records import digest_of, read_sealed, write_sealed
 from routerset.schemas import store
 
 PACKS = "packs"
@@ -27,15 +28,16 @@ PACK = pa.schema([*(RUN_FRAGMENTS.field(name) for name in _WHOLE), *_PLACE])
 
 def load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> pa.Table:
     """Rows of some shards (schema PACK), in no order; what had to be read of many of them is packed."""
-    path = staging / PACKS / f"{benchmark}.arrow"
+    path, record = staging / PACKS / f"{benchmark}.arrow", staging / "done" / f"pack-{benchmark}.json"
     wanted = sorted({shard.folder for shard in shards})
-    known = _read_pack(path)
+    known = _read_pack(path, record)
     packed = known.filter(pc.is_in(known["folder"], pa.array(wanted)))
     new = sorted(set(wanted) - set(pc.unique(packed["folder"]).to_pylist()))
     table = pa.concat_tables([packed, *(_read_shard(benchmark, folder, staging) for folder in new)])
     table = table.combine_chunks()
     if len(new) > FEW or (len(packed) and (new or len(packed) < len(known))):
         _write_pack(path, table)
+        write_sealed(record, {"sha256": digest_of(path)})
     return table
 
 
@@ -50,7 +52,9 @@ def _read_shard(benchmark: str, folder: str, staging: Path) -> pa.Table:
     return pa.table(columns, schema=PACK)
 
 
-def _read_pack(path: Path) -> pa.Table:
+def _read_pack(path: Path, record: Path) -> pa.Table:
+    if (read_sealed(record) or {}).get("sha256") != digest_of(path):
+        return PACK.empty_table()
     try:
         with pa.ipc.open_file(path) as reader:
             if reader.schema.equals(PACK):

@@ -25,6 +25,7 @@ from routerset.schemas.store import atomic
 SUFFIX = ".arrows"
 _DIGEST_BYTES = 32
 _ROWS = b"routerset.rows"
+_OF = b"routerset.of"
 _KEY = pa.binary(32)
 
 
@@ -69,7 +70,7 @@ def write_vectors(
     rows: int,
 ) -> None:
     """Add a file of vectors, (n, dimension), named by its content: written twice, it is the same file."""
-    schema = _schema(vectors.shape[1]).with_metadata({_ROWS: str(rows)})
+    schema = _schema(vectors.shape[1]).with_metadata({_ROWS: str(rows), _OF: Path(folder).name})
     columns = [pa.array(keys, _KEY), vector_array(vectors), pa.array(tokens), pa.array(truncated)]
     body = _serialized(pa.table(columns, schema=schema))
     _write(Path(folder, _name(sha256(body).digest())), body)
@@ -84,6 +85,8 @@ def load_vectors(folder: str, dimension: int) -> CachedVectors:
             if path.name != _name(digest):
                 raise DamagedFile(f"{path}: found another content than that of its name")
             table = pa.ipc.open_stream(body).read_all()
+            if (table.schema.metadata or {}).get(_OF) != Path(folder).name.encode():
+                raise DamagedFile(f"{path}: found vectors of another folder")
             if not table.schema.equals(_schema(dimension)):
                 raise DamagedFile(
                     f"{path}: found columns {table.schema.names}, expected vectors of {dimension}"

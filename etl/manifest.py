@@ -59,7 +59,7 @@ class Manifest:
 def load(build: Path) -> Manifest | None:
     """Manifest of a build folder, or None where there is none of this schema, or not what was written."""
     raw = read_sealed(build / MANIFEST)
-    if raw is None or raw["schema_version"] != SCHEMA_VERSION:
+    if raw is None or raw.get("schema_version") != SCHEMA_VERSION:
         return None
     return Manifest(raw["dataset"], {name: Finished.from_json(s) for name, s in raw["stages"].items()})
 
@@ -99,7 +99,7 @@ def once(build: Path, mark: str, make: Callable[[], tuple[Mapping[Path, int], st
 def done(build: Path, mark: str) -> Finished | None:
     """What `once` recorded under a mark."""
     raw = read_sealed(_marker(build, mark))
-    return None if raw is None else Finished.from_json(raw)
+    return None if raw is None or raw.get("fingerprint") != mark else Finished.from_json(raw)
 
 
 def _marker(build: Path, mark: str) -> Path:

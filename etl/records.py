@@ -38,19 +38,21 @@ def read_sealed(path: Path) -> store.JsonObject | None:
         return None
 
 
-def seal_folder(record: Path, facts: Mapping[str, object]) -> None:
-    """Write a record beside the files of its folder, which names them all: facts, and digests by name."""
+def seal_folder(record: Path, name: str, facts: Mapping[str, object]) -> None:
+    """Write a record beside the files of a folder: facts, and digests by name. name: the folder's own."""
     digests = {path.name: store.sha256(path) for path in sorted(record.parent.iterdir())}
-    write_sealed(record, {**facts, "outputs": digests})
+    write_sealed(record, {**facts, "folder": name, "outputs": digests})
 
 
 def sealed_folder(record: Path) -> store.JsonObject | None:
-    """The record of a folder whose files are all as they were written; None of any other."""
+    """The record of a folder that is as it was written, with no file more; None of any other."""
     found = read_sealed(record)
-    if found is None:
+    if found is None or found.get("folder") != record.parent.name:
         return None
-    whole = all(digest_of(record.with_name(name)) == digest for name, digest in found["outputs"].items())
-    return found if whole else None
+    outputs = found["outputs"]
+    if {path.name for path in record.parent.iterdir()} != {record.name, *outputs}:
+        return None
+    return found if all(digest_of(record.with_name(n)) == digest for n, digest in outputs.items()) else None
 
 
 def identity(path: Path | str) -> str:

@@ -197,7 +197,7 @@ class _Kept:
             columns = {"doc_key": list(found), "prompt": list(found.values())}
             with store.atomic_folder(path) as folder:
                 store.write_table(folder / "prompts.parquet", _PROMPTS, pa.table(columns, schema=_PROMPTS))
-                seal_folder(folder / RECORD, {})
+                seal_folder(folder / RECORD, path.name, {})
         return store.read_file(path / "prompts.parquet")
 
     def _is_whole(self, path: Path) -> bool:
@@ -243,7 +243,7 @@ def _save(path: Path, found: Canonical) -> None:
         store.write_table(folder / "owners.parquet", _OWNERS, pa.table({"list": found.lists}, schema=_OWNERS))
         store.write_table(folder / "lists.parquet", _LISTS, joined)
         store.write_table(folder / "places.parquet", _PLACES, pa.table(columns, schema=_PLACES))
-        seal_folder(folder / RECORD, {})
+        seal_folder(folder / RECORD, path.name, {})
 
 
 def _load(path: Path, n_lists: int) -> Canonical:

@@ -30,14 +30,15 @@ def load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> pa
     """Rows of some shards (schema PACK), in no order; what had to be read of many of them is packed."""
     path, record = staging / PACKS / f"{benchmark}.arrow", staging / "done" / f"pack-{benchmark}.json"
     wanted = sorted({shard.folder for shard in shards})
-    known = _read_pack(path, record)
+    is_ours = read_sealed(record) == {"pack": benchmark, "sha256": digest_of(path)}
+    known = _read_pack(path) if is_ours else PACK.empty_table()
     packed = known.filter(pc.is_in(known["folder"], pa.array(wanted)))
     new = sorted(set(wanted) - set(pc.unique(packed["folder"]).to_pylist()))
     table = pa.concat_tables([packed, *(_read_shard(benchmark, folder, staging) for folder in new)])
     table = table.combine_chunks()
     if len(new) > FEW or (len(packed) and (new or len(packed) < len(known))):
         _write_pack(path, table)
-        write_sealed(record, {"sha256": digest_of(path)})
+        write_sealed(record, {"pack": benchmark, "sha256": digest_of(path)})
     return table
 
 
@@ -52,9 +53,7 @@ def _read_shard(benchmark: str, folder: str, staging: Path) -> pa.Table:
     return pa.table(columns, schema=PACK)
 
 
-def _read_pack(path: Path, record: Path) -> pa.Table:
-    if (read_sealed(record) or {}).get("sha256") != digest_of(path):
-        return PACK.empty_table()
+def _read_pack(path: Path) -> pa.Table:
     try:
         with pa.ipc.open_file(path) as reader:
             if reader.schema.equals(PACK):

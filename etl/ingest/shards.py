@@ -212,6 +212,8 @@ def unaltered(batch: Batch, staging: Path, *, check: bool = False) -> store.Json
         return None
     files = [(staging / DOCSETS / f"{name}.parquet", digest) for name, digest in record["docsets"].items()]
     seen = batch.seen
+    if len(record["seen"]) != len(seen):
+        return None
     if check or record["seen"] != seen:
         files += zip(map(Path, batch.paths), record["read"], strict=True)
     if any(digest_of(file) != digest for file, digest in files):
@@ -272,9 +274,6 @@ def _parse(batch: Batch, root: Path, folder: Path, aside: Collection[str]) -> No
     bad = pa.concat_tables([QUARANTINE.empty_table(), *quarantined])
     if len(bad):  # few batches hold any, and a file costs as much to open as its table
         store.write_table(folder / BAD_ROWS, QUARANTINE, bad)
-    changed = {path for path, was, now in zip(batch.paths, seen, batch.seen, strict=True) if was != now}
-    if changed - set(aside):
-        raise _Changed(changed)
     facts = {
         "files": files,
         "n_read": n_read,
@@ -285,7 +284,10 @@ def _parse(batch: Batch, root: Path, folder: Path, aside: Collection[str]) -> No
         "read": ["" if path in aside else digest_of(path) for path in batch.paths],
         "seen": ["" if path in aside else was for path, was in zip(batch.paths, seen, strict=True)],
     }
-    seal_folder(folder / RECORD, facts)
+    changed = {path for path, was, now in zip(batch.paths, seen, batch.seen, strict=True) if was != now}
+    if changed - set(aside):
+        raise _Changed(changed)
+    seal_folder(folder / RECORD, batch.fingerprint, facts)
 
 
 def _without_text(block: Block, dump: Dump, error: DumpUnreadable) -> pa.Table:

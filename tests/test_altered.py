@@ -113,8 +113,9 @@ def _swaps(path: Path) -> Iterator[bytes]:
             draft = path.with_suffix(".draft")
             with store.open_writer(draft, table.schema) as writer:
                 writer.write_table(other, row_group_size=store.ROW_GROUP)
-            yield draft.read_bytes()
+            data = draft.read_bytes()
             draft.unlink()
+            yield data
 
 
 def tables(out: Path) -> dict[str, str]:

@@ -29,16 +29,18 @@ PACK = pa.schema([*(RUN_FRAGMENTS.field(name) for name in _WHOLE), *_PLACE])
 def load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> pa.Table:
     """Rows of some shards (schema PACK), in no order; what had to be read of many of them is packed."""
     path, record = staging / PACKS / f"{benchmark}.arrow", staging / "done" / f"pack-{benchmark}.json"
-    wanted = sorted({shard.folder for shard in shards})
-    is_ours = read_sealed(record) == {"pack": benchmark, "sha256": digest_of(path)}
+    wanted = {shard.folder: shard.digest for shard in shards}
+    facts = read_sealed(record) or {}
+    is_ours = facts.get("pack") == benchmark and facts.get("sha256") == digest_of(path)
     known = _read_pack(path) if is_ours else PACK.empty_table()
-    packed = known.filter(pc.is_in(known["folder"], pa.array(wanted)))
+    same = [folder for folder, digest in facts.get("shards", {}).items() if wanted.get(folder) == digest]
+    packed = known.filter(pc.is_in(known["folder"], pa.array(same, pa.string())))
     new = sorted(set(wanted) - set(pc.unique(packed["folder"]).to_pylist()))
     table = pa.concat_tables([packed, *(_read_shard(benchmark, folder, staging) for folder in new)])
     table = table.combine_chunks()
     if len(new) > FEW or (len(packed) and (new or len(packed) < len(known))):
         _write_pack(path, table)
-        write_sealed(record, {"pack": benchmark, "sha256": digest_of(path)})
+        write_sealed(record, {"pack": benchmark, "sha256": digest_of(path), "shards": wanted})
     return table
 
 

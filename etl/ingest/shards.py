@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from routerset.etl.records import digest_of, identity, seal_folder, sealed_folder, write_sealed
+from routerset.etl.records import digest_of, identity, read_sealed, seal_folder, sealed_folder, write_sealed
 from routerset.etl.sources.base import DOCS, Block, Columns, Dump, DumpUnreadable, Found, Reading, SourceSpec
 from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quarantine_columns
 from routerset.etl.sources.registry import SOURCES
@@ -100,12 +101,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Shard:
-    """One benchmark's runs in one batch: `folder` is the batch's below the staging folder."""
+    """One benchmark's runs in one batch: `folder` is the batch's below the staging folder.
+
+    digest: of its file. A folder keeps its name where a dump is replaced by one of the same size and time.
+    """
 
     benchmark: str
     folder: str
     order: int
     source: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,8 @@ def stage_batch(batch: Batch, staging: str) -> list[Shard]:
     """
     restless: Counter[str] = Counter()
     found = staged_shards(batch, staging)
+    if found is None:
+        shutil.rmtree(Path(staging) / SHARDS / batch.fingerprint, ignore_errors=True)
     while found is None:
         aside = {path for path, n in restless.items() if n >= TRIES}
         try:
@@ -225,14 +232,12 @@ def unaltered(batch: Batch, staging: Path, *, check: bool = False) -> store.Json
 
 def staged_shards(batch: Batch, staging: str) -> list[Shard] | None:
     """Shards of a batch that was parsed before; None where it was not."""
-    folder = Path(staging) / SHARDS / batch.fingerprint
-    try:
-        names = sorted(path.name for path in folder.iterdir())
-    except FileNotFoundError:
+    record = read_sealed(Path(staging) / SHARDS / batch.fingerprint / RECORD)
+    if record is None:
         return None
     return [
-        Shard(name.removesuffix(RUNS_FILE), batch.fingerprint, batch.order, batch.spec.format)
-        for name in names
+        Shard(name.removesuffix(RUNS_FILE), batch.fingerprint, batch.order, batch.spec.format, digest)
+        for name, digest in sorted(record["outputs"].items())
         if name.endswith(RUNS_FILE)
     ]
 

@@ -198,7 +198,7 @@ def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, l
 
 
 def _mark(benchmark: str, shards: Sequence[Shard], code: str, min_share: float) -> str:
-    folders = sorted((s.order, s.folder) for s in shards)
+    folders = sorted((s.order, s.folder, s.digest) for s in shards)
     return fingerprint("assemble", code, benchmark, folders, min_share)
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import routerset
+from routerset.etl import interrupts
 from routerset.etl.extras import extra_of
 from routerset.etl.progress import say
-from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, USAGE, exit_code, message
+from routerset.schemas.exits import DATA_FAILED, DONE, USAGE, exit_code, message
 
 EVALUATE = "evaluate"
 
@@ -22,14 +23,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 the data failed a check, 2 wrong usage or config, 3 an input is missing or unreadable,
     75 a remote service is unavailable, 130 interrupted.
     """
+    if argv is None:  # this process is ours
+        interrupts.end_in_time()
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words[:1] if words[:1] == [EVALUATE] else words)
     args.words = words[1:]
     try:
         code: int = args.run(args)
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on where it stopped")
-        return INTERRUPTED
+        return interrupts.tell()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -41,12 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"routerset: {lack}: pip install 'routerset[{extra}]'")
         return USAGE
     except Exception as error:
+        if interrupts.interrupted():  # what a library made of it
+            return interrupts.tell()
         found = exit_code(error)
         if found is None:
             raise
         say(f"routerset: {message(error)}")
         return found
-    return code
+    return interrupts.tell() if interrupts.interrupted() else code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -195,13 +199,19 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = _verb(verbs, "verify", _verify, "recompute checksums, counts, splits and groups of a release",
-                 "routerset verify out/real/release")  # fmt: skip
+    verb = _verb(verbs, "verify", _verify, "recompute everything that a release says, from its own tables",
+                 "routerset verify out/real/release --against out/real")  # fmt: skip
     verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
+    verb.add_argument("--against", type=Path, metavar="BUILD|DUMPS", help="what to compare it with")
+    verb.add_argument("--config", type=Path, metavar="FILE", help="read the dumps again, by this config")
 
 
 def _verify(args: argparse.Namespace) -> int:
-    problems = routerset.verify(args.release)
+    if args.config and not args.against:
+        from routerset.etl.config import ConfigError
+
+        raise ConfigError("--config says how dumps are read again; name them with --against DUMPS")
+    problems = routerset.verify(args.release, against=args.against, config=args.config, note=say)
     for problem in problems:
         print(problem)
     print(
@@ -216,13 +226,23 @@ def _add_publish(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     verb.add_argument("dir", type=Path, metavar="DIR", help="folder of a build; its `release` is published")
     verb.add_argument("--to", required=True, metavar="PLACE", help="a folder, or hf://datasets/ORG/NAME")
     verb.add_argument("--version", metavar="X.Y.Z", help="refuse any other version")
+    verb.add_argument("--sign", type=Path, metavar="KEY", help="an SSH key to sign with, by ssh-keygen")
+    verb.add_argument("--overwrite", action="store_true", help="also what others changed on the Hub's main")
     verb.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
 
 
 def _publish(args: argparse.Namespace) -> int:
     from routerset.release.publish.hub import publish
 
-    done = publish(args.dir / "release", args.to, version=args.version, dry_run=args.dry_run, progress=say)
+    done = publish(
+        args.dir / "release",
+        args.to,
+        version=args.version,
+        dry_run=args.dry_run,
+        overwrite=args.overwrite,
+        sign=args.sign,
+        progress=say,
+    )
     print(done.text())
     return DONE
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from routerset.embed.texts import TEXTS
 from routerset.etl.groups.candidates import SIZES
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
@@ -22,7 +23,6 @@ from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.splits import SPLIT_SCHEMES
 
-TEXTS = ("question", "prompt")
 DTYPES = ("auto", "float32", "bfloat16")
 _VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", re.ASCII)
 T = TypeVar("T")

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from routerset.expectations.dumps import NO_DUMPS, DumpReader, ReadDumps
 from routerset.expectations.errors import UnknownTable, Unreadable
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.plainfiles import open_regular
 from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import SCHEMA_VERSION, TABLES, tables_of
 
@@ -171,7 +172,7 @@ def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = N
         pairs = [piece.partition("=") for piece in path.parent.parts if "=" in piece]
         keys = {key: value for key, _, value in pairs}
     try:
-        with pq.ParquetFile(path) as file:
+        with open_regular(path) as stream, pq.ParquetFile(stream) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise Unreadable(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,16 @@ from routerset.schemas.groups import Group
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
+from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
-_LIBRARIES = ("numpy", "pyarrow", "routerset")
+LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
+"""What tables and reports are made with."""
+DRAWN_BY = ("matplotlib", "pillow")
+"""Those that only pictures need."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ class Manifest:
 
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
-    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate.
+    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
+    sizes: of the groups that were asked for.
     """
 
     name: str
@@ -88,9 +95,9 @@ class Manifest:
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
     settings: Row = field(default_factory=dict)
-    libraries: Mapping[str, str] = field(
-        default_factory=lambda: {name: installed(name) for name in _LIBRARIES}
-    )
+    methods: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
     def configs(self) -> list[Config]:
@@ -102,7 +109,8 @@ class Manifest:
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
                 found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
-        return [*found, _config("models", MODELS_SCHEMA), _config("groups", GROUPS_SCHEMA)]
+        whole = {"models": MODELS_SCHEMA, "groups": GROUPS_SCHEMA, "runs": RUNS_SCHEMA}
+        return found + [_config(name, schema) for name, schema in whole.items()]
 
     @property
     def min_coverage(self) -> float:
@@ -135,6 +143,8 @@ class Manifest:
             "tables": {path: asdict(t) for path, t in self.tables.items()},
             "accounting": list(self.accounting),
             "settings": dict(self.settings),
+            "methods": list(self.methods),
+            "sizes": list(self.sizes),
             "libraries": dict(self.libraries),
         }
 
@@ -169,7 +179,9 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            settings=document.get("settings", {}),  # which older releases lack
+            settings=document.get("settings", {}),  # which older releases lack, as the next two
+            methods=tuple(document.get("methods", ())),
+            sizes=tuple(document.get("sizes", ())),
             libraries=document["libraries"],
         )
         _check(manifest)
@@ -178,6 +190,13 @@ def read_manifest(release: Path) -> Manifest:
         raise ReleaseInputError(
             f"{path}: an entry is missing or malformed ({error!r}); fetch the release again"
         ) from error
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Versions of libraries that are here."""
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            yield name, installed(name)
 
 
 def _check(manifest: Manifest) -> None:

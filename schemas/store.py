@@ -98,9 +98,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def json_text(value: object) -> str:
+    """JSON with sorted keys and a final newline."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write JSON atomically, with sorted keys and a final newline."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write JSON atomically, as `json_text` gives it."""
+    write_text(path, json_text(value))
 
 
 def read_json(path: Path) -> JsonObject:
@@ -120,7 +125,7 @@ def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return file.read(columns=columns and list(columns))
 
 
-def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def open_writer(path: Path | pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
     """Parquet writer with the options of every file here.
 
     zstd, page index and content-defined chunking on; `item` columns delta-packed, vectors and packed
@@ -138,6 +143,13 @@ def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         write_page_index=True,
         use_content_defined_chunking=True,
     )
+
+
+def footer(schema: pa.Schema) -> pq.FileMetaData:
+    """What the footer of a file of this schema holds beside its rows."""
+    with pa.BufferOutputStream() as stream:
+        open_writer(stream, schema).close()
+        return pq.read_metadata(pa.BufferReader(stream.getvalue()))
 
 
 def write_batches(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:

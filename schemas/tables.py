@@ -227,7 +227,7 @@ TABLES: dict[str, Table] = {
         Table("models", MODELS, "ingest", released="models.parquet", config="models"),
         Table("items", ITEMS, "ingest", ("benchmark",)),
         Table("scores", SCORES, "ingest", ("benchmark",), "scores/{benchmark}.parquet", "scores-{benchmark}"),
-        Table("runs", RUNS, "ingest"),
+        Table("runs", RUNS, "ingest", released="runs.parquet", config="runs"),
         Table("quarantine", QUARANTINE, "ingest"),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
         Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),

@@ -301,6 +301,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
             "accounting": merged.accounting,
             "settings": config.dataset.gate,
             "passed_over": [asdict(each) for each in plan.passed_over],
+            "dumps": merged.inputs,
         },
     )
 

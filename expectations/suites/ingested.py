@@ -256,6 +256,12 @@ RUNS = Suite(
             "regexp_full_match(sha256, '[0-9a-f]{{64}}')",
         ),
         rows(
+            "dumps_listed",
+            "a run of a file that the build has not read",
+            "docs/validation.md: manifest",
+            "select distinct file, sha256 from {batch} anti join dumps_listed using (sha256)",
+        ),
+        rows(
             "timestamp_iso",
             "the newest run wins by comparing these as text",
             "etl/sources/names.py: iso_timestamp",
@@ -311,6 +317,15 @@ RUNS = Suite(
             full join score_facts using (benchmark, model_id) where coalesce(kept, 0) <> coalesce(n, 0)""",
         ),
         rows(
+            "superseded_counted",
+            "records of a run that are no scores are superseded, as the manifest counts them, or quarantined",
+            "docs/validation.md: accounting",
+            """select source, benchmark, left_out, superseded, quarantined from
+            (select source, benchmark, sum(n_items - n_kept) as left_out from {batch} group by all)
+            join accounting using (source, benchmark)
+            where left_out < superseded or left_out > superseded + quarantined""",
+        ),
+        rows(
             "joined_by_counted",
             "the manifest counts the kept records by what told their documents, as the runs do",
             "docs/validation.md: accounting",
@@ -323,10 +338,11 @@ RUNS = Suite(
             "joined_by_content_has_text",
             "documents that were told by their content are items with a text",
             f"{TABLES}: RUNS",
-            """select distinct benchmark, subset, joined_by from {batch} anti join
+            """select distinct benchmark, subset, joined_by from {batch} join registry using (benchmark)
+            anti join
             (select benchmark, subset from items join text_facts using (benchmark, item)
             where expected_family is not null)
-            using (benchmark, subset) where n_kept > 0 and joined_by = 'content'""",
+            using (benchmark, subset) where n_kept > 0 and joined_by = 'content' and has_text""",
         ),
         warn(
             "official_metric",

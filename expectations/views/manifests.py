@@ -13,7 +13,7 @@ import pyarrow as pa
 from routerset.expectations.errors import Unreadable
 from routerset.expectations.session import Made, Session
 from routerset.expectations.target import STAGES, JsonObject, What
-from routerset.schemas.checksums import CHECKSUMS, files, parse_checksums
+from routerset.schemas.checksums import CHECKSUMS, entries, files, parse_checksums
 from routerset.schemas.groups import Group
 from routerset.schemas.store import sha256
 
@@ -56,15 +56,19 @@ def listed_files(session: Session) -> Made:
         return None
     listed = list(_listed(session))
     known = {str(row["path"]) for row in listed}
-    folder = "tables" if target.what is What.BUILD else "."
-    on_disk = [] if target.stage else files(target.root, folder)
+    released = target.what is What.RELEASE
+    on_disk = [] if target.stage else files(target.root, "." if released else "tables")
+    regular = (
+        {path for path, kind in entries(target.root) if kind is None} if released else {*known, *on_disk}
+    )
     listed += [{"path": path} for path in on_disk if path not in known]
     rows = {part.name: part.rows for part in target.parts}
     digests: dict[str, tuple[str | None, int | None]] = {}
     for row in listed:
         path = str(row["path"])
         if path not in digests:
-            digests[path] = _digest(target.root / path)
+            # a list of a release may name what lies outside of it
+            digests[path] = _digest(target.root / path) if path in regular else (None, None)
         row["found_sha256"], row["found_bytes"] = digests[path]
         row["found_rows"] = rows.get(path)
     return pa.Table.from_pylist(listed, schema=_FILES)
@@ -113,6 +117,12 @@ def _digest(path: Path) -> tuple[str | None, int | None]:
         return sha256(path), path.stat().st_size
     except OSError:
         return None, None
+
+
+def dumps_listed(session: Session) -> Made:
+    """Hashes of the dumps that a build has read."""
+    found = _info(session, "ingest").get("dumps")
+    return None if found is None else pa.table({"sha256": pa.array(found, _S)})
 
 
 def accounting(session: Session) -> Made:
@@ -269,6 +279,7 @@ def group_claims(session: Session) -> Made:
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
     "listed_files": listed_files,
+    "dumps_listed": dumps_listed,
     "accounting": accounting,
     "accounting_reasons": accounting_reasons,
     "accounting_joined": accounting_joined,

@@ -163,6 +163,12 @@ MUTATIONS = (
         lambda c: c.rows(ITEMS, _without_text),
     ),
     Mutation("other metric", "runs.official_metric", cell(RUNS, 0, "metric", "f1")),
+    Mutation(
+        "superseded run that nobody counted",
+        "runs.superseded_counted",
+        repeat(RUNS, 0, chosen=False, n_kept=0),
+    ),
+    Mutation("run of another file", "runs.dumps_listed", cell(RUNS, 0, "sha256", "0" * 64)),
     Mutation("older run", "runs.superseded", repeat(RUNS, 0, chosen=False, n_kept=0)),
     *(
         Mutation(f"null {column} of a run", f"runs.{column}_not_null", cell(RUNS, 0, column, None))

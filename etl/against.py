@@ -42,7 +42,7 @@ def check_against(release: Path, source: Path, config: Config | None, note: Note
         build = builds.load(source) or builds.Manifest("")
         outputs = [output for stage in build.stages.values() for output in stage.outputs]
         tables = [output for output in outputs if output.path.startswith("tables/")]
-        if not tables or not builds.is_whole(source, tables, thorough=True):
+        if not tables or not builds.is_whole(source, tables):
             raise ReleaseInputError(f"{source}: its tables are not those of its manifest; build it again")
         yield from _tables(release, manifest, source)
         return

@@ -167,6 +167,7 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--scheduler", metavar="ADDR", help="a Dask scheduler, such as tcp://host:8786")
     verb.add_argument("--only", metavar="STAGE", help="run this stage alone")
     verb.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
+    verb.add_argument("--check", action="store_true", help="hash all dumps and files anew, mend what changed")
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -187,6 +188,7 @@ def _build(args: argparse.Namespace) -> int:
         workers=args.workers,
         scheduler=args.scheduler,
         only=args.only,
+        check=args.check,
         report=lambda stage, state: say(f"{stage:<9}{state}"),
     )
     info = manifest.stages["ingest"].info

@@ -52,12 +52,14 @@ def build(
     scheduler: str | None = None,
     only: str | None = None,
     report: Callable[[str, str], None] = lambda stage, state: None,
+    check: bool = False,
 ) -> Manifest:
     """Bring the build in `out` up to date with its dumps and config, through all stages and their gate.
 
     config: a TOML file; relative paths in it are taken from its folder. runner: `direct` or `dask`.
     workers: processes of a local run. scheduler: address of a Dask cluster. only: run this stage alone.
-    report: told what becomes of every stage, such as ("ingest", "running").
+    report: told what becomes of every stage, such as ("ingest", "running"). check: hash every file that was
+    read or written again, dumps too, and make what changed again.
     Returns the manifest: per stage its files with rows and SHA-256, and the accounting of records.
     Raises ConfigError for a wrong config or an unknown stage, and what `etl.build.build` raises; errors
     that a user can act on have an `exit_code`, that of the command line.
@@ -67,7 +69,7 @@ def build(
     from routerset.etl.stages.validate import gate
 
     where = Runner(RunnerName(runner), workers, scheduler)
-    return build(load_config(Path(config)), Path(out), where, report, only, gate)
+    return build(load_config(Path(config)), Path(out), where, report, only, gate, check=check)
 
 
 def validate(

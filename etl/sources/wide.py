@@ -78,9 +78,9 @@ def _claims(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
-    """Signatures of the items files of this source."""
-    return tuple(f"{each.file} {each.signature}" for each in _items_files(spec))
+def companions(dump: Dump, spec: SourceSpec) -> tuple[Dump, ...]:
+    """The items files of this source."""
+    return _items_files(spec)
 
 
 def _items_files(spec: SourceSpec) -> tuple[Dump, ...]:

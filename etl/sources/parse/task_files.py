@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from routerset.etl.sources.base import Dump, Reading, Settings, SourceSpec
+from routerset.etl.sources.base import Dump, Listed, Reading, Settings, SourceSpec
 from routerset.etl.sources.names import (
     iso_timestamp,
     metric_names,
@@ -88,9 +88,9 @@ def identify(
     return TaskFile(dump, spec, task, model, moment, benchmark, subset, metrics, filters, settings, notes)
 
 
-def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
-    """Signature of the results file beside a dump."""
-    return () if dump.results is None else (f"{dump.results.file} {dump.results.signature}",)
+def companions(dump: Dump, spec: SourceSpec) -> tuple[Listed, ...]:
+    """The results file beside a dump."""
+    return () if dump.results is None else (dump.results,)
 
 
 def _fixed_target(benchmark: str, subset: str | None) -> tuple[str, str] | None:

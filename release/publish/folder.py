@@ -52,6 +52,7 @@ def publish_to_folder(
     target = target.absolute()
     try:
         with located(str(target)):
+            _refuse_foreign(target)
             if dry_run:
                 return _plan(release, target)
             target.mkdir(parents=True, exist_ok=True)
@@ -65,6 +66,15 @@ def publish_to_folder(
                 return plan
     except OSError as error:
         raise explain_disk(error, str(target)) from error
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Raise PublishRefused for a folder that holds something and no version; touches nothing."""
+    foreign = sorted(path.name for path in target.iterdir()) if target.exists() else []
+    if not versions_below(target) and (foreign := [name for name in foreign if name[0] != "."]):
+        raise PublishRefused(
+            f"found {some(foreign)}, expected versions of this dataset or nothing; publish to an empty folder"
+        )
 
 
 def _plan(release: Sealed, target: Path) -> Published:
@@ -81,10 +91,6 @@ def _plan(release: Sealed, target: Path) -> Published:
         check_name(release, read_manifest(target / f"v{latest}"))
         check_order(release, known)
         before = _files(target / f"v{latest}")
-    elif target.exists() and (foreign := sorted(p.name for p in target.iterdir() if p.name[0] != ".")):
-        raise PublishRefused(
-            f"found {some(foreign)}, expected versions of this dataset or nothing; publish to an empty folder"
-        )
     return planned(release, str(target), before)
 
 

@@ -44,8 +44,6 @@ VERBS = {
     "demo": ["demo", "--help"],
 }
 
-UNTIL = {"build with workers": pytest.mark.xfail(run=False, reason="Beam starts its workers without -P")}
-
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -88,7 +86,7 @@ def start(starter: str, verb: str, place: Path) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize("starter", STARTERS)
-@pytest.mark.parametrize("verb", [pytest.param(verb, marks=UNTIL.get(verb, ())) for verb in VERBS])
+@pytest.mark.parametrize("verb", VERBS)
 def test_planted_modules_are_not_run(place: Path, tmp_path: Path, verb: str, starter: str) -> None:
     ran = tmp_path / "ran"
     for folder in (place, place / "dumps", place / "made", place / "made/tables"):

@@ -44,7 +44,7 @@ def test_versions_stand_side_by_side(versions: Versions, tmp_path: Path) -> None
     assert content(target / "v1.0.0") == content(versions.first)
     assert content(target / "latest") == content(target / "v1.1.0") == content(versions.second)
     linked = [path for path in files(target / "v1.1.0") if (target / "v1.1.0" / path).stat().st_nlink == 2]
-    assert (len(linked), second.kept) == (34, 34)
+    assert (len(linked), second.kept) == (36, 36)
     assert sorted({*content(versions.second)} - {*linked}) == sorted(second.sent)
 
 
@@ -77,7 +77,7 @@ def test_what_is_published_is_left_alone(target: Path, versions: Versions) -> No
 
 def test_a_dry_run_does_nothing(target: Path, versions: Versions) -> None:
     result = publish(versions.first, str(target), dry_run=True)
-    assert (result.ending, len(result.sent), target.exists()) == (Ending.PLANNED, 41, False)
+    assert (result.ending, len(result.sent), target.exists()) == (Ending.PLANNED, 44, False)
 
 
 def test_a_version_is_published_once(target: Path, versions: Versions) -> None:
@@ -108,7 +108,7 @@ def test_foreign_content_stays(target: Path, versions: Versions) -> None:
     (target / "v2").mkdir(parents=True)
     with pytest.raises(PublishRefused, match="found v2, expected versions of this dataset or nothing"):
         publish(versions.first, str(target))
-    assert shown(target) == ["v2"]
+    assert [path.name for path in target.iterdir()] == ["v2"]
 
 
 @pytest.mark.parametrize("step", range(3))

@@ -96,6 +96,12 @@ def _tables(release: Path, manifest: Manifest, build: Path) -> Iterator[Problem]
         yield Problem(layout.MANIFEST, f"benchmarks {found}", f"{wanted} of {build}", _SOURCE)
     for name in sorted(there.intersection(manifest.benchmarks)):
         yield from _equal(release, layout.scores_path(name), build / TABLES["scores"].path(benchmark=name))
+        costs = build / TABLES["costs"].path(benchmark=name)
+        if costs.exists() and manifest.benchmarks[name].costs:
+            yield from _equal(release, layout.costs_path(name), costs)
+        elif costs.exists() or manifest.benchmarks[name].costs:
+            found, wanted = ("no such table", f"that of {build}")[:: 1 if costs.exists() else -1]
+            yield Problem(layout.costs_path(name), found, wanted, _SOURCE)
         yield from _items(release, manifest, build, name)
     if (build / "tables/groups").is_dir():
         yield from _groups(release, build, sorted(there))

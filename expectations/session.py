@@ -16,7 +16,7 @@ from routerset.expectations.errors import Unreadable
 from routerset.expectations.target import Target
 
 MEMORY = "1GB"
-ON_DISK = frozenset({"scores", "data"})
+ON_DISK = frozenset({"scores", "costs", "data"})
 """Views that are read from their files whenever they are asked for."""
 Made: TypeAlias = "pa.Table | str | None"
 """A view: rows, a query, or None where what it is made of is not there."""

@@ -15,6 +15,7 @@ from routerset.release.files import read_text
 from routerset.release.layout import REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import COST_MEASURES
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -107,6 +108,9 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         methods={g.method for name in benchmarks for g in benchmarks[name].groups},
         withheld=[BENCHMARKS[name].title for name, b in benchmarks.items() if not b.text_published],
         smallest_test=min(b.splits[manifest.schemes[0]]["test"] for b in benchmarks.values()),
+        costed=[name for name, b in benchmarks.items() if b.costs],
+        cost_docs=COST_MEASURES,
+        measures=", ".join(f"`{name}`" for name in COST_MEASURES),
         n_scores=n_scores,
         size_category=next((name for limit, name in _SIZES.items() if n_scores < limit), "1B<n<10B"),
         citation=CITATION,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import permutations
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release import layout
+from routerset.release.costs import Costs, cost_digests, cost_records
 from routerset.release.files import read_table, reading
 from routerset.release.manifest import BenchmarkEntry, Manifest
 from routerset.release.scores import model_digests, model_records
@@ -82,6 +84,12 @@ def _differ(old: Side, new: Side, *paths: str) -> bool:
     return any(old.manifest.tables[p].sha256 != new.manifest.tables[p].sha256 for p in paths)
 
 
+def _tables(old: Side, new: Side, path: str) -> bool:
+    """Whether a table that a release may lack differs, or is there in one release alone."""
+    before, after = (side.manifest.tables.get(path) for side in (old, new))
+    return (before and before.sha256) != (after and after.sha256)
+
+
 def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
     before, after = set(old), set(new)
     yield from _named(Level.MAJOR, where, noun, "removed", sorted(before - after))
@@ -138,6 +146,8 @@ def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
         yield from _items(name, old.read(*data, columns=common), new.read(*data, columns=common))
     if _differ(old, new, layout.scores_path(name)):
         yield from _scores(name, old.folder, new.folder)
+    if _tables(old, new, layout.costs_path(name)):
+        yield from _costs(name, *(side.folder / layout.costs_path(name) for side in (old, new)))
     if _differ(old, new, layout.GROUPS):
         yield from _groups(name, old.read(layout.GROUPS), new.read(layout.GROUPS))
     for encoder in sorted(set(before.encoders) & set(after.encoders)):
@@ -179,6 +189,26 @@ def _scores(name: str, old: Path, new: Path) -> Iterator[Change]:
     records = [model_records(path, touched) for path in paths]
     filled = {m for m in touched if records[0][m].items() <= records[1][m].items()}
     yield from _touched(name, "model", touched, filled, of="scores of ")
+
+
+def _costs(name: str, *paths: Path) -> Iterator[Change]:
+    """Changes of costs as of scores; a release without any has no such file."""
+    before, after = (cost_digests(path) if path.exists() else {} for path in paths)
+    gone, new = (sorted(one - other) for one, other in permutations((before.keys(), after.keys())))
+    yield from _named(Level.MAJOR, name, "model", "removed", gone, of="costs of ")
+    yield from _named(Level.MINOR, name, "model", "added", new, of="costs of ")
+    touched = sorted(m for m in before.keys() & after.keys() if before[m] != after[m])
+    records = [cost_records(path, touched) if touched else {} for path in paths]
+    filled = {m for m in touched if _more(records[0][m], records[1][m])}
+    yield from _touched(name, "model", touched, filled, of="costs of ")
+
+
+def _more(old: Mapping[int, Costs], new: Mapping[int, Costs]) -> bool:
+    """Whether all that was known still is."""
+    return all(
+        item in new and all(a is None or a == b for a, b in zip(costs, new[item], strict=True))
+        for item, costs in old.items()
+    )
 
 
 def _groups(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:

@@ -5,6 +5,7 @@ README.md  CHANGELOG.md  LICENSE  manifest.json  SHA256SUMS  croissant.json
 data/B/{train,validation,test}.parquet       config "B"
 vectors/E/B/{train,validation,test}.parquet  config "B-E"
 scores/B.parquet                             config "scores-B"
+costs/B.parquet                              config "costs-B", where a dump tells costs
 models.parquet  groups.parquet  runs.parquet configs "models", "groups", "runs"
 evaluator/  reports/
 ```
@@ -49,6 +50,11 @@ def vectors_path(encoder: str, benchmark: str, split: Split) -> str:
 def scores_path(benchmark: str) -> str:
     """Every score of every model."""
     return RELEASED["scores"].at(benchmark=benchmark)
+
+
+def costs_path(benchmark: str) -> str:
+    """What the answers behind the scores cost."""
+    return RELEASED["costs"].at(benchmark=benchmark)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from routerset.schemas import manifests
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import Group
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.tables import COSTS, SCHEMA_VERSION, SCORES, Split
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
-from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
@@ -49,7 +49,7 @@ class BenchmarkEntry:
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
     runs of which another one of the same model and subset was taken; texts: items with a question, and with a
-    prompt.
+    prompt; costs: scores whose cost is known, by measure.
     """
 
     metric: str
@@ -71,6 +71,12 @@ class BenchmarkEntry:
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
     texts: Mapping[str, int] = field(default_factory=dict)
+    costs: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        """Its entry in the manifest; a benchmark without costs says nothing of them."""
+        row = {**asdict(self), "groups": [group.row for group in self.groups]}
+        return {key: value for key, value in row.items() if key != "costs" or value}
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def configs(self) -> list[Config]:
-        """Every argument of `load_dataset`: per benchmark data, vectors and scores; then the rest."""
+        """Every argument of `load_dataset`: per benchmark data, vectors, scores and costs; then the rest."""
         found = []
         for name, benchmark in self.benchmarks.items():
             found.append(_config("data", data_schema(self.schemes, benchmark.groups), benchmark=name))
@@ -108,6 +114,8 @@ class Manifest:
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
                 found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
+            if benchmark.costs:
+                found.append(_config("costs", COSTS, benchmark=name))
         whole = {"models": MODELS_SCHEMA, "groups": GROUPS_SCHEMA, "runs": RUNS_SCHEMA}
         return found + [_config(name, schema) for name, schema in whole.items()]
 
@@ -133,10 +141,7 @@ class Manifest:
             "release": {"name": self.name, "version": self.version, "previous": self.previous},
             "schemes": list(self.schemes),
             "seed": self.seed,
-            "benchmarks": {
-                name: {**asdict(b), "groups": [group.row for group in b.groups]}
-                for name, b in self.benchmarks.items()
-            },
+            "benchmarks": {name: b.to_json() for name, b in self.benchmarks.items()},
             "encoders": dict(self.encoders),
             "n_models": self.n_models,
             "tables": {path: asdict(t) for path, t in self.tables.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release import layout
+from routerset.release.costs import CostSummary, read_costs
 from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.files import read_table
 from routerset.release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, registry_order
@@ -60,8 +61,14 @@ def write_tables(
         tables |= _write_benchmark(benchmark, release)
         path = layout.scores_path(name)
         tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
+        known = {}
+        costs = build / TABLES["costs"].path(benchmark=name)
+        if costs.exists():
+            path = layout.costs_path(name)
+            told = read_costs(costs, benchmark.scores, benchmark.columns.num_rows)
+            tables[path], known = _copy(costs, release, path, told), told.known
         members[name] = benchmark.members
-        entries[name] = _entry(benchmark, runs, options.skipped_groups)
+        entries[name] = replace(_entry(benchmark, runs, options.skipped_groups), costs=known)
     for table in ("models", "runs"):
         path = RELEASED[table].path
         tables[path] = _copy(build / TABLES[table].path(), release, path)
@@ -180,7 +187,9 @@ def _write(release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Tabl
     return TableEntry(store.sha256(release / path), rows, (release / path).stat().st_size, size)
 
 
-def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None = None) -> TableEntry:
+def _copy(
+    source: Path, release: Path, path: str, summary: ScoreSummary | CostSummary | None = None
+) -> TableEntry:
     """Take over a table as it is: it is in its final form already."""
     rows, size = (summary.records, summary.arrow_bytes) if summary else _measure(source)
     (release / path).parent.mkdir(parents=True, exist_ok=True)

@@ -74,6 +74,13 @@ class _Benchmark(TypedDict):
     skipped_groups: list[_Skipped]
     encoders: list[Name]
     texts: NotRequired[Counts]
+    costs: NotRequired[Counts]
+
+
+class _Costs(TypedDict):
+    kept: Count
+    missing: Count
+    bad: Count
 
 
 class _Accounting(TypedDict):
@@ -86,6 +93,7 @@ class _Accounting(TypedDict):
     reasons: Counts
     joined: NotRequired[Counts]
     notes: Counts
+    costs: NotRequired[dict[str, _Costs]]
 
 
 class _Settings(TypedDict, total=False):
@@ -150,6 +158,7 @@ class _Ingested(TypedDict, total=False):
     accounting: list[_Accounting]
     settings: _Settings
     passed_over: list[JsonObject]
+    bad_costs: list[str]
 
 
 class _Split(TypedDict, total=False):

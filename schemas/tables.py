@@ -124,6 +124,23 @@ SCORES = _schema(
     ],
     sort=("model_id", "item"),
 )
+COST_MEASURES: dict[str, str] = {
+    "usd": "US dollars that the answer cost",
+    "prompt_tokens": "tokens that were sent to the LLM",
+    "completion_tokens": "tokens that it answered",
+    "latency_s": "seconds that the answer took",
+}
+"""What an answer may have cost, and what each measure says."""
+COSTS = _schema(
+    [
+        *(SCORES.field(name) for name in ("model_id", "item")),
+        *(
+            _field(name, pa.float32(), f"{doc}; null where not known", nullable=True)
+            for name, doc in COST_MEASURES.items()
+        ),
+    ],
+    sort=("model_id", "item"),
+)
 RUNS = _schema(
     [
         _field("model_id", _S, "the model, as `org/name`"),
@@ -201,7 +218,8 @@ class Table:
 
     stage: the stage that alone writes it. keys: its partition keys, in the order of its folders; none for a
     single file. released: its path in a release, with `{key}` for partition keys; config: name of the dataset
-    config that loads it. Both are empty where a release holds its rows only inside other files.
+    config that loads it. Both are empty where a release holds its rows only inside other files. optional:
+    whether a partition may be missing, where the dumps hold nothing for it.
     """
 
     name: str
@@ -210,6 +228,7 @@ class Table:
     keys: tuple[str, ...] = ()
     released: str = ""
     config: str = ""
+    optional: bool = False
 
     @property
     def sort(self) -> tuple[str, ...]:
@@ -229,6 +248,9 @@ TABLES: dict[str, Table] = {
         Table("models", MODELS, "ingest", released="models.parquet", config="models"),
         Table("items", ITEMS, "ingest", ("benchmark",)),
         Table("scores", SCORES, "ingest", ("benchmark",), "scores/{benchmark}.parquet", "scores-{benchmark}"),
+        Table(
+            "costs", COSTS, "ingest", ("benchmark",), "costs/{benchmark}.parquet", "costs-{benchmark}", True
+        ),
         Table("runs", RUNS, "ingest", released="runs.parquet", config="runs"),
         Table("quarantine", QUARANTINE, "ingest"),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),

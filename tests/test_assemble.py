@@ -14,11 +14,11 @@ import pytest
 
 from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
-from routerset.etl.ingest.batches import plan_batches
-from routerset.etl.ingest.shards import stage_batch
 from routerset.etl.sources import wide
 from routerset.etl.sources.base import Dump, Reading, SourceSpec
+from routerset.etl.sources.blocks import Cells, clean_costs
 from routerset.etl.sources.registry import SOURCES
+from routerset.schemas.tables import COST_MEASURES
 from tests.dumps import truth, write_config, write_items, write_wide
 
 LM_EVAL = '[[source]]\nformat = "lm_eval"\npath = "dumps"\n'
@@ -100,26 +100,62 @@ def test_prompts_are_read_from_where_the_dumps_lie_now(tmp_path: Path) -> None:
         assert items["prompt"].to_pylist() == [f"Answer {number}." for number in range(12)]
 
 
-def test_other_measures_travel_beside_the_scores_and_change_none(
+def test_costs_go_with_the_scores_that_count_and_change_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of two runs in two files, the later one counts; some of its costs are unknown, and one is no cost."""
+    monkeypatch.setattr("routerset.etl.ingest.costs.CELLS", 25)  # two models at a time
+    known = truth(5)
+    rng = np.random.default_rng(1)
+    shape = known.scores.shape
+    found = {name: np.round(rng.uniform(0, 99, (2, *shape)), 3).astype(np.float32) for name in COST_MEASURES}
+    found["usd"][:, :, 3] = np.nan
+    found["latency_s"][:] = np.nan
+    for costs in found.values():
+        costs[:, 2, 4] = np.nan
+    found["prompt_tokens"][1, 0, 0] = -1
+
     def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
         for reading in wide.read(dump, spec):
-            costs = [replace(b, measure="usd", values=b.values * np.float32(0.25)) for b in reading.blocks]
-            yield replace(reading, blocks=(*costs, *reading.blocks))
+            run = int(dump.file == "b.csv")
+            rows = np.broadcast_to(np.arange(shape[0])[:, None], shape)
+            cells = {name: Cells.of(costs[run]) for name, costs in found.items()}
+            costs, notes = clean_costs(dump, "gsm8k", rows, cells)
+            blocks = [replace(block, costs=costs) for block in reading.blocks]
+            yield replace(reading, blocks=tuple(blocks), notes=reading.notes | notes)
 
-    known = truth(5)
     write_items(tmp_path / "items.csv", known.keys)
-    write_wide(tmp_path / "dumps" / "a.csv", known.models, known.keys, known.scores)
+    for name, moment in (("a", "2024-01-01T00:00:00"), ("b", "2024-01-02T00:00:00")):
+        path = tmp_path / "dumps" / f"{name}.csv"
+        write_wide(path, known.models, known.keys, known.scores, [moment] * len(known.models))
     config = load_config(write_config(tmp_path / "x.toml"))
-    tables = []
+    tables, accounting = [], []
     for name in ("plain", "costs"):
-        build(config, tmp_path / name, Runner(), lambda *_: None, "ingest")
-        tables.append([path.read_bytes() for path in sorted((tmp_path / name / "tables").rglob("*.parquet"))])
+        built = build(config, tmp_path / name, Runner(), lambda *_: None, "ingest")
+        tables.append({p.parent.parent.name: p for p in (tmp_path / name / "tables").rglob("part-0.parquet")})
+        accounting.append(built.stages["ingest"].info["accounting"][0])
         monkeypatch.setitem(SOURCES, "wide", replace(SOURCES["wide"], read=read))
-    assert tables[0] == tables[1]
-    ((batch,), _) = plan_batches(config.sources, "code")
-    stage_batch(batch, str(tmp_path / "staging"))
-    (shard,) = (tmp_path / "staging").rglob("*.runs.parquet")
-    runs = pq.read_table(shard)
-    assert sorted(runs["measure"].to_pylist()) == ["score"] * len(known.models) + ["usd"] * len(known.models)
+    assert set(tables[0]) == {"items", "scores"}
+    assert all(path.read_bytes() == tables[1][name].read_bytes() for name, path in tables[0].items())
+    models = sorted(range(shape[0]), key=lambda row: known.models[row])
+    column_of = np.argsort([int(key) for key in known.keys])
+    expected = []
+    for row in models:
+        for item, column in enumerate(column_of):
+            costs = [float(found[name][1, row, column]) for name in COST_MEASURES]
+            costs = [None if np.isnan(cost) or cost < 0 else cost for cost in costs]
+            if any(cost is not None for cost in costs):
+                expected.append((known.models[row], item, *costs))
+    rows = pq.read_table(tables[1]["costs"])
+    assert [tuple(row.values()) for row in rows.to_pylist()] == expected
+    n = known.scores.size
+    assert "costs" not in accounting[0]
+    assert accounting[1].pop("costs") == {
+        "usd": {"kept": n - 6, "missing": 6, "bad": 0},
+        "prompt_tokens": {"kept": n - 2, "missing": 2, "bad": 1},
+        "completion_tokens": {"kept": n - 1, "missing": 1, "bad": 0},
+        "latency_s": {"kept": 0, "missing": n, "bad": 0},
+    }
+    assert accounting[1] == accounting[0]
+    told = "gsm8k, prompt_tokens: b.csv[row 0]: expected a finite number of at least 0, found -1"
+    assert built.stages["ingest"].info["bad_costs"] == [told]

@@ -7,9 +7,11 @@ batches.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -18,15 +20,16 @@ import pandas as pd
 import pyarrow as pa
 
 from routerset.etl.ingest.benchmark_items import Column, benchmark_items
+from routerset.etl.ingest.costs import cost_batches
 from routerset.etl.ingest.identity import CONTENT, HASH, KEY
 from routerset.etl.ingest.items import CONFLICT
 from routerset.etl.ingest.packs import load_fragments, shard_file
 from routerset.etl.ingest.shards import Shard, read_docset, read_lines
-from routerset.etl.sources.base import SCORE, SourceSpec
+from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING, as_floats, missing
-from routerset.schemas.tables import ITEMS, JOINED_BY, QUARANTINE, RUNS, SCORES, Reason
+from routerset.schemas.tables import COSTS, ITEMS, JOINED_BY, QUARANTINE, RUNS, SCORES, Reason
 
 CELLS = 1 << 20
 WINDOW = 512
@@ -40,6 +43,7 @@ class Assembled:
     """What one benchmark came to: totals of models and items, records per source, rows of its files.
 
     joined: kept records per source, by what told their documents. notes: what else there is to count.
+    costs: known costs per source and measure.
     """
 
     models: int
@@ -49,6 +53,7 @@ class Assembled:
     joined: Mapping[str, Mapping[str, int]]
     notes: Mapping[str, Mapping[str, int]]
     files: Mapping[Path, int]
+    costs: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,12 @@ def assemble(
     code: str,
     min_share: float,
 ) -> Assembled:
-    """Write items and scores of one benchmark below `tables`, its runs and quarantine below `part`.
+    """Write items, scores and costs of one benchmark below `tables`, its runs and quarantine below `part`.
 
     code: fingerprint of the code that does so. min_share: `[dataset] min_models_per_item`.
     """
     packed = load_fragments(benchmark, shards, staging)
-    fragments = choose_runs(_frame(benchmark, shards, packed, SCORE, staging), _alike(staging))
+    fragments = choose_runs(_frame(benchmark, shards, packed, staging), _alike(staging))
     chosen = fragments[fragments["chosen"]]
     items, columns = benchmark_items(benchmark, chosen, specs, staging, code, min_share)
     models = sorted(chosen["model_id"].unique())
@@ -109,6 +114,13 @@ def assemble(
         files[path] = store.write_table(path, ITEMS, items)
         path = tables / "scores" / location
         files[path] = store.write_batches(path, SCORES, score_batches(placed.matrix, models))
+    costs: dict[str, Counter[str]] = {}
+    batches = cost_batches(fragments, columns, placed.matrix, models, costs)
+    first = next(batches, None)
+    if first is not None:
+        path = tables / "costs" / location
+        files[path] = store.write_batches(path, COSTS, chain([first], batches))
+    told = {source: dict(of_source) for source, of_source in costs.items()}
     other = fragments["superseded"].where(fragments["other_settings"], 0)
     noted = {**placed.notes, OTHER_SETTINGS: other.to_numpy()}
     sums = fragments.groupby("source")[["n_kept", "superseded"]].sum()
@@ -123,19 +135,16 @@ def assemble(
         for source, part in fragments.groupby("source")
     }
     n_models = fragments.loc[fragments["n_kept"] > 0, "model_id"].nunique()
-    return Assembled(n_models, len(items), kept, superseded, joined, notes, files)
+    return Assembled(n_models, len(items), kept, superseded, joined, notes, files, told)
 
 
-def _frame(
-    benchmark: str, shards: Sequence[Shard], fragments: pa.Table, measure: str, staging: Path
-) -> pd.DataFrame:
-    """Fragments of one measure without their values, in an order of their own.
+def _frame(benchmark: str, shards: Sequence[Shard], fragments: pa.Table, staging: Path) -> pd.DataFrame:
+    """Fragments without their values, in an order of their own.
 
     source, order: of the config. shard: file that `row` counts in. place: of the values in `fragments`.
     """
     frame: pd.DataFrame = fragments.drop_columns(["values"]).to_pandas()
     frame["place"] = np.arange(len(frame))
-    frame = frame[frame["measure"] == measure]
     of = {shard.folder: shard for shard in shards}
     frame["source"] = frame["folder"].map({folder: shard.source for folder, shard in of.items()})
     frame["order"] = frame["folder"].map({folder: shard.order for folder, shard in of.items()})

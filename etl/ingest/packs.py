@@ -16,14 +16,15 @@ import pyarrow.compute as pc
 from routerset.etl.ingest.shards import RUN_FRAGMENTS, RUNS_FILE, SHARDS, Shard
 from routerset.etl.records import digest_of, read_sealed, write_sealed
 from routerset.schemas import store
+from routerset.schemas.tables import COST_MEASURES
 
 PACKS = "packs"
 FEW = 64  # shards; so many are opened in no time
-_LEFT_OUT = "lines"  # five times as large as the values, and read for few records only
-_WHOLE = [name for name in RUN_FRAGMENTS.names if name != _LEFT_OUT]
+_LEFT_OUT = ("lines", *COST_MEASURES)  # many times as large as the values, and read for few rows at a time
+_WHOLE = [name for name in RUN_FRAGMENTS.names if name not in _LEFT_OUT]
 _PLACE = (pa.field("folder", pa.string()), pa.field("row", pa.int64()))
 PACK = pa.schema([*(RUN_FRAGMENTS.field(name) for name in _WHOLE), *_PLACE])
-"""RUN_FRAGMENTS without `lines`. folder, row: the shard that a row comes from, and its place there."""
+"""RUN_FRAGMENTS without lines and costs. folder, row: the shard of a row, and its place there."""
 
 
 def load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> pa.Table:

@@ -1,10 +1,10 @@
 """Parsed dumps on disk: batches of dump files in, one shard of runs per benchmark out.
 
-A shard holds one row per run, file and measure, its values as one binary value (a byte per document where
-all are 0 or 1, a float32 otherwise). Documents are stored once per distinct list, named by content,
-since thousands of models answer the same list. A batch is parsed when its folder exists; the folder's
-name is the batch's fingerprint, so that unchanged dumps are never parsed twice. Its record has digests of all
-that was written and read: `unaltered` tells whether they still hold.
+A shard holds one row per run and file, its values as one binary value (a byte per document where all are 0
+or 1, a float32 otherwise), and what the answers cost beside them. Documents are stored once per distinct
+list, named by content, since thousands of models answer the same list. A batch is parsed when its folder
+exists; the folder's name is the batch's fingerprint, so that unchanged dumps are never parsed twice. Its
+record has digests of all that was written and read: `unaltered` tells whether they still hold.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from routerset.etl.ingest.batches import Batch
 from routerset.etl.records import digest_of, read_sealed, seal_folder, sealed_folder, write_sealed
@@ -33,7 +34,7 @@ from routerset.etl.sources.quarantine import (
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING
-from routerset.schemas.tables import QUARANTINE, Reason
+from routerset.schemas.tables import COST_MEASURES, QUARANTINE, Reason
 
 FLUSH_BYTES = 16 << 20
 RUNS_FILE = ".runs.parquet"
@@ -47,7 +48,6 @@ _STRING = pa.string()
 
 RUN_FRAGMENTS = pa.schema(
     [
-        ("measure", pa.string()),
         ("subset", pa.string()),
         ("model_id", pa.string()),
         ("timestamp", pa.string()),
@@ -64,13 +64,16 @@ RUN_FRAGMENTS = pa.schema(
         ("n_read", pa.int64()),
         ("n_superseded", pa.int64()),
         ("n_values", pa.int64()),
+        ("n_costs", pa.int64()),
         ("width", pa.int8()),
         ("values", pa.large_binary()),
         ("lines", pa.large_binary()),
+        *((measure, pa.large_binary()) for measure in COST_MEASURES),
     ]
 )
-"""One row per run, file and measure. width: bytes per value, 1 (0, 1 or 255 for missing) or 4 (float32).
-lines: int32 row numbers in the file, one per document, or a single one for all of them."""
+"""One row per run and file. width: bytes per value, 1 (0, 1 or 255 for missing) or 4 (float32). n_costs: how
+many costs are known. lines: int32 row numbers in the file, one per document, or a single one for all of them.
+Costs: float32, null where the file tells none."""
 
 
 @dataclass(frozen=True)
@@ -275,13 +278,14 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
     binary = bool(np.all(missing | (values == 0.0) | (values == 1.0)))
     data = np.where(missing, np.float32(MISSING), values).astype(np.uint8) if binary else values
     n_runs = len(values)
+    costs = {name: np.ascontiguousarray(of[:, order], np.float32) for name, of in block.costs.items()}
+    counts = [(~np.isnan(of)).sum(axis=1, dtype=np.int64) for of in costs.values()]
 
     def same(value: str | int | None, kind: pa.DataType = _STRING) -> pa.Array:
         return pa.repeat(pa.scalar(value, kind), n_runs)
 
     return pa.table(
         {
-            "measure": same(block.measure),
             "subset": same(columns.subset),
             "model_id": pa.array(runs.models, pa.string()),
             "timestamp": pa.array(runs.timestamps, pa.string()),
@@ -298,9 +302,14 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
             "n_read": pa.array(block.n_read, pa.int64()),
             "n_superseded": pa.array(block.n_superseded, pa.int64()),
             "n_values": pa.array((~missing).sum(axis=1), pa.int64()),
+            "n_costs": pa.array(sum(counts, np.zeros(n_runs, np.int64)), pa.int64()),
             "width": pa.array(np.full(n_runs, data.itemsize, np.int8)),
             "values": _blobs(data),
             "lines": _line_blobs(runs.rows, order),
+            **{
+                name: _blobs(costs[name]) if name in costs else pa.nulls(n_runs, pa.large_binary())
+                for name in COST_MEASURES
+            },
         },
         schema=RUN_FRAGMENTS,
     )
@@ -362,6 +371,27 @@ def read_lines(wanted: Iterable[tuple[str, int, np.ndarray]]) -> np.ndarray:
         lines = np.frombuffer(blobs[row].as_buffer(), np.int32)
         found.append(lines[documents] if len(lines) > 1 else np.repeat(lines, len(documents)))
     return np.concatenate(found)
+
+
+def read_costs(wanted: Sequence[tuple[str, int]]) -> pa.Table:
+    """Costs in some rows of shards, one binary value per measure. wanted: (file of a shard, row there)."""
+    schema = pa.schema([RUN_FRAGMENTS.field(name) for name in COST_MEASURES])
+    places: dict[str, list[int]] = {}
+    for at, (shard, _) in enumerate(wanted):
+        places.setdefault(shard, []).append(at)
+    tables, order = [schema.empty_table()], []
+    for shard, of_shard in places.items():
+        rows = np.array([wanted[at][1] for at in of_shard])
+        with pq.ParquetFile(shard) as file:
+            stop = 0
+            for group in range(file.num_row_groups):
+                start, stop = stop, stop + file.metadata.row_group(group).num_rows
+                here = np.flatnonzero((rows >= start) & (rows < stop))
+                if len(here):
+                    table = file.read_row_group(group, schema.names)
+                    tables.append(table.take(pa.array(rows[here] - start)))
+                    order += [of_shard[at] for at in here.tolist()]
+    return pa.concat_tables(tables).take(pa.array(np.argsort(order), pa.int64()))
 
 
 def read_prompts(spec: SourceSpec, dump: Dump, benchmark: str, subset: str) -> dict[str, str | None]:

@@ -25,8 +25,9 @@ DOCS = pa.schema(
 )
 """The documents behind a block's columns. gold: the text of the right option where there are options and it
 can be told. hash: the dump's own hash of the document, which tells documents apart where there is no text."""
-SCORE = "score"
-"""The measure that says how good an answer is."""
+COST_NOTE = "costs/"
+"""What notes on costs begin with."""
+READ, BAD = "read", "bad"
 PATH = MappingProxyType({"path": True})
 """Metadata of a field of `Options` that holds a path."""
 
@@ -232,19 +233,25 @@ class Runs:
 
 @dataclass(frozen=True)
 class Block:
-    """Values of one measure of some runs on the documents of one subset, as read from one file.
+    """Scores of some runs on the documents of one subset, as read from one file, and what they cost.
 
-    columns: distinct documents. values: float32 (runs, columns), NaN where missing.
+    columns: distinct documents. values: float32 (runs, columns), NaN where missing. costs: such values per
+    key of `COST_MEASURES` that the dump has, NaN where there is no score, too.
     n_read, n_superseded: int64 per run; records met in the file, and those that a later record of the
     same file replaced.
     """
 
-    measure: str
     columns: Columns
     runs: Runs
     values: np.ndarray
     n_read: np.ndarray
     n_superseded: np.ndarray
+    costs: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def cost_note(measure: str, what: str) -> str:
+    """A note on a cost: how many values were `READ`, how many of them were `BAD`, or what one such is."""
+    return f"{COST_NOTE}{measure}/{what}"
 
 
 @dataclass(frozen=True)

@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from routerset.etl.sources.base import DOCS, SCORE, Block, Columns, Dump, Runs
+from routerset.etl.sources.base import BAD, DOCS, READ, Block, Columns, Dump, Runs, cost_note
 from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quarantine_columns, shown
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
-BOUNDS: Mapping[str, tuple[float, float]] = {SCORE: (0.0, 1.0)}
-"""Measure -> its least and its greatest value."""
+ABSENT = -1
+"""State of a cell that no record stands for."""
+MAX_COST = float(np.finfo(np.float32).max)
+MAX_TOLD = 3
+"""Bad costs of one file and measure that its notes show."""
 SLACK = 2.0**-20
 """How far beyond a bound a value may lie and be the bound: rounding, in float32 too, takes it no further."""
+
+
+Costs: TypeAlias = Mapping[str, np.ndarray]
+"""Float32 values per key of `COST_MEASURES`, NaN where none is known."""
+NO_COSTS: Costs = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Cells:
     """What a parser found in the cells of a file, in arrays of any one shape.
 
-    values: float64, NaN where nothing stands, or no number. state: int32, 0 where `values` says all, and k
-    where the cell is no number: `texts[k - 1]` stands there. measure: key of `BOUNDS`.
+    values: float64, NaN where nothing stands, or no number. state: int32, 0 where `values` says all, k where
+    the cell is no number: `texts[k - 1]` stands there, and ABSENT where the file has no such record.
     """
 
     values: np.ndarray
     state: np.ndarray
     texts: Sequence[str] = ()
-    measure: str = SCORE
 
     @classmethod
     def of(cls, values: ArrayLike, texts: Mapping[int, str] = MappingProxyType({})) -> Cells:
@@ -50,12 +59,12 @@ class Cells:
 
     @classmethod
     def stack(cls, parts: Sequence[Cells]) -> Cells:
-        """The rows of several parts of one measure, in order."""
+        """The rows of several parts, in order."""
         starts = accumulate((len(part.texts) for part in parts[:-1]), initial=0)
         states = [np.where(p.state > 0, p.state + start, 0) for p, start in zip(parts, starts, strict=True)]
         values = np.concatenate([part.values for part in parts])
         texts = [text for part in parts for text in part.texts]
-        return cls(values, np.concatenate(states), texts, parts[0].measure)
+        return cls(values, np.concatenate(states), texts)
 
     def take(self, index: np.ndarray | Sequence[int] | tuple[slice, slice]) -> Cells:
         """The cells that a NumPy index picks."""
@@ -63,13 +72,16 @@ class Cells:
 
     def found(self, state: int) -> str | None:
         """What stands in a cell of this state, where that is no number."""
-        return self.texts[state - 1] if state else None
+        return self.texts[state - 1] if state > 0 else None
 
 
-def blocks_of(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[list[Block], list[pa.Table]]:
+def blocks_of(
+    dump: Dump, columns: Columns, runs: Runs, cells: Cells, costs: Costs = NO_COSTS
+) -> tuple[list[Block], list[pa.Table]]:
     """Blocks of some runs of a file, and tables of the records that are quarantined.
 
-    columns: documents may be repeated. cells: (runs, columns).
+    columns: documents may be repeated. cells: (runs, columns). costs: as `clean_costs` gives them, of that
+    shape, too; those of the record that counts do.
     Rows of one model and timestamp are one run given twice, and so are columns of one key: a repeat of
     the same value is superseded, two different ones are quarantined, a missing one beside a value for itself.
     """
@@ -81,9 +93,10 @@ def blocks_of(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[l
     single = [of_run[0] for of_run in places.values() if len(of_run) == 1 and distinct]
     results = []
     if 0 < len(single) == len(runs.models):
-        results.append(_block(dump, columns, runs, cells))
+        results.append(_block(dump, columns, runs, cells, costs))
     elif single:
-        results.append(_block(dump, columns, runs.take(single), cells.take(single)))
+        some = _take(costs, single)
+        results.append(_block(dump, columns, runs.take(single), cells.take(single), some))
     lines = runs.rows if runs.rows.ndim == 2 else np.broadcast_to(runs.rows[:, None], cells.values.shape)
     for of_run in places.values():
         if len(of_run) > 1 or not distinct:
@@ -92,17 +105,48 @@ def blocks_of(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[l
             flat = replace(
                 cells, values=cells.values[of_run].reshape(-1), state=cells.state[of_run].reshape(-1)
             )
-            results.append(_settle_repeats(dump, columns.take(order), once, flat))
+            line = {name: values[of_run].reshape(-1) for name, values in costs.items()}
+            results.append(_settle_repeats(dump, columns.take(order), once, flat, line))
     return [block for block, _ in results], [table for _, table in results]
 
 
-def _block(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[Block, pa.Table]:
+def clean_costs(
+    dump: Dump, benchmark: str, rows: np.ndarray, found: Mapping[str, Cells]
+) -> tuple[Costs, Counter[tuple[str, str]]]:
+    """Costs of some records, and notes of those that are none: how many, and the first of them.
+
+    rows: where in the file the cells stand. found: cells by key of `COST_MEASURES`, of that shape. A cost is
+    a finite number of at least 0; anything else is missing, and never costs the score.
+    """
+    costs: dict[str, np.ndarray] = {}
+    notes: Counter[tuple[str, str]] = Counter()
+    for name, cells in found.items():
+        good = (cells.values >= 0) & (cells.values <= MAX_COST)
+        costs[name] = np.where(good, cells.values, np.nan).astype(np.float32) + np.float32(0.0)
+        bad = np.argwhere(~good & ~(np.isnan(cells.values) & (cells.state <= 0)))
+        notes[benchmark, cost_note(name, READ)] = int((cells.state != ABSENT).sum())
+        notes[benchmark, cost_note(name, BAD)] = len(bad)
+        for at in map(tuple, bad[:MAX_TOLD].tolist()):
+            text = cells.found(int(cells.state[at]))
+            stands = f"{cells.values[at]:g}" if text is None else ascii(text[:40])
+            told = f"{dump.file}[row {rows[at]}]: expected a finite number of at least 0, found {stands}"
+            notes[benchmark, cost_note(name, printable(told) or "")] += 1
+    return costs, +notes
+
+
+def _take(costs: Costs, index: np.ndarray | Sequence[int]) -> Costs:
+    return {name: values[index] for name, values in costs.items()}
+
+
+def _block(
+    dump: Dump, columns: Columns, runs: Runs, cells: Cells, costs: Costs = NO_COSTS
+) -> tuple[Block, pa.Table]:
     """Block of distinct runs and documents, with every cell that is out of bounds quarantined."""
-    low, high = BOUNDS[cells.measure]
-    good = (cells.values >= low - SLACK) & (cells.values <= high + SLACK)
-    kept = np.where(good, np.clip(cells.values, low, high), np.nan)
+    good = (cells.values >= -SLACK) & (cells.values <= 1.0 + SLACK)
+    kept = np.where(good, np.clip(cells.values, 0.0, 1.0), np.nan)
     clean = kept.astype(np.float32) + np.float32(0.0)  # no negative zero
-    run, column = np.nonzero(~good)
+    there = cells.state != ABSENT
+    run, column = np.nonzero(~good & there)
     missing = np.isnan(cells.values[run, column]) & (cells.state[run, column] == 0)
     rows = runs.rows[run] if runs.rows.ndim == 1 else runs.rows[run, column]
     told = shown(missing.astype(np.int8))
@@ -110,9 +154,9 @@ def _block(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[Bloc
     run, column, missing, rows = (of_all[told.places] for of_all in (run, column, missing, rows))
     stands = [cells.found(k) for k in cells.state[run, column].tolist()]
     details = [
-        f"document {key}: no {cells.measure}"
+        f"document {key}: no score"
         if gone
-        else f"document {key}: expected a {cells.measure} in [{low:g}, {high:g}], found "
+        else f"document {key}: expected a score in [0, 1], found "
         + (repr(value) if text is None else ascii(text[:40]))
         + (": write decimals with a point" if text and _DECIMAL_COMMA.fullmatch(text) else "")
         for key, gone, text, value in zip(
@@ -137,27 +181,32 @@ def _block(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[Bloc
         n=told.n,
         last_row=last_row,
     )
-    n_runs, n_docs = clean.shape
-    n_read, n_superseded = np.full(n_runs, n_docs, np.int64), np.zeros(n_runs, np.int64)
-    return Block(cells.measure, columns, runs, clean, n_read, n_superseded), quarantined
+    n_read, n_superseded = there.sum(axis=1, dtype=np.int64), np.zeros(len(clean), np.int64)
+    known = {name: np.where(good, values, np.float32(np.nan)) for name, values in costs.items()}
+    return Block(columns, runs, clean, n_read, n_superseded, known), quarantined
 
 
-def _settle_repeats(dump: Dump, columns: Columns, run: Runs, cells: Cells) -> tuple[Block, pa.Table]:
-    """Block of one run with repeated documents. run, cells: rows and cells of shape (1, n) and (n,)."""
+def _settle_repeats(
+    dump: Dump, columns: Columns, run: Runs, cells: Cells, costs: Costs
+) -> tuple[Block, pa.Table]:
+    """Block of one run with repeated documents.
+
+    run: rows of shape (1, n). cells, costs: of shape (n,).
+    """
     codes = columns.doc_keys.dictionary_encode().indices.to_numpy(zero_copy_only=False)
     gone = np.isnan(cells.values) & (cells.state == 0)
     beaten = gone & np.isin(codes, codes[~gone])  # missing, where another record has something
     if beaten.any():
         lost, rest = np.flatnonzero(beaten), np.flatnonzero(~beaten)
         others = replace(run, rows=run.rows[:, rest])
-        block, quarantined = _settle(dump, columns.take(rest), others, cells.take(rest))
+        block, quarantined = _settle(dump, columns.take(rest), others, cells.take(rest), _take(costs, rest))
         rows = replace(run, rows=run.rows[:, lost])
         missing = _block(dump, columns.take(lost), rows, cells.take(lost[None, :]))[1]
         return replace(block, n_read=block.n_read + len(lost)), pa.concat_tables([quarantined, missing])
-    return _settle(dump, columns, run, cells)
+    return _settle(dump, columns, run, cells, costs)
 
 
-def _settle(dump: Dump, columns: Columns, run: Runs, cells: Cells) -> tuple[Block, pa.Table]:
+def _settle(dump: Dump, columns: Columns, run: Runs, cells: Cells, costs: Costs) -> tuple[Block, pa.Table]:
     """`_settle_repeats` where every document's records are all missing, or none is."""
     values, is_text = cells.values, cells.state > 0
     encoded = columns.doc_keys.dictionary_encode()
@@ -169,14 +218,14 @@ def _settle(dump: Dump, columns: Columns, run: Runs, cells: Cells) -> tuple[Bloc
     clash = np.isin(codes, codes[~same | (is_text != is_text[target])])
     taken = np.sort(last[~clash[last]])
     distinct = replace(run, rows=run.rows[:, taken])
-    block, quarantined = _block(dump, columns.take(taken), distinct, cells.take(taken[None, :]))
+    own = _take(costs, taken[None, :])
+    block, quarantined = _block(dump, columns.take(taken), distinct, cells.take(taken[None, :]), own)
     places = np.flatnonzero(clash).tolist()
     clashing = (
         BadRow(
             int(run.rows[0, i]),
             Reason.DUPLICATE_KEY,
-            f"document {columns.doc_keys[i]}: {counts[codes[i]]} records with different {cells.measure}s, "
-            "expected one",
+            f"document {columns.doc_keys[i]}: {counts[codes[i]]} records with different scores, expected one",
             run.models[0],
             columns.benchmark,
             cells.found(int(cells.state[i])) or f"{values[i]:g}",

@@ -32,13 +32,14 @@ from routerset.etl.ingest.shards import (
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import say, watch
 from routerset.etl.records import read_sealed, write_sealed
-from routerset.etl.sources.base import SourceSpec
+from routerset.etl.sources.base import BAD, COST_NOTE, READ, SourceSpec, cost_note
+from routerset.etl.sources.blocks import MAX_TOLD
 from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import DATA_FAILED
 from routerset.schemas.store import sha256
-from routerset.schemas.tables import JOINED_BY, QUARANTINE, RUNS, TABLES
+from routerset.schemas.tables import COST_MEASURES, JOINED_BY, QUARANTINE, RUNS, TABLES
 
 if TYPE_CHECKING:
     from routerset.etl.config import Config, Runner
@@ -63,12 +64,13 @@ class EmptyBuild(ValueError):
 
 @dataclass(frozen=True)
 class Merged:
-    """Runs and quarantine of all benchmarks, accounting rows, and the checksums of all files."""
+    """Runs and quarantine of all benchmarks, accounting rows, the checksums of all files, and bad costs."""
 
     runs: pa.Table
     quarantine: pa.Table
     accounting: list[store.JsonObject]
     inputs: list[str]
+    bad_costs: list[str]
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,9 @@ def merge(plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Merged:
         runs.append(store.read_file(part / "runs.parquet"))
     quarantine = store.sort_rows(pa.concat_tables(quarantines).cast(QUARANTINE))
     all_runs = store.sort_rows(pa.concat_tables(runs).cast(RUNS))
-    return Merged(all_runs, quarantine, account(read, parts, quarantine, notes), sorted(inputs))
+    return Merged(
+        all_runs, quarantine, account(read, parts, quarantine, notes), sorted(inputs), _bad_costs(notes)
+    )
 
 
 def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Finished:
@@ -284,6 +288,8 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         say(f"         warning: {warning}")
     for names in alike_but_for_case(list(benchmarks_of)):
         say(f"{' and '.join(names)} differ in case alone: are they one model? [source.models] can say so")
+    for line in merged.bad_costs:
+        say(f"         warning: {line}: the cost is missing, the score counts")
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
     ]
@@ -302,6 +308,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
             "settings": config.dataset.gate,
             "passed_over": [asdict(each) for each in plan.passed_over],
             "dumps": merged.inputs,
+            **({"bad_costs": merged.bad_costs} if merged.bad_costs else {}),
         },
     )
 
@@ -326,8 +333,8 @@ def account(
 ) -> list[store.JsonObject]:
     """Accounting rows per source and benchmark (empty where a record's benchmark is unknown).
 
-    joined: the kept ones by what told their documents. Raises AccountingError unless read = kept + superseded
-    + quarantined in every row.
+    joined: the kept ones by what told their documents. costs: as `_costs` has them, where a source tells any.
+    Raises AccountingError unless read = kept + superseded + quarantined in every row.
     """
     keys = ["source", "benchmark", "reason"]
     counted = quarantine.group_by(keys).aggregate([("n", "sum")]).select([*keys, "n_sum"])
@@ -337,6 +344,8 @@ def account(
         part = parts[benchmark].info if benchmark in parts else {}
         found = {name: part.get(name, {}) for name in ("kept", "superseded", "joined", "notes")}
         noted = {k: n for (s, b, k), n in notes.items() if (s, b) == (source, benchmark)}
+        costs = _costs(noted, found["kept"].get(source, 0), part.get("costs", {}).get(source, {}))
+        noted = {k: n for k, n in noted.items() if not k.startswith(COST_NOTE)}
         why = {r: n for (s, b, r), n in sorted(reasons.items()) if (s, b) == (source, benchmark)}
         row = {
             "source": source,
@@ -348,11 +357,33 @@ def account(
             "reasons": why,
             "joined": {how: found["joined"].get(source, {}).get(how, 0) for how in JOINED_BY},
             "notes": dict(sorted({**noted, **found["notes"].get(source, {})}.items())),
+            **({"costs": costs} if costs else {}),
         }
         if row["read"] != row["kept"] + row["superseded"] + row["quarantined"]:
             raise AccountingError(f"records of {source}, {benchmark or 'no benchmark'} do not add up: {row}")
         rows.append(row)
     return rows
+
+
+def _bad_costs(notes: Iterable[tuple[str, str, str]]) -> list[str]:
+    """The first values of every source, benchmark and measure that are no cost."""
+    shown: dict[tuple[str, str, str], list[str]] = {}
+    for source, benchmark, note in sorted(notes):
+        _, measure, what = (*note.split("/", 2), "", "")[:3]
+        if note.startswith(COST_NOTE) and what not in (READ, BAD):
+            shown.setdefault((source, benchmark, measure), []).append(f"{benchmark}, {measure}: {what}")
+    return [line for lines in shown.values() for line in lines[:MAX_TOLD]]
+
+
+def _costs(noted: Mapping[str, int], scores: int, known: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Per measure that a source tells: scores with a known cost, and without one; values that are no cost."""
+    costs: dict[str, dict[str, int]] = {}
+    for measure in COST_MEASURES:
+        mark, kept = cost_note(measure, ""), known.get(measure, 0)
+        told = {note.removeprefix(mark): n for note, n in noted.items() if note.startswith(mark)}
+        if READ in told:
+            costs[measure] = {"kept": kept, "missing": scores - kept, "bad": told.get(BAD, 0)}
+    return costs
 
 
 @functools.lru_cache(1)

@@ -241,6 +241,63 @@ SCORES = Suite(
     ),
 )
 
+COSTS = Suite(
+    "costs",
+    "costs",
+    ("benchmark", "model_id", "item"),
+    (
+        not_null("model_id"),
+        not_null("item"),
+        rows(
+            "cost_in_range",
+            "a cost is a finite number of at least 0; what is not known is null",
+            f"{TABLES}: COSTS",
+            """select benchmark, model_id, n_bad as costs, first_bad as item from {batch} where n_bad > 0""",
+            "cost_facts",
+        ),
+        rows(
+            "cost_known",
+            "a row that tells no cost says nothing",
+            f"{TABLES}: COSTS",
+            """select benchmark, model_id, n_unknown as costs, first_unknown as item from {batch}
+            where n_unknown > 0""",
+            "cost_facts",
+        ),
+        rows(
+            "model_item_unique",
+            "two costs for one model and item: which one counts would be chance",
+            f"{TABLES}: routerset.key",
+            "select benchmark, model_id, n - n_distinct as repeats from {batch} where n > n_distinct",
+            "cost_facts",
+        ),
+        rows(
+            "costs_have_scores",
+            "a cost is that of the answer that was scored; without a score it is of another one",
+            f"{TABLES}: COSTS",
+            """select benchmark, model_id, n_without_score as costs from {batch} where n_without_score > 0""",
+            "cost_facts",
+        ),
+        rows(
+            "costs_accounted_for",
+            "the manifest says how many scores have a cost",
+            "docs/validation.md: accounting",
+            """select benchmark, measure, coalesce(listed, 0) as listed, coalesce(found, 0) as found from
+            (select benchmark, measure, sum(listed) as listed from {batch} group by all) full join
+            (select * from costs_found where found > 0) using (benchmark, measure)
+            where coalesce(listed, 0) <> coalesce(found, 0)""",
+            "accounting_costs",
+        ),
+        rows(
+            "costs_missing_counted",
+            "a score whose cost is not known is counted as such: missing is never 0",
+            "docs/validation.md: accounting",
+            """select source, benchmark, measure, kept as scores, listed as known, missing from {batch}
+            join accounting using (source, benchmark) where listed + missing <> kept""",
+            "accounting_costs",
+        ),
+    ),
+)
+
 RUNS = Suite(
     "runs",
     "runs",

@@ -14,6 +14,7 @@ COMPARED = {
     "splits": "scheme, benchmark, item, split",
     "groups": "method, benchmark, m, kind, rank, model_id",
     "score_digests": "benchmark, model_id, digest",
+    "cost_facts": "benchmark, model_id, n, digest",
     "embedding_facts": "encoder, benchmark, item, digest",
 }
 """What a release has of the build that it lies in: columns of views that both have."""

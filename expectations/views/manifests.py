@@ -18,6 +18,7 @@ from routerset.schemas.groups import Group
 from routerset.schemas.manifests import JsonObject
 from routerset.schemas.plainfiles import MAX_JSON, read_bytes
 from routerset.schemas.store import sha256
+from routerset.schemas.tables import COST_MEASURES
 
 _S, _I, _F = pa.string(), pa.int64(), pa.float64()
 _FILES = pa.schema(
@@ -44,6 +45,7 @@ _ACCOUNTING = pa.schema(
 )
 _REASONS = pa.schema([("source", _S), ("benchmark", _S), ("reason", _S), ("listed", _I)])
 _JOINED = pa.schema([("source", _S), ("benchmark", _S), ("joined_by", _S), ("listed", _I)])
+_COSTS = pa.schema([("source", _S), ("benchmark", _S), ("measure", _S), ("listed", _I), ("missing", _I)])
 _TOTALS = pa.schema([("benchmark", _S), ("name", _S), ("listed", _F)])
 _SIDES = pa.schema([("scheme", _S), ("benchmark", _S), ("split", _S), ("listed", _I)])
 _CLAIMS = pa.schema(
@@ -156,6 +158,35 @@ def accounting_joined(session: Session) -> Made:
         for how, n in row["joined"].items()
     ]
     return pa.Table.from_pylist(joined, schema=_JOINED)
+
+
+def accounting_costs(session: Session) -> Made:
+    """Scores whose cost is known, and whose is not, by source, benchmark and measure."""
+    rows = _accounting(session)
+    if rows is None:
+        return None
+    costs = [
+        {
+            "source": row["source"],
+            "benchmark": row["benchmark"],
+            "measure": measure,
+            "listed": of_measure["kept"],
+            "missing": of_measure["missing"],
+        }
+        for row in rows
+        for measure, of_measure in _dict(row, "costs").items()
+    ]
+    return pa.Table.from_pylist(costs, schema=_COSTS)
+
+
+def costs_found(session: Session) -> Made:
+    """Known costs by benchmark and measure, from the tables."""
+    if "cost_facts" not in session:
+        return None
+    return " union all ".join(
+        f"select benchmark, '{name}' as measure, sum(n_{name}) as found from cost_facts group by all"
+        for name in COST_MEASURES
+    )
 
 
 def _accounting(session: Session) -> list[JsonObject] | None:
@@ -284,6 +315,8 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "accounting": accounting,
     "accounting_reasons": accounting_reasons,
     "accounting_joined": accounting_joined,
+    "accounting_costs": accounting_costs,
+    "costs_found": costs_found,
     "totals_listed": totals_listed,
     "totals_found": totals_found,
     "split_counts_listed": split_counts,

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from routerset.expectations.session import Made, Session, readable
 from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
+from routerset.expectations.views.matrices import read_order
 from routerset.schemas.groups import Group, columns_of
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import TABLES, Split, embeddings_schema
@@ -112,7 +113,7 @@ def partitions(session: Session) -> Made:
 
 
 def required(session: Session) -> Made:
-    """Tables and partitions that a whole folder has, and whether they are there."""
+    """Tables and partitions that every whole folder has, and whether they are there."""
     target = session.target
     if target.what not in (What.BUILD, What.RELEASE):
         return None
@@ -120,6 +121,8 @@ def required(session: Session) -> Made:
     names.update(_listed_benchmarks(session))
     rows = []
     for table in (RELEASED if target.what is What.RELEASE else TABLES).values():
+        if table.name in TABLES and TABLES[table.name].optional:
+            continue
         have = [part.keys for part in target.of(table.name)]
         values: dict[str, Iterable[str]] = {key: {k[key] for k in have if key in k} for key in table.keys}
         values |= {
@@ -150,6 +153,10 @@ def orders(session: Session) -> Made:
     rows = []
     for part in session.target.parts:
         if part.table in ("scores", DATA, VECTORS) or not _sortable(session, part):
+            continue
+        if part.table == "costs":
+            order = read_order(part.path)
+            rows.append({"path": part.name, "unsorted": order.unsorted, "first_row": order.first_row})
             continue
         names = _sort_columns(part)
         with readable(part.path):

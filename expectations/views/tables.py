@@ -10,10 +10,18 @@ from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.released import RELEASED, data_schema
-from routerset.schemas.tables import TABLES
+from routerset.schemas.tables import COST_MEASURES, TABLES
 
 MAX_ITEMS = 1 << 20
 """Items of a benchmark at most, when looking for repeats."""
+_COUNTED = ("bad", "unknown", "distinct", "without_score", *COST_MEASURES)
+_COST_FACTS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("benchmark", "model_id", "digest")),
+        *((name, pa.int64()) for name in ("n", *(f"n_{name}" for name in _COUNTED))),
+        *((name, pa.int32()) for name in ("first_bad", "first_unknown")),
+    ]
+)
 
 
 def union(parts: tuple[Part, ...], keys: tuple[str, ...], columns: str = "*") -> str:
@@ -162,6 +170,35 @@ def score_facts(session: Session) -> Made:
         from scores where model_id is not null group by benchmark, model_id"""
 
 
+def cost_facts(session: Session) -> Made:
+    """Costs of every model on every benchmark, and how many have no score; no row where there is no cost."""
+    if "costs" not in session:
+        return None if session.target.of("costs") else _COST_FACTS.empty_table()
+    scored = "scores" in session
+    tables = ("costs", "scores") if scored else ("costs",)
+    most = " union all ".join(
+        f"select max(item) as most from {name} where item between 0 and {MAX_ITEMS}" for name in tables
+    )
+    last = session.query(f"select max(most) as most from ({most})")["most"][0].as_py() or 0
+    inside = f"item between 0 and {last}"
+    bits = f"bitstring_agg(item, 0, {last}) filter ({inside})"
+    unknown = " and ".join(f"{name} is null" for name in COST_MEASURES)
+    bad = " or ".join(f"not ({name} >= 0 and isfinite({name}))" for name in COST_MEASURES)
+    mine = f"""select benchmark, model_id, count(*) as n, {bits} as items,
+        count(*) filter (not ({inside}) or item is null) as n_outside,
+        {", ".join(f"count({name}) as n_{name}" for name in COST_MEASURES)},
+        count(*) filter ({bad}) as n_bad, min(item) filter ({bad}) as first_bad,
+        count(*) filter ({unknown}) as n_unknown, min(item) filter ({unknown}) as first_unknown,
+        bit_xor(hash(item, {", ".join(COST_MEASURES)}))::varchar as digest
+        from costs where model_id is not null group by benchmark, model_id"""
+    theirs = f"""select benchmark, model_id, {bits} as scored from scores
+        where benchmark in (select benchmark from costs) and model_id is not null group by all"""
+    beside = f"left join ({theirs}) using (benchmark, model_id)" if scored else ""
+    without = "n - coalesce(bit_count(items & scored), 0)" if scored else "0"
+    return f"""select * exclude (items), n_outside + coalesce(bit_count(items), 0) as n_distinct,
+        {without} as n_without_score from ({mine}) {beside}"""
+
+
 def item_facts(session: Session) -> Made:
     """Models with a score on every item."""
     if "items" not in session or "scores" not in session:
@@ -179,7 +216,7 @@ def file_sides(session: Session) -> Made:
 
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
-    **{name: table(name) for name in ("models", "scores", "runs", "groups", "quarantine")},
+    **{name: table(name) for name in ("models", "scores", "costs", "runs", "groups", "quarantine")},
     "items": items,
     "splits": splits,
     "data": data,
@@ -189,6 +226,7 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "settings": settings,
     "item_counts": item_counts,
     "score_facts": score_facts,
+    "cost_facts": cost_facts,
     "item_facts": item_facts,
     "file_sides": file_sides,
 }

@@ -13,12 +13,13 @@ from routerset.release.verifying.problem import Opened, Problem, same
 from routerset.release.version import parse_version
 from routerset.release.write import registry_row
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.tables import JOINED_BY, REASONS
+from routerset.schemas.tables import COST_MEASURES, JOINED_BY, REASONS
 
 _LOCAL = re.compile(r"local-[0-9a-f]{16}")
 """Revision of weights that a config named in place of those of the registry."""
 _COUNTS = ("read", "kept", "superseded", "quarantined")
 _ACCOUNTING = ("source", "benchmark", *_COUNTS, "reasons", "joined", "notes")
+_COSTS = ("kept", "missing", "bad")
 _CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
 _VERSION = re.compile(r"\d+(\.\w+)*([+-][\w.]+)?", re.ASCII)
 _SETTINGS = {"min_coverage": (int, float), "min_models_per_item": (int, float), "table_4": (bool,)}
@@ -91,6 +92,8 @@ def closed(opened: Opened) -> Iterator[Problem]:
     for name, installed in manifest.libraries.items():
         if not _VERSION.fullmatch(str(installed)):
             yield _problem(f"{name} {installed!r}", "a version")
+    for name, entry in manifest.benchmarks.items():
+        yield from _same(f"{name}: costs known", {**entry.costs}, _known(manifest.accounting, name))
     kept: dict[str, int] = {}
     for row in manifest.accounting:
         counted = _counts(row, _COUNTS)
@@ -107,7 +110,7 @@ def closed(opened: Opened) -> Iterator[Problem]:
 def _accounted(row: Row, counted: Mapping[str, int]) -> Iterator[Problem]:
     """One row of accounting: read = kept + superseded + quarantined, told apart by reasons and by joins."""
     where = f"accounting of {row.get('source')}, {row.get('benchmark')}"
-    for key in sorted(({*_ACCOUNTING} ^ {*row}) - {"joined"}):
+    for key in sorted(({*_ACCOUNTING} ^ {*row}) - {"joined", "costs"}):
         yield _problem(f"{where}: key {key} missing or unknown", f"{', '.join(_ACCOUNTING)}")
     if set(counted) != {*_COUNTS}:
         yield _problem(f"{where}: counts {counted}", f"{', '.join(_COUNTS)}, from 0 on")
@@ -121,10 +124,27 @@ def _accounted(row: Row, counted: Mapping[str, int]) -> Iterator[Problem]:
         found = _counts(told, names) if isinstance(told, dict) else {}
         yield from _same(f"{where}: {key}", told, found)
         yield from _same(f"{where}: sum of {key}", sum(found.values()), counted[total])
+    costs = row.get("costs", {})
+    for name, of_measure in costs.items() if isinstance(costs, dict) else [("costs", costs)]:
+        n = _counts(of_measure, _COSTS) if isinstance(of_measure, dict) else {}
+        whole = len(n) == len(_COSTS) and n["kept"] + n["missing"] == counted["kept"]
+        if name not in COST_MEASURES or n != of_measure or not whole:
+            yield _problem(f"{where}: {name} {of_measure}", f"{', '.join(_COSTS)}, of every score")
     notes = row.get("notes")
     named = isinstance(notes, dict) and all(map(_CODE.fullmatch, notes))
     if not (named and isinstance(notes, dict) and len(_counts(notes, notes)) == len(notes)):
         yield _problem(f"{where}: notes {notes}", "codes with counts")
+
+
+def _known(accounting: Iterable[Row], benchmark: str) -> dict[str, int]:
+    """Known costs of a benchmark by measure, as the accounting has them; those of none are left out."""
+    known: dict[str, int] = {}
+    for row in accounting:
+        costs = row.get("costs", {}) if row.get("benchmark") == benchmark else {}
+        for name, of_measure in costs.items() if isinstance(costs, dict) else ():
+            found = _counts(of_measure, _COSTS) if isinstance(of_measure, dict) else {}
+            known[name] = known.get(name, 0) + found.get("kept", 0)
+    return {name: n for name, n in known.items() if n}
 
 
 def _counts(row: Mapping[str, Json], names: Iterable[str]) -> dict[str, int]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release import layout
+from routerset.release.costs import read_costs
 from routerset.release.files import read_table, reading
 from routerset.release.layout import Config
 from routerset.release.manifest import Manifest
@@ -95,6 +96,10 @@ def _benchmark(benchmark: _Benchmark, configs: Sequence[Config]) -> Iterator[Pro
     yield from same(path, "mean score", summary.mean, entry.mean_score)
     yield from same(path, "binary", summary.binary, entry.binary)
     yield from _in_memory(path, summary.arrow_bytes, manifest)
+    if entry.costs:
+        told = read_costs(release / layout.costs_path(name), release / path, entry.n_items)
+        yield from same(layout.costs_path(name), "known costs", told.known, dict(entry.costs))
+        yield from _in_memory(layout.costs_path(name), told.arrow_bytes, manifest)
     row_of = {model: row for row, model in enumerate(models)}
     rows = {group: np.array([row_of[m] for m in candidates]) for group, candidates in members.items()}
     for config in configs:

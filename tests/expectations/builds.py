@@ -20,9 +20,10 @@ from routerset.release.build import ReleaseOptions, write_release
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
-from routerset.schemas.tables import embeddings_schema
+from routerset.schemas.tables import COST_MEASURES, COSTS, embeddings_schema
 
 BENCHMARKS = ("arc", "mmlu", "truthfulqa", "gpqa")
+COSTED = "arc"
 ENCODER, DIMENSION = "tiny", 8
 
 
@@ -37,6 +38,7 @@ def make_build(folder: Path) -> Path:
     build(load_config(config), out, Runner(), lambda *_: None)
     shutil.rmtree(out / "staging")
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    _cost(out, manifest["stages"]["ingest"])
     vectors = [_embed(out, benchmark) for benchmark in BENCHMARKS]
     manifest["stages"]["embed"] = {
         "fingerprint": "0",
@@ -46,7 +48,7 @@ def make_build(folder: Path) -> Path:
     known = read_manifest(out / "release")
     options = ReleaseOptions(
         name=known.name,
-        accounting=known.accounting,
+        accounting=manifest["stages"]["ingest"]["info"]["accounting"],
         settings=known.settings,
         methods=known.methods,
         sizes=known.sizes,
@@ -62,6 +64,26 @@ def make_build(folder: Path) -> Path:
     ]
     (out / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return out
+
+
+def _cost(out: Path, ingest: dict[str, Any]) -> None:
+    """Write what the scores of `COSTED` cost, of two measures, and tell the manifest."""
+    table = pq.ParquetFile(out / part("scores", COSTED)).read()
+    rng = np.random.default_rng(0)
+    columns = {name: pa.nulls(len(table), pa.float32()) for name in COST_MEASURES}
+    columns["usd"] = pa.array(rng.uniform(0, 1, len(table)).astype(np.float32))
+    columns["prompt_tokens"] = pa.array(
+        rng.integers(0, 99, len(table)).astype(np.float32), mask=rng.random(len(table)) < 0.1
+    )
+    costs = pa.table({"model_id": table["model_id"], "item": table["item"], **columns}, schema=COSTS)
+    path = out / part("costs", COSTED)
+    store.write_table(path, COSTS, costs)
+    ingest["outputs"].append(asdict(store.describe(out, path, len(costs))))
+    (row,) = (row for row in ingest["info"]["accounting"] if row["benchmark"] == COSTED)
+    row["costs"] = {
+        name: {"kept": n, "missing": len(costs) - n, "bad": 0}
+        for name, n in ((name, len(costs) - costs[name].null_count) for name in ("usd", "prompt_tokens"))
+    }
 
 
 def _embed(out: Path, benchmark: str) -> Path:

@@ -100,11 +100,16 @@ def _block(block: Block) -> dict[str, object]:
         "models": list(runs.models),
         "timestamps": list(runs.timestamps),
         "doc_keys": columns.doc_keys.to_pylist(),
-        f"{block.measure}s": [[_value(value) for value in row] for row in block.values],
+        "scores": _rows(block.values),
+        **{name: _rows(costs) for name, costs in block.costs.items()},
         "n_read": block.n_read.tolist(),
         "n_superseded": block.n_superseded.tolist(),
         "docs": [_doc(doc) for doc in columns.docs().to_pylist()],
     }
+
+
+def _rows(values: np.ndarray) -> list[list[float | None]]:
+    return [[_value(value) for value in row] for row in values]
 
 
 def _quarantined(row: dict[str, object]) -> dict[str, object]:

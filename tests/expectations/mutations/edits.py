@@ -8,15 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.expectations.builds import ENCODER, Copy, Row, part
+from tests.expectations.builds import COSTED, ENCODER, Copy, Row, part
 
 MODELS, RUNS, QUARANTINE = "tables/models.parquet", "tables/runs.parquet", "tables/quarantine.parquet"
 ITEMS, SCORES = part("items", "arc"), part("scores", "arc")
+COSTS = part("costs", COSTED)
 PAPER, FAMILY = part("splits", "mmlu", scheme="paper"), part("splits", "gpqa", scheme="family")
 GROUPS = part("groups", "arc", method="paper")
 VECTORS = part("embeddings", "arc", encoder=ENCODER)
 DATA = "release/data/arc/train.parquet"
 RELEASED = "release/scores/arc.parquet"
+RELEASED_COSTS = f"release/costs/{COSTED}.parquet"
 COLUMN = "paper_m3_all_strong"
 
 

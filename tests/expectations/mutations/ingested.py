@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.expectations.builds import Copy, Row, part
 from tests.expectations.mutations.edits import (
+    COSTS,
     ITEMS,
     MODELS,
     QUARANTINE,
@@ -17,6 +18,7 @@ from tests.expectations.mutations.edits import (
     cell,
     drop,
     manifest,
+    remove,
     repeat,
     swap,
     unknown_benchmark,
@@ -70,6 +72,21 @@ def _no_text(rows: list[Row]) -> None:
 def _without_text(rows: list[Row]) -> None:
     for row in rows:
         row["question"] = row["prompt"] = None
+
+
+def _without_costs(rows: list[Row]) -> None:
+    rows[7]["usd"] = rows[7]["prompt_tokens"] = None
+
+
+def _zeros(rows: list[Row]) -> None:
+    for row in rows:
+        row["prompt_tokens"] = row["prompt_tokens"] or 0.0
+
+
+def _none_missing(found: Row) -> None:
+    for row in found["stages"]["ingest"]["info"]["accounting"]:
+        for costs in row.get("costs", {}).values():
+            costs["missing"] = 0
 
 
 def _without_item(rows: list[Row]) -> list[Row]:
@@ -135,6 +152,24 @@ MUTATIONS = (
     Mutation("score of item -1", "scores.items_resolve", cell(SCORES, 7, "item", -1)),
     Mutation("item without scores", "scores.items_scored", lambda c: c.rows(SCORES, _without_item)),
     Mutation("model misses an item", "scores.models_complete", drop(SCORES, 7)),
+    Mutation("null model of a cost", "costs.model_id_not_null", cell(COSTS, 7, "model_id", None)),
+    Mutation("null item of a cost", "costs.item_not_null", cell(COSTS, 7, "item", None)),
+    *(
+        Mutation(f"cost of {value}", "costs.cost_in_range", cell(COSTS, 7, "prompt_tokens", value))
+        for value in (-1.0, math.nan, math.inf)
+    ),
+    Mutation("row without a cost", "costs.cost_known", lambda c: c.rows(COSTS, _without_costs)),
+    Mutation("cost twice", "costs.model_item_unique", repeat(COSTS, 7)),
+    Mutation("cost twice, differently", "costs.model_item_unique", repeat(COSTS, 7, usd=3.0)),
+    Mutation("cost of an unknown model", "costs.costs_have_scores", cell(COSTS, 7, "model_id", "no/body")),
+    Mutation("cost of an unknown item", "costs.costs_have_scores", cell(COSTS, 7, "item", 40)),
+    Mutation("cost of item -1", "costs.costs_have_scores", cell(COSTS, 7, "item", -1)),
+    Mutation("cost whose score is gone", "costs.costs_have_scores", drop(SCORES, 7)),
+    Mutation("cost lost", "costs.costs_accounted_for", drop(COSTS, 7)),
+    Mutation("all costs lost", "costs.costs_accounted_for", remove(COSTS)),
+    Mutation("cost that nobody counted", "costs.costs_accounted_for", cell(COSTS, 7, "latency_s", 1.0)),
+    Mutation("missing cost as 0", "costs.costs_accounted_for", lambda c: c.rows(COSTS, _zeros)),
+    Mutation("missing cost uncounted", "costs.costs_missing_counted", manifest(_none_missing)),
     Mutation("null metric", "runs.metric_not_null", cell(RUNS, 0, "metric", None)),
     Mutation("null chosen", "runs.chosen_not_null", cell(RUNS, 0, "chosen", None)),
     Mutation("short checksum", "runs.sha256_well_formed", cell(RUNS, 0, "sha256", "abc")),

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from tests.expectations.builds import ENCODER, Copy, Row, part
 from tests.expectations.mutations.edits import (
     COLUMN,
+    COSTS,
     DATA,
     ITEMS,
     RELEASED,
+    RELEASED_COSTS,
     SCORES,
     VECTORS,
     Mutation,
@@ -154,6 +156,8 @@ MUTATIONS = (
     ),
     Mutation("score flipped in the build", "built.score_digests_as_built", _flip_score(SCORES)),
     Mutation("score flipped in the release", "built.score_digests_as_built", _flip_score(RELEASED)),
+    Mutation("cost changed in the build", "built.cost_facts_as_built", cell(COSTS, 3, "usd", 9.0)),
+    Mutation("cost changed in the release", "built.cost_facts_as_built", cell(RELEASED_COSTS, 3, "usd", 9.0)),
     Mutation("two scores exchanged", "built.score_digests_as_built", _exchange_scores),
     Mutation(
         "license changed", "built.models_as_built", cell("release/models.parquet", 0, "license", "other")

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from tests.expectations.builds import Row, part
 from tests.expectations.mutations.edits import (
+    COSTS,
     DATA,
     ITEMS,
     MODELS,
@@ -46,6 +47,7 @@ MUTATIONS = (
     Mutation("empty partition", "layout.partitions_filled", lambda c: c.rows(SCORES, lambda rows: [])),
     Mutation("models out of order", "layout.rows_in_order", reverse(MODELS)),
     Mutation("scores out of order", "layout.rows_in_order", reverse(SCORES)),
+    Mutation("costs out of order", "layout.rows_in_order", reverse(COSTS)),
     Mutation(
         "data file lost", "layout.tables_present", remove("release/data/arc/test.parquet"), release=True
     ),

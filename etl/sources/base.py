@@ -278,6 +278,7 @@ class Source:
     looks_for: names of files that are dumps of this format, in words.
     companions: other files that the reading of this dump depends on (texts of its items).
     options: what the format's own keys are. unused: keys of every source that mean nothing to this one.
+    by_name: whether the names of files say that they are of this format; else a config must.
     Raises DumpUnreadable where nothing of the file can be read.
     """
 
@@ -288,6 +289,7 @@ class Source:
     companions: Callable[[Dump, SourceSpec], tuple[Dump | Listed, ...]] = lambda dump, spec: ()
     options: type[Options] = Options
     unused: tuple[str, ...] = ()
+    by_name: bool = True
 
     def keys(self) -> tuple[str, ...]:
         """Keys that a `[[source]]` of this format may have."""

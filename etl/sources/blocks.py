@@ -134,6 +134,17 @@ def clean_costs(
     return costs, +notes
 
 
+def add_cost_notes(notes: Counter[tuple[str, str]], more: Mapping[tuple[str, str], int]) -> None:
+    """Add notes of further records of a file; of values that are no cost, only the first are told."""
+    for (benchmark, note), n in more.items():
+        _, measure, what = note.split("/", 2)
+        if what not in (READ, BAD):
+            marks = (cost_note(measure, ""), {cost_note(measure, READ), cost_note(measure, BAD)})
+            if sum(known.startswith(marks[0]) and known not in marks[1] for _, known in notes) >= MAX_TOLD:
+                continue
+        notes[benchmark, note] += n
+
+
 def _take(costs: Costs, index: np.ndarray | Sequence[int]) -> Costs:
     return {name: values[index] for name, values in costs.items()}
 

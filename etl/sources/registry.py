@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from routerset.etl.sources import details, lm_eval, mmlu_pro, routereval, wide
+from routerset.etl.sources import details, lm_eval, long, mmlu_pro, routereval, wide
 from routerset.etl.sources.base import Source
 
 SOURCES: dict[str, Source] = {
-    s.name: s for s in (wide.SOURCE, lm_eval.SOURCE, details.SOURCE, mmlu_pro.SOURCE, routereval.SOURCE)
+    s.name: s
+    for s in (
+        wide.SOURCE,
+        long.SOURCE,
+        lm_eval.SOURCE,
+        details.SOURCE,
+        mmlu_pro.SOURCE,
+        routereval.SOURCE,
+    )
 }

@@ -302,4 +302,5 @@ SOURCE = Source(
     companions=companions,
     options=WideOptions,
     unused=("tasks",),
+    by_name=False,
 )

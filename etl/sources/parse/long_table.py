@@ -1,0 +1,254 @@
+"""The records of a long table as numbers: every text once, and what each record is of."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+
+from routerset.etl.sources.base import Dump, DumpUnreadable, Options, SourceSpec, SpecError
+from routerset.etl.sources.blocks import Cells, Costs, add_cost_notes, clean_costs
+from routerset.etl.sources.names import iso_timestamp, resolve_model
+from routerset.etl.sources.parse.csv_text import Dialect
+from routerset.etl.sources.parse.questions import choices_of, resolve_gold
+from routerset.etl.sources.parse.records import Chosen, read_records
+from routerset.etl.sources.quarantine import BadRow, Quarantined
+from routerset.schemas import ids
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import COST_MEASURES, Reason
+
+MAX_BYTES = 1 << 28  # of what is kept of a file's records, without their texts
+MAX_TEXT = 1 << 28  # characters of the different texts of a file
+TEXTS = ("question", "prompt", "choices", "gold")
+NAMES = ("model", "doc_key", "score", "subset", "timestamp", "success", *TEXTS, *COST_MEASURES)
+"""Columns that a long table may have, under whatever names."""
+_NAMED = ("model", "timestamp", "subset", "doc_key", *TEXTS)
+_NUMERIC = ("score", "success", *COST_MEASURES)
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_DIGITS = 16  # of a hash that stands for a key
+
+
+@dataclass(frozen=True)
+class LongOptions(Options):
+    """Keys of a `long` source.
+
+    columns: our column (`NAMES`) -> column of the file, or dotted path into nested fields.
+    subset_pattern: regular expression with a group `subset`, searched in the subset column or the file name.
+    delimiter, encoding: of CSV files; a delimiter that is not named is told by the header.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    subset_pattern: str | None = None
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class LongTable:
+    """The records of a file. codes: what they name, by column, as places in `names`; -1 where nothing."""
+
+    names: Mapping[str, list[str]]
+    codes: Mapping[str, np.ndarray]
+    score: Cells
+    costs: Costs
+    rows: np.ndarray
+
+    def text(self, name: str, code: int) -> str | None:
+        """What a number stands for."""
+        return None if code < 0 else self.names[name][code]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What the records are of, as places in these lists, ascending by name; -1 where that cannot be told.
+
+    documents: numbers of the texts of each, as the table has them (documents, texts).
+    """
+
+    models: list[str]
+    moments: list[str]
+    subsets: list[str]
+    keys: list[str]
+    documents: np.ndarray
+    model: np.ndarray
+    moment: np.ndarray
+    subset: np.ndarray
+    key: np.ndarray
+    document: np.ndarray
+
+
+def gather(
+    dump: Dump,
+    benchmark: str,
+    columns: Chosen,
+    dialect: Dialect,
+    bad: Quarantined,
+    notes: Counter[tuple[str, str]],
+) -> LongTable:
+    """All records of a file. bad, notes: are told what is no record, and no cost. Raises DumpUnreadable."""
+    numbers: dict[str, dict[str, int]] = {name: {} for name in _NAMED}
+    arrays: dict[str, list[np.ndarray]] = {}
+    said: list[str] = []
+    size = length = 0
+    for records in read_records(dump.path, columns, _NUMERIC, dialect):
+        bad.add_rows(dump, (replace(row, benchmark=benchmark) for row in records.bad))
+        n = len(records.numbers)
+        part = {"row": records.numbers}
+        for name, known in numbers.items():
+            before = len(known)
+            part[name] = _codes(known, records.texts.get(name), n)
+            length += sum(map(len, islice(known, before, None)))
+        score = records.cells["score"]
+        part["score"] = score.values.copy()
+        part["state"] = np.where(score.state > 0, score.state + len(said), score.state).astype(np.int32)
+        said += score.texts
+        if "success" in records.cells:  # a call that failed is missing, and not wrong
+            failed = records.cells["success"].values == 0
+            part["score"][failed], part["state"][failed] = np.nan, 0
+        cells = {name: records.cells[name] for name in COST_MEASURES if name in records.cells}
+        costs, told = clean_costs(dump, benchmark, records.numbers, cells)
+        add_cost_notes(notes, told)
+        for name, array in {**part, **costs}.items():
+            arrays.setdefault(name, []).append(array)
+            size += array.nbytes
+        if size > MAX_BYTES or length > MAX_TEXT:
+            raise DumpUnreadable(
+                f"found more than {MAX_BYTES} bytes of records or {MAX_TEXT} of texts: split the file"
+            )
+    whole = {name: np.concatenate(parts) for name, parts in arrays.items()}
+    if not len(whole.get("row", ())):
+        raise DumpUnreadable("found no record that can be read, expected at least one")
+    if not ((whole["state"] > 0) | ~np.isnan(whole["score"])).any():
+        raise DumpUnreadable(f"found no score in {columns['score']!r}, expected some", Reason.MISSING_METRIC)
+    return LongTable(
+        {name: list(known) for name, known in numbers.items()},
+        {name: whole[name] for name in _NAMED},
+        Cells(whole["score"], whole["state"], said),
+        {name: whole[name] for name in COST_MEASURES if name in whole},
+        whole["row"],
+    )
+
+
+def _codes(known: dict[str, int], column: pa.DictionaryArray | None, n: int) -> np.ndarray:
+    """Numbers of a column's texts (int32), which `known` gets where they are new; -1 where there is none."""
+    if column is None:
+        return np.full(n, -1, np.int32)
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    used = np.unique(codes[codes >= 0])
+    texts = column.dictionary.take(pa.array(used)).to_pylist()
+    found = np.full(len(column.dictionary) + 1, -1, np.int32)
+    found[used] = [known.setdefault(text, len(known)) for text in texts]
+    numbers: np.ndarray = found[codes]
+    return numbers
+
+
+def subset_reader(dump: Dump, spec: SourceSpec, has_column: bool) -> Callable[[str], str | None] | str:
+    """What tells the subset of a name in the subset column, or the one subset of all records."""
+    options = spec.options_as(LongOptions)
+    try:
+        pattern = re.compile(options.subset_pattern or "(?P<subset>.*)", re.DOTALL)
+        of_name = partial(_subset, pattern, spec.subsets)
+        if spec.subset is not None:
+            return spec.subset
+        if has_column:
+            _ = pattern.groupindex["subset"]
+            return of_name
+        if options.subset_pattern is None:
+            subsets = list(BENCHMARKS[spec.benchmark or ""].subsets)
+            if len(subsets) > 1:
+                raise SpecError(
+                    f"{spec.benchmark} has {len(subsets)} subsets: set subset, columns.subset, subset_pattern"
+                )
+            return subsets[0]
+        found = of_name(dump.name)
+    except (re.error, KeyError, IndexError) as error:
+        raise SpecError(
+            f"subset_pattern = {options.subset_pattern!r}: expected a regular expression with a group "
+            f"(?P<subset>...): {error}"
+        ) from error
+    if found is None:
+        raise DumpUnreadable(
+            f"the name of the file does not match subset_pattern {options.subset_pattern!r}: leave the file "
+            "out of path, or extend the pattern",
+            Reason.UNKNOWN_TASK,
+        )
+    return found
+
+
+def _subset(pattern: re.Pattern[str], renames: Mapping[str, str], name: str) -> str | None:
+    """The subset that a name stands for, safe as a part of a path; None where it stands for none."""
+    match = pattern.search(name)
+    found = (match["subset"] or "") if match else ""
+    safe = _UNSAFE.sub("-", renames.get(found, found)).strip("-._")
+    return safe if ids.file_stem_is_safe(safe) else None
+
+
+def place(table: LongTable, spec: SourceSpec, subset_of: Callable[[str], str | None] | str) -> Placed:
+    """What the records are of."""
+    models, model = _resolve(table, "model", lambda name: resolve_model(name, spec))
+    moments, moment = _resolve(table, "timestamp", iso_timestamp)
+    if isinstance(subset_of, str):
+        subsets, subset = [subset_of], np.zeros(len(table.rows), np.int32)
+    else:
+        subsets, subset = _resolve(table, "subset", subset_of)
+    texts = np.stack([table.codes[name] for name in TEXTS], axis=1)
+    numbers = np.zeros(len(texts), np.int64)
+    for column in texts.T:  # sorting numbers takes a tenth of the time of sorting rows
+        paired = numbers * (int(column.max()) + 2) + column + 1
+        numbers = np.unique(paired, return_inverse=True)[1]
+    _, first, document = np.unique(numbers, return_index=True, return_inverse=True)
+    documents = texts[first]
+    number = {name: at for at, name in enumerate(table.names["doc_key"])}
+    key = table.codes["doc_key"].copy()
+    without = np.flatnonzero(key < 0)
+    hashed = np.full(len(documents), -1, np.int32)
+    for at in np.unique(document[without]).tolist():
+        question, prompt, choices, _ = texts_of(table, documents[at])
+        content = ids.content_digest(question, choices, prompt)
+        if content is not None:
+            hashed[at] = number.setdefault(content[:_DIGITS], len(number))
+    key[without] = hashed[document[without]]
+    return Placed(models, moments, subsets, list(number), documents, model, moment, subset, key, document)
+
+
+def _resolve(
+    table: LongTable, name: str, resolve: Callable[[str], str | None]
+) -> tuple[list[str], np.ndarray]:
+    """What the names of a column stand for, in order, and the place of every record's among them."""
+    found = [resolve(text) for text in table.names[name]]
+    known = sorted({each for each in found if each is not None})
+    place = {each: at for at, each in enumerate(known)}
+    places = np.array([*(-1 if each is None else place[each] for each in found), -1], np.int32)
+    return known, places[table.codes[name]]
+
+
+def texts_of(
+    table: LongTable, codes: np.ndarray
+) -> tuple[str | None, str | None, list[str] | None, str | None]:
+    """Question, prompt, choices and gold answer of a document."""
+    question, prompt, choices, gold = (
+        table.text(name, at) for name, at in zip(TEXTS, codes.tolist(), strict=True)
+    )
+    options = None if choices is None else choices_of({"choices": choices})
+    return question, prompt, options, None if gold is None else resolve_gold(gold, options or ())
+
+
+def misplaced(table: LongTable, placed: Placed, benchmark: str, records: np.ndarray) -> Iterator[BadRow]:
+    """Why some records cannot be placed."""
+    for at in records.tolist():
+        name = table.text("model", int(table.codes["model"][at]))
+        model = None if placed.model[at] < 0 else placed.models[placed.model[at]]
+        if model is None:
+            reason, detail = Reason.INVALID_MODEL, f"expected a model's name, found {(name or '')[:80]!a}"
+        elif placed.key[at] < 0:
+            reason, detail = Reason.MISSING_KEY, "expected a key or a text of the document, found neither"
+        else:
+            found = table.text("subset", int(table.codes["subset"][at])) or ""
+            reason, detail = Reason.UNKNOWN_TASK, f"expected a subset, found {found[:80]!a}"
+        yield BadRow(int(table.rows[at]), reason, detail, model, benchmark)

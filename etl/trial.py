@@ -25,8 +25,8 @@ from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import TABLES
 
-WIDE = "wide"
-"""The format whose files are known by what they hold, and not by their names."""
+WIDE, LONG = "wide", "long"
+"""Formats whose files are known by what they hold, and not by their names."""
 _ITEMS = pa.schema([("benchmark", pa.string()), ("subset", pa.string()), ("items", pa.int64())])
 _NOTES = pa.schema(
     [("source", pa.string()), ("benchmark", pa.string()), ("note", pa.string()), ("records", pa.int64())]
@@ -85,6 +85,12 @@ def _claimed(path: Path, wanted: str | None) -> ReadDumps | None:
         files = {dump.path for dump in source.discover(spec)} if source.by_name else set()
         if files and wanted in (None, name):
             shares.append(_Share(spec, files.__contains__))
+    if wanted == LONG:
+        spec = SourceSpec(LONG, str(path))
+        shares = [
+            _Share(replace(spec, benchmark=_benchmark_of(path, dump)), {dump.path}.__contains__)
+            for dump in SOURCES[LONG].discover(spec)
+        ]
     if wanted in (None, WIDE):
         shares += _wide_tables(path, shares, named=wanted == WIDE and path.is_file())
     return partial(_read_claimed, path, shares) if shares else None
@@ -125,9 +131,10 @@ def _benchmark_of(path: Path, dump: Dump) -> str:
         if found:
             return max(found, key=len)
     raise ConfigError(
-        f"{dump.path}: a wide table does not tell the benchmark of its items, and neither does its name; "
+        f"{dump.path}: a table does not tell the benchmark of its items, and neither does its name; "
         "name it in a config, and that with --config, such as:\n"
-        f'source = [{{ format = "{WIDE}", path = "{Path(dump.path).resolve()}", benchmark = "gsm8k" }}]'
+        f'source = [{{ format = "{dump.source}", path = "{Path(dump.path).resolve()}", '
+        'benchmark = "gsm8k" }]'
     )
 
 

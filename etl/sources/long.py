@@ -76,8 +76,9 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if spec.benchmark is None:
         raise SpecError("a long table does not tell the benchmark of its items: set benchmark")
     dialect = Dialect(options.delimiter, options.encoding)
-    # lines of JSON do not say beforehand whether they tell any costs
-    known = [name for name in NAMES if not (is_json(dump.path) and name in COST_MEASURES)]
+    # lines of JSON do not say beforehand whether they tell subsets and costs
+    hidden = ("subset", *COST_MEASURES) if is_json(dump.path) else ()
+    known = [name for name in NAMES if name not in hidden]
     columns, dialect = choose_columns(dump.path, options.columns, known, dialect)
     for needed in (("model",), ("score",), ("doc_key", "question", "prompt")):
         if not set(needed) & set(columns):

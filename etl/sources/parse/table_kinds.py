@@ -42,8 +42,8 @@ def what_else(header: Sequence[str], model_column: str) -> str | None:
     plain = {*models, *items, *(name for name in scores if {*words_of(name)} <= _SCORE)}
     if models and keys and scores and not any(re.search(r"\d", name) for name in {*header} - plain):
         return (
-            "found a long table: a row per item and model; expected a wide one: give each model one row, and "
-            f"each {keys[0]!r} a column"
+            'found a long table: a row per item and model; expected a wide one: set format = "long" and '
+            f'columns = {{ model = "{models[0]}", doc_key = "{keys[0]}", score = "{scores[0]}" }}'
         )
     if models:
         return None

@@ -149,12 +149,14 @@ def _add_synth(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed (default: 0)")
     verb.add_argument("--faults", nargs="*", default=[], metavar="F", help="faults that real dumps have")
     verb.add_argument("--benchmarks", nargs="*", metavar="B", help="only these benchmarks")
+    verb.add_argument("--costs", action="store_true", help="with what answers cost, in layout long")
 
 
 def _synth(args: argparse.Namespace) -> int:
     from routerset.etl.demo import synth
 
-    return synth(args.dir, args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks)
+    given = (args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks, args.costs)
+    return synth(args.dir, *given)
 
 
 def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -36,6 +36,7 @@ def synth(
     seed: int,
     faults: Sequence[str],
     benchmarks: Sequence[str] | None,
+    costs: bool = False,
 ) -> int:
     """Write synthetic dumps, and a config that builds them; returns the exit code."""
     try:
@@ -46,6 +47,7 @@ def synth(
             seed=seed,
             faults=frozenset(map(Fault, faults)),
             benchmarks=tuple(benchmarks) if benchmarks else None,
+            costs=costs,
         )
     except ValueError as error:
         names = f"layouts: {', '.join(Layout)}; faults: {', '.join(Fault)}"

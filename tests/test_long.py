@@ -16,6 +16,10 @@ import pytest
 from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.manifest import Manifest
+from routerset.etl.synth import Layout, Plan, build_config, write
+from routerset.etl.synth.long import draw_costs
+from routerset.etl.synth.truth import subsets
+from routerset.schemas.tables import COST_MEASURES
 
 ROOT = Path(__file__).resolve().parent.parent
 CASE = ROOT / "tests" / "golden" / "cases" / "21-long"
@@ -109,10 +113,10 @@ def test_scores_and_costs_are_those_of_the_file(
 
 def test_all_spellings_give_the_same_bytes(tmp_path: Path) -> None:
     found = []
-    for write, columns in ((as_csv, PLAIN), (as_parquet, NESTED), (as_lines, NESTED)):
-        folder = tmp_path / write.__name__
+    for spelled, columns in ((as_csv, PLAIN), (as_parquet, NESTED), (as_lines, NESTED)):
+        folder = tmp_path / spelled.__name__
         (folder / "dumps").mkdir(parents=True)
-        write(records(), folder / "dumps" / "all")
+        spelled(records(), folder / "dumps" / "all")
         out, _ = ingest(folder, f'path = "dumps"\ncolumns = {{ doc_key = "id", {columns} }}')
         found.append([(out / f"tables/{t}/benchmark=gsm8k/part-0.parquet").read_bytes() for t in
                       ("items", "scores", "costs")])  # fmt: skip
@@ -154,6 +158,29 @@ def test_a_case_becomes_scores_with_costs(tmp_path: Path) -> None:
     assert len(info["bad_costs"]) == 3
 
 
+def test_synthetic_costs_are_those_that_were_drawn(tmp_path: Path) -> None:
+    plan = Plan(models=5, layout=Layout.LONG, benchmarks=("gsm8k", "gpqa"), costs=True)
+    truth = write(tmp_path / "dumps", plan)
+    (tmp_path / "x.toml").write_text(build_config(Path("dumps"), plan))
+    build(load_config(tmp_path / "x.toml"), tmp_path / "out", Runner(), lambda *_: None, "ingest")
+    for name in plan.placement():
+        expected = []
+        for part in subsets(truth, name):
+            lengths = np.array([len(prompt) for prompt in part.prompts])
+            drawn = draw_costs(truth, name, part.name, 0, lengths)
+            columns = [np.where(np.isnan(drawn[m]), None, drawn[m].astype(object)) for m in COST_MEASURES]
+            for model, of_model in zip(truth.models(name), np.stack(columns).transpose(2, 1, 0), strict=True):
+                expected += [(model, part.name, str(i), *row) for i, row in enumerate(of_model.tolist())]
+        part_of = f"benchmark={name}/part-0.parquet"
+        costs, items = (tmp_path / "out/tables" / table / part_of for table in ("costs", "items"))
+        found = duckdb.sql(
+            f"""select model_id, subset, doc_key, c.* exclude (model_id, item)
+            from read_parquet('{costs}', hive_partitioning = false) c
+            join read_parquet('{items}', hive_partitioning = false) using (item)"""
+        ).fetchall()
+        assert {row[:3]: row for row in found} == {row[:3]: row for row in expected}
+
+
 @pytest.mark.skipif(not ARENA.exists(), reason=f"{ARENA} is not there")
 def test_real_results_keep_every_score_and_cost(tmp_path: Path) -> None:
     columns = """model = "llm_selected", doc_key = "global_index", score = "evaluation_result.score",
@@ -161,17 +188,20 @@ def test_real_results_keep_every_score_and_cost(tmp_path: Path) -> None:
         prompt_tokens = "token_usage.input_tokens", completion_tokens = "token_usage.output_tokens",
         success = "success" """.replace("\n", " ")
     out, _ = ingest(tmp_path, f'path = "{ARENA.resolve()}/*.jsonl"\ncolumns = {{ {columns} }}')
+    good = "evaluation_result.score between 0 and 1"  # one of the real ones is below
     raw = f"read_json('{ARENA.resolve()}/*.jsonl', format = 'newline_delimited')"
     assert (
         cells(out, "scores")
         == duckdb.sql(
-            f"select llm_selected, global_index, evaluation_result.score::float from {raw} order by all"
+            f"""select llm_selected, global_index, evaluation_result.score::float from {raw} where {good}
+            order by all"""
         ).fetchall()
     )
     assert (
         cells(out, "costs")
         == duckdb.sql(
             f"""select llm_selected, global_index, evaluation_result.inference_cost::float,
-        token_usage.input_tokens::float, token_usage.output_tokens::float, null from {raw} order by all"""
+        token_usage.input_tokens::float, token_usage.output_tokens::float, null from {raw} where {good}
+        order by all"""
         ).fetchall()
     )

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from routerset.etl.synth.names import MODELS, TITLES
+from routerset.etl.synth.names import LONG_COLUMNS, MODELS, TITLES
 from routerset.etl.synth.plan import Layout, Plan
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import COST_MEASURES
 
 _MODEL_COLUMNS = {
     "model_id": "name", "revision": "sha", "precision": "precision", "params_b": "size",
@@ -40,6 +41,10 @@ def _sources(folder: Path, plan: Plan) -> Iterator[Mapping[str, object]]:
             wide = _wide_v1 if BENCHMARKS[name].leaderboard == "v1" else _wide_v2
             several = len(BENCHMARKS[name].subsets) > 1
             yield {"format": "wide", "benchmark": name} | wide((folder / layout).as_posix(), name, several)
+        elif layout is Layout.LONG:
+            known = {k: v for k, v in LONG_COLUMNS.items() if plan.costs or k not in COST_MEASURES}
+            path = f"{(folder / layout).as_posix()}/{name}"
+            yield {"format": "long", "benchmark": name, "path": path, "columns": known}
     for layout in dict.fromkeys(placement.values()):
         path = (folder / layout).as_posix()
         if layout in (Layout.DETAILS_OLD, Layout.DETAILS_NEW):
@@ -48,7 +53,7 @@ def _sources(folder: Path, plan: Plan) -> Iterator[Mapping[str, object]]:
             # the harness calls mc2 `acc` in this one task
             yield {"format": "lm_eval", "path": f"{path}/*/samples_[!t]*"}
             yield {"format": "lm_eval", "path": f"{path}/*/samples_truthfulqa_mc2_*", "metric": "acc"}
-        elif layout is not Layout.WIDE:
+        elif layout not in (Layout.WIDE, Layout.LONG):
             yield {"format": layout.value, "path": path}
 
 

@@ -18,6 +18,7 @@ _APPLIES: dict[Layout, frozenset[Fault]] = {
     # nothing in these files tells when a run was made; no prediction is a wrong answer, not a missing one
     Layout.MMLU_PRO: frozenset(Fault) - {Fault.RERUN, Fault.NAN, Fault.UNKNOWN_TASK},
     Layout.ROUTEREVAL: frozenset({Fault.NAN, Fault.UNKNOWN_TASK}),
+    Layout.LONG: frozenset(),
 }
 _WIDE = {
     "v1": frozenset({Fault.NAN}),

@@ -21,6 +21,12 @@ TITLES = {
 """Benchmark as file names of the v2 tables spell it."""
 UNKNOWN_TASK = "synthetic_riddles"
 """A task that no registry knows."""
+LONG_COLUMNS = {
+    "model": "model_name", "doc_key": "prompt_id", "question": "prompt", "choices": "options",
+    "gold": "answer", "subset": "category", "score": "label", "usd": "cost", "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens", "latency_s": "latency",
+}  # fmt: skip
+"""Our column -> column of long tables."""
 
 
 def task_name(benchmark: Benchmark, subset: str, layout: Layout) -> str:

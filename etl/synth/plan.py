@@ -20,6 +20,7 @@ class Layout(StrEnum):
     DETAILS_NEW = "details_new"
     MMLU_PRO = "mmlu_pro"
     ROUTEREVAL = "routereval"
+    LONG = "long"
     ALL = "all"
 
 
@@ -81,7 +82,8 @@ class Plan:
 
     models: models per benchmark, the first of each leaderboard, at most as many as the leaderboard has;
     None for all of them at full scale and `SMALL_MODELS` at small scale. benchmarks: None for all that
-    the layout can hold. Raises ValueError for what the layout cannot hold.
+    the layout can hold. costs: whether the dumps tell what answers cost.
+    Raises ValueError for what the layout cannot hold.
     """
 
     models: int | None = None
@@ -90,8 +92,11 @@ class Plan:
     seed: int = 0
     faults: frozenset[Fault] = frozenset()
     benchmarks: tuple[str, ...] | None = None
+    costs: bool = False
 
     def __post_init__(self) -> None:
+        if self.costs and self.layout is not Layout.LONG:
+            raise ValueError(f"costs: layout {self.layout} cannot hold them; {Layout.LONG} can")
         most = max(b.models for b in BENCHMARKS.values())
         if self.models is not None and not 1 <= self.models <= most:
             raise ValueError(f"models: expected 1 to {most}, found {self.models}")

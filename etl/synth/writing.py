@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from routerset.etl.synth import routereval, wide
+from routerset.etl.synth import long, routereval, wide
 from routerset.etl.synth.details import Details
 from routerset.etl.synth.faults import Injury
 from routerset.etl.synth.lm_eval import Logs
@@ -34,6 +34,8 @@ _RUN_FILES: dict[Layout, type[RunFiles]] = {
     Layout.MMLU_PRO: Zips,
 }
 
+_TABLES = {Layout.WIDE: wide.write, Layout.LONG: long.write}
+
 
 def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Truth:
     """Write the dumps of `plan` below `folder`, and the truth behind them, as `synth.write` says."""
@@ -56,8 +58,8 @@ def _write_layouts(folder: Path, truth: Truth, progress: Callable[[str], None]) 
         if layout is Layout.ROUTEREVAL:
             continue  # a file holds several benchmarks
         progress(f"{layout}: {name}")
-        if layout is Layout.WIDE:
-            injuries += wide.write(folder / layout, truth, name)
+        if layout in _TABLES:
+            injuries += _TABLES[layout](folder / layout, truth, name)
         else:
             injuries += write_runs(_RUN_FILES[layout], folder / layout, truth, name)
     for which, together in truth.plan.pickles().items():

@@ -20,6 +20,7 @@ SYNTHETIC = {
     "details-new": (Layout.DETAILS_NEW, "winogrande"),
     "mmlu_pro": (Layout.MMLU_PRO, "mmlu_pro"),
     "routereval": (Layout.ROUTEREVAL, "gsm8k"),
+    "long": (Layout.LONG, "gsm8k"),
 }
 
 

@@ -45,6 +45,10 @@ def read_scores(folder: Path, layout: Layout, truth: Truth, benchmark: str) -> d
         _lm_eval(folder, benchmark, found)
     elif layout is Layout.MMLU_PRO:
         _mmlu_pro(folder, truth, found)
+    elif layout is Layout.LONG:
+        for file in sorted((folder / "long" / benchmark).glob("*.parquet")):
+            for row in pq.read_table(file).to_pylist():
+                found[row["model_name"], row["category"], int(row["prompt_id"])].append(row["label"])
     elif layout is Layout.ROUTEREVAL:
         _routereval(folder, truth, benchmark, found)
     else:

@@ -171,7 +171,11 @@ def _read(config: Config, path: Path, shares: Sequence[_Share]) -> dict[str, pa.
     notes = [
         {"source": row["source"], "benchmark": row["benchmark"], "note": note, "records": n}
         for row in merged.accounting
-        for note, n in row["notes"].items()
+        for note, n in (
+            *row["notes"].items(),
+            *((f"{name}: values that are no cost", of["bad"]) for name, of in row.get("costs", {}).items()),
+        )
+        if n
     ]
     return {
         "dump_quarantine": merged.quarantine,

@@ -131,8 +131,8 @@ def _benchmark_of(path: Path, dump: Dump) -> str:
         if found:
             return max(found, key=len)
     raise ConfigError(
-        f"{dump.path}: a table does not tell the benchmark of its items, and neither does its name; "
-        "name it in a config, and that with --config, such as:\n"
+        f"{dump.path}: a {dump.source} table does not tell the benchmark of its items, and neither does its "
+        "name; name it in a config, and that with --config, such as:\n"
         f'source = [{{ format = "{dump.source}", path = "{Path(dump.path).resolve()}", '
         'benchmark = "gsm8k" }]'
     )

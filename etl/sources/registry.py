@@ -9,10 +9,10 @@ SOURCES: dict[str, Source] = {
     s.name: s
     for s in (
         wide.SOURCE,
-        long.SOURCE,
         lm_eval.SOURCE,
         details.SOURCE,
         mmlu_pro.SOURCE,
         routereval.SOURCE,
+        long.SOURCE,
     )
 }

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from routerset.etl.synth.names import LONG_COLUMNS, MODELS, TITLES
+from routerset.etl.synth.names import COST_COLUMNS, LONG_COLUMNS, MODELS, TITLES
 from routerset.etl.synth.plan import Layout, Plan
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.tables import COST_MEASURES
 
 _MODEL_COLUMNS = {
     "model_id": "name", "revision": "sha", "precision": "precision", "params_b": "size",
@@ -42,7 +41,7 @@ def _sources(folder: Path, plan: Plan) -> Iterator[Mapping[str, object]]:
             several = len(BENCHMARKS[name].subsets) > 1
             yield {"format": "wide", "benchmark": name} | wide((folder / layout).as_posix(), name, several)
         elif layout is Layout.LONG:
-            known = {k: v for k, v in LONG_COLUMNS.items() if plan.costs or k not in COST_MEASURES}
+            known = LONG_COLUMNS | (COST_COLUMNS if plan.costs else {})
             path = f"{(folder / layout).as_posix()}/{name}"
             yield {"format": "long", "benchmark": name, "path": path, "columns": known}
     for layout in dict.fromkeys(placement.values()):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.etl.synth.faults import Injury
-from routerset.etl.synth.names import LONG_COLUMNS
+from routerset.etl.synth.names import COST_COLUMNS, LONG_COLUMNS
 from routerset.etl.synth.truth import Truth, subsets
 from routerset.schemas.tables import COST_MEASURES
 
@@ -19,7 +19,7 @@ ROWS = 1 << 21
 
 def write(folder: Path, truth: Truth, benchmark: str) -> list[Injury]:
     """Write one benchmark below `folder`, as `<benchmark>/<subset>-<k>.parquet`."""
-    models = truth.models(benchmark)
+    models, names = truth.models(benchmark), LONG_COLUMNS | COST_COLUMNS
     (folder / benchmark).mkdir(parents=True, exist_ok=True)
     for subset in subsets(truth, benchmark):
         at, number, writer = 0, 0, None
@@ -40,7 +40,7 @@ def write(folder: Path, truth: Truth, benchmark: str) -> list[Injury]:
                 lengths = np.array([len(prompt) for prompt in subset.prompts[at : at + len(scores)]])
                 for name, values in draw_costs(truth, benchmark, subset.name, at, lengths).items():
                     columns[name] = pa.array(values.ravel(), from_pandas=True)
-            table = pa.table({LONG_COLUMNS[name]: column for name, column in columns.items()})
+            table = pa.table({names[name]: column for name, column in columns.items()})
             if writer is None:
                 path = folder / benchmark / f"{subset.name}-{number}.parquet"
                 writer, written = pq.ParquetWriter(path, table.schema), 0

@@ -23,8 +23,11 @@ UNKNOWN_TASK = "synthetic_riddles"
 """A task that no registry knows."""
 LONG_COLUMNS = {
     "model": "model_name", "doc_key": "prompt_id", "question": "prompt", "choices": "options",
-    "gold": "answer", "subset": "category", "score": "label", "usd": "cost", "prompt_tokens": "input_tokens",
-    "completion_tokens": "output_tokens", "latency_s": "latency",
+    "gold": "answer", "subset": "category", "score": "label",
+}  # fmt: skip
+COST_COLUMNS = {
+    "usd": "cost", "prompt_tokens": "input_tokens", "completion_tokens": "output_tokens",
+    "latency_s": "latency",
 }  # fmt: skip
 """Our column -> column of long tables."""
 

@@ -17,7 +17,7 @@ from routerset.etl.sources.blocks import Cells, Costs, add_cost_notes, clean_cos
 from routerset.etl.sources.names import iso_timestamp, resolve_model
 from routerset.etl.sources.parse.csv_text import Dialect
 from routerset.etl.sources.parse.questions import choices_of, resolve_gold
-from routerset.etl.sources.parse.records import Chosen, read_records
+from routerset.etl.sources.parse.records import Chosen, printable_text, read_records
 from routerset.etl.sources.quarantine import BadRow, Quarantined
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
@@ -236,6 +236,7 @@ def texts_of(
         table.text(name, at) for name, at in zip(TEXTS, codes.tolist(), strict=True)
     )
     options = None if choices is None else choices_of({"choices": choices})
+    options = options and [printable_text(option) for option in options]
     return question, prompt, options, None if gold is None else resolve_gold(gold, options or ())
 
 

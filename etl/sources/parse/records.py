@@ -291,15 +291,15 @@ def _one_by_one(
 
 def _encoded(values: Sequence[object]) -> pa.DictionaryArray:
     texts = [value if isinstance(value, str) else as_text(_whole(value)) for value in values]
-    return _as_texts(pa.array([_printable(text) for text in texts], pa.string()))
+    return _as_texts(pa.array([text and printable_text(text) for text in texts], pa.string()))
 
 
-def _printable(text: str | None) -> str | None:
-    """Text that UTF-8 can hold."""
+def printable_text(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates become question marks."""
     try:
-        _ = text and text.encode()
+        text.encode()
     except UnicodeEncodeError:
-        return str(text).encode("utf-8", "replace").decode()
+        return text.encode("utf-8", "replace").decode()
     return text
 
 

@@ -259,7 +259,8 @@ def _parse(
             bad[at] = "a carriage return inside the row"
         elif not (record.isascii() or is_utf8(record)):
             found = _QUOTED.sub(b"", record).count(shape.delimiter.encode()) + 1
-            if found != shape.width:  # Arrow cannot hand such a record to `refuse`, and would stop there
+            # Arrow cannot hand such a record to `refuse`, and would stop there
+            if found != shape.width or not is_record(record, shape.delimiter, shape.width):
                 bad[at] = f"{found} cells"
     good = [at for at in range(len(records)) if at not in bad]
     columns, refused = _cells([records[at] for at in good], shape, texts, scores)

@@ -55,7 +55,7 @@ from routerset.schemas.tables import COST_MEASURES
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_VARIANTS = 64  # texts of one key
 CELLS = 1 << 20  # of one block
-SPARSE = 16  # documents per record, from which on runs do not share a list of documents
+SPARSE = 16  # cells per record, from which on runs do not share a list of all documents
 
 
 def discover(spec: SourceSpec) -> Found:
@@ -172,7 +172,7 @@ def _blocks(
     if len(known) > MAX_RUNS:
         raise DumpUnreadable(f"found more than {MAX_RUNS} models and times, expected fewer")
     cells, times = np.unique(run * n_docs + documents, return_counts=True)
-    alone = np.full(len(known), len(known) * n_docs > SPARSE * len(records))
+    alone = np.zeros(len(known), bool)
     alone[cells[times > 1] // n_docs] = True
     order = np.argsort(run, kind="stable")
     bounds = np.searchsorted(run[order], np.arange(len(known) + 1))
@@ -183,28 +183,41 @@ def _blocks(
         return Runs(models, tuple(None if at < 0 else placed.moments[at] for at in moments), rows)
 
     together = np.flatnonzero(~alone)
-    step = max(1, CELLS // max(n_docs, 1))
-    for start in range(0, len(together), step):
-        some = together[start : start + step]
+    sparse = len(known) * n_docs > SPARSE * len(records)
+    for some in _windows(together, np.diff(bounds)[together] if sparse else n_docs):
         mine = np.concatenate([order[bounds[at] : bounds[at + 1]] for at in some.tolist()])
-        spot = np.searchsorted(some, run[mine]), documents[mine]
+        docs, place = np.unique(documents[mine], return_inverse=True)
+        if not sparse:
+            docs, place = np.arange(n_docs), documents[mine]
+        spot = np.searchsorted(some, run[mine]), place
         at = records[mine]
-        shape = (len(some), n_docs)
+        shape = (len(some), len(docs))
         found = replace(
             table.score,
             values=_filled(shape, spot, table.score.values[at], np.nan),
             state=_filled(shape, spot, table.score.state[at], ABSENT),
         )
         costs = {name: _filled(shape, spot, of[at], np.nan) for name, of in table.costs.items()}
-        yield blocks_of(
-            dump, columns, runs(some.tolist(), _filled(shape, spot, table.rows[at], 0)), found, costs
-        )
+        which = runs(some.tolist(), _filled(shape, spot, table.rows[at], 0))
+        yield blocks_of(dump, columns.take(docs) if sparse else columns, which, found, costs)
     for each in np.flatnonzero(alone).tolist():
         mine = order[bounds[each] : bounds[each + 1]]
         at = records[mine][None, :]
         costs = {name: of[at] for name, of in table.costs.items()}
         own = columns.take(documents[mine])
         yield blocks_of(dump, own, runs([each], table.rows[at]), table.score.take(at), costs)
+
+
+def _windows(runs: np.ndarray, widths: np.ndarray | int) -> Iterator[np.ndarray]:
+    """Some runs at a time, in a matrix of at most `CELLS`: as wide as one, or as all of them together."""
+    start = width = 0
+    for at, own in enumerate(np.broadcast_to(widths, runs.shape).tolist()):
+        width = width + own if isinstance(widths, np.ndarray) else own
+        if at > start and (at - start + 1) * width > CELLS:
+            yield runs[start:at]
+            start, width = at, own
+    if len(runs):
+        yield runs[start:]
 
 
 def _filled(

@@ -143,6 +143,18 @@ FLOODS = {
     "rows without a model": Flood(
         "wide", 5_000_000, repeated("a.csv", ",1\n", "model,q1\norg/a,1\n"), "gsm8k"
     ),
+    "bad scores in long": Flood(
+        "long", 3_000_000, repeated("b.csv", "org/m,{i},no {i}\n", "model,doc_key,score\na,0,1\n"), "gsm8k"
+    ),
+    "a model a row in long": Flood(
+        "long", 3_000_000, repeated("b.csv", "org/m{i},{i},1\n", "model,doc_key,score\n"), "gsm8k"
+    ),
+    "keys in long": Flood(
+        "long", 3_000_000, repeated("b.csv", "org/m,{i},1,-1\n", "model,doc_key,score,usd\n"), "gsm8k"
+    ),
+    "lines of long": Flood(
+        "long", 3_000_000, repeated("b.jsonl", '{"model":"a","doc_key":{i},"score":1}\n'), "gsm8k"
+    ),
     "models twice": Flood(
         "wide",
         2_000_000,

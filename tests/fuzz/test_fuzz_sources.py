@@ -164,6 +164,7 @@ FORMS = {
         zipped(("x.json", b'[{"question_id": 1, "answer": "A", "pred": "A"}]')),
     ),
     "routereval": ("leaderboard_score/{}.pkl", b"N."),
+    "long": ("{}.csv", b"model,doc_key,score\na/b,1,1\n"),
 }
 
 
@@ -180,7 +181,7 @@ def test_hostile_file_names(sandbox: Sandbox, form: str, name: bytes) -> None:
     pattern, content = FORMS[form]
     usable = os.fsdecode(name.replace(b"/", b"_").replace(b"\0", b"_")[:200])
     sandbox.put({pattern.format(usable): content})
-    spec = SourceSpec(form, str(sandbox.dumps), benchmark="gsm8k" if form == "wide" else None)
+    spec = SourceSpec(form, str(sandbox.dumps), benchmark="gsm8k" if form in ("wide", "long") else None)
     if not list(SOURCES[form].discover(spec)):
         with pytest.raises(DumpUnreadable, match="found no"):
             sandbox.stage(spec)

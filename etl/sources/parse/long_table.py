@@ -23,8 +23,9 @@ from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import COST_MEASURES, Reason
 
-MAX_BYTES = 1 << 28  # of what is kept of a file's records, without their texts
+MAX_BYTES = 1 << 27  # of what is kept of a file's records, without their texts: 4 million and more
 MAX_TEXT = 1 << 28  # characters of the different texts of a file
+_TEXT = 150  # bytes that a text costs besides its characters
 TEXTS = ("question", "prompt", "choices", "gold")
 NAMES = ("model", "doc_key", "score", "subset", "timestamp", "success", *TEXTS, *COST_MEASURES)
 """Columns that a long table may have, under whatever names."""
@@ -98,16 +99,19 @@ def gather(
     size = length = 0
     for records in read_records(dump.path, columns, _NUMERIC, dialect):
         bad.add_rows(dump, (replace(row, benchmark=benchmark) for row in records.bad))
-        n = len(records.numbers)
-        part = {"row": records.numbers}
-        for name, known in numbers.items():
-            before = len(known)
-            part[name] = _codes(known, records.texts.get(name), n)
-            length += sum(map(len, islice(known, before, None)))
+        part = {"row": records.numbers.astype(np.int32)}
+        for name, column in records.texts.items():
+            before = len(numbers[name])
+            part[name] = _codes(numbers[name], column)
+            new = [*islice(numbers[name], before, None)]
+            size += _TEXT * len(new)
+            length += sum(map(len, new))
         score = records.cells["score"]
         part["score"] = score.values.copy()
         part["state"] = np.where(score.state > 0, score.state + len(said), score.state).astype(np.int32)
         said += score.texts
+        size += _TEXT * len(score.texts)
+        length += sum(map(len, score.texts))
         if "success" in records.cells:  # a call that failed is missing, and not wrong
             failed = records.cells["success"].values == 0
             part["score"][failed], part["state"][failed] = np.nan, 0
@@ -128,17 +132,15 @@ def gather(
         raise DumpUnreadable(f"found no score in {columns['score']!r}, expected some", Reason.MISSING_METRIC)
     return LongTable(
         {name: list(known) for name, known in numbers.items()},
-        {name: whole[name] for name in _NAMED},
+        {name: whole.get(name, np.broadcast_to(np.int32(-1), whole["row"].shape)) for name in _NAMED},
         Cells(whole["score"], whole["state"], said),
         {name: whole[name] for name in COST_MEASURES if name in whole},
         whole["row"],
     )
 
 
-def _codes(known: dict[str, int], column: pa.DictionaryArray | None, n: int) -> np.ndarray:
+def _codes(known: dict[str, int], column: pa.DictionaryArray) -> np.ndarray:
     """Numbers of a column's texts (int32), which `known` gets where they are new; -1 where there is none."""
-    if column is None:
-        return np.full(n, -1, np.int32)
     codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     used = np.unique(codes[codes >= 0])
     texts = column.dictionary.take(pa.array(used)).to_pylist()

@@ -166,6 +166,38 @@ GROUPS = _schema(
     ],
     sort=("m", "kind", "rank"),
 )
+LIMITS = _schema(
+    [
+        _field("m", pa.int32(), "number of candidates"),
+        _field("kind", _S, "all_strong, all_weak or strong_to_weak"),
+        *(
+            column
+            for letter, world in (
+                ("a", "scores of each item dealt among models of like ability"),
+                ("b", "every matrix with the same sums per model and item alike"),
+            )
+            for column in (
+                _field(f"draws_{letter}", pa.int32(), f"worlds of noise: {world}"),
+                _field(f"oracle_{letter}", pa.float64(), "mean oracle score on test there", nullable=True),
+                _field(f"oracle_{letter}_lo", pa.float64(), "lowest of them", nullable=True),
+                _field(f"oracle_{letter}_hi", pa.float64(), "highest of them", nullable=True),
+                _field(
+                    f"best_single_{letter}", pa.float64(), "mean score of the best candidate", nullable=True
+                ),
+                _field(
+                    f"best_on_train_{letter}",
+                    pa.float64(),
+                    "mean test score of the candidate that is best on train",
+                    nullable=True,
+                ),
+            )
+        ),
+        _field("train_covered", pa.int64(), "train items that the group has right together", nullable=True),
+        _field("train_at_most", pa.int64(), "what no group of its kind exceeds there", nullable=True),
+        _field("bound_by", _S, "what proves it: pool, gains, lp or milp", nullable=True),
+    ],
+    sort=("m", "kind"),
+)
 QUARANTINE = _schema(
     [
         _field("source", _S, "dump format"),
@@ -231,6 +263,7 @@ TABLES: dict[str, Table] = {
         Table("quarantine", QUARANTINE, "ingest"),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
         Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),
+        Table("limits", LIMITS, "limits", ("method", "benchmark")),
         Table("embeddings", embeddings_schema(1), "embed", ("encoder", "benchmark")),
     )
 }

@@ -122,13 +122,19 @@ def greedy_groups(
             bins = None
             by_row = np.argsort(pool)
             if kind is Kind.STRONG_TO_WEAK:
-                bins = np.repeat(np.arange(m), _bin_sizes(len(pool), m))[by_row]
+                bins = _bins(len(pool), m)[by_row]
             else:
                 others.append(_best_window(cover, pool, m))
             rows = np.sort(best_group(cover, pool[by_row], m, others, bins))
             rows = rows[np.argsort(strength[rows], kind="stable")]
             groups.append(Group(m, kind, rows.astype(np.int32)))
     return groups, skipped
+
+
+def pool_of(scores: np.ndarray, m: int, kind: Kind) -> tuple[np.ndarray, np.ndarray | None]:
+    """The models that a group of `m` is taken from, by any method, and the bin of each where it has bins."""
+    pool = dict(_Ranking.of(scores).pools(m))[kind]
+    return pool, _bins(len(pool), m) if kind is Kind.STRONG_TO_WEAK else None
 
 
 def groups_table(found: Sequence[Group], models: Sequence[str]) -> pa.Table:
@@ -198,6 +204,11 @@ def _skip(m: int, kind: Kind, pool: np.ndarray) -> Skipped:
 def _bin_sizes(n: int, m: int) -> np.ndarray:
     """Sizes of `m` contiguous bins of `n` models, the remainder to the first bins."""
     return n // m + (np.arange(m) < n % m)
+
+
+def _bins(n: int, m: int) -> np.ndarray:
+    """The bin of each of `n` models in ascending order of mean score."""
+    return np.repeat(np.arange(m), _bin_sizes(n, m))
 
 
 def _best_window(cover: Coverage, pool: np.ndarray, m: int) -> np.ndarray:

@@ -114,12 +114,16 @@ def _add_synth(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed (default: 0)")
     verb.add_argument("--faults", nargs="*", default=[], metavar="F", help="faults that real dumps have")
     verb.add_argument("--benchmarks", nargs="*", metavar="B", help="only these benchmarks")
+    verb.add_argument("--world", choices=("topics", "rasch"), default="topics",
+                      help="strengths by topic (default), or abilities alone")  # fmt: skip
 
 
 def _synth(args: argparse.Namespace) -> int:
     from routerset.etl.demo import synth
 
-    return synth(args.dir, args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks)
+    return synth(
+        args.dir, args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks, args.world
+    )
 
 
 def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from routerset.etl.config import ConfigError
 from routerset.etl.progress import say
-from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, write
+from routerset.etl.synth import Fault, Layout, Plan, Scale, World, build_config, write
 from routerset.schemas.exits import DONE
 from routerset.schemas.store import write_text
 
@@ -33,6 +33,7 @@ def synth(
     seed: int,
     faults: Sequence[str],
     benchmarks: Sequence[str] | None,
+    world: str,
 ) -> int:
     """Write synthetic dumps, and a config that builds them; returns the exit code."""
     try:
@@ -43,6 +44,7 @@ def synth(
             seed=seed,
             faults=frozenset(map(Fault, faults)),
             benchmarks=tuple(benchmarks) if benchmarks else None,
+            world=World(world),
         )
     except ValueError as error:
         names = f"layouts: {', '.join(Layout)}; faults: {', '.join(Fault)}"

@@ -1,9 +1,9 @@
 """How much a group of candidates can cover at most: an upper bound, and a proof where the group reaches it.
 
-Binary scores alone. Maximum coverage as an integer program: x_i says whether model i is taken, y_j whether item
-j is covered, y_j <= sum of x_i over the models that have j right, sum of x = m (one model per bin where there are
-bins). Its linear relaxation bounds it, and so does every group by what models add to it (Nemhauser, Wolsey,
-Fisher 1978). Solved by HiGHS, within a number of nodes and not of seconds, so that every machine says the same.
+For scores of 0 and 1. Maximum coverage as an integer program: x_i says whether model i is taken, y_j whether
+item j is covered, y_j <= sum of x_i over the models that have j right, sum of x <= m (one model per bin where
+there are bins). Its linear relaxation bounds it, and so does every group by what models add to it (Nemhauser,
+Wolsey, Fisher 1978). HiGHS solves it, within a number of nodes, not of seconds: every machine says the same.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _programs(right: np.ndarray, m: int, bins: np.ndarray | None) -> Iterator[tu
 
 
 def _undominated(right: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """Models but those that have nothing right which one and the same other of their bin has not, ascending."""
+    """Models but those that another of their bin can stand for, being right wherever they are, ascending."""
     kept = []
     for one in np.unique(bins):
         rows = np.flatnonzero(bins == one)

@@ -1,4 +1,4 @@
-"""What stands beside a group's oracle: what the same search reaches in worlds of noise, and what none can exceed.
+"""Beside a group's oracle: what the same search reaches in worlds of noise, and what no group can exceed.
 
 The noise floor of a group is the mean oracle score, on test items, of the group that the same method finds in
 matrices without specialisation (`etl.groups.nulls`). A headroom that noise gives as well is no headroom.

@@ -1,9 +1,9 @@
 """Score matrices without specialisation: what groups of candidates reach in a world of noise alone.
 
-Two null models. `ability`: on every item the scores are dealt anew among models of like ability. `margins`: every
-matrix of 0 and 1 with the same number of right answers per model and per item is equally likely, which is the
-law that a Rasch model gives once those numbers are known (Rasch 1960); drawn by trades between pairs of models
-(Strona et al. 2014, "curveball"), whose chain has that law as its limit (Carstens 2015).
+Two null models. `ability`: on every item the scores are dealt anew among models of like ability. `margins`:
+every matrix of 0 and 1 with the same number of right answers per model and per item is as likely, which is
+the law that a Rasch model gives once those numbers are known (Rasch 1960); drawn by trades between pairs of
+models (Strona et al. 2014, "curveball"), whose chain has that law as its limit (Carstens 2015).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class Null:
-    """A null model: `worlds(scores, rng)` yields `draws` matrices of the same form, each to be used before the next.
+    """A null model: `worlds(scores, rng)` yields `draws` matrices, each to be used before the next is made.
 
     scores: (models, items), uint8 of 0 and 1 or floats; it stays as it is. binary: needs scores of 0 and 1.
     """
@@ -39,7 +39,7 @@ class Null:
 def deal_by_ability(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The scores of every item, dealt anew among the models of each stratum of STRATUM by mean score.
 
-    Keeps what each item's scores are in each stratum, and with it a model's expected mean up to the stratum's.
+    Keeps what scores each item has in each stratum, and so a model's expected mean up to its stratum's.
     """
     order = np.argsort(row_means(scores), kind="stable")
     dealt = np.empty_like(scores)
@@ -52,7 +52,7 @@ def deal_by_ability(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def trade(scores: np.ndarray, rng: np.random.Generator, rounds: int) -> None:
     """Move a matrix of 0 and 1 among those with its sums of rows and of columns, in place.
 
-    In a trade two models pool the items that just one of them has right, and each gets as many back as it had.
+    In a trade two models pool the items that one of them has right, and each gets as many back as it had.
     """
     n_models, n_items = scores.shape
     step = max(1, BLOCK // n_items)

@@ -30,6 +30,13 @@ class Scale(StrEnum):
     FULL = "full"
 
 
+class World(StrEnum):
+    """Who knows what: models with strengths by topic and benchmark, or none better at anything."""
+
+    TOPICS = "topics"
+    RASCH = "rasch"
+
+
 class Fault(StrEnum):
     """Faults that real dumps have."""
 
@@ -90,6 +97,7 @@ class Plan:
     seed: int = 0
     faults: frozenset[Fault] = frozenset()
     benchmarks: tuple[str, ...] | None = None
+    world: World = World.TOPICS
 
     def __post_init__(self) -> None:
         most = max(b.models for b in BENCHMARKS.values())

@@ -69,7 +69,7 @@ def test_every_matrix_with_the_same_margins_is_as_likely() -> None:
 
 
 def test_nothing_of_the_start_is_left_after_mixing() -> None:
-    """Two kinds of specialists are related at first, after `MIXING` rounds no more than after ten times that."""
+    """Specialists are related at first, after `MIXING` rounds as little as after ten times as many."""
     scores = specialists(80, 60)
     mixed, long = scores.copy(), scores.copy()
     trade(mixed, np.random.default_rng(0), MIXING)

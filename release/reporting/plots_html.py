@@ -47,7 +47,7 @@ def scaling_panel(curve: Curve) -> Markup:
     if curve.reference_score is not None:
         marks.append(_reference(curve.reference_model or "reference LLM", curve.reference_score))
     ticks = [(_x(k / span), f"{10**k:,}") for k in range(5) if k <= span + 1e-9]
-    ends_of = {p: curve.accuracy(p).mean(axis=0) for p in (0.0, 0.5, 1.0)}
+    ends_of = {p: curve.mean(p, (1, curve.pool)) for p in (0.0, 0.5, 1.0)}
     summary = f"{label(curve.benchmark)}, {curve.pool} models: " + "; ".join(
         f"r_o({p:g}) goes from {number(float(v[0]), 2)} to {number(float(v[-1]), 2)}"
         for p, v in ends_of.items()

@@ -144,7 +144,7 @@ def scaling(findings: Findings) -> Grid:
             for i, m in enumerate(sizes)
         ]
     return Grid(
-        f"Mean score of r_o(p) over {SUBSETS} random subsets of m LLMs, and the range of 95% of them.",
+        f"Mean score of r_o(p) over all subsets of m LLMs, and the range of 95% of {SUBSETS} random ones.",
         (BENCHMARK, SIZE, *(Column(f"p{p:g}", f"p = {p:g}") for p in PROBABILITIES)),
         tuple(rows),
     )

@@ -3,7 +3,8 @@
 A file is an Arrow IPC stream followed by the SHA-256 of that stream (readers of Arrow streams do not
 mind what follows the end mark). It appears whole or not at all: it is written aside, then renamed.
 So any number of processes may write at once, and a file that was cut short or altered afterwards is
-recognised, reported and left out, never taken for whole.
+recognised, reported and left out, never taken for whole. A file of vectors is named by its hash, too, so that
+it is the one that was written, and not just any that is whole.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from routerset.schemas.store import atomic
 SUFFIX = ".arrows"
 _DIGEST_BYTES = 32
 _ROWS = b"routerset.rows"
+_OF = b"routerset.of"
 _KEY = pa.binary(32)
 
 
@@ -67,11 +69,11 @@ def write_vectors(
     truncated: npt.NDArray[np.bool_],
     rows: int,
 ) -> None:
-    """Add a file of vectors, (n, dimension), named by its keys: written twice, it is the same file."""
-    schema = _schema(vectors.shape[1]).with_metadata({_ROWS: str(rows)})
+    """Add a file of vectors, (n, dimension), named by its content: written twice, it is the same file."""
+    schema = _schema(vectors.shape[1]).with_metadata({_ROWS: str(rows), _OF: Path(folder).name})
     columns = [pa.array(keys, _KEY), vector_array(vectors), pa.array(tokens), pa.array(truncated)]
-    name = sha256(b"".join(keys)).hexdigest()[:32] + SUFFIX
-    write_table(str(Path(folder, name)), pa.table(columns, schema=schema))
+    body = _serialized(pa.table(columns, schema=schema))
+    _write(Path(folder, _name(sha256(body).digest())), body)
 
 
 def load_vectors(folder: str, dimension: int) -> CachedVectors:
@@ -79,7 +81,12 @@ def load_vectors(folder: str, dimension: int) -> CachedVectors:
     tables, files, damaged = [_schema(dimension).empty_table()], {}, []
     for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
         try:
-            table = read_table(str(path))
+            body, digest = _read(str(path))
+            if path.name != _name(digest):
+                raise DamagedFile(f"{path}: found another content than that of its name")
+            table = pa.ipc.open_stream(body).read_all()
+            if (table.schema.metadata or {}).get(_OF) != Path(folder).name.encode():
+                raise DamagedFile(f"{path}: found vectors of another folder")
             if not table.schema.equals(_schema(dimension)):
                 raise DamagedFile(
                     f"{path}: found columns {table.schema.names}, expected vectors of {dimension}"
@@ -94,17 +101,34 @@ def load_vectors(folder: str, dimension: int) -> CachedVectors:
 
 def write_table(path: str, table: pa.Table) -> None:
     """Write a table and its hash to a file that appears whole or not at all."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    body = sink.getvalue()
-    with atomic(Path(path)) as draft, draft.open("wb") as file:
-        file.write(body)
-        file.write(sha256(body).digest())
+    _write(Path(path), _serialized(table))
 
 
 def read_table(path: str) -> pa.Table:
     """Read a file of `write_table`; raises DamagedFile unless it is whole and unchanged."""
+    body, _ = _read(path)
+    return pa.ipc.open_stream(body).read_all()
+
+
+def _serialized(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue()
+
+
+def _name(digest: bytes) -> str:
+    return digest.hex()[:32] + SUFFIX
+
+
+def _write(path: Path, body: pa.Buffer) -> None:
+    with atomic(path) as draft, draft.open("wb") as file:
+        file.write(body)
+        file.write(sha256(body).digest())
+
+
+def _read(path: str) -> tuple[pa.Buffer, bytes]:
+    """A file without its hash, and the hash; raises DamagedFile unless one is of the other."""
     with pa.memory_map(path) as file:
         whole = file.read_buffer()
     size = max(0, whole.size - _DIGEST_BYTES)
@@ -113,7 +137,7 @@ def read_table(path: str) -> pa.Table:
         raise DamagedFile(
             f"{path}: cut short or altered, found {whole.size} bytes that do not match their hash"
         )
-    return pa.ipc.open_stream(body).read_all()
+    return body, digest
 
 
 def vector_array(vectors: npt.NDArray[np.float32]) -> pa.FixedSizeListArray:

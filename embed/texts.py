@@ -13,6 +13,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+TEXTS = ("question", "prompt")
+"""What of an item an encoder may see."""
 _WORD_BREAK = re.compile(r"(?<=\S) (?=\S)")
 _CHARS_PER_TOKEN = 8
 # a tokenizer may treat the very start of a text in its own way: that far in, nothing of it is left

@@ -33,10 +33,19 @@ def model_path(encoder: Encoder, paths: Mapping[str, str]) -> str:
                 f"{' and no '.join(missing)}; copy or download the model again"
             )
         return str(folder)
+    return at_hand(encoder) or _hub_folder(encoder)
+
+
+def at_hand(encoder: Encoder) -> str | None:
+    """Local folder with the pinned weights of an encoder, or None where they would have to be fetched.
+
+    Raises ModuleNotFoundError where the client of the Hub, whose cache may hold them, is not installed.
+    """
     spec = find_spec(encoder.package) if encoder.package else None
     if spec is not None and spec.submodule_search_locations:
         return str(Path(spec.submodule_search_locations[0]) / "model")
-    return _hub_folder(encoder)
+    folder = _cached(encoder)
+    return None if folder is None or _missing(folder) else str(folder)
 
 
 def weights_revision(encoder: Encoder, paths: Mapping[str, str]) -> str:
@@ -56,15 +65,20 @@ def _missing(folder: Path) -> list[str]:
     return [" or ".join(names) for names in needs if not any((folder / name).is_file() for name in names)]
 
 
-def _hub_folder(encoder: Encoder) -> str:
-    """The pinned snapshot in the Hub's cache, downloaded first unless it is whole."""
-    from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
+def _cached(encoder: Encoder) -> Path | None:
+    """The pinned snapshot in the Hub's cache, whole or not."""
+    from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(encoder.hub_id, "config.json", revision=encoder.revision)
-    folder = Path(config).parent if isinstance(config, str) else None
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def _hub_folder(encoder: Encoder) -> str:
+    """The pinned snapshot, downloaded to the Hub's cache."""
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    folder = _cached(encoder)
     missing = ["files"] if folder is None else _missing(folder)
-    if folder is not None and not missing:
-        return str(folder)
     if constants.is_offline_mode():
         raise _unavailable(encoder, missing, "HF_HUB_OFFLINE is set")
     try:

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from routerset.embed.encoders import ENCODERS
 from routerset.etl import manifest
 from routerset.etl.config import Config, ConfigError, Runner
 from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
-from routerset.etl.manifest import Manifest, is_whole
+from routerset.etl.manifest import Manifest
 from routerset.etl.progress import say
-from routerset.etl.stages.base import Context, Gate, Report, Stage
+from routerset.etl.records import digest_of, identity, read_sealed, write_sealed
+from routerset.etl.stages.base import Context, Gate, Report
+from routerset.etl.stages.release import FOLDER
 from routerset.etl.stages.rows import STAGES
+from routerset.release.build import check_replaceable
+from routerset.schemas import outfolder
+from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import TRY_LATER, USAGE
+from routerset.schemas.outfolder import NotOurs
+from routerset.schemas.plainfiles import entries
 from routerset.schemas.store import Output, locked
-from routerset.schemas.tables import tables_of
+from routerset.schemas.tables import TABLES, tables_of
 
 COPIES = "staging/remote"
 """Folder of a build that holds copies of remote dumps."""
+PARTS = ("manifest.json", ".lock", "tables/", "staging/", "validation/", "release/", ".release.before/")
+"""What a build writes into its folder."""
+SEEN = "staging/seen.json"
+"""Record of what the file system said of every file of a stage."""
 
 
 class BuildLocked(RuntimeError):
@@ -42,42 +57,107 @@ def build(
     report: Report,
     only: str | None = None,
     gate: Gate | None = None,
+    *,
+    check: bool = False,
 ) -> Manifest:
     """Bring the build in `out` up to date; returns its manifest.
 
+    Files of an earlier build count by what the file system says of them while there is nothing to do, and by
+    their checksums as soon as a stage runs: what was altered is made again.
+
     only: name of the stage to run alone. gate: runs behind every stage; without one, nothing is checked.
-    Raises ConfigError, DumpUnreadable, EmptyBuild, BuildLocked, StageMissing, and what the stages raise.
+    check: go by checksums anyway, those of dumps too.
+    Raises NotOurs where `out` or something in it is not ours, ConfigError, DumpUnreadable, EmptyBuild,
+    BuildLocked, StageMissing, and what the stages raise.
     """
     _check(config, only)
-    out.mkdir(parents=True, exist_ok=True)
+    outfolder.check(out, outfolder.BUILD)
+    if not outfolder.is_build(out):
+        outfolder.mark(out, outfolder.BUILD)
     busy = BuildLocked(f"{out}: another build is at work here; wait for it, or use another --out")
-    with locked(out / ".lock", busy):
+    with locked(out / outfolder.LOCK, busy):
+        outfolder.check(out, outfolder.BUILD, PARTS)
+        _table_files(out)
+        check_replaceable(out, out / FOLDER)
+        outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
-        known = manifest.load(out) or Manifest(config.dataset.name)
-        context = Context(with_local_copies(config, out / COPIES, say), out, runner, report, gate)
-        current = Manifest(config.dataset.name, context.finished)
-        for stage in STAGES:
-            if stage.sums_up and gate is None:
-                continue
-            if _is_current(stage, context, known):
-                report(stage.name, "up to date")
-                context.finished[stage.name] = known.stages[stage.name]
-            else:
-                if only not in (None, stage.name):
-                    raise StageMissing(
-                        f"{out}: --only {only} needs stage {stage.name} first; build without --only"
-                    )
-                report(stage.name, "running")
-                finished = stage.run(context)
-                finished = replace(finished, fingerprint=stage.fingerprint(context) or "")
-                _sweep(out, stage.name, finished.outputs)
-                context.finished[stage.name] = finished
-                manifest.save(out, current)
-            if gate is not None and not stage.sums_up:
-                gate(out, stage.name, context.finished[stage.name].fingerprint)
-            if stage.name == only:
-                break
-        return current
+        config = with_local_copies(config, out / COPIES, say, check=check)
+        context = Context(config, out, runner, report, gate, check=check)
+        files = _Files(out, thorough=check)
+        while not _carry_out(context, files, only):
+            context.finished.clear()
+        files.save()
+        return Manifest(config.dataset.name, context.finished)
+
+
+def _carry_out(context: Context, files: _Files, only: str | None) -> bool:
+    """Run the stages that are not up to date; False where, before one runs, a file of an earlier one is found
+    altered, which the next attempt makes again."""
+    out, gate = context.out, context.gate
+    known = manifest.load(out) or Manifest(context.config.dataset.name)
+    ran = False
+    for stage in STAGES:
+        if stage.sums_up and gate is None:
+            continue
+        # a stage that reads no table reads dumps, whatever is known of them
+        looks_again = context.check and not stage.reads and not stage.sums_up
+        fingerprint = None if looks_again else stage.fingerprint(context)
+        finished = known.stages.get(stage.name)
+        if finished is not None and finished.fingerprint == fingerprint and files.whole(finished.outputs):
+            context.report(stage.name, "up to date")
+        else:
+            if only not in (None, stage.name):
+                raise StageMissing(
+                    f"{out}: --only {only} needs stage {stage.name} first; build without --only"
+                )
+            if not files.thorough:
+                files.thorough = True
+                if not all(files.whole(before.outputs) for before in context.finished.values()):
+                    return False
+            context.report(stage.name, "running")
+            finished = stage.run(context)
+            # of what it was when the stage began: what changed meanwhile differs from it the next time
+            finished = replace(finished, fingerprint=fingerprint or stage.fingerprint(context) or "")
+            files.wrote(finished.outputs)
+            _sweep(out, stage.name, finished.outputs)
+            ran = True
+        context.finished[stage.name] = finished
+        if ran:
+            manifest.save(out, Manifest(context.config.dataset.name, context.finished))
+        if gate is not None and not stage.sums_up:
+            gate(out, stage.name, context.mark(stage.name))
+        if stage.name == only:
+            break
+    return True
+
+
+class _Files:
+    """What is known of the files of a build: what the file system said of them when they were last read."""
+
+    def __init__(self, out: Path, *, thorough: bool = False) -> None:
+        self.thorough = thorough
+        self._out = out
+        self._saved = read_sealed(out / SEEN) or {}
+        self._seen = dict(self._saved)
+
+    def whole(self, outputs: Iterable[Output]) -> bool:
+        """Whether all files are as they were written; `thorough` reads those that look so, too."""
+        for output in outputs:
+            now = identity(self._out / output.path)
+            if self.thorough or self._seen.get(output.path) != now:
+                if digest_of(self._out / output.path) != output.sha256:
+                    return False
+                self._seen[output.path] = now
+        return True
+
+    def wrote(self, outputs: Iterable[Output]) -> None:
+        """Take note of new files."""
+        self._seen |= {output.path: identity(self._out / output.path) for output in outputs}
+
+    def save(self) -> None:
+        """Keep what is known, where there is news."""
+        if self._seen != self._saved:
+            write_sealed(self._out / SEEN, self._seen)
 
 
 def steps(config: Config, out: Path) -> list[tuple[str, bool]]:
@@ -90,13 +170,20 @@ def steps(config: Config, out: Path) -> list[tuple[str, bool]]:
     local = with_fresh_copies(config, out / COPIES)
     known = manifest.load(out) or Manifest(config.dataset.name)
     context = Context(local or config, out, Runner(), lambda *_: None)
+    files = _Files(out)
     current = local is not None
     found = []
     for stage in STAGES:
-        current = current and _is_current(stage, context, known)
+        finished = known.stages.get(stage.name)
+        current = (
+            current
+            and finished is not None
+            and finished.fingerprint == stage.fingerprint(context)
+            and files.whole(finished.outputs)
+        )
         found.append((stage.name, not current))
-        if current:
-            context.finished[stage.name] = known.stages[stage.name]
+        if current and finished is not None:
+            context.finished[stage.name] = finished
     return found
 
 
@@ -112,29 +199,55 @@ def _check(config: Config, only: str | None = None) -> None:
         raise ConfigError(f'--only: unknown stage "{only}"; valid stages: {", ".join(stages)}')
 
 
-def _is_current(stage: Stage, context: Context, known: Manifest) -> bool:
-    """Whether a stage's files are there, made by this code from these settings and inputs."""
-    fingerprint = stage.fingerprint(context)
-    finished = known.stages.get(stage.name)
-    return (
-        finished is not None
-        and finished.fingerprint == fingerprint
-        and is_whole(context.out, finished.outputs)
-    )
-
-
 def _remove_temporaries(out: Path) -> None:
     """Remove what killed runs were writing; the lock says that nobody writes now."""
-    for path in [*out.glob("tables/**/.*.tmp"), *out.glob("staging/**/.*.tmp")]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    found = chain(out.iterdir(), *((out / part).rglob(".*.tmp") for part in ("tables", "staging")))
+    for path in [path for path in found if outfolder.is_temporary(path.name)]:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+
+
+def _table_files(out: Path, written: Collection[str] = ()) -> list[Path]:
+    """Every table of a build, by path. Raises NotOurs for anything else among them.
+
+    Ours is what was `written` just now, what the manifest lists, and what a killed run left: a table in its
+    place, with its columns.
+    """
+    root = out / "tables"
+    ours = outfolder.listed(out).union(written)
+    names = [f"tables/{name}" for name, _ in entries(root)] if root.is_dir() else []
+    for name in names:
+        if not (name in ours or any(map(outfolder.is_temporary, name.split("/"))) or _is_table(out, name)):
+            raise NotOurs(
+                f"{out / name}: found a file that is not ours among the tables of a build; nothing of it was "
+                "touched: move it, or choose another --out"
+            )
+    return [out / name for name in names]
+
+
+def _is_table(out: Path, name: str) -> bool:
+    """Whether a file of a build is a table of ours where it belongs."""
+    _, folder, *parts = name.split("/")
+    table = TABLES.get(folder.removesuffix(".parquet"))
+    keys = dict(part.split("=", 1) for part in parts if "=" in part)
+    if table is None or keys.keys() != set(table.keys) or name != table.path(**keys):
+        return False
+    if keys and keys["benchmark"] not in BENCHMARKS:
+        return False
+    try:
+        found = pq.read_schema(out / name)
+    except (OSError, pa.ArrowException):
+        return False
+    return (found.names, found.metadata) == (table.schema.names, table.schema.metadata)
 
 
 def _sweep(out: Path, stage: str, outputs: Iterable[Output]) -> None:
     """Remove what earlier builds and killed runs left among the tables of a stage."""
-    current = {out / output.path for output in outputs}
-    for table in tables_of(stage):
-        for path in sorted((out / "tables" / table.name).rglob("*"), reverse=True):
-            if path.is_file() and path not in current:
-                path.unlink()
-            elif path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
+    current = {output.path for output in outputs}
+    folders = {table.name for table in tables_of(stage)}
+    for path in _table_files(out, current):
+        inside = path.relative_to(out)
+        if inside.parts[1] in folders and inside.as_posix() not in current:
+            path.unlink()
+            for folder in path.parents[: len(inside.parts) - 2]:
+                if not any(folder.iterdir()):
+                    folder.rmdir()

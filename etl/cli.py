@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import routerset
+from routerset.etl import interrupts
 from routerset.etl.extras import extra_of
-from routerset.etl.progress import say
-from routerset.schemas.exits import DATA_FAILED, DONE, INTERRUPTED, USAGE, exit_code, message
+from routerset.etl.progress import say, show
+from routerset.schemas.escape import lines, plain
+from routerset.schemas.exits import DATA_FAILED, DONE, USAGE, exit_code, message
 
 EVALUATE = "evaluate"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that repeats no word of a command line as it came."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(lines(message))
+
+
+class _Escaped(logging.Formatter):
+    """Lines of a log that cannot be commands."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return lines(super().format(record))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,14 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 the data failed a check, 2 wrong usage or config, 3 an input is missing or unreadable,
     75 a remote service is unavailable, 130 interrupted.
     """
+    if argv is None:  # this process is ours
+        interrupts.end_in_time()
+    _escape_what_python_tells()
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words[:1] if words[:1] == [EVALUATE] else words)
     args.words = words[1:]
     try:
         code: int = args.run(args)
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on where it stopped")
-        return INTERRUPTED
+        return interrupts.tell()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -41,16 +63,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"routerset: {lack}: pip install 'routerset[{extra}]'")
         return USAGE
     except Exception as error:
+        if interrupts.interrupted():  # what a library made of it
+            return interrupts.tell()
         found = exit_code(error)
         if found is None:
             raise
-        say(f"routerset: {message(error)}")
+        indented = message(error).replace(
+            "\n", "\n  "
+        )  # a newline in a name makes no line that looks like ours
+        say(f"routerset: {indented}")
         return found
-    return code
+    return interrupts.tell() if interrupts.interrupted() else code
+
+
+def _escape_what_python_tells() -> None:
+    """Warnings, logs of libraries and tracebacks are told as safely as what we say."""
+    if logging.lastResort:
+        logging.lastResort.setFormatter(_Escaped())
+    warnings.formatwarning = lambda message, category, *_: f"{lines(f'{category.__name__}: {message}')}\n"
+    sys.excepthook = lambda *error: say("".join(traceback.format_exception(*error)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="routerset", description="Turn LLM leaderboard dumps into a versioned benchmark for LLM routers."
     )
     parser.add_argument("--version", action="version", version=f"routerset {routerset.__version__}")
@@ -136,6 +171,7 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--scheduler", metavar="ADDR", help="a Dask scheduler, such as tcp://host:8786")
     verb.add_argument("--only", metavar="STAGE", help="run this stage alone")
     verb.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
+    verb.add_argument("--check", action="store_true", help="hash all dumps and files anew, mend what changed")
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -147,7 +183,7 @@ def _build(args: argparse.Namespace) -> int:
 
         stages = steps(load_config(args.config), args.out)
         rows = [[name, "would run" if runs else "up to date"] for name, runs in stages]
-        print(text.table(["stage", "state"], rows))
+        show(text.table(["stage", "state"], rows))
         return DONE
     manifest = routerset.build(
         args.config,
@@ -156,12 +192,13 @@ def _build(args: argparse.Namespace) -> int:
         workers=args.workers,
         scheduler=args.scheduler,
         only=args.only,
+        check=args.check,
         report=lambda stage, state: say(f"{stage:<9}{state}"),
     )
     info = manifest.stages["ingest"].info
-    print(text.accounting(info["accounting"], info["passed_over"]))
+    show(text.accounting(info["accounting"], info["passed_over"]))
     if "groups" in manifest.stages:
-        print("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
+        show("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
     return DONE
 
 
@@ -178,12 +215,11 @@ def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from routerset.etl.stages.validate import FOLDER
     from routerset.expectations.errors import Unreadable
     from routerset.expectations.report import annotation, to_github, to_json, to_text
+    from routerset.schemas.outfolder import VALIDATION, is_build
 
-    is_build = (args.path / "manifest.json").exists() and (args.path / "tables").is_dir()
-    pages = args.out or (args.path / FOLDER if is_build else None)
+    pages = args.out or (args.path / VALIDATION if is_build(args.path) else None)
     try:
         found = routerset.validate(
             args.path, table=args.table, previous=args.previous, config=args.config, out=pages
@@ -192,23 +228,30 @@ def _validate(args: argparse.Namespace) -> int:
         if args.format == "github":
             print(annotation("error", str(args.path), "unreadable", str(error)))
         raise
-    print({"text": to_text, "json": to_json, "github": to_github}[args.format](found))
+    if args.format == "github":
+        print(to_github(found))
+    else:
+        show(to_json(found) if args.format == "json" else to_text(found))
     return found.exit_code
 
 
 def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = _verb(verbs, "verify", _verify, "recompute checksums, counts, splits and groups of a release",
-                 "routerset verify out/real/release")  # fmt: skip
+    verb = _verb(verbs, "verify", _verify, "recompute everything that a release says, from its own tables",
+                 "routerset verify out/real/release --against out/real")  # fmt: skip
     verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
+    verb.add_argument("--against", type=Path, metavar="BUILD|DUMPS", help="what to compare it with")
+    verb.add_argument("--config", type=Path, metavar="FILE", help="read the dumps again, by this config")
 
 
 def _verify(args: argparse.Namespace) -> int:
-    problems = routerset.verify(args.release)
+    if args.config and not args.against:
+        from routerset.etl.config import ConfigError
+
+        raise ConfigError("--config says how dumps are read again; name them with --against DUMPS")
+    problems = routerset.verify(args.release, against=args.against, config=args.config, note=say)
     for problem in problems:
-        print(problem)
-    print(
-        f"{args.release}: {len(problems)} problems" if problems else f"{args.release}: whole and consistent"
-    )
+        show(plain(problem))
+    show(plain(f"{args.release}: {f'{len(problems)} problems' if problems else 'whole and consistent'}"))
     return DATA_FAILED if problems else DONE
 
 
@@ -218,14 +261,24 @@ def _add_publish(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     verb.add_argument("dir", type=Path, metavar="DIR", help="folder of a build; its `release` is published")
     verb.add_argument("--to", required=True, metavar="PLACE", help="a folder, or hf://datasets/ORG/NAME")
     verb.add_argument("--version", metavar="X.Y.Z", help="refuse any other version")
+    verb.add_argument("--sign", type=Path, metavar="KEY", help="an SSH key to sign with, by ssh-keygen")
+    verb.add_argument("--overwrite", action="store_true", help="also what others changed on the Hub's main")
     verb.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
 
 
 def _publish(args: argparse.Namespace) -> int:
     from routerset.release.publish.hub import publish
 
-    done = publish(args.dir / "release", args.to, version=args.version, dry_run=args.dry_run, progress=say)
-    print(done.text())
+    done = publish(
+        args.dir / "release",
+        args.to,
+        version=args.version,
+        dry_run=args.dry_run,
+        overwrite=args.overwrite,
+        sign=args.sign,
+        progress=say,
+    )
+    show(done.text())
     return DONE
 
 
@@ -247,8 +300,8 @@ def _report(args: argparse.Namespace) -> int:
     sizes = [int(size) for size in args.sizes.split(",")]
     routers = args.routers.split(",") if args.routers else None
     for path in write_report(args.release, args.out, sizes=sizes, routers=routers):
-        print(path)
-    say(f"report: {args.out.resolve()}")
+        show(plain(path))
+    say(plain(f"report: {args.out.resolve()}"))
     return DONE
 
 

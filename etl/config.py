@@ -14,17 +14,19 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from routerset.embed.texts import TEXTS
 from routerset.etl.groups.candidates import SIZES
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
+from routerset.schemas.plainfiles import read_bytes
 from routerset.schemas.splits import SPLIT_SCHEMES
 
-TEXTS = ("question", "prompt")
 DTYPES = ("auto", "float32", "bfloat16")
 _VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", re.ASCII)
+MAX_BYTES = 1 << 24  # of a config file
 T = TypeVar("T")
 
 
@@ -152,8 +154,8 @@ def load_config(path: Path) -> Config:
     Raises ConfigError on a wrong file, FileNotFoundError where there is none.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raw = tomllib.loads(read_bytes(path, MAX_BYTES).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: expected TOML, {error}") from error
     return parse_config(raw, path)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from routerset.schemas.escape import plain
+
 WIDTH = 80
 
 
@@ -27,7 +29,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, (int, float)) else str(value)
+    return f"{value:,}" if isinstance(value, (int, float)) else plain(value)
 
 
 def accounting(rows: Sequence[Mapping[str, Any]], passed_over: Sequence[Mapping[str, Any]] = ()) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from routerset.etl.config import ConfigError
-from routerset.etl.progress import say
+from routerset.etl.progress import say, show
 from routerset.etl.synth import Fault, Layout, Plan, Scale, World, build_config, write
+from routerset.schemas import outfolder
 from routerset.schemas.exits import DONE
+from routerset.schemas.outfolder import NotOurs
+from routerset.schemas.plainfiles import MAX_JSON, read_bytes
 from routerset.schemas.store import write_text
 
 DUMPS = "dumps"
@@ -49,11 +52,28 @@ def synth(
     except ValueError as error:
         names = f"layouts: {', '.join(Layout)}; faults: {', '.join(Fault)}"
         raise ConfigError(f"synth: {error}; {names}") from error
-    write(folder, plan, say)
     config = folder.with_name(f"{folder.name}.toml")
-    write_text(config, build_config(Path(folder.name), plan))
+    text = build_config(Path(folder.name), plan)
+    _refuse_another(config, text)
+    write(folder, plan, say)
+    write_text(config, text)
     say(f"build them with: routerset build {config} --out {folder.with_name(folder.name + '-build')}")
     return DONE
+
+
+def _refuse_another(config: Path, text: str) -> None:
+    """Raise NotOurs where a config holds anything but a text."""
+    outfolder.refuse_links(config.parent, [config.name])
+    try:
+        found = read_bytes(config, MAX_JSON)
+    except FileNotFoundError:
+        return
+    except ValueError:
+        found = b""
+    if found != text.encode():
+        raise NotOurs(
+            f"{config}: found another config, which is not written over; move it, or choose another DIR"
+        )
 
 
 def demo(out: Path, run: Callable[[list[str]], int]) -> int:
@@ -61,7 +81,8 @@ def demo(out: Path, run: Callable[[list[str]], int]) -> int:
 
     run: carries out a command line, and returns its exit code.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    outfolder.check(out, outfolder.DEMO, (CONFIG, f"{DUMPS}/", f"{BUILD}/"))
+    outfolder.mark(out, outfolder.DEMO)
     write(out / DUMPS, Plan(), say)
     write_text(out / CONFIG, build_config(Path(DUMPS), Plan()))
     release = out / BUILD / "release"
@@ -74,5 +95,5 @@ def demo(out: Path, run: Callable[[list[str]], int]) -> int:
         code = run(arguments)
         if code != DONE:
             return code
-    print(LOAD.format(release=release))
+    show(LOAD.format(release=release))
     return DONE

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from routerset.etl.records import digest_of, read_sealed, write_sealed
 from routerset.schemas import store
 from routerset.schemas.store import Output
 from routerset.schemas.tables import SCHEMA_VERSION
@@ -57,12 +57,9 @@ class Manifest:
 
 
 def load(build: Path) -> Manifest | None:
-    """Manifest of a build folder, or None where there is none of this schema."""
-    try:
-        raw = json.loads((build / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    if raw.get("schema_version") != SCHEMA_VERSION:
+    """Manifest of a build folder, or None where there is none of this schema, or not what was written."""
+    raw = read_sealed(build / MANIFEST)
+    if raw is None or raw.get("schema_version") != SCHEMA_VERSION:
         return None
     return Manifest(raw["dataset"], {name: Finished.from_json(s) for name, s in raw["stages"].items()})
 
@@ -73,21 +70,15 @@ def save(build: Path, manifest: Manifest) -> None:
     for name in LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):  # an extra that this build does without
             versions[name] = importlib.metadata.version(name)
-    store.write_json(
+    write_sealed(
         build / MANIFEST,
         {"schema_version": SCHEMA_VERSION, "libraries": versions, **asdict(manifest)},
     )
 
 
-def is_whole(build: Path, outputs: Iterable[Output], *, thorough: bool = False) -> bool:
-    """Whether every output is there with its size, and with its checksum where `thorough`."""
-    for output in outputs:
-        path = build / output.path
-        if not path.is_file() or path.stat().st_size != output.bytes:
-            return False
-        if thorough and store.describe(build, path).sha256 != output.sha256:
-            return False
-    return True
+def is_whole(build: Path, outputs: Iterable[Output]) -> bool:
+    """Whether every output is there with its checksum."""
+    return all(digest_of(build / output.path) == output.sha256 for output in outputs)
 
 
 def once(build: Path, mark: str, make: Callable[[], tuple[Mapping[Path, int], store.JsonObject]]) -> Finished:
@@ -97,20 +88,18 @@ def once(build: Path, mark: str, make: Callable[[], tuple[Mapping[Path, int], st
     make: writes files, returns their rows by path, and plain values to keep with them.
     """
     finished = done(build, mark)
-    if finished is None or not is_whole(build, finished.outputs, thorough=True):
+    if finished is None or not is_whole(build, finished.outputs):
         files, info = make()
         outputs = tuple(store.describe(build, path, rows) for path, rows in sorted(files.items()))
         finished = Finished(outputs, info, mark)
-        store.write_json(_marker(build, mark), asdict(finished))
+        write_sealed(_marker(build, mark), asdict(finished))
     return finished
 
 
 def done(build: Path, mark: str) -> Finished | None:
     """What `once` recorded under a mark."""
-    try:
-        return Finished.from_json(store.read_json(_marker(build, mark)))
-    except FileNotFoundError:
-        return None
+    raw = read_sealed(_marker(build, mark))
+    return None if raw is None or raw.get("fingerprint") != mark else Finished.from_json(raw)
 
 
 def _marker(build: Path, mark: str) -> Path:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402 -
 
 logging.disable(logging.NOTSET)
 
+from routerset.etl.processes import little_environment  # noqa: E402 - as above
 from routerset.schemas.exits import AGAIN, TRY_LATER, exit_code, message  # noqa: E402 - as above
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ PARTITIONS = 64
 
 PATIENCE = 60.0
 """Seconds to wait for a Dask worker that can take work."""
+_UNTIDY = "ignore:resource_tracker"
+"""What Python says of a program that ended at once, when it has cleaned up behind it."""
 TOLD = "routerset failed: "
 """What stands before the exit code and the message of an error that crosses Beam."""
 
@@ -132,17 +137,15 @@ def _hearing() -> Iterator[None]:
 def _beam(runner: Runner, n: int) -> Iterator[beam.Pipeline]:
     """A pipeline that runs when the block ends. n: number of its elements."""
     with _hearing():
-        if runner.name == "dask":  # a RunnerName
+        # Beam's own way to several processes tells them all that we know, and waits forever for dead ones
+        if runner.name == "dask" or runner.workers > 1:  # a RunnerName
             with _dask(runner) as address:
                 pipeline = _dask_pipeline(address, n)
                 yield pipeline
                 _run_on_dask(pipeline, address)
             return
         _quiet("apache_beam")
-        flags = [f"--direct_num_workers={runner.workers}"]
-        if runner.workers > 1:
-            flags.append("--direct_running_mode=multi_processing")
-        with beam.Pipeline(runner="FnApiRunner", options=PipelineOptions(flags)) as pipeline:
+        with beam.Pipeline(runner="FnApiRunner", options=PipelineOptions([])) as pipeline:
             yield pipeline
 
 
@@ -218,7 +221,11 @@ def _dask(runner: Runner) -> Iterator[str]:
     if runner.scheduler:
         yield runner.scheduler
         return
-    with local_cluster(runner.workers) as cluster:
+    quiet = {  # read when a process starts
+        "DASK_LOGGING__DISTRIBUTED": "critical",
+        "PYTHONWARNINGS": ",".join([*filter(None, [os.environ.get("PYTHONWARNINGS")]), _UNTIDY]),
+    }
+    with little_environment(**quiet), local_cluster(runner.workers) as cluster:
         yield cluster.scheduler_address
 
 
@@ -233,6 +240,7 @@ def _distributed() -> ModuleType:
 @contextmanager
 def _deaf_children() -> Iterator[None]:
     """Threads and processes started here never see Ctrl-C, which a terminal sends to all: we end them."""
+    resource_tracker.ensure_running()  # the thread that starts it hears everything again afterwards
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -259,6 +267,7 @@ def local_cluster(workers: int) -> LocalCluster:
                 threads_per_worker=1,
                 dashboard_address="127.0.0.1:0",  # without an address, distributed insists on port 8787
                 silence_logs=logging.CRITICAL,
+                death_timeout=PATIENCE,
             )
     except (OSError, RuntimeError) as error:
         raise ClusterUnavailable(f"{workers} Dask workers on this machine did not start: {error}") from error

@@ -7,12 +7,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from routerset.schemas.escape import lines, plain
+
 POLL_SECONDS = 0.2
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A line on stderr, or several; what it holds of others can be no command."""
+    print(lines(text), file=sys.stderr, flush=True)
+
+
+def show(text: object) -> None:
+    """The same on stdout."""
+    print(lines(text))
 
 
 @contextmanager
@@ -24,7 +31,7 @@ def watch(label: str, total: int, finished: Callable[[], int]) -> Iterator[None]
     from tqdm import tqdm
 
     stop = threading.Event()
-    with tqdm(total=total, desc=label, unit="", leave=False) as bar:
+    with tqdm(total=total, desc=plain(label), unit="", leave=False) as bar:
 
         def follow() -> None:
             while not stop.wait(POLL_SECONDS):

@@ -12,12 +12,13 @@ from routerset.expectations.findings import Expectation, Suite
 from routerset.expectations.session import Made, Session
 from routerset.expectations.suites import DUMPS, FOLDERS
 from routerset.expectations.target import Target, What
+from routerset.expectations.views import closed, manifests, releases, scores
 from routerset.expectations.views import item_texts as texts
-from routerset.expectations.views import manifests, releases, scores
 from routerset.expectations.views import table_files as files
 from routerset.expectations.views import tables as views
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
+    **closed.BUILDERS,
     **files.BUILDERS,
     **manifests.BUILDERS,
     **releases.BUILDERS,
@@ -38,13 +39,16 @@ class ViewBatch:
     expectations: tuple[Expectation, ...]
 
 
-def open_session(target: Target, previous: Target | None) -> Session:
-    """A session with everything that the suites of a target can name; dumps are read now."""
+def open_session(target: Target, previous: Target | None, built: Session | None = None) -> Session:
+    """A session with everything that the suites of a target can name; dumps are read now.
+
+    previous, built: see `Session`.
+    """
     if target.read is not None:
         made = {name: lambda _, table=table: table for name, table in target.read().items()}
         return Session(target, BUILDERS | made)
     before = None if previous is None else Session(previous, BUILDERS)
-    return Session(target, BUILDERS, before)
+    return Session(target, BUILDERS, before, built)
 
 
 def suites_for(target: Target, wanted: Collection[str] | None) -> list[Suite]:

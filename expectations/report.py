@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import PurePath
 
 from routerset.expectations.findings import Finding, Severity, Validation, Value
+from routerset.schemas.escape import plain
 
 WIDTH = 80
 RELEASE = "release/"
@@ -20,7 +21,11 @@ def to_text(outcome: Validation, *, verbose: bool = False) -> str:
 
     verbose: list what holds, too.
     """
-    lines = [outcome.path, f"{'suite':<11} {'expectation':<36} {'result':<8} {'unexpected':>11}", "-" * 69]
+    lines = [
+        plain(outcome.path),
+        f"{'suite':<11} {'expectation':<36} {'result':<8} {'unexpected':>11}",
+        "-" * 69,
+    ]
     for suite, findings in _by_suite(outcome).items():
         failed = [f for f in findings if not f.success]
         for finding in findings if verbose else failed:
@@ -29,7 +34,7 @@ def to_text(outcome: Validation, *, verbose: bool = False) -> str:
         if held and not verbose:
             lines.append(f"{suite:<11} {held} {'others hold' if failed else 'hold'}")
     for line in outcome.skipped:
-        lines += textwrap.wrap(f"not run: {line}", WIDTH, subsequent_indent="  ")
+        lines += textwrap.wrap(plain(f"not run: {line}"), WIDTH, subsequent_indent="  ")
     lines.append("-" * 69)
     lines.append(
         f"{len(outcome.findings)} expectations: {len(outcome.errors)} errors, "
@@ -65,14 +70,14 @@ def _lines(finding: Finding) -> Iterator[str]:
 
 def show(example: Mapping[str, Value]) -> str:
     """An offending row on one line."""
-    return ", ".join(f"{key} {_shown(value)}" for key, value in example.items())
+    return ", ".join(f"{plain(key)} {_shown(value)}" for key, value in example.items())
 
 
 def _shown(value: Value) -> str:
     if value is None:
         return "null"
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return plain(text if len(text) <= 200 else f"{text[:200]}...")
 
 
 def to_json(outcome: Validation) -> str:
@@ -84,7 +89,7 @@ def to_json(outcome: Validation) -> str:
         "skipped": list(outcome.skipped),
         "findings": [asdict(finding) for finding in outcome.findings],
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)
+    return json.dumps(document, allow_nan=False, default=str)
 
 
 def to_github(outcome: Validation) -> str:
@@ -125,5 +130,5 @@ def _file(root: str, finding: Finding) -> str:
 
 def _escaped(text: str, in_property: bool = False) -> str:
     """Text as a workflow command carries it."""
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    text = plain(text, keep="\r\n").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if in_property else text

@@ -34,8 +34,8 @@ _NOT_THE_FILE = (
 class Session:
     """Views over one target.
 
-    name: unique in this process. previous: the release or build
-    before, for drift.
+    name: unique in this process. previous: the release or build before, for drift. built: the build that a
+    release lies in.
     """
 
     def __init__(
@@ -43,8 +43,9 @@ class Session:
         target: Target,
         builders: Mapping[str, Callable[[Session], Made]],
         previous: Session | None = None,
+        built: Session | None = None,
     ) -> None:
-        self.target, self.previous = target, previous
+        self.target, self.previous, self.built = target, previous, built
         self.name = f"session_{next(_numbers)}"
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY,
@@ -56,6 +57,7 @@ class Session:
         self._builders = builders
         self.source: object = None
         self.scanned: dict[str, pa.Table] | None = None
+        self.choices: dict[str, list[dict[str, object]]] = {}
         self._made: dict[str, bool] = {}
         self._columns: dict[str, list[str]] = {}
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,10 +14,11 @@ import pyarrow.parquet as pq
 from routerset.expectations.dumps import NO_DUMPS, DumpReader, ReadDumps
 from routerset.expectations.errors import UnknownTable, Unreadable
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.manifests import JsonObject, ManifestError, read_manifest
+from routerset.schemas.plainfiles import open_regular
 from routerset.schemas.released import RELEASED
-from routerset.schemas.tables import SCHEMA_VERSION, TABLES, tables_of
+from routerset.schemas.tables import TABLES, tables_of
 
-JsonObject: TypeAlias = dict[str, Any]
 EMBEDDINGS, DATA, VECTORS = "embeddings", "data", "vectors"
 NAMES = tuple(TABLES)
 STAGES = (*dict.fromkeys(table.stage for table in TABLES.values()), "release")
@@ -124,18 +123,11 @@ def _folder(path: Path, table: str | None, stage: str | None, dumps: DumpReader)
 def _manifest(path: Path) -> JsonObject:
     """A manifest, or nothing where there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_manifest(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise Unreadable(f"{path}: unreadable ({error}); expected JSON; fetch or build it again") from error
-    version = found.get("schema_version") if isinstance(found, dict) else None
-    if version != SCHEMA_VERSION:
-        raise Unreadable(
-            f"{path}: schema_version: found {version!r}, expected {SCHEMA_VERSION}; use the version of "
-            "routerset that wrote it"
-        )
-    return dict(found)
+    except ManifestError as error:
+        raise Unreadable(str(error)) from error
 
 
 def _home(path: Path) -> Path | None:
@@ -168,10 +160,13 @@ def _release_parts(root: Path) -> Iterator[Part]:
 def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = None) -> Part:
     """A table file with its footer. keys: those that the path spells as `key=value`, by default."""
     if keys is None:
-        pairs = [piece.partition("=") for piece in path.parent.parts if "=" in piece]
-        keys = {key: value for key, _, value in pairs}
+        pairs = [piece.partition("=") for piece in path.parent.parts]
+        known = TABLES[table].keys if table in TABLES else ()
+        keys = {
+            key: value for key, _, value in pairs if key in known
+        }  # folders above may have such names, too
     try:
-        with pq.ParquetFile(path) as file:
+        with open_regular(path) as stream, pq.ParquetFile(stream) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise Unreadable(

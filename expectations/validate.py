@@ -16,7 +16,7 @@ import types
 import warnings
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from routerset.expectations.data_docs import make_self_contained
@@ -27,6 +27,9 @@ from routerset.expectations.report import to_json
 from routerset.expectations.session import Session
 from routerset.expectations.suites import FOLDERS
 from routerset.expectations.target import What, locate
+from routerset.schemas import outfolder
+from routerset.schemas.plainfiles import entries
+from routerset.schemas.store import write_text
 from routerset.schemas.tables import tables_of
 
 RESULTS, DOCS = "results.json", "data_docs"
@@ -52,7 +55,8 @@ def validate(
     release or build before, for drift. docs: folder for results and Data Docs, none by default. stage: of a
     build at work: only what it and the stages before it wrote is looked at, and only it is checked; `release`
     checks the folder `release`. suites: run these alone. dumps: reads raw dumps; without it none are known.
-    Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist.
+    Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist, and NotOurs
+    where `docs` holds what validation did not write.
     """
     inner = path / "release"
     if stage == "release":
@@ -63,22 +67,25 @@ def validate(
     if suites is None and stage is not None:
         suites = suites_of(stage)
     before = None if previous is None else locate(previous)
+    if docs is not None:
+        _claim(docs)
     targets = [(target, "")]
     if target.what is What.BUILD and stage is None and (inner / "manifest.json").exists():
         targets.append((locate(inner), "release/"))
     findings: list[Finding] = []
     skipped: list[str] = []
-    with _results(docs) as store:
+    built: Session | None = None
+    with _results(docs) as store, ExitStack() as opened:
         for each, prefix in targets:
-            session = open_session(each, before)
-            try:
-                batches, left = plan(session, suites_for(each, suites))
-                skipped += [prefix + line for line in left]
-                _connect(session, dict.fromkeys(batch.view for batch in batches))
-                for batch in batches:
-                    findings += _run(session, batch, prefix, store)
-            finally:
-                _forget(session)
+            session = open_session(each, before, built)
+            opened.callback(_forget, session)
+            batches, left = plan(session, suites_for(each, suites))
+            skipped += [prefix + line for line in left]
+            _connect(session, dict.fromkeys(batch.view for batch in batches))
+            for batch in batches:
+                findings += _run(session, batch, prefix, store)
+            # a build that is not finished may lie beside the release of the one before
+            built = session if "release" in each.manifest.get("stages", {}) else None
         outcome = Validation(str(path), tuple(findings), tuple(skipped))
         if docs is not None and store is not None:
             _write(outcome, docs, store)
@@ -328,7 +335,20 @@ def _write(outcome: Validation, docs: Path, store: Path) -> None:
         context.build_data_docs(site_names=[site], build_index=False)  # ours takes its place
         context.delete_data_docs_site(site)
     make_self_contained(store, outcome)
-    docs.mkdir(parents=True, exist_ok=True)
+    _claim(docs)
     shutil.rmtree(docs / DOCS, ignore_errors=True)
     shutil.copytree(store, docs / DOCS)
-    (docs / RESULTS).write_text(json.dumps(json.loads(to_json(outcome)), indent=1) + "\n", encoding="utf-8")
+    write_text(docs / RESULTS, json.dumps(json.loads(to_json(outcome)), indent=1) + "\n")
+
+
+def _claim(docs: Path) -> None:
+    """Make a folder ours, in which Data Docs are all pages. Raises NotOurs."""
+    outfolder.check(docs, outfolder.VALIDATE, (RESULTS, f"{DOCS}/"))
+    pages = entries(docs / DOCS) if (docs / DOCS).is_dir() else ()
+    other = next((name for name, _ in pages if not name.endswith(".html")), None)
+    if other is not None:
+        raise outfolder.NotOurs(
+            f"{docs / DOCS / other}: found no page, in a folder of pages that is made anew; move it, or "
+            "choose another --out"
+        )
+    outfolder.mark(docs, outfolder.VALIDATE)

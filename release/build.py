@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from routerset.release import layout
-from routerset.release.card import figures, license_text, render_card
-from routerset.release.croissant import croissant
+from routerset.release.card import figures, render_card
+from routerset.release.changelog import Told, changelog, changelog_entry, with_digest
 from routerset.release.diff import Level, Side, compare
 from routerset.release.files import checksums, read_checksums, read_text
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.options import AUTO, ReleaseOptions
-from routerset.release.version import changelog, changelog_entry, choose_version
+from routerset.release.texts import evaluator_files, texts
+from routerset.release.version import choose_version
 from routerset.release.write import write_tables
+from routerset.schemas import checksums as listing
 from routerset.schemas import store
-from routerset.schemas.checksums import format_checksums
+from routerset.schemas.outfolder import NotOurs, is_temporary, listed, refuse_links
+from routerset.schemas.plainfiles import MAX_JSON, entries, read_bytes
 
 __all__ = ["ReleaseOptions", "ReleaseResult", "seal", "write_release"]
 
@@ -42,19 +45,19 @@ def write_release(
 
     build: folder with `tables/`. progress: told the benchmark at work. reports:
     called with the folder of the unfinished release, to add pictures and tables in its `reports/`.
-    The same tables and options give the same bytes. Raises ReleaseError, VersionError, ReleaseInputError.
+    The same tables and options give the same bytes. Raises NotOurs as `check_replaceable`, ReleaseError,
+    VersionError, ReleaseInputError.
     """
-    draft = out.with_name(f".{out.name}.draft")
-    _recover(out)
+    check_replaceable(build, out)
     out.parent.mkdir(parents=True, exist_ok=True)
+    _recover(out)
+    draft = store.temporary_name(out)
     try:
         manifest = write_tables(build, draft, options, progress or (lambda _: None))
-        evaluator = Path(__file__).with_name(layout.EVALUATOR)
-        shutil.copytree(
-            evaluator, draft / layout.EVALUATOR, ignore=shutil.ignore_patterns("__pycache__", ".*")
-        )
+        _write_files(draft, evaluator_files())
         version, changed = _finish(draft, manifest, options, reports or (lambda _: None))
         files = seal(draft)
+        check_replaceable(build, out)
         if out.exists():
             out.replace(_before(out))
         draft.replace(out)
@@ -66,12 +69,15 @@ def write_release(
 def seal(release: Path) -> tuple[str, ...]:
     """Show the pictures of `reports/` on the card and write `SHA256SUMS` anew; to call when reports changed.
 
-    Returns the relative paths of all files.
+    The changelog tells the digest of all the rest. Returns the relative paths of all files.
     """
     manifest = read_manifest(release)
     store.write_text(release / layout.CARD, render_card(manifest, figures(release)))
     sums = checksums(release, _known(manifest))
-    store.write_text(release / layout.CHECKSUMS, format_checksums(sums))
+    history = release / layout.CHANGELOG
+    store.write_text(history, with_digest(read_text(history), listing.seal(sums)))
+    sums[layout.CHANGELOG] = store.sha256(history)
+    store.write_text(release / layout.CHECKSUMS, listing.format_checksums(sums))
     return (*sorted(sums), layout.CHECKSUMS)
 
 
@@ -80,13 +86,41 @@ def _before(out: Path) -> Path:
     return out.with_name(f".{out.name}.before")
 
 
+def check_replaceable(build: Path, out: Path) -> None:
+    """Make sure that a release may be written in place of what stands at `out`.
+
+    It may where nothing stands, or a release that a build wrote: every file there is listed, in its
+    `SHA256SUMS` or by the manifest of the build. Raises NotOurs that names what is not.
+    """
+    inside = f"{out.name}/"
+    by_build = {path.removeprefix(inside) for path in listed(build) if path.startswith(inside)}
+    for folder in (out, _before(out)):
+        refuse_links(folder.parent, [f"{folder.name}/"])
+        try:
+            sums = listing.parse_checksums(
+                read_bytes(folder / layout.CHECKSUMS, MAX_JSON).decode().splitlines()
+            )
+        except (OSError, ValueError):
+            sums = {}
+        ours = by_build.union(sums, [layout.CHECKSUMS] if sums else [])
+        for path, _ in entries(folder) if folder.is_dir() else ():
+            source = f"{path.partition('__pycache__/')[0]}{path.rpartition('/')[2].partition('.')[0]}.py"
+            if path not in ours and not (path.endswith(".pyc") and source in ours):
+                raise NotOurs(
+                    f"{folder / path}: found a file that no build wrote, in the place of a release; nothing "
+                    "of it was touched: move it, or choose another --out"
+                )
+
+
 def _recover(out: Path) -> None:
     """Leave the old release or the new one, whole, whatever a killed run left."""
     before = _before(out)
     if before.exists() and not out.exists():
         before.replace(out)
     shutil.rmtree(before, ignore_errors=True)
-    shutil.rmtree(out.with_name(f".{out.name}.draft"), ignore_errors=True)
+    for path in out.parent.glob(f".{out.name}.*.tmp"):
+        if is_temporary(path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _finish(
@@ -102,7 +136,7 @@ def _finish(
     """
     if options.previous is None:
         manifest = replace(manifest, version=choose_version(options.version, None, Level.MAJOR))
-        _write_texts(draft, manifest, changelog(changelog_entry(manifest, None, []), None))
+        _write_texts(draft, manifest, changelog(changelog_entry(Told.of(manifest), None), None))
         reports(draft)
         return manifest.version, True
     old = read_manifest(options.previous)
@@ -115,21 +149,29 @@ def _finish(
         reports(draft)
         store.write_text(draft / layout.CARD, render_card(same, figures(draft)))
         if _content(checksums(draft, _known(same))) == _content(read_checksums(options.previous)):
+            # what was published stays as it is, its reports too, whatever would draw them now
+            shutil.rmtree(draft / layout.REPORTS, ignore_errors=True)
+            if (options.previous / layout.REPORTS).exists():
+                shutil.copytree(options.previous / layout.REPORTS, draft / layout.REPORTS)
             return same.version, False
     level = max((change.level for change in changes), default=Level.PATCH)
     version = choose_version(options.version, old.version, level)
     manifest = replace(manifest, version=version, previous=old.version)
-    _write_texts(draft, manifest, changelog(changelog_entry(manifest, old, changes), history))
+    _write_texts(
+        draft, manifest, changelog(changelog_entry(Told.of(manifest, changes), Told.of(old)), history)
+    )
     reports(draft)
     return version, True
 
 
 def _write_texts(release: Path, manifest: Manifest, history: str) -> None:
     """Everything but the tables, the evaluator, the card and the checksums."""
-    store.write_json(release / layout.MANIFEST, manifest.to_json())
-    store.write_json(release / layout.CROISSANT, croissant(manifest))
-    store.write_text(release / layout.CHANGELOG, history)
-    store.write_text(release / layout.LICENSE, license_text(manifest))
+    _write_files(release, {**texts(manifest), layout.CHANGELOG: history.encode()})
+
+
+def _write_files(release: Path, contents: Mapping[str, bytes]) -> None:
+    for path, content in contents.items():
+        store.write_text(release / path, content.decode())
 
 
 def _known(manifest: Manifest) -> dict[str, str]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_text
 from routerset.release.layout import REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 MAIN_TABLE = "summary.md"
@@ -68,8 +73,8 @@ def figures(release: Path) -> list[Figure]:
     return tables + [Figure(path) for path in sorted(p.relative_to(release).as_posix() for p in found)]
 
 
-def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
-    """`README.md` of a release: YAML for `load_dataset` and the Hub, then the page people read."""
+@functools.cache
+def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -80,10 +85,14 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         autoescape=False,
     )
     environment.filters["cell"] = _cell
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
+    """`README.md` of a release: YAML for `load_dataset` and the Hub, then the page people read."""
     benchmarks, configs = manifest.benchmarks, _loadable(manifest)
     n_scores = sum(b.n_scores for b in benchmarks.values())
-    return template.render(
+    return _template().render(
         manifest=manifest,
         benchmarks=benchmarks,
         registry=BENCHMARKS,

@@ -67,6 +67,7 @@ def compare(old: Side, new: Side) -> list[Change]:
     before, after = old.manifest, new.manifest
     changes = list(_sets("dataset", "benchmark", before.benchmarks, after.benchmarks))
     changes += _sets("dataset", "encoder", before.encoders, after.encoders)
+    changes += _sets("dataset", "table", *({p for p in m.tables if "/" not in p} for m in (before, after)))
     if before.schemes[0] != after.schemes[0]:
         what = f"the files follow split scheme `{after.schemes[0]}`, before `{before.schemes[0]}`"
         changes.append(Change(Level.MAJOR, "dataset", what))

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from routerset.release.errors import ReleaseInputError
 from routerset.schemas.checksums import CHECKSUMS, files, format_checksums, parse_checksums
+from routerset.schemas.plainfiles import MAX_JSON, open_regular, read_bytes
 from routerset.schemas.store import sha256
 
 
@@ -18,7 +19,7 @@ from routerset.schemas.store import sha256
 def reading(path: Path) -> Iterator[pq.ParquetFile]:
     """An open Parquet file; raises ReleaseInputError where it is missing or unreadable."""
     try:
-        with pq.ParquetFile(path) as file:
+        with open_regular(path) as stream, pq.ParquetFile(stream) as file:
             yield file
     except FileNotFoundError:
         raise ReleaseInputError(f"{path}: not found; build or fetch it again") from None
@@ -40,8 +41,8 @@ def checksums(release: Path, known: Mapping[str, str]) -> dict[str, str]:
 def read_text(path: Path) -> str:
     """A text file with its newlines as they are. Raises ReleaseInputError where it is missing or no text."""
     try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_bytes(path, MAX_JSON).decode()
+    except (OSError, ValueError) as error:
         raise ReleaseInputError(f"{path}: unreadable ({error}); build or fetch it again") from error
 
 

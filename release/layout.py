@@ -4,7 +4,8 @@
 README.md  CHANGELOG.md  LICENSE  manifest.json  SHA256SUMS  croissant.json
 data/B/{train,validation,test}.parquet       config "B"
 vectors/E/B/{train,validation,test}.parquet  config "B-E"
-scores/B.parquet  models.parquet  groups.parquet   configs "scores-B", "models", "groups"
+scores/B.parquet                             config "scores-B"
+models.parquet  groups.parquet  runs.parquet configs "models", "groups", "runs"
 evaluator/  reports/
 ```
 """
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release.errors import ReleaseError
+from routerset.schemas.checksums import CHANGELOG as CHANGELOG
 from routerset.schemas.checksums import CHECKSUMS as CHECKSUMS
 from routerset.schemas.groups import Group, Members
 from routerset.schemas.labels import selection_vectors
@@ -26,9 +28,9 @@ from routerset.schemas.matrix import missing
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, list_of, split_column
 from routerset.schemas.tables import Kind, Split
 
-MANIFEST, CARD, CHANGELOG, LICENSE = "manifest.json", "README.md", "CHANGELOG.md", "LICENSE"
+MANIFEST, CARD, LICENSE = "manifest.json", "README.md", "LICENSE"
 CROISSANT = "croissant.json"
-MODELS, GROUPS = RELEASED["models"].path, RELEASED["groups"].path
+MODELS, GROUPS, RUNS = (RELEASED[name].path for name in ("models", "groups", "runs"))
 EVALUATOR, REPORTS = "evaluator", "reports"
 
 _TEXT = ("question", "prompt")
@@ -117,6 +119,24 @@ def leaked(columns: pa.Table, scheme: str) -> int:
     families = columns["family_id"]
     train, test = (families.take(pa.array(rows_of(columns, scheme, s))) for s in (Split.TRAIN, Split.TEST))
     return int(pc.sum(pc.is_in(test, value_set=train.combine_chunks())).as_py() or 0)
+
+
+def arrow_bytes(table: pa.Table) -> int:
+    """Bytes of a table's values in memory, of strings as such; without the bitmaps that tell the nulls."""
+    return sum(_bytes(column) for name in table.column_names for column in table[name].chunks)
+
+
+def _bytes(column: pa.Array) -> int:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _bytes(column.dictionary_decode())
+    if pa.types.is_string(kind):
+        return 4 * len(column) + int(pc.sum(pc.binary_length(column)).as_py() or 0)
+    if pa.types.is_list(kind):
+        return 4 * len(column) + _bytes(column.flatten())
+    if pa.types.is_fixed_size_list(kind):
+        return int(len(column) * kind.list_size * kind.value_type.bit_width // 8)
+    return int(len(column) * max(8, kind.bit_width) // 8)
 
 
 def groups_table(members: Mapping[str, Members]) -> pa.Table:

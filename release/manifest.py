@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,21 @@ import pyarrow as pa
 
 from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.layout import MANIFEST, Config
+from routerset.schemas import manifests
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import Group
-from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
+from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
-_LIBRARIES = ("numpy", "pyarrow", "routerset")
+LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
+"""What tables and reports are made with."""
+DRAWN_BY = ("matplotlib", "pillow")
+"""Those that only pictures need."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,8 @@ class Manifest:
 
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
-    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate.
+    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
+    sizes: of the groups that were asked for.
     """
 
     name: str
@@ -88,9 +94,9 @@ class Manifest:
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
     settings: Row = field(default_factory=dict)
-    libraries: Mapping[str, str] = field(
-        default_factory=lambda: {name: installed(name) for name in _LIBRARIES}
-    )
+    methods: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
     def configs(self) -> list[Config]:
@@ -102,7 +108,8 @@ class Manifest:
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
                 found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
-        return [*found, _config("models", MODELS_SCHEMA), _config("groups", GROUPS_SCHEMA)]
+        whole = {"models": MODELS_SCHEMA, "groups": GROUPS_SCHEMA, "runs": RUNS_SCHEMA}
+        return found + [_config(name, schema) for name, schema in whole.items()]
 
     @property
     def min_coverage(self) -> float:
@@ -114,9 +121,9 @@ class Manifest:
 
     def dimension(self, encoder: str) -> int:
         """Length of an encoder's vectors."""
-        found = self.encoders[encoder]["dimension"]
+        found = self.encoders[encoder].get("dimension")
         if not isinstance(found, int):
-            raise ReleaseInputError(f"{MANIFEST}: encoder {encoder}: dimension {found!r}, expected a number")
+            raise ReleaseInputError(f"{MANIFEST}: encoder {encoder}: no dimension; fetch the release again")
         return found
 
     def to_json(self) -> dict[str, object]:
@@ -135,6 +142,8 @@ class Manifest:
             "tables": {path: asdict(t) for path, t in self.tables.items()},
             "accounting": list(self.accounting),
             "settings": dict(self.settings),
+            "methods": list(self.methods),
+            "sizes": list(self.sizes),
             "libraries": dict(self.libraries),
         }
 
@@ -143,20 +152,9 @@ def read_manifest(release: Path) -> Manifest:
     """The manifest of a release folder. Raises ReleaseInputError where there is none that we can read."""
     path = release / MANIFEST
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ReleaseInputError(f"{path}: not found; expected the folder of a release") from None
-    except (OSError, ValueError) as error:
-        raise ReleaseInputError(
-            f"{path}: unreadable ({error}); expected the manifest of a release"
-        ) from error
-    found = document.get("schema_version") if isinstance(document, dict) else None
-    if found != SCHEMA_VERSION:
-        raise ReleaseInputError(
-            f"{path}: schema_version: found {found!r}, expected {SCHEMA_VERSION}; use the version of "
-            "routerset that wrote this release"
-        )
-    try:
+        document = manifests.read_manifest(path)
+        if "release" not in document:
+            raise manifests.ManifestError(f"{path}: an entry is missing or malformed: found no release")
         manifest = Manifest(
             **document["release"],
             schemes=tuple(document["schemes"]),
@@ -169,22 +167,32 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            settings=document.get("settings", {}),  # which older releases lack
+            settings=document.get("settings", {}),  # which older releases lack, as the next two
+            methods=tuple(document.get("methods", ())),
+            sizes=tuple(document.get("sizes", ())),
             libraries=document["libraries"],
         )
         _check(manifest)
         return manifest
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except FileNotFoundError:
+        raise ReleaseInputError(f"{path}: not found; expected the folder of a release") from None
+    except (manifests.ManifestError, ReleaseError) as error:
+        raise ReleaseInputError(str(error)) from error
+    except (KeyError, ValueError) as error:
         raise ReleaseInputError(
             f"{path}: an entry is missing or malformed ({error!r}); fetch the release again"
         ) from error
 
 
+def _versions() -> Iterator[tuple[str, str]]:
+    """Versions of libraries that are here."""
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            yield name, installed(name)
+
+
 def _check(manifest: Manifest) -> None:
-    """What refers to something refers to what is there, and names can be part of a path."""
-    for name in (*manifest.benchmarks, *manifest.encoders, *manifest.schemes):
-        if not file_stem_is_safe(name):
-            raise ReleaseError(f"found name {name!r}, expected letters, digits, '.', '_' or '-'")
+    """What refers to something refers to what is there."""
     _ = manifest.configs(), manifest.min_coverage
     for benchmark in manifest.benchmarks.values():
         for scheme in manifest.schemes:

@@ -18,9 +18,11 @@ class ReleaseOptions:
 
     version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
     gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
-    quarantined, reasons. settings: what the config says to the gate. skipped_groups: rows of benchmark,
-    method, m, kind, reason. encoders: what to say of an encoder, its row in the registry by default. None of
-    these may hold a path or a date.
+    quarantined, reasons. settings: what the config says to the gate. methods, sizes: of the groups that were
+    asked for; skipped_groups: those that no pool could fill, rows of benchmark, method, m, kind, reason.
+    encoders: what to say of an encoder, its row in the registry by default; text: what they saw, `question`
+    or `prompt`; revisions: of weights that are not those of the registry, by encoder. None of these may hold
+    a path or a date.
     """
 
     name: str = "routereval"
@@ -30,5 +32,9 @@ class ReleaseOptions:
     seed: int = 42
     accounting: Sequence[Row] = ()
     settings: Row = field(default_factory=dict)
+    methods: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
     skipped_groups: Sequence[Row] = ()
     encoders: Mapping[str, Row] = field(default_factory=dict)
+    text: str = "question"
+    revisions: Mapping[str, str] = field(default_factory=dict)

@@ -39,7 +39,8 @@ def read_scores(path: Path, members: Sequence[str], n_items: int) -> tuple[np.nd
 
     path: a Parquet file of table `scores`, sorted by model and item; members: distinct models.
     Returns (members, n_items) as `schemas.matrix.to_matrix` does: uint8 while every score of the file is 0
-    or 1. Raises ReleaseError for an item that does not exist, or a member without any score.
+    or 1. Raises ReleaseError for an item that does not exist, a score outside [0, 1] or NaN, or a member
+    without any score.
     """
     counts: dict[str, int] = {}
     total = 0
@@ -53,6 +54,10 @@ def read_scores(path: Path, members: Sequence[str], n_items: int) -> tuple[np.nd
                     f"{path}: found item {chunk.items[outside[0]]}, expected 0 to {n_items - 1}; "
                     "scores and items come from different builds: build again"
                 )
+            wrong = np.flatnonzero(~((chunk.scores >= 0) & (chunk.scores <= 1)))  # NaN is neither
+            if len(wrong):
+                found, item = chunk.scores[wrong[0]], chunk.items[wrong[0]]
+                raise ReleaseError(f"{path}: found score {found} of item {item}, expected one from 0 to 1")
             total += int(np.rint(chunk.scores * np.float32(FIXED_POINT)).astype(np.int64).sum())
             numbers = np.bincount(chunk.codes, minlength=len(chunk.models)).tolist()
             for model, n in zip(chunk.models, numbers, strict=True):

@@ -21,7 +21,7 @@ from routerset.release.scores import ScoreSummary, read_scores
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.groups import Group, Members
-from routerset.schemas.released import GROUPS_SCHEMA, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import TABLES, Split
 
 CELLS = 1 << 22
@@ -62,7 +62,9 @@ def write_tables(
         tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
         members[name] = benchmark.members
         entries[name] = _entry(benchmark, runs, options.skipped_groups)
-    tables[layout.MODELS] = _copy(build / TABLES["models"].path(), release, layout.MODELS)
+    for table in ("models", "runs"):
+        path = RELEASED[table].path
+        tables[path] = _copy(build / TABLES[table].path(), release, path)
     groups = layout.groups_table(members)
     tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
     return Manifest(
@@ -77,6 +79,8 @@ def write_tables(
         tables=tables,
         accounting=tuple(options.accounting),
         settings=options.settings,
+        methods=options.methods,
+        sizes=options.sizes,
     )
 
 
@@ -101,13 +105,7 @@ def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
     items = read_table(build / TABLES["items"].path(benchmark=name))
     splits = {s: read_table(build / TABLES["splits"].path(scheme=s, benchmark=name)) for s in schemes}
     columns = layout.item_columns(name, items, splits, BENCHMARKS[name].publish_text)
-    members: dict[Group, list[str]] = {}
-    for method in sorted(_values(build, "groups")):
-        path = build / TABLES["groups"].path(method=method, benchmark=name)
-        if path.exists():
-            table = read_table(path)
-            table = table.append_column("method", pa.repeat(method, table.num_rows))
-            members |= layout.members_of(table, f"{path}")
+    members = candidates(build, name)
     models = sorted({model for candidates in members.values() for model in candidates})
     row_of = {model: row for row, model in enumerate(models)}
     scores = build / TABLES["scores"].path(benchmark=name)
@@ -124,6 +122,18 @@ def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
                 )
     rows = {g: np.array([row_of[m] for m in candidates]) for g, candidates in members.items()}
     return _Benchmark(name, columns, schemes, members, rows, matrix, summary, scores, vectors)
+
+
+def candidates(build: Path, benchmark: str) -> dict[Group, list[str]]:
+    """Candidates by rank of every group of one benchmark of a build, by all methods. Raises ReleaseError."""
+    members: dict[Group, list[str]] = {}
+    for method in sorted(_values(build, "groups")):
+        path = build / TABLES["groups"].path(method=method, benchmark=benchmark)
+        if path.exists():
+            table = read_table(path)
+            table = table.append_column("method", pa.repeat(method, table.num_rows))
+            members |= layout.members_of(table, f"{path}")
+    return members
 
 
 def _write_benchmark(benchmark: _Benchmark, release: Path) -> dict[str, TableEntry]:
@@ -163,7 +173,7 @@ def _write(release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Tabl
     def measured() -> Iterator[pa.Table]:
         nonlocal size
         for table in tables:
-            size += table.nbytes
+            size += layout.arrow_bytes(table)
             yield table
 
     rows = store.write_batches(release / path, schema, measured())
@@ -180,7 +190,7 @@ def _copy(source: Path, release: Path, path: str, summary: ScoreSummary | None =
 
 def _measure(path: Path) -> tuple[int, int]:
     table = read_table(path)
-    return table.num_rows, table.nbytes
+    return table.num_rows, layout.arrow_bytes(table)
 
 
 def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> BenchmarkEntry:
@@ -189,7 +199,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
     mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
     subsets = columns["subset"].to_pylist()
     return BenchmarkEntry(
-        metric=_metric(known, mine),
+        metric=metric_of(known, mine),
         reference_model=known.reference_model,
         reference_score=known.reference_score,
         binary=summary.binary,
@@ -218,7 +228,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
     )
 
 
-def _metric(known: Benchmark, runs: pa.Table) -> str:
+def metric_of(known: Benchmark, runs: pa.Table) -> str:
     """Metric of the scores: the official one under its own name, else what the runs were read from."""
     found = set(runs.filter(runs["chosen"])["metric"].to_pylist())
     others = sorted(found - {known.metric, *known.metric_aliases})
@@ -228,6 +238,12 @@ def _metric(known: Benchmark, runs: pa.Table) -> str:
 def _describe(encoder: str, options: ReleaseOptions) -> Row:
     if encoder in options.encoders:
         return options.encoders[encoder]
+    row = {**registry_row(encoder), "text": options.text}
+    return {**row, "revision": options.revisions[encoder]} if encoder in options.revisions else row
+
+
+def registry_row(encoder: str) -> Row:
+    """What a release says of an encoder of the registry; nothing of another."""
     from routerset.embed.encoders import ENCODERS
 
     known = asdict(ENCODERS[encoder]) if encoder in ENCODERS else {}

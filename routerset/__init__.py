@@ -52,12 +52,14 @@ def build(
     scheduler: str | None = None,
     only: str | None = None,
     report: Callable[[str, str], None] = lambda stage, state: None,
+    check: bool = False,
 ) -> Manifest:
     """Bring the build in `out` up to date with its dumps and config, through all stages and their gate.
 
     config: a TOML file; relative paths in it are taken from its folder. runner: `direct` or `dask`.
     workers: processes of a local run. scheduler: address of a Dask cluster. only: run this stage alone.
-    report: told what becomes of every stage, such as ("ingest", "running").
+    report: told what becomes of every stage, such as ("ingest", "running"). check: hash every file that was
+    read or written again, dumps too, and make what changed again.
     Returns the manifest: per stage its files with rows and SHA-256, and the accounting of records.
     Raises ConfigError for a wrong config or an unknown stage, and what `etl.build.build` raises; errors
     that a user can act on have an `exit_code`, that of the command line.
@@ -67,7 +69,7 @@ def build(
     from routerset.etl.stages.validate import gate
 
     where = Runner(RunnerName(runner), workers, scheduler)
-    return build(load_config(Path(config)), Path(out), where, report, only, gate)
+    return build(load_config(Path(config)), Path(out), where, report, only, gate, check=check)
 
 
 def validate(
@@ -100,14 +102,40 @@ def validate(
     )
 
 
-def verify(release: str | Path) -> list[Problem]:
-    """Recompute checksums, counts, splits, groups and published baseline cells of a release.
+def verify(
+    release: str | Path,
+    *,
+    against: str | Path | None = None,
+    config: str | Path | None = None,
+    note: Callable[[str], None] = lambda words: None,
+) -> list[Problem]:
+    """Recompute checksums, counts, splits, groups, runs, report and a sample of vectors of a release.
 
+    against: a build to compare its tables with, or a folder of dumps, whose files must be those of its runs.
+    config: a build config by which these dumps are read again. note: told what could not be checked, and why.
     Returns all problems, each with the file, what was found and what was expected; none where the release
     is what its build made. A folder that is no release is a problem too, not an error.
+    Raises ReleaseInputError for a source to compare with that is missing, ConfigError for a wrong config.
     """
-    from routerset.etl.groups.check import check_groups
-    from routerset.release.reporting.baselines import check_baselines
-    from routerset.release.verify import verify
+    from functools import partial
 
-    return verify(Path(release), [check_groups, check_baselines])
+    from routerset.etl.groups.check import check_groups
+    from routerset.release.reporting.check import check_report
+    from routerset.release.runs import check_runs
+    from routerset.release.vectors import check_vectors
+    from routerset.release.verify import Recomputation, verify
+
+    checks: list[Recomputation] = [
+        check_groups,
+        check_runs,
+        partial(check_vectors, note=note),
+        partial(check_report, note=note),
+    ]
+    problems = verify(Path(release), checks)
+    if against is None or problems:
+        return problems
+    from routerset.etl.against import check_against
+    from routerset.etl.config import load_config
+
+    read = None if config is None else load_config(Path(config))
+    return list(check_against(Path(release), Path(against), read, note))

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-CHECKSUMS = "SHA256SUMS"
-_IGNORED = frozenset({"__pycache__", ".git", ".cache", ".gitattributes"})
-"""What programs leave in a folder that is no part of it."""
+from routerset.schemas import plainfiles
+
+CHECKSUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"
+"""The list, and a signature of it: what they do not list themselves."""
+CHANGELOG = "CHANGELOG.md"
+BELOW = r"^(?!/)(?!(.*/)?\.{0,2}(/|\Z))[^\x00-\x1f\x7f\\]+\Z"
+"""Relative path, POSIX, that leads out of no folder."""
+_BESIDE = (".git", ".gitattributes"), (".git/", ".cache/huggingface/")
+"""What Git and the Hub's client leave at the top of a folder: names, and beginnings of paths."""
+
+
+def entries(root: Path, *, links: bool = False) -> Iterator[tuple[str, str | None]]:
+    """Paths below `root` of everything that must be listed, sorted, each with its kind if it is no file.
+
+    links: whether links are files, as in the cache of the Hub's client. Only what it and Git keep at the top
+    is left out: everywhere else such names are strangers.
+    """
+    names, beginnings = _BESIDE
+    for path, found in plainfiles.entries(root):
+        kind = None if links and found == "a link" else found
+        beside = path in names or path.startswith(beginnings)
+        if not (beside or path in (CHECKSUMS, SIGNATURE)) or (kind and "/" not in path):
+            yield path, kind
 
 
 def files(root: Path, folder: str = ".") -> list[str]:
-    """Paths below `root` of the files in one of its folders, sorted; without caches, `.git`, `SHA256SUMS`."""
-    found = (path.relative_to(root) for path in (root / folder).rglob("*") if not path.is_dir())
-    return sorted(p.as_posix() for p in found if not _IGNORED.intersection(p.parts) and str(p) != CHECKSUMS)
+    """Paths below `root` of everything in one of its folders that must be listed, sorted."""
+    if folder == ".":
+        return [path for path, _ in entries(root)]
+    inside = root / folder
+    return [f"{folder}/{path}" for path, _ in plainfiles.entries(inside)] if inside.is_dir() else []
 
 
 def format_checksums(sums: Mapping[str, str]) -> str:
@@ -23,12 +46,17 @@ def format_checksums(sums: Mapping[str, str]) -> str:
 
 
 def parse_checksums(lines: Iterable[str]) -> dict[str, str]:
-    """Path -> SHA-256. Raises ValueError for a line that is none, with its number in front."""
+    """Path -> SHA-256. Raises ValueError for a line that is none, with its number in front.
+
+    No path leads out of the folder.
+    """
     sums = {}
     for number, line in enumerate(lines, 1):
         digest, gap, name = line.partition("  ")
         if len(digest) != 64 or not gap or not name:
             raise ValueError(f"[line {number}]: found {line[:80]!r}, expected `sha256  path`")
+        if not re.search(BELOW, name):
+            raise ValueError(f"[line {number}]: found path {name[:80]!r}, expected one below the release")
         sums[name] = digest
     return sums
 
@@ -40,5 +68,5 @@ def git_blob(data: bytes) -> str:
 
 def seal(sums: Mapping[str, str]) -> str:
     """SHA-256 of a whole release: of the lines of `SHA256SUMS`, without the changelog, which tells it."""
-    told = format_checksums({path: digest for path, digest in sums.items() if path != "CHANGELOG.md"})
+    told = format_checksums({path: digest for path, digest in sums.items() if path != CHANGELOG})
     return hashlib.sha256(told.encode()).hexdigest()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of characters that move the cursor, turn the reading direction, break lines, or are no text."""
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)|(?<=#)#(?=\[)", re.MULTILINE)
+"""Where a runner of GitHub workflows finds a command in a line of a log."""
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -14,9 +17,18 @@ def plain(text: object, keep: str = "") -> str:
 
     keep: characters that stay, such as a newline where several lines are meant.
     """
-    return "".join(
-        c if c in keep or unicodedata.category(c) not in _UNSAFE else _escaped(c) for c in str(text)
-    )
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or unicodedata.category(c) not in _UNSAFE else _escaped(c) for c in text)
+
+
+def lines(text: object) -> str:
+    """Lines to print, whatever was written into them: `plain`, and none is a command to a workflow's runner.
+
+    JSON stays what it says.
+    """
+    return _COMMAND.sub(lambda m: "\\u0023" if m[1] is None else f"{m[1]}\\u003a", plain(text, keep="\n"))
 
 
 def _escaped(character: str) -> str:

@@ -16,11 +16,14 @@ _ADVICE = {
 
 def exit_code(error: Exception) -> int | None:
     """Exit code of an error that a user can act on, its attribute `exit_code`; None for a bug."""
-    code = getattr(error, "exit_code", UNREADABLE if isinstance(error, OSError) else None)
+    outside = isinstance(error, OSError | UnicodeEncodeError)
+    code = getattr(error, "exit_code", UNREADABLE if outside else None)
     return code if isinstance(code, int) else None
 
 
 def message(error: Exception) -> str:
     """What an error says, and what to do where the operating system refused."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object}: found a name that is no UTF-8, which Arrow cannot open; rename it"
     advice = _ADVICE.get(error.errno or 0) if isinstance(error, OSError) else None
     return f"{error}; {advice}" if advice else str(error)

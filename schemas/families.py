@@ -3,7 +3,7 @@
 Three rules join two questions, and families are what they connect (a story with three questions is one):
 `text`, the same words and signs whatever the case, white space and sentence punctuation; `context`, CONTEXT
 words in a row, as of a story, that at most SHARED_BY of the items share, since what more share is an
-instruction; `near`, at least NEAR of their shingles of SHINGLE words in common (Broder 1997), if AT_LEAST each.
+instruction; `near`, NEAR of their shingles of SHINGLE words in common (Broder 1997), if AT_LEAST each has.
 """
 
 from __future__ import annotations

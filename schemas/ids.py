@@ -12,6 +12,8 @@ _MODEL = re.compile(r"[^\s/\\]+(?:/[^\s/\\]+)?")
 _DRIVE = re.compile(r"[A-Za-z]:?")
 _LOCAL = re.compile(r"/|\.{1,2}/|~[^/]*/|[A-Za-z]:/|[A-Za-z]/[^/]+/")  # of a path in a file system
 _CACHED = re.compile(r"models--([^/]+?)--([^/]+)")
+MAX_MODEL = 256  # characters
+MAX_SPELLED = 1 << 14  # characters of a name or path in a dump
 _SEPARATOR = "\x1f"
 
 
@@ -63,7 +65,10 @@ def model_id(name: str) -> str | None:
 
     A name without an organisation stays bare. Of a path or a URL, also where a folder's name spells it with
     `__` for what separates its parts, the last two parts count; of one in the Hub's cache, the repository.
+    No part is `.` or `..`; dots inside one lead nowhere.
     """
+    if len(name) > MAX_SPELLED:
+        return None
     name = name.strip().replace("\\", "/")
     if "/" not in name and "__" in name.strip("_"):
         path = name.replace("__", "/")
@@ -76,14 +81,10 @@ def model_id(name: str) -> str | None:
         drive = len(parts) > 1 and _DRIVE.fullmatch(parts[0])
         parts = ["-".join(part.split()) for part in parts[1 if drive else 0 :][-2:]]
     name = "/".join(parts)
-    return name if _MODEL.fullmatch(name) and name.isprintable() and _is_safe(name, 256) else None
-
-
-def _is_safe(name: str, length: int) -> bool:
-    """Whether a name leads nowhere in a path, and is no longer than this."""
-    return ".." not in name and len(name) <= length
+    good = _MODEL.fullmatch(name) and name.isprintable() and len(name) <= MAX_MODEL
+    return name if good and not {".", ".."} & {*name.split("/")} else None
 
 
 def file_stem_is_safe(name: str) -> bool:
     """Whether a benchmark, encoder or scheme name may become part of a path."""
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) is not None and _is_safe(name, 64)
+    return re.fullmatch(r"[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9_.-]{0,63}", name) is not None

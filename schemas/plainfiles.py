@@ -7,8 +7,8 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 MAX_JSON = 1 << 26
 """Bytes of a JSON document of ours, at most: 20 times the manifest of the largest release."""
@@ -28,7 +28,7 @@ def kind(mode: int) -> str | None:
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
 
 
-def open_regular(path: Path | str, *, follow: bool = True) -> BinaryIO:
+def open_regular(path: Path | str, *, follow: bool = True) -> BufferedReader:
     """A regular file, open to read its bytes. Never waits, whatever lies there.
 
     follow: whether a link at the end of the path is followed. Raises NotARegularFile, and OSError as `open`.
@@ -59,14 +59,28 @@ def read_bytes(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
 
 
 def parse_json(data: bytes, where: object) -> object:
-    """A JSON document as UTF-8. Raises ValueError that names `where` it stood, also if nested too deep."""
+    """A JSON document as UTF-8. Raises ValueError that names `where` it stood, also if nested too deep.
+
+    NaN, infinity and keys that an object repeats are no JSON.
+    """
     try:
-        document: object = json.loads(data)
+        document: object = json.loads(data, parse_constant=_no_number, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError(f"{where}: no JSON that can be read: nested too deep") from None
     except ValueError as error:
         raise ValueError(f"{where}: no JSON ({error})") from error
     return document
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"found {name}, expected a number")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object repeats a key")
+    return found
 
 
 def read_json(path: Path | str, limit: int = MAX_JSON, *, follow: bool = True) -> object:

@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.schemas.conform import conform
+from routerset.schemas.outfolder import refuse_links
+from routerset.schemas.plainfiles import open_regular
 
 ROW_GROUP = 1 << 20
 DELTA_COLUMNS = frozenset({"item"})
@@ -41,13 +43,15 @@ class Output:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well, and vanishes otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        with naming(path):
+    temporary = temporary_name(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with naming(path):
+        os.close(os.open(temporary, flags, 0o666))
+        try:
             yield temporary
             temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -56,7 +60,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Where somebody else was faster, theirs stays: a folder is named by what it was made from.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = temporary_name(path)
     temporary.mkdir(parents=True)
     try:
         with naming(path):
@@ -68,6 +72,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                     raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """Where a file or folder stands until it is whole, as `outfolder.is_temporary` knows it."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 @contextmanager
@@ -83,13 +92,21 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, held: Exception) -> Iterator[None]:
-    """Hold the lock of a file while the block runs; raises `held` where another process holds it."""
-    with path.open("w") as stream:
+    """Hold the lock of a file while the block runs; raises `held` where another process holds it.
+
+    Raises NotOurs, with nothing touched, where anything but a file stands there.
+    """
+    refuse_links(path.parent, [path.name])
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    try:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise held from error
         yield
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -98,9 +115,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def json_text(value: object) -> str:
+    """JSON with sorted keys and a final newline."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write JSON atomically, with sorted keys and a final newline."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write JSON atomically, as `json_text` gives it."""
+    write_text(path, json_text(value))
 
 
 def read_json(path: Path) -> JsonObject:
@@ -120,7 +142,7 @@ def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return file.read(columns=columns and list(columns))
 
 
-def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def open_writer(path: Path | pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
     """Parquet writer with the options of every file here.
 
     zstd, page index and content-defined chunking on; `item` columns delta-packed, vectors and packed
@@ -138,6 +160,13 @@ def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         write_page_index=True,
         use_content_defined_chunking=True,
     )
+
+
+def footer(schema: pa.Schema) -> pq.FileMetaData:
+    """What the footer of a file of this schema holds beside its rows."""
+    with pa.BufferOutputStream() as stream:
+        open_writer(stream, schema).close()
+        return pq.read_metadata(pa.BufferReader(stream.getvalue()))
 
 
 def write_batches(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
@@ -167,8 +196,8 @@ def sort_rows(table: pa.Table) -> pa.Table:
 
 
 def sha256(path: Path | str) -> str:
-    """SHA-256 of a local file, as hex digits."""
-    with Path(path).open("rb") as stream, naming(Path(path)):
+    """SHA-256 of a local file, as hex digits. Raises NotARegularFile for what has no end."""
+    with open_regular(path) as stream, naming(Path(path)):
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

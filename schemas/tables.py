@@ -208,8 +208,10 @@ QUARANTINE = _schema(
         _field("reason", _S, "code of a closed list"),
         _field("detail", _S, "what was found and what was expected"),
         _field("excerpt", _S, "the offending text, 500 characters at most", nullable=True),
+        _field("n", pa.int64(), "records that this row stands for: of thousands alike, all but the first"),
+        _field("last_row", pa.int64(), "row in the file of the last of them, where there are several", True),
     ],
-    sort=("source", "file", "row", "model_id", "benchmark", "reason", "detail", "excerpt"),
+    sort=("source", "file", "row", "model_id", "benchmark", "reason", "detail", "excerpt", "n", "last_row"),
 )
 
 
@@ -259,7 +261,7 @@ TABLES: dict[str, Table] = {
         Table("models", MODELS, "ingest", released="models.parquet", config="models"),
         Table("items", ITEMS, "ingest", ("benchmark",)),
         Table("scores", SCORES, "ingest", ("benchmark",), "scores/{benchmark}.parquet", "scores-{benchmark}"),
-        Table("runs", RUNS, "ingest"),
+        Table("runs", RUNS, "ingest", released="runs.parquet", config="runs"),
         Table("quarantine", QUARANTINE, "ingest"),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
         Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),

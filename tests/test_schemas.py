@@ -155,7 +155,7 @@ def test_natural_order_reads_numbers() -> None:
         ("ollama/llama3:8b", "ollama/llama3:8b"),
         ("https://huggingface.co/org/name", "org/name"),
         ("/home/me/.cache/huggingface/hub/models--org--name/snapshots/0a1b2c", "org/name"),
-        ("org/a..b", None),
+        ("org/a..b", "org/a..b"),
         ("GPT 5", None),
         ("/", None),
         ("org/na me", None),

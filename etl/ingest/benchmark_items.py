@@ -22,6 +22,7 @@ from routerset.etl.fingerprints import fingerprint
 from routerset.etl.ingest.identity import TEXTS, DocList
 from routerset.etl.ingest.items import Canonical, Placed, Readers, canonical_items
 from routerset.etl.ingest.shards import read_docset, read_prompts
+from routerset.etl.records import digest_of, seal_folder, sealed_folder
 from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import ids, store
@@ -29,6 +30,7 @@ from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import ITEMS
 
 KEPT = "canonical"
+RECORD = "kept.json"
 _PLACES = pa.schema(
     [
         ("list", pa.int32()),
@@ -178,7 +180,7 @@ class _Kept:
         inputs = [(one.key_space, _digest(pa.table([one.doc_keys, one.prints], ["k", "p"]))) for one in lists]
         counts = sorted(readers.items())
         path = self._path("items", benchmark, subset, inputs, _digest(texts), counts, min_share)
-        if not path.exists():
+        if not self._is_whole(path):
             _save(path, canonical_items(benchmark, subset, lists, texts, readers, min_share))
         return _load(path, len(lists))
 
@@ -186,12 +188,24 @@ class _Kept:
         """Prompts of one run (schema _PROMPTS). Raises DumpUnreadable."""
         file, order = str(run["file"]), int(run["order"])
         settings = self._specs[order].settings()
-        path = self._path("prompts", benchmark, subset, run["sha256"], file, settings) / "prompts.parquet"
-        if not path.exists():
-            found = read_prompts(self._specs[order], self._dump(order, file), benchmark, subset)
+        path = self._path("prompts", benchmark, subset, run["sha256"], file, settings)
+        if not self._is_whole(path):
+            dump = self._dump(order, file)
+            found = read_prompts(self._specs[order], dump, benchmark, subset)
+            if digest_of(dump.path) != run["sha256"]:
+                raise DumpUnreadable(f"{file}: it changed since it was parsed")
             columns = {"doc_key": list(found), "prompt": list(found.values())}
-            store.write_table(path, _PROMPTS, pa.table(columns, schema=_PROMPTS))
-        return store.read_file(path)
+            with store.atomic_folder(path) as folder:
+                store.write_table(folder / "prompts.parquet", _PROMPTS, pa.table(columns, schema=_PROMPTS))
+                seal_folder(folder / RECORD, path.name, {})
+        return store.read_file(path / "prompts.parquet")
+
+    def _is_whole(self, path: Path) -> bool:
+        """Whether a folder is as it was written; one that is not, goes."""
+        whole = sealed_folder(path / RECORD) is not None
+        if not whole:
+            shutil.rmtree(path, ignore_errors=True)
+        return whole
 
     def _dump(self, order: int, file: str) -> Dump:
         """The dump that holds a run, found anew: it may lie elsewhere than when it was parsed."""
@@ -204,7 +218,7 @@ class _Kept:
 
     def sweep(self) -> None:
         """Remove what was not asked for."""
-        for path in self._folder.glob("*"):
+        for path in self._folder.glob("[0-9a-f]" * 32):
             if path.name not in self._used:
                 shutil.rmtree(path)
 
@@ -229,6 +243,7 @@ def _save(path: Path, found: Canonical) -> None:
         store.write_table(folder / "owners.parquet", _OWNERS, pa.table({"list": found.lists}, schema=_OWNERS))
         store.write_table(folder / "lists.parquet", _LISTS, joined)
         store.write_table(folder / "places.parquet", _PLACES, pa.table(columns, schema=_PLACES))
+        seal_folder(folder / RECORD, path.name, {})
 
 
 def _load(path: Path, n_lists: int) -> Canonical:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
 from routerset.etl.config import Config
+from routerset.etl.records import digest_of, identity, read_sealed, write_sealed
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.etl.sources.files import glob_matches, is_remote, split_glob, without_compression
 from routerset.etl.sources.remote import RemoteFile, fetch, is_copy, list_remote, without_revision
@@ -20,13 +21,15 @@ _SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".pkl", ".zip")
 _SUBSET = "{subset}"
 
 
-def with_local_copies(config: Config, cache: Path, report: Callable[[str], None]) -> Config:
+def with_local_copies(
+    config: Config, cache: Path, report: Callable[[str], None], *, check: bool = False
+) -> Config:
     """The config with local copies in place of remote dumps, items files and descriptions of models.
 
     cache: folder of the copies. A file that did not change is not fetched again; one that went is removed.
-    report: told what is fetched. Raises DumpUnreadable, SourceUnavailable.
+    report: told what is fetched. check: as `mirror` takes it. Raises DumpUnreadable, SourceUnavailable.
     """
-    return _with_paths(config, lambda url: mirror(url, cache, report))
+    return _with_paths(config, lambda url: mirror(url, cache, report, check=check))
 
 
 def with_fresh_copies(config: Config, cache: Path) -> Config | None:
@@ -64,21 +67,39 @@ class _Plan:
         found = sorted(self.folder.rglob("*"), reverse=True)
         return [path for path in found if path.is_file() and path not in self.wanted]
 
+    def name(self, path: Path) -> str:
+        """Name of a copy in the record of them all."""
+        return path.relative_to(self.folder).as_posix()
+
+    def is_as_it_came(self, path: Path, known: Mapping[str, Sequence[str]], check: bool) -> bool:
+        """Whether a copy has the identity, or else the digest, that it had when it came."""
+        was, digest = known.get(self.name(path), ("", ""))
+        return (not check and identity(path) == was != "") or digest_of(path) == digest
+
     def is_carried_out(self) -> bool:
         """Whether the copy is there, whole and with nothing else."""
         return not self.extra() and all(is_copy(path, remote) for path, remote in self.wanted.items())
 
 
-def mirror(url: str, cache: Path, report: Callable[[str], None]) -> str:
+def mirror(url: str, cache: Path, report: Callable[[str], None], *, check: bool = False) -> str:
     """Path of a local copy of what a URL names: a file, a folder or a glob, which may hold `{subset}`.
 
-    The names of all folders are kept, since they may tell the model or the subset.
+    The names of all folders are kept, since they may tell the model or the subset. A copy that is not what
+    arrived is fetched again; with `check`, those that seem to be are looked into as well.
     """
     plan = _plan(url, cache)
-    for path in plan.extra():
-        path.unlink()
+    record = plan.folder.with_suffix(".json")
+    known = read_sealed(record) or {}
+    for path in [*plan.extra(), *(p for p in plan.wanted if not plan.is_as_it_came(p, known, check))]:
+        path.unlink(missing_ok=True)
     with quiet(bars=False), ThreadPoolExecutor(TRANSFERS) as pool:
         fetched = list(pool.map(lambda path: fetch(plan.wanted[path], path), plan.wanted))
+    found = {}
+    for path in plan.wanted:
+        now, was = identity(path), known.get(plan.name(path), [""])
+        found[plan.name(path)] = was if was[0] == now else [now, digest_of(path)]
+    if found != known:
+        write_sealed(record, found)
     if any(fetched):
         size = sum(remote.size for remote, new in zip(plan.wanted.values(), fetched, strict=True) if new)
         report(f"{without_revision(url)}: fetched {sum(fetched)} of {len(fetched)} files, {size:,} bytes")

@@ -12,10 +12,17 @@ import pyarrow.parquet as pq
 
 from routerset.etl.sources.base import DumpUnreadable, SpecError
 from routerset.etl.sources.files import open_binary
-from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY, UNREADABLE, Dialect, open_text
+from routerset.etl.sources.parse.csv_text import (
+    ENCODING_REMEDY,
+    MAX_BYTES,
+    NO_VALUE,
+    UNREADABLE,
+    Dialect,
+    open_text,
+)
 from routerset.etl.sources.parse.jsonlines import is_utf8
 from routerset.etl.sources.parse.scores import NULLS
-from routerset.etl.sources.parse.tabular import is_parquet, read_header
+from routerset.etl.sources.parse.tabular import is_parquet, read_header, values_of
 from routerset.schemas import ids
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import MODELS
@@ -82,9 +89,9 @@ def alike_but_for_case(models: Iterable[str]) -> list[list[str]]:
 def _read(spec: ModelsSpec) -> list[dict[str, str]]:
     """Rows of one description file under our column names, as text."""
     try:
-        table = pq.read_table(spec.path) if is_parquet(spec.path) else _read_csv(spec)
+        table = _read_parquet(spec) if is_parquet(spec.path) else _read_csv(spec)
         table.validate(full=True)
-    except UNREADABLE as error:
+    except (*UNREADABLE, *NO_VALUE) as error:
         raise DumpUnreadable(
             f"{spec.path}: expected a CSV or Parquet file that describes models: {error}"
         ) from error
@@ -103,11 +110,18 @@ def _read(spec: ModelsSpec) -> list[dict[str, str]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def _read_parquet(spec: ModelsSpec) -> pa.Table:
+    with open_binary(spec.path) as stream:
+        return pq.ParquetFile(stream).read()
+
+
 def _read_csv(spec: ModelsSpec) -> pa.Table:
     """A CSV's rows, all of it as text."""
     header, dialect = read_header(spec.path, Dialect(encoding=spec.encoding), spec.columns.values())
     with open_binary(spec.path) as stream:
-        data = open_text(stream, dialect).read()
+        data = open_text(stream, dialect).read(MAX_BYTES)
+    if len(data) == MAX_BYTES:
+        raise OSError(f"found {MAX_BYTES} bytes or more")
     if not is_utf8(data):
         raise DumpUnreadable(f"found bytes that are no UTF-8; {ENCODING_REMEDY}")
     return pacsv.read_csv(
@@ -120,11 +134,7 @@ def _read_csv(spec: ModelsSpec) -> pa.Table:
 
 def _as_text(column: pa.ChunkedArray) -> list[str]:
     """A column's values as text, empty where there is none."""
-    try:
-        values = column.to_pylist()
-    except OverflowError:  # a date that Python has none for
-        values = column.cast(pa.string()).to_pylist()
-    return ["" if value is None else str(value) for value in values]
+    return ["" if value is None else str(value) for value in values_of(column)]
 
 
 def _flag(text: str) -> bool | None:

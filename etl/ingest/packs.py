@@ -1,6 +1,6 @@
 """All runs of one benchmark in one file, so that thousands of small shards are opened only once.
 
-A pack is a cache: what it lacks is read from the shards, and one that is gone, damaged or of another form
+A pack is a cache: what it lacks is read from the shards, and one that is gone, altered or of another form
 is made anew. What is read of it does not depend on how it came about.
 """
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.etl.ingest.shards import RUN_FRAGMENTS, RUNS_FILE, SHARDS, Shard
+from routerset.etl.records import digest_of, read_sealed, write_sealed
 from routerset.schemas import store
 
 PACKS = "packs"
@@ -27,15 +28,19 @@ PACK = pa.schema([*(RUN_FRAGMENTS.field(name) for name in _WHOLE), *_PLACE])
 
 def load_fragments(benchmark: str, shards: Sequence[Shard], staging: Path) -> pa.Table:
     """Rows of some shards (schema PACK), in no order; what had to be read of many of them is packed."""
-    path = staging / PACKS / f"{benchmark}.arrow"
-    wanted = sorted({shard.folder for shard in shards})
-    known = _read_pack(path)
-    packed = known.filter(pc.is_in(known["folder"], pa.array(wanted)))
+    path, record = staging / PACKS / f"{benchmark}.arrow", staging / "done" / f"pack-{benchmark}.json"
+    wanted = {shard.folder: shard.digest for shard in shards}
+    facts = read_sealed(record) or {}
+    is_ours = facts.get("pack") == benchmark and facts.get("sha256") == digest_of(path)
+    known = _read_pack(path) if is_ours else PACK.empty_table()
+    same = [folder for folder, digest in facts.get("shards", {}).items() if wanted.get(folder) == digest]
+    packed = known.filter(pc.is_in(known["folder"], pa.array(same, pa.string())))
     new = sorted(set(wanted) - set(pc.unique(packed["folder"]).to_pylist()))
     table = pa.concat_tables([packed, *(_read_shard(benchmark, folder, staging) for folder in new)])
     table = table.combine_chunks()
     if len(new) > FEW or (len(packed) and (new or len(packed) < len(known))):
         _write_pack(path, table)
+        write_sealed(record, {"pack": benchmark, "sha256": digest_of(path), "shards": wanted})
     return table
 
 

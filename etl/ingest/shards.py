@@ -2,41 +2,53 @@
 
 A shard holds one row per run, file and measure, its values as one binary value (a byte per document where
 all are 0 or 1, a float32 otherwise). Documents are stored once per distinct list, named by content,
-since thousands of models answer the same list. A batch is whole when its folder exists; the folder's
-name is the batch's fingerprint, so that unchanged dumps are never parsed twice.
+since thousands of models answer the same list. A batch is parsed when its folder exists; the folder's
+name is the batch's fingerprint, so that unchanged dumps are never parsed twice. Its record has digests of all
+that was written and read: `unaltered` tells whether they still hold.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from routerset.etl.records import digest_of, identity, read_sealed, seal_folder, sealed_folder, write_sealed
 from routerset.etl.sources.base import DOCS, Block, Columns, Dump, DumpUnreadable, Found, Reading, SourceSpec
-from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quarantine_columns
+from routerset.etl.sources.quarantine import (
+    BadRow,
+    Quarantined,
+    printable,
+    quarantine,
+    quarantine_columns,
+)
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING
-from routerset.schemas.store import sha256
 from routerset.schemas.tables import QUARANTINE, Reason
 
 BATCH_BYTES = 32 << 20
 BATCH_FILES = 512
 FLUSH_BYTES = 16 << 20
 RUNS_FILE = ".runs.parquet"
+RECORD = "batch.json"
 BAD_ROWS = "quarantine.parquet"
 DOCSETS = "docsets"
 SHARDS = "shards"
 SHOWN = 5
+TRIES = 3
+"""Readings of a dump that changes under the reader, before it is set aside."""
 _STRING = pa.string()
 
 RUN_FRAGMENTS = pa.schema(
@@ -73,22 +85,38 @@ class Batch:
 
     order: position of the source in the config, which decides between runs that are equally new.
     fingerprint: of the reading code, the source's settings and the files, wherever in the config they stand.
+    beside: paths of the other files that are read with each dump.
     """
 
     order: int
     spec: SourceSpec
     dumps: tuple[Dump, ...]
     fingerprint: str
+    beside: tuple[tuple[str, ...], ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files that are read, each once."""
+        return tuple(dict.fromkeys([dump.path for dump in self.dumps] + list(chain(*self.beside))))
+
+    @property
+    def seen(self) -> list[str]:
+        """The identities of all files that are read."""
+        return [identity(path) for path in self.paths]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One benchmark's runs in one batch: `folder` is the batch's below the staging folder."""
+    """One benchmark's runs in one batch: `folder` is the batch's below the staging folder.
+
+    digest: of its file. A folder keeps its name where a dump is replaced by one of the same size and time.
+    """
 
     benchmark: str
     folder: str
     order: int
     source: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -122,9 +150,14 @@ def plan_batches(
         known |= {os.path.normpath(dump.results.path) for dump in found.dumps if dump.results is not None}
         settings = json.dumps(spec.settings(), sort_keys=True, default=dict)
         for chunk in _chunks(found):
-            files = [(d.file, d.signature, *source.companions(d, spec)) for d in chunk]
+            beside = [source.companions(dump, spec) for dump in chunk]
+            files = [
+                [(each.file, each.signature) for each in (dump, *others)]
+                for dump, others in zip(chunk, beside, strict=True)
+            ]
             mark = blake2b(json.dumps([code, settings, files]).encode(), digest_size=16).hexdigest()
-            batches.append(Batch(order, spec, tuple(chunk), mark))
+            paths = tuple(tuple(each.path for each in of_dump) for of_dump in beside)
+            batches.append(Batch(order, spec, tuple(chunk), mark, paths))
     passed_over = []
     for spec, listed in zip(specs, others, strict=True):
         left = [each.file for each in listed if os.path.normpath(each.path) not in known]
@@ -161,56 +194,111 @@ def _chunks(dumps: Iterable[Dump]) -> Iterator[list[Dump]]:
 
 
 def stage_batch(batch: Batch, staging: str) -> list[Shard]:
-    """Parse one batch into shards below `staging`, unless that was done before; returns the shards."""
+    """Parse one batch into shards below `staging`, unless that was done before; returns the shards.
+
+    What changes while it is read is read again, and set aside where it goes on changing.
+    """
+    restless: Counter[str] = Counter()
     found = staged_shards(batch, staging)
-    if found is not None:
-        return found
-    root = Path(staging)
-    with store.atomic_folder(root / SHARDS / batch.fingerprint) as temporary:
-        _parse(batch, root, temporary)
-    return staged_shards(batch, staging) or []
+    if found is None:
+        shutil.rmtree(Path(staging) / SHARDS / batch.fingerprint, ignore_errors=True)
+    while found is None:
+        aside = {path for path, n in restless.items() if n >= TRIES}
+        try:
+            with store.atomic_folder(Path(staging) / SHARDS / batch.fingerprint) as temporary:
+                _parse(batch, Path(staging), temporary, aside)
+        except _Changed as changed:
+            restless.update(changed.paths)
+        found = staged_shards(batch, staging)
+    return found
+
+
+def unaltered(batch: Batch, staging: Path, *, check: bool = False) -> store.JsonObject | None:
+    """The record of a parsed batch; None unless all that was written and read is what it was.
+
+    Files that were read are looked into where the file system says that they may have changed, and all of
+    them with `check`.
+    """
+    path = staging / SHARDS / batch.fingerprint / RECORD
+    record = sealed_folder(path)
+    if record is None:
+        return None
+    files = [(staging / DOCSETS / f"{name}.parquet", digest) for name, digest in record["docsets"].items()]
+    seen = batch.seen
+    if len(record["seen"]) != len(seen):
+        return None
+    if check or record["seen"] != seen:
+        files += zip(map(Path, batch.paths), record["read"], strict=True)
+    if any(digest_of(file) != digest for file, digest in files):
+        return None
+    if record["seen"] != seen:
+        write_sealed(path, {**record, "seen": seen})
+    return record
 
 
 def staged_shards(batch: Batch, staging: str) -> list[Shard] | None:
     """Shards of a batch that was parsed before; None where it was not."""
-    folder = Path(staging) / SHARDS / batch.fingerprint
-    try:
-        names = sorted(path.name for path in folder.iterdir())
-    except FileNotFoundError:
+    record = read_sealed(Path(staging) / SHARDS / batch.fingerprint / RECORD)
+    if record is None:
         return None
     return [
-        Shard(name.removesuffix(RUNS_FILE), batch.fingerprint, batch.order, batch.spec.format)
-        for name in names
+        Shard(name.removesuffix(RUNS_FILE), batch.fingerprint, batch.order, batch.spec.format, digest)
+        for name, digest in sorted(record["outputs"].items())
         if name.endswith(RUNS_FILE)
     ]
 
 
-def _parse(batch: Batch, root: Path, folder: Path) -> None:
-    quarantined: list[pa.Table] = []
+class _Changed(Exception):
+    """Files changed while they were read."""
+
+    def __init__(self, paths: set[str]) -> None:
+        super().__init__(paths)
+        self.paths = paths
+
+
+def _parse(batch: Batch, root: Path, folder: Path, aside: Collection[str]) -> None:
+    """Write the shards of a batch, and its record. aside: files not to read. Raises _Changed."""
+    seen = batch.seen
+    docsets: set[str] = set()
+    quarantined = Quarantined()
     n_read: Counter[str] = Counter()
     notes: Counter[str] = Counter()
     files = []
     shards = _Shards(folder)
     try:
-        for dump, readings, digest in _open_all(batch):
+        for dump, readings, digest in _open_all(batch, aside):
             for reading in readings:
-                quarantined.append(reading.quarantined)
+                quarantined.add(reading.quarantined)
                 n_read.update({key or "": n for key, n in reading.n_read.items()})
                 notes.update({f"{benchmark}/{note}": n for (benchmark, note), n in reading.notes.items()})
                 for block in reading.blocks:
                     try:
-                        shards.add(block.columns.benchmark, _fragments(block, dump, digest(), root))
+                        fragments = _fragments(block, dump, digest(), root)
                     except DumpUnreadable as error:  # its text cannot be read, which is found out only now
-                        quarantined.append(_without_text(block, dump, error))
+                        quarantined.add(_without_text(block, dump, error))
+                        continue
+                    docsets.update(fragments["docset"].unique().to_pylist())
+                    shards.add(block.columns.benchmark, fragments)
             files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
     finally:
         shards.close()
-    bad = pa.concat_tables([QUARANTINE.empty_table(), *quarantined])
+    bad = quarantined.table()
     if len(bad):  # few batches hold any, and a file costs as much to open as its table
         store.write_table(folder / BAD_ROWS, QUARANTINE, bad)
-    store.write_json(
-        folder / "batch.json", {"files": files, "n_read": n_read, "notes": notes, "source": batch.spec.format}
-    )
+    facts = {
+        "files": files,
+        "n_read": n_read,
+        "notes": notes,
+        "source": batch.spec.format,
+        "docsets": {name: digest_of(root / DOCSETS / f"{name}.parquet") for name in docsets},
+        # what was set aside is of no digest and no identity, so that it is read the next time
+        "read": ["" if path in aside else digest_of(path) for path in batch.paths],
+        "seen": ["" if path in aside else was for path, was in zip(batch.paths, seen, strict=True)],
+    }
+    changed = {path for path, was, now in zip(batch.paths, seen, batch.seen, strict=True) if was != now}
+    if changed - set(aside):
+        raise _Changed(changed)
+    seal_folder(folder / RECORD, batch.fingerprint, facts)
 
 
 def _without_text(block: Block, dump: Dump, error: DumpUnreadable) -> pa.Table:
@@ -259,25 +347,22 @@ class _Shards:
             self._writers[benchmark].write_table(pa.concat_tables(waiting))
 
 
-def _open_all(batch: Batch) -> Iterator[tuple[Dump, Iterator[Reading], Callable[[], str]]]:
+def _open_all(
+    batch: Batch, aside: Collection[str]
+) -> Iterator[tuple[Dump, Iterator[Reading], Callable[[], str]]]:
     """Every dump with its readings and its checksum, which is computed while the dump is read."""
     with ThreadPoolExecutor(1) as hashing:
-        for dump in batch.dumps:
-            digest = hashing.submit(_digest, dump)
-            yield dump, _readings(dump, batch.spec), digest.result
+        for dump, beside in zip(batch.dumps, batch.beside, strict=True):
+            digest = hashing.submit(digest_of, dump.path)
+            changing = not {dump.path, *beside}.isdisjoint(aside)
+            yield dump, _readings(dump, batch.spec, changing), digest.result
 
 
-def _digest(dump: Dump) -> str:
-    """Checksum of a file; empty where it cannot be read, which its readings say, too."""
-    try:
-        return sha256(dump.path)
-    except OSError:
-        return ""
-
-
-def _readings(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
+def _readings(dump: Dump, spec: SourceSpec, changing: bool) -> Iterator[Reading]:
     """Readings of one file; a file that cannot be read, or its rest, becomes one quarantined record."""
     try:
+        if changing:
+            raise DumpUnreadable("changed whenever it was read; build again once it is written")
         yield from SOURCES[spec.format].read(dump, spec)
     except OSError as error:
         reason = error.reason if isinstance(error, DumpUnreadable) else Reason.UNREADABLE_FILE

@@ -269,7 +269,7 @@ class Source:
     discover: lists the dumps below `spec.path`, and what else lies there; opens nothing.
     read: reads one dump as a stream of readings, so that a large file never lies in memory whole.
     looks_for: names of files that are dumps of this format, in words.
-    companions: signatures of other files that the reading of this dump depends on (texts of its items).
+    companions: other files that the reading of this dump depends on (texts of its items).
     options: what the format's own keys are. unused: keys of every source that mean nothing to this one.
     Raises DumpUnreadable where nothing of the file can be read.
     """
@@ -278,7 +278,7 @@ class Source:
     discover: Callable[[SourceSpec], Found]
     read: Callable[[Dump, SourceSpec], Iterator[Reading]]
     looks_for: str
-    companions: Callable[[Dump, SourceSpec], tuple[str, ...]] = lambda dump, spec: ()
+    companions: Callable[[Dump, SourceSpec], tuple[Dump | Listed, ...]] = lambda dump, spec: ()
     options: type[Options] = Options
     unused: tuple[str, ...] = ()
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from routerset.etl.sources.base import DOCS, SCORE, Block, Columns, Dump, Runs
-from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quarantine_columns
+from routerset.etl.sources.quarantine import BadRow, printable, quarantine, quarantine_columns, shown
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
@@ -103,9 +103,12 @@ def _block(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[Bloc
     kept = np.where(good, np.clip(cells.values, low, high), np.nan)
     clean = kept.astype(np.float32) + np.float32(0.0)  # no negative zero
     run, column = np.nonzero(~good)
-    state, values = cells.state[run, column], cells.values[run, column]
-    missing = np.isnan(values) & (state == 0)
-    stands = [cells.found(k) for k in state.tolist()]
+    missing = np.isnan(cells.values[run, column]) & (cells.state[run, column] == 0)
+    rows = runs.rows[run] if runs.rows.ndim == 1 else runs.rows[run, column]
+    told = shown(missing.astype(np.int8))
+    last_row = told.several(rows)
+    run, column, missing, rows = (of_all[told.places] for of_all in (run, column, missing, rows))
+    stands = [cells.found(k) for k in cells.state[run, column].tolist()]
     details = [
         f"document {key}: no {cells.measure}"
         if gone
@@ -116,20 +119,23 @@ def _block(dump: Dump, columns: Columns, runs: Runs, cells: Cells) -> tuple[Bloc
             columns.doc_keys.take(pa.array(column)).to_pylist(),
             missing.tolist(),
             stands,
-            values.tolist(),
+            cells.values[run, column].tolist(),
             strict=True,
         )
     ]
+    several = (told.n > 1) & (len(runs.models) > 1)
     quarantined = quarantine_columns(
         len(details),
         source=dump.source,
         file=dump.file,
-        row=runs.rows[run] if runs.rows.ndim == 1 else runs.rows[run, column],
-        model_id=pa.array(runs.models, pa.string()).take(pa.array(run)),
+        row=rows,
+        model_id=[None if some else runs.models[at] for at, some in zip(run, several, strict=True)],
         benchmark=columns.benchmark,
         reason=np.where(missing, Reason.MISSING_SCORE.value, Reason.SCORE_OUT_OF_RANGE.value),
-        detail=details,
+        detail=[printable(detail) for detail in details],
         excerpt=[printable(text) for text in stands] if cells.texts else None,
+        n=told.n,
+        last_row=last_row,
     )
     n_runs, n_docs = clean.shape
     n_read, n_superseded = np.full(n_runs, n_docs, np.int64), np.zeros(n_runs, np.int64)
@@ -164,8 +170,8 @@ def _settle(dump: Dump, columns: Columns, run: Runs, cells: Cells) -> tuple[Bloc
     taken = np.sort(last[~clash[last]])
     distinct = replace(run, rows=run.rows[:, taken])
     block, quarantined = _block(dump, columns.take(taken), distinct, cells.take(taken[None, :]))
-    stands = {i: cells.found(int(cells.state[i])) for i in np.flatnonzero(clash).tolist()}
-    clashing = [
+    places = np.flatnonzero(clash).tolist()
+    clashing = (
         BadRow(
             int(run.rows[0, i]),
             Reason.DUPLICATE_KEY,
@@ -173,11 +179,11 @@ def _settle(dump: Dump, columns: Columns, run: Runs, cells: Cells) -> tuple[Bloc
             "expected one",
             run.models[0],
             columns.benchmark,
-            f"{values[i]:g}" if text is None else text,
+            cells.found(int(cells.state[i])) or f"{values[i]:g}",
         )
-        for i, text in stands.items()
-    ]
-    n_superseded = len(codes) - len(taken) - len(clashing)
+        for i in places
+    )
+    n_superseded = len(codes) - len(taken) - len(places)
     block = replace(block, n_read=np.array([len(codes)]), n_superseded=np.array([n_superseded]))
     return block, pa.concat_tables([quarantined, quarantine(dump, clashing)])
 

@@ -32,11 +32,13 @@ from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Rea
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.answer_filters import find_score
+from routerset.etl.sources.parse.csv_text import NO_VALUE
 from routerset.etl.sources.parse.details_text import identify_documents, read_texts
 from routerset.etl.sources.parse.jsonlines import as_text
 from routerset.etl.sources.parse.questions import literal_of
 from routerset.etl.sources.parse.results_json import with_results
 from routerset.etl.sources.parse.scores import score_of, without_numpy
+from routerset.etl.sources.parse.tabular import open_parquet, values_of
 from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
 from routerset.etl.sources.quarantine import quarantine
 from routerset.schemas.tables import Reason
@@ -105,13 +107,13 @@ def _opened(dump: Dump) -> Iterator[pq.ParquetFile]:
     """A file with a number of rows that a task can have; what cannot be read in it is DumpUnreadable."""
     try:
         with files.open_binary(dump.path) as stream:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             if not 0 < file.metadata.num_rows <= MAX_ROWS:
                 raise DumpUnreadable(f"found {file.metadata.num_rows} rows, expected 1 to {MAX_ROWS}")
             yield file
     except DumpUnreadable:
         raise
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # names may be no UTF-8
+    except (OSError, *NO_VALUE) as error:  # names may be no UTF-8
         raise DumpUnreadable(f"expected Parquet: {error}") from error
 
 
@@ -204,14 +206,22 @@ def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
     columns = [".".join(place[: 1 + pt.is_struct(schema.field(place[0]).type)]) for place in places.values()]
     for batch in file.iter_batches(_BATCH, columns=columns, use_threads=False):
         arrays = [_field(batch[place[0]], *place[1:]) for place in places.values()]
-        arrays = [array.cast(_written_out(array.type)) for array in arrays]
-        batches.append(pa.RecordBatch.from_arrays(arrays, names=list(places)))
-        size += batches[-1].nbytes
+        size += sum(map(_size, arrays))
         if size > MAX_BYTES:
             raise DumpUnreadable(f"found more than {MAX_BYTES} bytes in {', '.join(places)}")
+        arrays = [array.cast(_written_out(array.type)) for array in arrays]
+        batches.append(pa.RecordBatch.from_arrays(arrays, names=list(places)))
     if not batches:
         raise DumpUnreadable(f"found {file.metadata.num_rows} rows in the footer and none in the file")
     return pa.Table.from_batches(batches).combine_chunks()
+
+
+def _size(array: pa.Array) -> int:
+    """Bytes of an array, each value of a dictionary counted wherever it stands."""
+    if not _is_text(array.type) or not pt.is_dictionary(array.type):
+        return int(array.nbytes)
+    lengths = pc.binary_length(array.dictionary).cast(pa.int64()).take(array.indices)
+    return (pc.sum(lengths).as_py() or 0) + 4 * len(array)
 
 
 def _field(column: pa.Array, name: str | None = None) -> pa.Array:
@@ -220,8 +230,8 @@ def _field(column: pa.Array, name: str | None = None) -> pa.Array:
         return column
     if not _is_text(column.type):
         return pc.struct_field(column, name)
-    values = {text: as_text(_spelled(text).get(name)) for text in column.unique().to_pylist()}
-    return pa.array([values[text] for text in column.to_pylist()], pa.string())
+    values = {text: as_text(_spelled(text).get(name)) for text in values_of(column.unique())}
+    return pa.array([values[text] for text in values_of(column)], pa.string())
 
 
 def _written_out(kind: pa.DataType) -> pa.DataType:
@@ -272,7 +282,7 @@ def _cells(column: pa.ChunkedArray) -> Cells:
     """Cells of a column, one per row; a list may hold a single number, and nothing else."""
     if not (pt.is_nested(column.type) or _is_text(column.type)):
         return Cells.of(column.cast(pa.float64()).to_numpy())
-    found = [score_of(value) for value in column.to_pylist()]
+    found = [score_of(value) for value in values_of(column)]
     return Cells.of([score for score, _ in found], {i: t for i, (_, t) in enumerate(found) if t is not None})
 
 

@@ -9,17 +9,21 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, cast
 
 import pyarrow as pa
 
 from routerset.etl.sources.base import Dump, DumpUnreadable, Found, Listed, SourceSpec
 from routerset.etl.sources.remote import list_remote
+from routerset.schemas.outfolder import MARKER, is_output
+from routerset.schemas.plainfiles import open_regular
 
 COMPRESSED = (".gz", ".zst")
 """Endings that any name of JSON lines or JSON may have in addition."""
 MAX_INFLATED = 1 << 28  # bytes that any file may inflate to
 MAX_RATIO = 200  # inflated to compressed, for larger ones; logs have 5 to 30
+MAX_DEPTH = 100  # of folders in folders
 _MAGIC = frozenset("*?[")
 _PASSED_OVER = frozenset({".git", ".cache", ".ipynb_checkpoints"})  # folders of programs: copies and notes
 _OURS = frozenset({"manifest.json", "staging"})  # what a folder that a build was written to holds
@@ -45,9 +49,9 @@ def discover(
 
     claims: whether a file is a dump, by its name. group: names the group of the files of a folder from its
     relative path; without it, each file is a group of its own. Files whose name starts with a dot are no
-    dumps, and what lies in folders of programs (`.git`) neither; a name that is no UTF-8 is recorded with its
-    bytes escaped. Raises DumpUnreadable where the path does not exist, and OSError where a folder cannot be
-    listed.
+    dumps, and what lies in folders of programs (`.git`) neither; a folder of our own results counts as one; a
+    name that is no UTF-8 is recorded with its bytes escaped. Raises DumpUnreadable where the path does not
+    exist, and OSError where a folder cannot be listed.
     """
     groups: dict[str, str] = {}
     dumps, others = [], []
@@ -73,10 +77,10 @@ def _listing(path: str) -> tuple[list[Listed], list[Listed]]:
         found = [Listed(each.file, each.url, each.size, each.signature) for each in list_remote(root)]
         return _matching(found, pattern)
     base = Path(root)
-    if base.is_file():
+    if base.exists() and not base.is_dir():
         inside = [_listed(base.parent, base.name, base.stat())]
         return inside, [each for each in _json_in(base.parent, "") if each.path != inside[0].path]
-    if not base.is_dir():
+    if not base.exists():
         raise DumpUnreadable(
             f"{path}: found nothing, expected a file, a folder or a glob; check [[source]] path"
         )
@@ -87,9 +91,17 @@ def _listing(path: str) -> tuple[list[Listed], list[Listed]]:
 def _matching(found: list[Listed], pattern: str | None) -> tuple[list[Listed], list[Listed]]:
     if pattern is None:
         return found, []
-    matches = [glob_matches(each.file, pattern) for each in found]
+    matches = [glob_matches(each.file, pattern) or _may_hold(each.file, pattern) for each in found]
     inside = [each for each, good in zip(found, matches, strict=True) if good]
     return inside, [each for each, good in zip(found, matches, strict=True) if not good]
+
+
+def _may_hold(folder: str, pattern: str) -> bool:
+    """Whether files of a folder of results, which is one entry and ends with `/`, may match a glob."""
+    globs = pattern.split("/")
+    return folder.endswith("/") and any(
+        glob_matches(folder[:-1], "/".join(globs[:n])) for n in range(1, len(globs))
+    )
 
 
 def _listed(base: Path, file: str, stat: os.stat_result | None) -> Listed:
@@ -101,9 +113,11 @@ def _listed(base: Path, file: str, stat: os.stat_result | None) -> Listed:
 def _json_in(folder: Path, inside: str) -> Iterator[Listed]:
     """JSON files of one folder, where it can be listed: a results file may lie above the dumps."""
     try:
+        if is_output(folder):
+            return
         with os.scandir(folder) as entries:
             for entry in entries:
-                if without_compression(entry.name).lower().endswith(".json") and entry.is_file():
+                if without_compression(entry.name).lower().endswith(".json") and _leads_to(entry, S_ISREG):
                     yield _listed(folder, entry.name, entry.stat())._replace(file=f"{inside}{entry.name}")
     except PermissionError:
         return
@@ -114,8 +128,10 @@ def _walk(
 ) -> Iterator[tuple[str, os.stat_result | None]]:
     """Files below a folder, each with its path from `inside`. Links are followed, but not in circles.
 
-    A link to nothing is a file: it cannot be read, and its dump says so, which `Path.rglob` would leave out,
-    and with it what it may not list. Files in a folder of a program have no stat, those of a build are ours.
+    What is no folder is a file: a link to nothing or to itself and a pipe cannot be read, and their dump says
+    so, which `Path.rglob` would leave out, and with it what it may not list. So is a folder below a hundred
+    others. Files in a folder of a program have no stat; a folder of our own results is one entry, whose path
+    ends with `/`.
     """
     stat = folder.stat()
     here = (stat.st_dev, stat.st_ino)
@@ -123,25 +139,35 @@ def _walk(
         return
     with os.scandir(folder) as listed:
         entries = list(listed)
-    if {entry.name for entry in entries if entry.name in _OURS} == _OURS:
+    names = {entry.name for entry in entries}
+    if names >= _OURS or (MARKER in names and is_output(folder)):
+        if inside:
+            yield inside, None
         return
     skipped = folder.name in _PASSED_OVER and bool(above)
     for entry in entries:
         relative = f"{inside}{entry.name}"
-        if entry.is_dir():
+        if len(above) < MAX_DEPTH and _leads_to(entry, S_ISDIR):
             for file, of in _walk(Path(entry.path), f"{relative}/", above | {here}):
                 yield file, None if skipped else of
-        elif entry.name == _LOCK:
-            continue
-        elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
-            yield relative, None if skipped else entry.stat(follow_symlinks=entry.is_file())
+        elif entry.name != _LOCK:
+            yield relative, None if skipped else entry.stat(follow_symlinks=_leads_to(entry, S_ISREG))
+
+
+def _leads_to(entry: os.DirEntry[str], kind: Callable[[int], bool]) -> bool:
+    """Whether an entry, or what it links to, is of a kind; a link that leads nowhere is of none."""
+    try:
+        return kind(entry.stat().st_mode)
+    except OSError:
+        return False
 
 
 def split_glob(path: str) -> tuple[str, str | None]:
-    """A path's fixed part, and the glob below it."""
+    """A path's fixed part, and the glob below it. What is called as it stands there is no glob."""
     scheme, mark, rest = path.rpartition("://")
     parts = rest.split("/")
-    magic = next((i for i, part in enumerate(parts) if _MAGIC & set(part)), None)
+    globs = (i for i, part in enumerate(parts) if _MAGIC & set(part))
+    magic = next((i for i in globs if mark or not os.path.lexists("/".join(parts[: i + 1]))), None)
     if magic is None:
         return path, None
     return scheme + mark + ("/".join(parts[:magic]) or ("/" if rest.startswith("/") else ".")), "/".join(
@@ -158,7 +184,8 @@ def glob_matches(relative: str, pattern: str) -> bool:
             return i == len(names)
         if globs[j] == "**":
             return any(match(k, j + 1) for k in range(i, len(names) + 1))
-        return i < len(names) and fnmatch.fnmatchcase(names[i], globs[j]) and match(i + 1, j + 1)
+        good = i < len(names) and (names[i] == globs[j] or fnmatch.fnmatchcase(names[i], globs[j]))
+        return good and match(i + 1, j + 1)
 
     return match(0, 0)
 
@@ -166,14 +193,15 @@ def glob_matches(relative: str, pattern: str) -> bool:
 def open_binary(path: str) -> BinaryIO:
     """Open a local path or an fsspec URL for reading bytes.
 
-    Raises DumpUnreadable where Git LFS left a pointer in place of the file.
+    Raises NotARegularFile where there is a pipe, a device or a folder, and DumpUnreadable where Git LFS left
+    a pointer in place of the file.
     """
     if is_remote(path):
         import fsspec
 
         stream = cast(BinaryIO, fsspec.open(path, "rb").open())
     else:
-        stream = Path(path).open("rb")  # noqa: SIM115
+        stream = open_regular(path)
     try:
         refuse_pointer(stream.read(len(_POINTER)))
         stream.seek(0)

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from routerset.etl.sources import files
 from routerset.etl.sources.base import (
+    DOCS,
     Block,
     Columns,
     Dump,
@@ -47,11 +48,13 @@ from routerset.etl.sources.parse.results_json import (
     with_results,
 )
 from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
-from routerset.etl.sources.quarantine import BadRow, quarantine
+from routerset.etl.sources.quarantine import BadRow, Quarantined, quarantine
 from routerset.schemas import ids
-from routerset.schemas.tables import QUARANTINE, Reason
+from routerset.schemas.tables import Reason
 from routerset.schemas.tasks import TASKS
 
+MAX_BYTES = 1 << 27  # of what is kept of a file's lines, without their text; 12,032 take 3 MB
+MAX_TEXT = 1 << 28  # bytes of the text of a file's documents; 12,032 with five shots take 70 MB
 _NAME = re.compile(rf"samples_(?P<task>.+?)(?:_(?P<time>{TIME}))?\.jsonl?", re.IGNORECASE)
 _OLD_NAME = re.compile(
     r"(?P<rest>(?:.*,)?(?:peft|delta|pretrained|model|path|engine)(?:__|=).+)\.jsonl?", re.IGNORECASE
@@ -94,15 +97,19 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if isinstance(run, BadRow):
         yield refuse(dump, run, _line_numbers(dump))
         return
-    tables, bad, n_read = [ROWS.empty_table()], [], 0
+    tables, bad, n_read, size = [ROWS.empty_table()], Quarantined(), 0, 0
     for table, found, n in parse_lines(run, spec.options_as(LmEvalOptions).filter):
         tables.append(table)
-        bad.extend([quarantine(dump, found)] if found else [])
+        bad.add_rows(dump, found)
         n_read += n
+        size += table.nbytes
+        if size > MAX_BYTES:
+            raise DumpUnreadable(f"found keys and scores of more than {MAX_BYTES} bytes in {n_read} lines")
     rows = pa.concat_tables(tables).combine_chunks().to_batches()
     blocks, quarantined = _blocks(rows[0], n_read, run) if rows else ([], [])
-    tables = [QUARANTINE.empty_table(), *bad, *quarantined]
-    yield Reading(tuple(blocks), pa.concat_tables(tables), {run.benchmark: n_read}, run.notes)
+    yield Reading(
+        tuple(blocks), pa.concat_tables([bad.table(), *quarantined]), {run.benchmark: n_read}, run.notes
+    )
 
 
 def _old_log(dump: Dump, spec: SourceSpec, stem: str) -> TaskFile | BadRow:
@@ -133,14 +140,11 @@ SOURCE = Source(
 
 def _line_numbers(dump: Dump) -> np.ndarray:
     """Numbers of the lines that are not blank."""
-    return np.array(
-        [
-            number
-            for first, _, chunk in numbered_chunks(dump.path)
-            for number, line in enumerate(chunk.split(b"\n"), first)
-            if line.strip()
-        ]
-    )
+    numbers = [np.empty(0, np.int64)]
+    for first, _, chunk in numbered_chunks(dump.path):
+        found = [number for number, line in enumerate(chunk.split(b"\n"), first) if line.strip()]
+        numbers.append(np.array(found, np.int64))
+    return np.concatenate(numbers)
 
 
 # --- rows to blocks --------------------------------------------------------------------------------
@@ -154,18 +158,18 @@ def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Blo
     asked = run.spec.options_as(LmEvalOptions).filter
     chosen, replaced, other = choose_rows(codes, places, n_lines, labels, run.filters, asked)
     wanted = asked or next(iter(run.filters), NO_FILTER)
-    orphans = [
+    orphans = (
         run.bad(
             rows["row"][i].as_py(),
             Reason.MISSING_METRIC,
             f"document {keys[i]}: expected an answer read by filter {wanted}, found {labels[i] or 'another'}",
         )
         for i in other.tolist()
-    ]
+    )
     subsets = rows["subset"].dictionary_encode()
     numbers = subsets.indices.to_numpy()
     n_replaced = np.bincount(numbers[replaced], minlength=len(subsets.dictionary))
-    blocks, quarantined = [], [quarantine(run.dump, orphans)] if orphans else []
+    blocks, quarantined = [], [quarantine(run.dump, orphans)]
     for subset, number in sorted(zip(subsets.dictionary.to_pylist(), range(len(n_replaced)), strict=True)):
         here = chosen[numbers[chosen] == number]
         if len(here) == 0 and n_replaced[number] == 0:
@@ -216,22 +220,33 @@ _REQUESTS = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
 
 def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some lines, in ascending order (schema DOCS)."""
-    found: list[_Text] = []
+    tables, size, at = [DOCS.empty_table()], 0, 0
     for first, n, chunk in numbered_chunks(dump.path):
         here = numbers[(numbers >= first) & (numbers < first + n)]
-        lines = chunk.split(b"\n") if len(here) else []
+        if not len(here):
+            continue
+        lines = chunk.split(b"\n")
+        found: list[_Text] = []
         for number in here.tolist():
             text = decode_line(lines[number - first], number, _TEXT)
             found.append(_Text() if isinstance(text, BadRow) else text)
-    choices = [choices_of(text.doc) for text in found]
-    return docs_table(
-        keys,
-        question=[question_of(text.doc) for text in found],
-        prompt=[prompt_of(_first_request(text.arguments)) for text in found],
-        choices=choices,
-        gold=[gold_of(text.doc, text.target, options) for text, options in zip(found, choices, strict=True)],
-        hash=[_hash(text) for text in found],
-    )
+        choices = [choices_of(text.doc) for text in found]
+        table = docs_table(
+            keys.slice(at, len(here)),
+            question=[question_of(text.doc) for text in found],
+            prompt=[prompt_of(_first_request(text.arguments)) for text in found],
+            choices=choices,
+            gold=[gold_of(t.doc, t.target, options) for t, options in zip(found, choices, strict=True)],
+            hash=[_hash(text) for text in found],
+        )
+        tables.append(table)
+        at += len(here)
+        size += table.nbytes
+        if size > MAX_TEXT:
+            raise DumpUnreadable(f"found documents with more than {MAX_TEXT} bytes of text")
+    if at != len(keys):
+        raise DumpUnreadable(f"found {at} of {len(keys)} documents: the file changed while it was read")
+    return pa.concat_tables(tables).combine_chunks()
 
 
 def _hash(text: _Text) -> str | None:

@@ -6,12 +6,19 @@ as `parse_failed`. Documents are keyed by `question_id`; files differ in the tex
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import re
+import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
+from typing import IO
 
 import msgspec
 import numpy as np
@@ -22,11 +29,19 @@ from routerset.etl.sources import files
 from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Reading, Runs, Source, SourceSpec
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.names import TIME, resolve_key_space
-from routerset.etl.sources.parse.jsonlines import as_text, decode_line, key_of, kind_of
+from routerset.etl.sources.parse.jsonlines import (
+    MAX_LINE,
+    MAX_VALUES,
+    as_text,
+    decode_line,
+    holds_too_much,
+    key_of,
+    kind_of,
+)
 from routerset.etl.sources.parse.questions import resolve_gold
 from routerset.etl.sources.parse.results_json import RunFacts
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
-from routerset.etl.sources.quarantine import EXCERPT, BadRow, quarantine
+from routerset.etl.sources.quarantine import EXCERPT, BadRow, Quarantined, batched
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
@@ -35,6 +50,12 @@ METRIC = "acc"
 PARSE_FAILED = "parse_failed"
 MAX_BYTES = 256 << 20  # of the inflated list; 12,032 rows take about 20 MB
 MAX_RATIO = 200  # inflated to compressed; real files have 4 to 6
+MAX_ROWS = 1 << 18  # that are scored
+MAX_TEXT = 1 << 26  # characters of their questions and options; 12,032 have 10 million
+MAX_ELEMENT = 1 << 22  # characters of an element that can be told from the end of a list that was cut
+WHOLE = 1 << 26  # bytes of a file that is decoded at once
+UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+_NOTHING = object()
 _NAME = re.compile(
     rf"model_outputs_(?P<model>.+?)[_-](?P<shots>\d{{1,4}}|zero|one|few)[-_ ]?shots?"
     rf"(?:[-_](?P<time>{TIME}|\d{{4}}-?\d\d-?\d\d.*?))?(?:\.jsonl?|(?:\.jsonl?)?\.zip)",
@@ -78,13 +99,15 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if named is None:
         raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
     run = identify(dump, spec, TASK, named["model"], named["time"], _facts(named["shots"]))
-    elements, cut = _elements(_inflate(dump))
-    if not elements and cut is None:
+    elements = _elements(dump)
+    first = next(elements, _NOTHING)
+    if first is _NOTHING:
         raise DumpUnreadable("expected rows, found an empty list")
+    elements = chain([first], elements)
     if isinstance(run, BadRow):
-        yield refuse(dump, run, np.arange(len(elements) + (cut is not None)))
-        return
-    yield _reading(elements, cut, run)
+        yield refuse(dump, run, np.arange(sum(1 for _ in elements)))
+    else:
+        yield _reading(elements, run)
 
 
 def _facts(shots: str | None) -> RunFacts:
@@ -105,83 +128,153 @@ SOURCE = Source(
 # --- bytes to rows ---------------------------------------------------------------------------------
 
 
-def _inflate(dump: Dump) -> bytes:
-    """The one JSON member of an archive, whose name is never used as a path; or the file, if it is none."""
+@contextmanager
+def _opened(dump: Dump) -> Iterator[io.BufferedReader]:
+    """The one JSON file of an archive, whose name is never used as a path; or the file, if it is none."""
     if not dump.name.lower().endswith(".zip"):
-        return _inflate_plain(dump)
-    try:
-        with files.open_binary(dump.path) as stream, zipfile.ZipFile(stream) as archive:
-            members = [m for m in archive.infolist() if m.filename.lower().endswith(".json")]
-            members = [m for m in members if "__MACOSX" not in m.filename]
-            if len(members) != 1:
-                raise DumpUnreadable(f"found {len(members)} JSON files in the archive, expected one")
-            member = members[0]
-            if member.file_size > min(MAX_BYTES, MAX_RATIO * max(member.compress_size, 1 << 10)):
-                sizes = f"{member.compress_size} bytes that inflate to {member.file_size}"
-                raise DumpUnreadable(f"found {sizes}, expected at most {MAX_RATIO} times and {MAX_BYTES}")
-            if member.flag_bits & 1:
-                raise DumpUnreadable("found an encrypted file in the archive, expected a plain one")
-            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise DumpUnreadable(f"found compression method {member.compress_type}, expected deflate")
-            with archive.open(member) as inner:  # piece by piece: a whole read trusts no declared size
-                return b"".join(iter(lambda: inner.read(_PIECE), b""))
-    except DumpUnreadable:
-        raise
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
-        raise DumpUnreadable(f"expected a zip archive with one JSON file: {error}") from error
-
-
-def _inflate_plain(dump: Dump) -> bytes:
-    try:
         with files.open_inflated(dump.path) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except DumpUnreadable:
-        raise
-    except OSError as error:
-        raise DumpUnreadable(f"expected a JSON list: {error}") from error
-    if len(data) > MAX_BYTES:
-        raise DumpUnreadable(f"found a list of more than {MAX_BYTES} bytes")
-    return data
+            yield io.BufferedReader(_Bounded(stream, "a JSON list"), _PIECE)
+        return
+    expected = "a zip archive with one JSON file"
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(files.open_binary(dump.path))))
+            inner = stack.enter_context(archive.open(_member(archive)))
+        except DumpUnreadable:
+            raise
+        except UNREADABLE as error:
+            raise DumpUnreadable(f"expected {expected}: {error}") from error
+        yield io.BufferedReader(_Bounded(inner, expected), _PIECE)
 
 
-def _elements(data: bytes) -> tuple[Sequence[object], BadRow | None]:
-    """Elements of a JSON list or of JSON lines, and what comes after the last whole one of a list cut off."""
-    try:
-        return _LIST.decode(data), None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass  # element by element, then: json is slower, but tells where it stops and takes NaN
-    text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    at = _skip(text, 0)
-    if text[at : at + 1] == "{" and '"question_id"' in text[at:].partition("\n")[0]:
-        lines = [line for line in data.split(b"\n") if line.strip()]
-        return [decode_line(line, at, _OBJECT) for at, line in enumerate(lines)], None
-    if text[at : at + 1] != "[":
-        raise DumpUnreadable(f"expected a JSON list, found {text[at : at + 20]!a}")
+def _member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """The one file whose name, all of it, ends as JSON does; notes of macOS and links are none."""
+    members = [m for m in archive.infolist() if m.orig_filename.lower().endswith(".json")]
+    members = [
+        m for m in members if "__MACOSX" not in m.orig_filename and not stat.S_ISLNK(m.external_attr >> 16)
+    ]
+    if len(members) != 1:
+        raise DumpUnreadable(f"found {len(members)} JSON files in the archive, expected one")
+    member = members[0]
+    if member.file_size > min(MAX_BYTES, MAX_RATIO * max(member.compress_size, 1 << 10)):
+        sizes = f"{member.compress_size} bytes that inflate to {member.file_size}"
+        raise DumpUnreadable(f"found {sizes}, expected at most {MAX_RATIO} times and {MAX_BYTES}")
+    if member.flag_bits & 1:
+        raise DumpUnreadable("found an encrypted file in the archive, expected a plain one")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DumpUnreadable(f"found compression method {member.compress_type}, expected deflate")
+    return member
+
+
+class _Bounded(io.RawIOBase):
+    """Bytes of a stream up to a limit, whatever it claims to hold. Raises DumpUnreadable."""
+
+    def __init__(self, stream: IO[bytes], expected: str) -> None:
+        self._stream, self._expected, self._left = stream, expected, MAX_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        try:
+            data = self._stream.read(min(len(view), _PIECE))
+        except UNREADABLE as error:
+            raise DumpUnreadable(f"expected {self._expected}: {error}") from error
+        self._left -= len(data)
+        if self._left < 0:
+            raise DumpUnreadable(f"found a list of more than {MAX_BYTES} bytes")
+        view[: len(data)] = data
+        return len(data)
+
+
+def _elements(dump: Dump) -> Iterator[object]:
+    """Elements of a JSON list or of JSON lines; what comes after the last whole one of a list is a BadRow."""
+    with _opened(dump) as stream:
+        data = b"".join(islice(iter(lambda: stream.read(_PIECE), b""), WHOLE // _PIECE))
+    if len(data) < WHOLE and not holds_too_much(data, 2 * MAX_VALUES):
+        try:
+            yield from _LIST.decode(data)
+            return
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # element by element, then: json is slower, but tells where it stops and takes NaN
+    with _opened(dump) as stream:
+        start = data[:_PIECE].removeprefix(BOM_UTF8).lstrip()
+        if start.startswith(b"{") and b'"question_id"' in start.partition(b"\n")[0]:
+            yield from (decode_line(line, number, _OBJECT) for number, line in enumerate(_lines(stream)))
+        else:
+            yield from _one_by_one(_Window(stream))
+
+
+def _lines(stream: io.BufferedReader) -> Iterator[bytes]:
+    """Lines that are not blank; what is longer than a line may be is cut."""
+    while line := stream.readline(MAX_LINE):
+        if line.strip():
+            yield line
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(_PIECE)
+
+
+class _Window:
+    """A piece of a text that is read on as it is asked for. before: characters that are gone already."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self.text, self.before = "", 0
+        self.more()
+        self.text = self.text.removeprefix("\ufeff")
+
+    def more(self) -> bool:
+        """Read as much again; whether there was anything."""
+        data = self._stream.read(max(_PIECE, len(self.text)))
+        more = self._decoder.decode(data, final=not data)
+        self.text += more
+        return bool(more)
+
+    def skip(self, at: int) -> int:
+        """Position of the first character from `at` on that is no white space."""
+        while True:
+            if at > _PIECE:
+                self.text, self.before, at = self.text[at:], self.before + at, 0
+            found = _SPACE.match(self.text, at)
+            at = found.end() if found else at
+            if at < len(self.text) or not self.more():
+                return at
+
+
+def _one_by_one(window: _Window) -> Iterator[object]:
+    """Elements of a list."""
+    at = window.skip(0)
+    if window.text[at : at + 1] != "[":
+        raise DumpUnreadable(f"expected a JSON list, found {window.text[at : at + 20]!a}")
     decoder = json.JSONDecoder()
-    elements: list[object] = []
-    at = _skip(text, at + 1)
+    n = 0
+    at = window.skip(at + 1)
     try:
-        while text[at : at + 1] != "]":
-            if elements:
-                if text[at : at + 1] != ",":
-                    raise ValueError(f"expected ',' or ']' at character {at}")
-                at = _skip(text, at + 1)
-            element, end = decoder.raw_decode(text, at)
-            elements.append(element)
-            at = _skip(text, end)
-        at = _skip(text, at + 1)
-        if at < len(text):
-            raise ValueError(f"expected the end at character {at}")
+        while window.text[at : at + 1] != "]":
+            if n:
+                if window.text[at : at + 1] != ",":
+                    raise ValueError(f"expected ',' or ']' at character {window.before + at}")
+                at = window.skip(at + 1)
+            while True:
+                try:
+                    element, end = decoder.raw_decode(window.text, at)
+                except ValueError:
+                    if len(window.text) - at > MAX_ELEMENT or not window.more():
+                        raise
+                    continue
+                if end < len(window.text) or not window.more():  # a number may go on
+                    break
+            yield element
+            n += 1
+            at = window.skip(end)
+        at = window.skip(at + 1)
+        if at < len(window.text):
+            raise ValueError(f"expected the end at character {window.before + at}")
     except (ValueError, RecursionError) as error:
         detail = f"expected a whole JSON list: {error}"
-        return elements, BadRow(len(elements), Reason.MALFORMED_ROW, detail, excerpt=text[at : at + EXCERPT])
-    return elements, None
-
-
-def _skip(text: str, at: int) -> int:
-    """Position of the first character from `at` on that is no white space."""
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+        yield BadRow(n, Reason.MALFORMED_ROW, detail, excerpt=window.text[at : at + EXCERPT])
 
 
 # --- rows to a block -------------------------------------------------------------------------------
@@ -196,16 +289,24 @@ class _Scored:
     score: float
     content: _Row
 
+    @property
+    def size(self) -> int:
+        """Characters of its question and options."""
+        return len(self.content.question or "") + sum(map(len, self.content.options or ()))
 
-def _reading(elements: Sequence[object], cut: BadRow | None, run: TaskFile) -> Reading:
+
+def _reading(elements: Iterable[object], run: TaskFile) -> Reading:
     good: list[_Scored] = []
-    bad: list[BadRow] = [] if cut is None else [run.bad(cut.row, cut.reason, cut.detail, cut.excerpt)]
-    for number, element in enumerate(elements):
-        scored = _score(element, number, run)
-        if isinstance(scored, BadRow):
-            bad.append(scored)
-        else:
-            good.append(scored)
+    bad = Quarantined()
+    n_bad = 0
+    size = 0
+    for some in batched(enumerate(elements)):
+        rows = [_score(element, number, run) for number, element in some]
+        n_bad += bad.add_rows(run.dump, (row for row in rows if isinstance(row, BadRow)))
+        good += (row for row in rows if isinstance(row, _Scored))
+        size += sum(row.size for row in rows if isinstance(row, _Scored))
+        if len(good) > MAX_ROWS or size > MAX_TEXT:
+            raise DumpUnreadable(f"found more than {MAX_ROWS} rows, or {MAX_TEXT} characters of questions")
     keys = pa.array([each.key for each in good], pa.string())
     columns = Columns(
         benchmark=run.benchmark,
@@ -223,8 +324,8 @@ def _reading(elements: Sequence[object], cut: BadRow | None, run: TaskFile) -> R
     failed = sum(each.content.pred is None for each in good)
     return Reading(
         tuple(blocks) if good else (),
-        pa.concat_tables([*quarantined, quarantine(run.dump, bad)]),
-        {run.benchmark: len(elements) + (cut is not None)},
+        pa.concat_tables([*quarantined, bad.table()]),
+        {run.benchmark: len(good) + n_bad},
         {(run.benchmark, PARSE_FAILED): failed} if failed else {},
     )
 

@@ -19,12 +19,15 @@ from typing import TypeVar
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.schemas.checksums import git_blob
 from routerset.schemas.exits import TRY_LATER
+from routerset.schemas.plainfiles import NotARegularFile, open_regular
 from routerset.schemas.store import atomic, sha256
 
 WAITS = (1.0, 4.0, 15.0, 60.0)
 """Seconds between attempts; file systems that know their service try again by themselves as well."""
 _MARKS = ("ETag", "etag", "blob_id", "md5Hash", "mtime", "LastModified", "last_modified", "created")
 _REVISION = re.compile(r"(?<=[^/])@[^/]+")
+_LOCAL = ("file://", "local://")
+_NO_FILE = (FileNotFoundError, NotARegularFile)
 _PREFIXES = {"dataset": "datasets/", "space": "spaces/", "model": ""}
 
 T = TypeVar("T")
@@ -123,6 +126,8 @@ def _transfer(remote: RemoteFile, path: Path) -> None:
     import fsspec
 
     filesystem, name = fsspec.core.url_to_fs(remote.url)
+    if remote.url.startswith(_LOCAL):
+        open_regular(name).close()
     filesystem.get_file(name, str(path))
     found, expected = path.stat().st_size, remote.size
     if found != expected:
@@ -158,7 +163,7 @@ def _patiently(url: str, ask: Callable[[], T]) -> T:
         try:
             return ask()
         # every file system raises errors of its own kind; those that waiting cannot mend come first
-        except (FileNotFoundError, PermissionError, NotADirectoryError, ImportError, ValueError) as error:
+        except (*_NO_FILE, PermissionError, NotADirectoryError, ImportError, ValueError) as error:
             raise DumpUnreadable(f"{url}: cannot be read: {error}; check the path, and the token") from error
         except Exception as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -69,11 +69,11 @@ def _is_vectors(path: str) -> bool:
     return path.endswith(_RESULT) and PurePosixPath(path).parent.parent.name == VECTORS
 
 
-def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
-    """Signature of the prompt pickle beside a score pickle."""
+def companions(dump: Dump, spec: SourceSpec) -> tuple[Dump, ...]:
+    """The prompt pickle beside a score pickle."""
     path = str(_prompt_path(dump))
     try:
-        return tuple(d.signature for d in files.discover(replace(spec, path=path), _claims))
+        return files.discover(replace(spec, path=path), _claims).dumps
     except DumpUnreadable:
         return ()
 

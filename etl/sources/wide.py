@@ -14,7 +14,7 @@ are one run given twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -38,12 +38,15 @@ from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_key_space, resolve_model
 from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
-from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells
+from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells, values_of
 from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, only_items, read_layout
 from routerset.etl.sources.quarantine import BadRow, quarantine
 from routerset.schemas.tables import Reason
 
 MAX_TOLD = 20  # columns that the notes of a file name
+MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
+MAX_REPEATS = 1 << 10  # rows of one run
+WAITING = 1 << 23  # cells of rows of the same runs that wait for each other; a row costs as much as 64 more
 
 Run: TypeAlias = tuple[str, str | None]
 Notes: TypeAlias = Counter[tuple[str, str]]
@@ -75,9 +78,9 @@ def _claims(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
-    """Signatures of the items files of this source."""
-    return tuple(f"{each.file} {each.signature}" for each in _items_files(spec))
+def companions(dump: Dump, spec: SourceSpec) -> tuple[Dump, ...]:
+    """The items files of this source."""
+    return _items_files(spec)
 
 
 def _items_files(spec: SourceSpec) -> tuple[Dump, ...]:
@@ -106,21 +109,37 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     counts, found = _count_runs(dump, spec, layout)
     notes += found
     bad = list(layout.bad)
-    waiting: dict[Run, list[_Part]] = {}
     positions = [at for entries in layout.items.values() for at, _ in entries]
-    for rows in read_rows(dump.path, layout.identity, positions, layout.dialect):
-        part, unnamed = _part(rows, spec)
-        parts = [part.take([at for at, run in enumerate(part.runs) if counts[run] == 1])]
-        for at in [at for at, run in enumerate(part.runs) if counts[run] > 1]:
-            repeats = waiting.setdefault(part.runs[at], [])
-            repeats.append(part.take([at]))
-            if len(repeats) == counts[part.runs[at]]:
-                parts.append(_stack(waiting.pop(part.runs[at])))
-        bad += [replace(row, benchmark=layout.benchmark) for row in (*rows.bad, *unnamed)]
-        yield _reading(dump, columns, parts, bad, notes)
-        bad, notes = [], Counter()
-    # whatever still waits lost its repeats to a part of the file that cannot be read
-    yield from (_reading(dump, columns, [_stack(parts)], [], Counter()) for parts in waiting.values())
+    for turn, repeated in enumerate(_turns(counts, len(positions))):
+        waiting: dict[Run, list[_Part]] = {}
+        for rows in read_rows(dump.path, layout.identity, positions, layout.dialect):
+            part, refused = _part(rows, spec, counts)
+            parts = [] if turn else [part.take([at for at, run in enumerate(part.runs) if counts[run] == 1])]
+            for at in [at for at, run in enumerate(part.runs) if run in repeated]:
+                repeats = waiting.setdefault(part.runs[at], [])
+                repeats.append(part.take([at]))
+                if len(repeats) == counts[part.runs[at]]:
+                    parts.append(_stack(waiting.pop(part.runs[at])))
+            if not turn:
+                bad += [replace(row, benchmark=layout.benchmark) for row in (*rows.bad, *refused)]
+            yield _reading(dump, columns, parts, bad, notes)
+            bad, notes = [], Counter()
+        # whatever still waits lost its repeats to a part of the file that cannot be read
+        yield from (_reading(dump, columns, [_stack(parts)], [], Counter()) for parts in waiting.values())
+
+
+def _turns(counts: Mapping[Run, int], width: int) -> Iterator[Collection[Run]]:
+    """Runs of several rows, as many at a time as may wait for their rows in memory; at least one time."""
+    turn: set[Run] = set()
+    size = 0
+    for run, n in counts.items():
+        if 1 < n <= MAX_REPEATS:
+            if size > WAITING:
+                yield turn
+                turn, size = set(), 0
+            turn.add(run)
+            size += n * (width + 64)
+    yield turn
 
 
 def _read_items(layout: Layout, options: WideOptions) -> dict[str, tuple[pa.Table, Counter[str]]]:
@@ -190,24 +209,27 @@ def _count_runs(dump: Dump, spec: SourceSpec, layout: Layout) -> tuple[Counter[R
     """Number of rows of every run. Raises DumpUnreadable where the file has no row at all."""
     counts: Counter[Run] = Counter()
     notes: Notes = Counter()
-    bad: tuple[BadRow, ...] = ()
-    n_rows = 0
+    lost: str | None = "found no row of scores, expected at least one"
     for rows in read_rows(dump.path, layout.identity, (), layout.dialect):
-        n_rows += len(rows.numbers)
-        bad += rows.bad
+        if len(rows.numbers) or any(row.reason is not Reason.UNREADABLE_FILE for row in rows.bad):
+            lost = None
+        elif lost and rows.bad:
+            lost = rows.bad[0].detail
         for name, time in _names(rows):
             run = _run(name, time, spec)
             if run is not None:
                 counts[run] += 1
                 notes[layout.benchmark, "timestamps_unreadable"] += bool(time and run[1] is None)
-    if not n_rows and all(row.reason is Reason.UNREADABLE_FILE for row in bad):
-        raise DumpUnreadable(bad[0].detail if bad else "found no row of scores, expected at least one")
+        if len(counts) > MAX_RUNS:
+            raise DumpUnreadable(f"found more than {MAX_RUNS} models and times, expected fewer")
+    if lost:
+        raise DumpUnreadable(lost)
     return counts, +notes
 
 
 def _names(rows: Rows) -> Iterator[tuple[str, str]]:
     """Name of the model and time of every row, as they stand in the file; empty where there is none."""
-    models, *times = ([_text(cell) for cell in _cells(column)] for column in rows.texts)
+    models, *times = ([_text(cell) for cell in values_of(column)] for column in rows.texts)
     yield from zip(models, times[0] if times else [""] * len(models), strict=True)
 
 
@@ -217,22 +239,14 @@ def _run(name: str, time: str, spec: SourceSpec) -> Run | None:
     return None if model is None else (model, iso_timestamp(time))
 
 
-def _cells(column: pa.Array) -> list[object]:
-    try:
-        cells: list[object] = column.to_pylist()
-    except UnicodeDecodeError:  # Parquet promises UTF-8, and nobody holds a file to it
-        cells = column.cast(pa.large_binary()).to_pylist()
-    return cells
-
-
 def _text(cell: object) -> str:
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "surrogateescape").strip()
     return "" if cell is None else str(cell).strip()
 
 
-def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
-    """Rows whose model has a usable name, and the others."""
+def _part(rows: Rows, spec: SourceSpec, counts: Mapping[Run, int]) -> tuple[_Part, list[BadRow]]:
+    """Rows whose model has a usable name, and the others. counts: rows of every run in the file."""
     kept, runs, bad = [], [], []
     for at, (name, time) in enumerate(_names(rows)):
         run = _run(name, time, spec)
@@ -240,6 +254,11 @@ def _part(rows: Rows, spec: SourceSpec) -> tuple[_Part, list[BadRow]]:
             remedy = "name it in [source.models]" if name.isascii() or name.isprintable() else ENCODING_REMEDY
             detail = f"expected a model's name, found {name[:80]!a}: the row counts as one record; {remedy}"
             bad.append(BadRow(int(rows.numbers[at]), Reason.INVALID_MODEL, detail))
+        elif counts[run] > MAX_REPEATS:
+            detail = (
+                f"found {counts[run]} rows of this model and time, expected one: each counts as one record"
+            )
+            bad.append(BadRow(int(rows.numbers[at]), Reason.DUPLICATE_KEY, detail, run[0]))
         else:
             kept.append(at)
             runs.append(run)

@@ -18,12 +18,16 @@ if TYPE_CHECKING:  # at run time a stage sees the values of the config, whose co
 Report: TypeAlias = Callable[[str, str], None]
 """Told what becomes of every stage, by name."""
 Gate: TypeAlias = Callable[[Path, str, str], JsonObject]
-"""Checks what a stage wrote: build folder, stage and its fingerprint; raises where it must not go on."""
+"""Checks what a stage wrote: build folder, stage and its `Context.mark`; raises where it must not go on."""
 
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """One build, as its stages see it. out: its folder. finished: the stages before, by name."""
+    """One build, as its stages see it.
+
+    out: its folder. finished: the stages before, by name. check: whether dumps that seem unchanged are looked
+    into as well.
+    """
 
     config: Config
     out: Path
@@ -31,6 +35,16 @@ class Context:
     report: Report
     gate: Gate | None = None
     finished: dict[str, Finished] = field(default_factory=dict)
+    check: bool = False
+
+    def mark(self, stage: str) -> str:
+        """Hash of all that a finished stage was made from, and of all files that were there when it ended."""
+        found = []
+        for name, finished in self.finished.items():
+            found.append((name, [(output.path, output.sha256) for output in finished.outputs]))
+            if name == stage:
+                break
+        return fingerprint(self.finished[stage].fingerprint, found)
 
     @property
     def benchmarks(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,8 @@ from routerset.etl.ingest.assemble import assemble
 from routerset.etl.ingest.models import alike_but_for_case, models_table
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
+    DOCSETS,
+    RECORD,
     SHARDS,
     Batch,
     PassedOver,
@@ -26,9 +29,11 @@ from routerset.etl.ingest.shards import (
     plan_batches,
     stage_batch,
     staged_shards,
+    unaltered,
 )
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import say, watch
+from routerset.etl.records import read_sealed, write_sealed
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import store
@@ -73,15 +78,31 @@ class Plan:
     """What a build will read, and what it will not.
 
     code: fingerprint of the code that assembles it. mark: hash of the settings, and the sizes and times
-    of the files. min_share: `[dataset] min_models_per_item`.
+    of the files. seen: hash of what else the file system says of them. min_share: `[dataset]
+    min_models_per_item`.
     """
 
     batches: tuple[Batch, ...]
     benchmarks: tuple[str, ...]
     code: str
     mark: str
+    seen: str
     min_share: float
     passed_over: tuple[PassedOver, ...] = ()
+
+    def settle(self, build: Path, *, check: bool = False) -> None:
+        """Remove what was staged and is not what it was, or is of dumps that are not; see `unaltered`."""
+        staging = build / STAGING
+        docsets = set[str]()
+        for batch in self.batches:
+            record = unaltered(batch, staging, check=check)
+            if record is None:
+                shutil.rmtree(staging / SHARDS / batch.fingerprint, ignore_errors=True)
+            else:
+                docsets |= record["docsets"].keys()
+        for path in (staging / DOCSETS).glob("*.parquet"):
+            if path.stem not in docsets:
+                path.unlink()
 
     def waiting(self, build: Path) -> list[Batch]:
         """Batches that are not parsed yet."""
@@ -107,11 +128,14 @@ def plan(config: Config) -> Plan:
     mark = fingerprint([b.fingerprint for b in batches], over, _of_config(config))
     wanted = config.dataset.benchmarks or tuple(BENCHMARKS)
     share = config.dataset.min_models_per_item
-    return Plan(tuple(batches), wanted, code, mark, share, tuple(passed_over))
+    seen = fingerprint([batch.seen for batch in batches])
+    return Plan(tuple(batches), wanted, code, mark, seen, share, tuple(passed_over))
 
 
-def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
+def ingest(config: Config, plan: Plan, build: Path, runner: Runner, *, check: bool = False) -> Finished:
     """Run the pipeline, merge what its partitions say, and check the accounting identity.
+
+    check: as `assemble_all` takes it.
 
     Raises AccountingError, and EmptyBuild where nothing was kept.
     """
@@ -122,18 +146,20 @@ def ingest(config: Config, plan: Plan, build: Path, runner: Runner) -> Finished:
             f"{each.source}: {each.n:,} {'file is no dump' if each.n == 1 else 'files are no dumps'} "
             f"of this format, such as {each.such_as}"
         )
-    parts = assemble_all(plan, config.sources, build, functools.partial(group_map, runner=runner))
+    on = functools.partial(group_map, runner=runner)
+    parts = assemble_all(plan, config.sources, build, on, check=check)
     return _write(config, plan, build, parts)
 
 
 def assemble_all(
-    plan: Plan, specs: Sequence[SourceSpec], build: Path, group_map: GroupMap
+    plan: Plan, specs: Sequence[SourceSpec], build: Path, group_map: GroupMap, *, check: bool = False
 ) -> dict[str, Finished]:
     """Items and scores of every benchmark below `build`, parsed and assembled where they are not yet.
 
     group_map: calls its third argument on every key, and all values, of the pairs that its second yields for
-    each of its first.
+    each of its first. check: whether all dumps are looked into, and not only those that seem to have changed.
     """
+    plan.settle(build, check=check)
     ready, waiting = plan.shards(build), plan.waiting(build)
     with watch("ingest", len(waiting), lambda: len(waiting) - len(plan.waiting(build))):
         group_map(
@@ -172,7 +198,7 @@ def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, l
 
 
 def _mark(benchmark: str, shards: Sequence[Shard], code: str, min_share: float) -> str:
-    folders = sorted((s.order, s.folder) for s in shards)
+    folders = sorted((s.order, s.folder, s.digest) for s in shards)
     return fingerprint("assemble", code, benchmark, folders, min_share)
 
 
@@ -202,7 +228,9 @@ def _why_empty(quarantine: pa.Table) -> str:
     """Reasons of quarantine with their numbers, and where the first of each stands."""
     if not len(quarantine):
         return "they hold none of the benchmarks that the config asks for"
-    counts = Counter(quarantine["reason"].to_pylist())
+    counts: Counter[str] = Counter()
+    for reason, n in zip(quarantine["reason"].to_pylist(), quarantine["n"].to_pylist(), strict=True):
+        counts[reason] += n
     first = {row["reason"]: row for row in reversed(quarantine.to_pylist())}
     return "quarantined: " + "; ".join(
         f"{n} {reason} (such as {first[reason]['file']}: {first[reason]['detail']})"
@@ -218,7 +246,9 @@ def merge(plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Merged:
     quarantines = [QUARANTINE.empty_table()]
     for batch in plan.batches:
         folder = build / STAGING / SHARDS / batch.fingerprint
-        facts = store.read_json(folder / "batch.json")
+        facts = read_sealed(folder / RECORD)
+        if facts is None:
+            raise RuntimeError(f"{folder}: altered by another program while the build ran; build again")
         wanted = {"", *plan.benchmarks}
         read.update({(batch.spec.format, b): n for b, n in facts["n_read"].items() if b in wanted})
         for key, n in facts["notes"].items():
@@ -265,7 +295,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         outputs.append(store.describe(build, path, rows))
     scored = Counter(pairs["benchmark"].to_pylist())
     totals = {name: {"models": scored[name], "items": part.info["items"]} for name, part in parts.items()}
-    store.write_json(build / PLAN, {"plan": plan.mark, "dumps": fingerprint(merged.inputs)})
+    write_sealed(build / PLAN, {"plan": plan.mark, "seen": plan.seen, "dumps": fingerprint(merged.inputs)})
     return Finished.of(
         outputs,
         {
@@ -273,6 +303,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
             "accounting": merged.accounting,
             "settings": config.dataset.gate,
             "passed_over": [asdict(each) for each in plan.passed_over],
+            "dumps": merged.inputs,
         },
     )
 
@@ -300,17 +331,11 @@ def account(
     joined: the kept ones by what told their documents. Raises AccountingError unless read = kept + superseded
     + quarantined in every row.
     """
-    reasons: Counter[tuple[str, str, str]] = Counter(
-        zip(
-            quarantine["source"].to_pylist(),
-            pc.fill_null(quarantine["benchmark"], "").to_pylist(),
-            quarantine["reason"].to_pylist(),
-            strict=True,
-        )
-    )
-    keys = sorted({*read, *((source, benchmark) for source, benchmark, _ in reasons)})
+    keys = ["source", "benchmark", "reason"]
+    counted = quarantine.group_by(keys).aggregate([("n", "sum")]).select([*keys, "n_sum"])
+    reasons = {(s, b or "", r): n for s, b, r, n in zip(*counted.to_pydict().values(), strict=True)}
     rows = []
-    for source, benchmark in keys:
+    for source, benchmark in sorted({*read, *((source, benchmark) for source, benchmark, _ in reasons)}):
         part = parts[benchmark].info if benchmark in parts else {}
         found = {name: part.get(name, {}) for name in ("kept", "superseded", "joined", "notes")}
         noted = {k: n for (s, b, k), n in notes.items() if (s, b) == (source, benchmark)}
@@ -340,16 +365,13 @@ def _plan(context: Context) -> Plan:
 
 def _settings(context: Context) -> object:
     """What the config says, and a hash of all dumps: known where the same plan was carried out before."""
-    try:
-        last = store.read_json(context.out / PLAN)
-    except (FileNotFoundError, ValueError):
-        last = {}
-    known = last.get("plan") == _plan(context).mark
+    last, now = read_sealed(context.out / PLAN) or {}, _plan(context)
+    known = (last.get("plan"), last.get("seen")) == (now.mark, now.seen)
     return [_of_config(context.config), last["dumps"]] if known else None
 
 
 def _run(context: Context) -> Finished:
-    return ingest(context.config, _plan(context), context.out, context.runner)
+    return ingest(context.config, _plan(context), context.out, context.runner, check=context.check)
 
 
 STAGE = Stage("ingest", (), _settings, _run)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from routerset.embed.encoders import ENCODERS
+from routerset.embed.weights import weights_revision
 from routerset.etl.manifest import Finished
 from routerset.etl.stages.base import Context, Stage
 from routerset.release.build import ReleaseOptions, write_release
@@ -38,6 +40,8 @@ def _options(context: Context) -> ReleaseOptions:
         seed=config.splits.seed,
         accounting=stages["ingest"].info["accounting"],
         settings=stages["ingest"].info["settings"],
+        methods=config.groups.methods,
+        sizes=config.groups.sizes,
         skipped_groups=[
             {"benchmark": benchmark, "method": method, **skipped}
             # a manifest that was read again has its methods in another order
@@ -46,6 +50,8 @@ def _options(context: Context) -> ReleaseOptions:
             for skipped in groups[method][benchmark]["skipped"]
         ],
         encoders={name: row for name, row in map(_ready_made, vectors.items()) if row},
+        text=config.embed.text,
+        revisions={e: weights_revision(ENCODERS[e], config.embed.paths) for e in config.embed.paths},
     )
 
 

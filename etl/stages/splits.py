@@ -35,7 +35,7 @@ def write_splits(context: Context) -> Finished:
             counts.setdefault(scheme, {})[benchmark] = found
             if len(table) < ENOUGH or not all(found.values()):
                 say(_too_few(benchmark, scheme, found))
-    return Finished.of(outputs, {"counts": counts})
+    return Finished.of(outputs, {"counts": counts, "seed": wanted.seed})
 
 
 def _too_few(benchmark: str, scheme: str, sides: Mapping[str, int]) -> str:

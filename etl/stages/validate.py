@@ -25,8 +25,8 @@ class ValidationFailed(ValueError):
 def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
     """Run the suites of one stage, unless they passed on the same files before; returns counts of findings.
 
-    mark: fingerprint of the stage. Results and Data Docs go to `validation/STAGE/`.
-    A stage that writes no table has no suites. Raises ValidationFailed.
+    mark: of the stage and of all files that its suites see (`Context.mark`). Results and Data Docs go to
+    `validation/STAGE/`. A stage that writes no table has no suites. Raises ValidationFailed.
     """
     from routerset.expectations.target import STAGES as LOOKED_AT
 
@@ -67,12 +67,12 @@ def _sum_up(context: Context) -> Finished:
     """What the gate said of every stage."""
     if context.gate is None:
         raise ValueError("stage validate: a build without a gate has none")
-    said = {n: context.gate(context.out, n, stage.fingerprint) for n, stage in context.finished.items()}
+    said = {name: context.gate(context.out, name, context.mark(name)) for name in context.finished}
     return Finished((), said)
 
 
 def _settings(context: Context) -> object:
-    return {name: stage.fingerprint for name, stage in context.finished.items()}
+    return {name: context.mark(name) for name in context.finished}
 
 
 STAGE = Stage("validate", (), _settings, _sum_up, sums_up=True)

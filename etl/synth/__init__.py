@@ -19,8 +19,8 @@ def write(folder: Path, plan: Plan, progress: Callable[[str], None] = lambda _: 
     """Write the dumps of `plan` below `folder`: one folder per layout, `models.csv` and `truth.json`.
 
     The folder appears when it is complete; one that holds the same plan's dumps is left as it is.
-    progress: told what is written. Raises FileExistsError where `folder` holds anything else, ValueError
-    for faults that no file of the plan can show.
+    progress: told what is written. Raises NotOurs where `folder` holds anything else, ValueError for
+    faults that no file of the plan can show.
     """
     from routerset.etl.synth.writing import write_dumps
 

@@ -20,6 +20,8 @@ from routerset.etl.synth.names import MODELS
 from routerset.etl.synth.plan import Layout, Plan
 from routerset.etl.synth.runs import RunFiles, write_runs
 from routerset.etl.synth.truth import Truth
+from routerset.schemas.outfolder import NotOurs
+from routerset.schemas.plainfiles import MAX_JSON, read_bytes
 from routerset.schemas.store import atomic_folder
 
 VERSION = 2
@@ -82,13 +84,14 @@ def _abilities(truth: Truth) -> dict[str, dict[str, float]]:
 def _recorded(folder: Path, plan: Plan) -> tuple[Injury, ...]:
     """Injuries that `truth.json` records, if it is that of the same plan."""
     try:
-        record = msgspec.json.decode((folder / TRUTH).read_bytes(), type=dict[str, object])
-    except (OSError, msgspec.DecodeError) as error:
-        raise FileExistsError(
+        found = read_bytes(folder / TRUTH, MAX_JSON, follow=False)
+        record = msgspec.json.decode(found, type=dict[str, object])
+    except (OSError, ValueError) as error:
+        raise NotOurs(
             f"{folder}: found files that are no synthetic dumps, expected none ({error})"
         ) from error
     if any(record.get(name) != value for name, value in _head(plan).items()):
-        raise FileExistsError(
+        raise NotOurs(
             f"{folder}: found dumps of another plan ({TRUTH}), expected none; delete them or choose another"
             " folder"
         )

@@ -9,7 +9,7 @@ from routerset.expectations.findings import Suite
 from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, SPLITS
 from routerset.expectations.suites.dumps import DUMPS
 from routerset.expectations.suites.ingested import ITEMS, MODELS, QUARANTINE, RUNS, SCORES
-from routerset.expectations.suites.whole import DRIFT, LAYOUT, MANIFEST, RELEASE
+from routerset.expectations.suites.whole import BUILT, DRIFT, LAYOUT, MANIFEST, RELEASE
 
 __all__ = ["DUMPS", "FOLDERS"]
 
@@ -27,6 +27,7 @@ FOLDERS: dict[str, Suite] = {
         EMBEDDINGS,
         QUARANTINE,
         RELEASE,
+        BUILT,
         DRIFT,
     )
 }

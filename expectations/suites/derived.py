@@ -47,6 +47,13 @@ SPLITS = Suite(
             "where scheme = 'paper' and split <> expected",
         ),
         rows(
+            "family_sides",
+            "the families that stand first in the order of their hashes with the build's seed train",
+            "docs/validation.md: families",
+            "select benchmark, item, split, expected from {batch} join family_sides using (benchmark, item) "
+            "where scheme = 'family' and split <> expected",
+        ),
+        rows(
             "family_kept_whole",
             "a question on two sides is tested after training on it",
             "docs/validation.md: families",
@@ -139,6 +146,28 @@ GROUPS = Suite(
             _GROUPS,
             f"""select {_KEY}, gaps from {{batch}}
             where method = 'paper' and kind <> 'strong_to_weak' and gaps > 0""",
+            "group_facts",
+        ),
+        rows(
+            "best_window",
+            "the paper's strong and weak groups are the window of neighbours with the best oracle, the first",
+            _GROUPS,
+            f"select {_KEY}, better_windows, oracle from {{batch}} where better_windows > 0",
+            "group_facts",
+        ),
+        rows(
+            "best_draw",
+            "the paper's strong-to-weak group is the best of 1000 draws with the build's seed, the first",
+            _GROUPS,
+            f"select {_KEY}, better_draws, oracle from {{batch}} where better_draws > 0",
+            "group_facts",
+        ),
+        rows(
+            "covers_most",
+            "a greedy group covers no less of the train items than the paper's group of its kind, than any "
+            "window of neighbours, or than itself with one candidate exchanged (up to 10)",
+            "etl/groups/greedy.py",
+            f"select {_KEY}, better_on_train from {{batch}} where better_on_train > 0",
             "group_facts",
         ),
         rows(

@@ -20,7 +20,7 @@ DUMPS = Suite(
                 reason.value,
                 meaning,
                 "docs/validation.md: quarantine",
-                f"""select file, "row", model_id, benchmark, detail from {{batch}}
+                f"""select file, "row", model_id, benchmark, detail, n as records from {{batch}}
                 where reason = '{reason.value}'""",
             )
             for reason, meaning in REASONS.items()

@@ -23,7 +23,8 @@ MODELS = Suite(
             "model_id_canonical",
             "a second spelling of a name splits one model in two",
             "schemas/ids.py: model_id",
-            r"""select model_id from {batch} where model_id like '%..%' or length(model_id) > 256
+            r"""select model_id from {batch} where length(model_id) > 256
+            or regexp_matches(model_id, '(^|/)\.\.?(/|$)')
             or not regexp_full_match(model_id, '[^\s/\\]+(/[^\s/\\]+)?')""",
         ),
         warn(
@@ -256,6 +257,12 @@ RUNS = Suite(
             "regexp_full_match(sha256, '[0-9a-f]{{64}}')",
         ),
         rows(
+            "dumps_listed",
+            "a run of a file that the build has not read",
+            "docs/validation.md: manifest",
+            "select distinct file, sha256 from {batch} anti join dumps_listed using (sha256)",
+        ),
+        rows(
             "timestamp_iso",
             "the newest run wins by comparing these as text",
             "etl/sources/names.py: iso_timestamp",
@@ -311,6 +318,15 @@ RUNS = Suite(
             full join score_facts using (benchmark, model_id) where coalesce(kept, 0) <> coalesce(n, 0)""",
         ),
         rows(
+            "superseded_counted",
+            "records of a run that are no scores are superseded, as the manifest counts them, or quarantined",
+            "docs/validation.md: accounting",
+            """select source, benchmark, left_out, superseded, quarantined from
+            (select source, benchmark, sum(n_items - n_kept) as left_out from {batch} group by all)
+            join accounting using (source, benchmark)
+            where left_out < superseded or left_out > superseded + quarantined""",
+        ),
+        rows(
             "joined_by_counted",
             "the manifest counts the kept records by what told their documents, as the runs do",
             "docs/validation.md: accounting",
@@ -323,10 +339,11 @@ RUNS = Suite(
             "joined_by_content_has_text",
             "documents that were told by their content are items with a text",
             f"{TABLES}: RUNS",
-            """select distinct benchmark, subset, joined_by from {batch} anti join
+            """select distinct benchmark, subset, joined_by from {batch} join registry using (benchmark)
+            anti join
             (select benchmark, subset from items join text_facts using (benchmark, item)
             where expected_family is not null)
-            using (benchmark, subset) where n_kept > 0 and joined_by = 'content'""",
+            using (benchmark, subset) where n_kept > 0 and joined_by = 'content' and has_text""",
         ),
         warn(
             "official_metric",
@@ -360,6 +377,13 @@ QUARANTINE = Suite(
             'select source, file, "row" from {batch} where "row" < 0',
         ),
         rows(
+            "stands_for_records",
+            "a row stands for one record, or for several in the same file, and then it names the last",
+            f"{TABLES}: QUARANTINE",
+            """select source, file, "row", n, last_row from {batch} where n < 1
+            or (n = 1 and last_row is not null) or last_row < "row\"""",
+        ),
+        rows(
             "excerpt_short",
             "an excerpt shows what is wrong; more than 500 characters is a copy of the dump",
             f"{TABLES}: QUARANTINE",
@@ -377,15 +401,15 @@ QUARANTINE = Suite(
             "reasons_counted",
             "the manifest counts every quarantined record, by source, benchmark and reason",
             "docs/validation.md: accounting",
-            """select * from (select source, coalesce(benchmark, '') as benchmark, reason, count(*) as rows
+            """select * from (select source, coalesce(benchmark, '') as benchmark, reason, sum(n) as records
             from {batch} group by all) full join accounting_reasons using (source, benchmark, reason)
-            where coalesce(rows, 0) <> coalesce(listed, 0)""",
+            where coalesce(records, 0) <> coalesce(listed, 0)""",
         ),
         warn(
             "quarantined",
             "records that do not count, and why",
             "docs/validation.md: quarantine",
-            """select source, benchmark, reason, count(*) as records, any_value(detail) as detail
+            """select source, benchmark, reason, sum(n) as records, any_value(detail) as detail
             from {batch} group by all order by records desc""",
         ),
     ),

@@ -7,6 +7,16 @@ from routerset.expectations.suites.rules import TABLES, rows, warn
 
 _MANIFEST = "docs/validation.md: manifest"
 _RELEASE = "release/layout.py"
+COMPARED = {
+    "models": "*",
+    "items": "benchmark, item, item_id, subset, family_id",
+    "text_facts": "benchmark, item, text_digest",
+    "splits": "scheme, benchmark, item, split",
+    "groups": "method, benchmark, m, kind, rank, model_id",
+    "score_digests": "benchmark, model_id, digest",
+    "embedding_facts": "encoder, benchmark, item, digest",
+}
+"""What a release has of the build that it lies in: columns of views that both have."""
 
 LAYOUT = Suite(
     "layout",
@@ -100,6 +110,13 @@ MANIFEST = Suite(
             "a file that the manifest does not list was put there by hand, or by a run that was killed",
             _MANIFEST,
             "select path from {batch} where listed_sha256 is null and found_sha256 is not null",
+        ),
+        rows(
+            "files_known",
+            "a link, a pipe or a file that no release has may run as code, or show what must stay unseen",
+            _RELEASE,
+            "select path, found from {batch}",
+            "strange_files",
         ),
         rows(
             "accounting_identity",
@@ -212,6 +229,20 @@ RELEASE = Suite(
             "card_files",
         ),
         rows(
+            "notes_known",
+            "a note in the footer of a table, or at a column, may carry what must not be published",
+            TABLES,
+            "select path, place, found from {batch}",
+            "footers",
+        ),
+        rows(
+            "reference",
+            "V_R is a share of the reference score that the paper takes",
+            "RouterEval, Table 4",
+            "select benchmark, name, listed, known from {batch} where listed <> known",
+            "registry_claims",
+        ),
+        rows(
             "version",
             "versions are X.Y.Z, so that a larger one means a larger change",
             "release/version.py",
@@ -219,6 +250,33 @@ RELEASE = Suite(
             where not regexp_full_match(version, '(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)')""",
             "release_facts",
         ),
+        rows(
+            "version_before",
+            "a version comes after the one that it says it follows",
+            "release/version.py",
+            """select version, previous from {batch} where previous is not null and coalesce(
+            try_cast(string_split(previous, '.') as bigint[])
+            >= try_cast(string_split(version, '.') as bigint[]), true)""",
+            "release_facts",
+        ),
+    ),
+)
+
+BUILT = Suite(
+    "built",
+    "built_items",
+    ("benchmark", "item"),
+    tuple(
+        rows(
+            f"{view}_as_built",
+            "a release that is not what its build holds was changed afterwards, or its build was",
+            _RELEASE,
+            f"select {columns}, 'build' as only_in from ((select {columns} from {{batch}}) except "
+            f"(select {columns} from {view})) union all select {columns}, 'release' from "
+            f"((select {columns} from {view}) except (select {columns} from {{batch}}))",
+            f"built_{view}",
+        )
+        for view, columns in COMPARED.items()
     ),
 )
 

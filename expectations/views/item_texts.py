@@ -33,6 +33,7 @@ _FACTS = pa.schema(
         ("expected_id", _S),
         ("expected_family", _S),
         ("prompt_digest", _S),
+        ("text_digest", _S),
         ("characters", pa.int64()),
     ]
 )
@@ -53,11 +54,15 @@ _VECTORS = pa.schema(
 
 
 def text_facts(session: Session) -> Made:
-    """Ids and families as the texts of the items give them; null where the text is not there."""
+    """Ids and families as the texts of the items give them; null where the text is not there.
+
+    text_digest: of question and prompt, of a benchmark whose texts are published.
+    """
     if "items" not in session:
         return None
     known = session.target.what is not What.RELEASE
     table = session.query(item_texts(session))
+    published = {name for name, b in BENCHMARKS.items() if b.publish_text}
     rows = []
     for row in table.to_pylist():
         question, prompt = row["question"], row["prompt"]
@@ -76,6 +81,9 @@ def text_facts(session: Session) -> Made:
                 else ids.item_id(row["benchmark"], row["subset"], content, 0),
                 "expected_family": ids.family_id(question, prompt, "") if has_text else None,
                 "prompt_digest": _loose_digest(prompt if prompt is not None else question),
+                "text_digest": ids.digest(str(question), str(prompt))
+                if row["benchmark"] in published
+                else None,
                 "characters": max(len((question or "").strip()), len((prompt or "").strip()))
                 if has_text
                 else None,

@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from routerset.expectations.errors import Unreadable
 from routerset.expectations.session import Made, Session
-from routerset.expectations.target import STAGES, JsonObject, What
+from routerset.expectations.target import STAGES, What
 from routerset.schemas.checksums import CHECKSUMS, files, parse_checksums
 from routerset.schemas.groups import Group
+from routerset.schemas.manifests import JsonObject
+from routerset.schemas.plainfiles import MAX_JSON, read_bytes
 from routerset.schemas.store import sha256
 
 _S, _I, _F = pa.string(), pa.int64(), pa.float64()
@@ -56,7 +58,7 @@ def listed_files(session: Session) -> Made:
         return None
     listed = list(_listed(session))
     known = {str(row["path"]) for row in listed}
-    folder = "tables" if target.what is What.BUILD else "."
+    folder = "." if target.what is What.RELEASE else "tables"
     on_disk = [] if target.stage else files(target.root, folder)
     listed += [{"path": path} for path in on_disk if path not in known]
     rows = {part.name: part.rows for part in target.parts}
@@ -64,7 +66,7 @@ def listed_files(session: Session) -> Made:
     for row in listed:
         path = str(row["path"])
         if path not in digests:
-            digests[path] = _digest(target.root / path)
+            digests[path] = _digest(target.root, path)
         row["found_sha256"], row["found_bytes"] = digests[path]
         row["found_rows"] = rows.get(path)
     return pa.Table.from_pylist(listed, schema=_FILES)
@@ -99,8 +101,8 @@ def checksums(release: Path) -> dict[str, str]:
     """Path -> SHA-256 of a release's `SHA256SUMS`. Raises Unreadable where it is missing or malformed."""
     path = release / CHECKSUMS
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bytes(path, MAX_JSON).decode().split("\n")[:-1]
+    except (OSError, ValueError) as error:
         raise Unreadable(f"{path}: unreadable ({error}); fetch the release again") from error
     try:
         return parse_checksums(lines)
@@ -108,11 +110,20 @@ def checksums(release: Path) -> dict[str, str]:
         raise Unreadable(f"{path}{error}; fetch the release again") from error
 
 
-def _digest(path: Path) -> tuple[str | None, int | None]:
+def _digest(root: Path, name: str) -> tuple[str | None, int | None]:
+    """SHA-256 and size of a file below a folder; nothing where there is none, or a link leads elsewhere."""
+    path = root / name
     try:
-        return sha256(path), path.stat().st_size
+        inside = path.resolve() == root.resolve() / name
+        return (sha256(path), path.stat().st_size) if inside else (None, None)
     except OSError:
         return None, None
+
+
+def dumps_listed(session: Session) -> Made:
+    """Hashes of the dumps that a build has read."""
+    found = _info(session, "ingest").get("dumps")
+    return None if found is None else pa.table({"sha256": pa.array(found, _S)})
 
 
 def accounting(session: Session) -> Made:
@@ -269,6 +280,7 @@ def group_claims(session: Session) -> Made:
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
     "listed_files": listed_files,
+    "dumps_listed": dumps_listed,
     "accounting": accounting,
     "accounting_reasons": accounting_reasons,
     "accounting_joined": accounting_joined,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from routerset.expectations.session import readable
+from routerset.expectations.views.choices import NOTHING_BETTER, Choices, bin_sizes, places_of
 from routerset.schemas.groups import Group
 from routerset.schemas.matrix import Chunk, ScoreMatrix, chunks, missing
 from routerset.schemas.tables import Kind
@@ -84,6 +86,12 @@ def _disorder(
     return wrong, (names[codes[-1]] if codes[-1] >= 0 else "", float(items[-1]))
 
 
+def row_digests(matrix: ScoreMatrix) -> Iterator[dict[str, object]]:
+    """A hash of all scores of every model, by which two tables of scores are compared."""
+    for model, row in zip(matrix.models, matrix.scores, strict=True):
+        yield {"model_id": model, "digest": blake2b(row.tobytes(), digest_size=16).hexdigest()}
+
+
 def row_means(scores: np.ndarray) -> np.ndarray:
     """Mean of every row in float64, as NumPy takes it of a contiguous row: models are ordered by it."""
     means = np.empty(len(scores))
@@ -102,12 +110,14 @@ def group_rows(
     groups: Mapping[Group, Sequence[str]],
     train: Sequence[np.ndarray],
     min_coverage: float = 1.0,
+    rng: np.random.RandomState | None = None,
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
     groups: candidates by rank. train: items of the train side, one array per split scheme: `greedy` ranks
     candidates by their mean on one of them. Means, pools and bins are those of the models with scores on at
     least `min_coverage` of the items; what they miss counts as 0 there, as it does where groups are chosen.
+    rng: the reference's generator behind its splits, by which the paper's strong-to-weak groups are drawn.
     """
     covering = np.flatnonzero(matrix.coverage >= min_coverage * matrix.scores.shape[1])
     scores = matrix.scores if len(covering) == len(matrix.models) else matrix.scores[covering]
@@ -119,6 +129,8 @@ def group_rows(
     first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
+    choices = Choices(scores, order, first, last, train, rng)
+    place_of = {model: int(position[row]) for model, row in row_of.items()}
     for group, candidates in groups.items():
         rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
         known = rows[rows >= 0]
@@ -132,16 +144,23 @@ def group_rows(
         }.get(group.kind, (first, last))
         outside = np.flatnonzero((places < start) | (places >= stop))
         orders = [places] if group.method == "paper" else [means[known], *_train_means(scores, known, train)]
-        misplaced = min((_descents(values) for values in orders), key=len)
+        misplaced = min((_descents(values, known) for values in orders), key=len)
         worth = _worth(scores[known])
+        own = places_of(group, groups, place_of)
+        paper = places_of(replace(group, method="paper"), groups, place_of)
+        empty_bins = group.m - _bins_hit(places, start, stop, group.m)
+        better = NOTHING_BETTER  # another rule says what is wrong with a group that is none of its kind
+        if own is not None and not len(outside) and (group.kind != Kind.STRONG_TO_WEAK or not empty_bins):
+            better = choices.better(group, own, (start, stop), paper)
         yield {
             **asdict(group),
             "incomplete": len(lost),
             "first_incomplete": lost[0] if lost else None,
             "outside_pool": len(outside),
             "first_outside": models[int(outside[0])] if len(outside) else None,
-            "empty_bins": group.m - _bins_hit(places, start, stop, group.m),
+            "empty_bins": empty_bins,
             "gaps": int(np.ptp(places)) + 1 - len(set(places.tolist())) if len(places) else 0,
+            **better,
             "misplaced": len(misplaced),
             "first_misplaced": models[int(misplaced[0])] if len(misplaced) else None,
             "oracle": worth[0],
@@ -157,16 +176,16 @@ def _train_means(scores: np.ndarray, rows: np.ndarray, train: Sequence[np.ndarra
     return [row_means(np.ascontiguousarray(block[:, items])) for items in inside if len(items)]
 
 
-def _descents(values: np.ndarray) -> np.ndarray:
-    """Places that hold less than the place before."""
-    found: np.ndarray = np.flatnonzero(np.diff(values) < -TOLERANCE) + 1
+def _descents(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Places that hold less than the place before, or the same and an earlier row."""
+    step = np.diff(values)
+    found: np.ndarray = np.flatnonzero((step < -TOLERANCE) | ((step == 0) & (np.diff(rows) < 0))) + 1
     return found
 
 
 def _bins_hit(places: np.ndarray, start: int, stop: int, m: int) -> int:
     """Different bins that places fall in, of m contiguous ones, the remainder to the first."""
-    n = max(stop - start, 0)
-    edges = start + np.cumsum(n // m + (np.arange(m) < n % m))
+    edges = start + np.cumsum(bin_sizes(max(stop - start, 0), m))
     inside = places[(places >= start) & (places < stop)]
     return len(np.unique(np.searchsorted(edges, inside, side="right")))
 

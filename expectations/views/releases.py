@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.expectations.session import Made, Session, quoted, readable
+from routerset.expectations.suites.whole import COMPARED
 from routerset.expectations.target import DATA, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
 from routerset.schemas.groups import Group, columns_of
@@ -169,44 +170,86 @@ def card_files(session: Session) -> Made:
 
 
 def release_facts(session: Session) -> Made:
-    """The version of a release."""
+    """The version of a release, and the one before it."""
     if session.target.what is not What.RELEASE:
         return None
-    return pa.table({"version": [str(session.target.manifest["release"].get("version"))]})
+    told = session.target.manifest["release"]
+    previous = told.get("previous")
+    columns = {
+        "version": [str(told.get("version"))],
+        "previous": [None if previous is None else str(previous)],
+    }
+    return pa.table(columns, schema=pa.schema([("version", _S), ("previous", _S)]))
 
 
-def paper_sides(session: Session) -> Made:
-    """The side of every item under the paper's shuffle, where the manifest tells the seed (Table 4)."""
+def seed_of(session: Session) -> int | None:
+    """The seed of the splits, where the manifest tells."""
     manifest = session.target.manifest
     splits = manifest.get("stages", {}).get("splits", {}).get("info", {})
     seed = manifest.get("seed", splits.get("seed"))
-    if not isinstance(seed, int) or "items" not in session:
+    return seed if isinstance(seed, int) else None
+
+
+def family_sides(session: Session) -> Made:
+    """The side of every item with whole families in the order of their hashes, cut to the nearest family.
+
+    A family counts in the first of its subsets by name; its middle on the line of items there tells its side.
+    """
+    seed = seed_of(session)
+    if seed is None or "items" not in session:
         return None
+    return f"""with families as (select benchmark, family_id, min(subset) as home, count(*) as n from items
+        group by all), placed as (select *, sum(n) over (partition by benchmark, home) as total,
+        2 * sum(n) over (partition by benchmark, home order by sha256('{seed}:' || family_id)
+        rows unbounded preceding) - n as middle from families)
+        select benchmark, item, case when middle <= 2 * floor(total * 8 / 10) then 'train'
+        when middle <= 2 * floor(total * 9 / 10) then 'validation' else 'test' end as expected
+        from placed join items using (benchmark, family_id)"""
+
+
+def paper_shuffles(session: Session) -> dict[str, tuple[list[np.ndarray], np.random.RandomState]]:
+    """By benchmark, every subset's items in the paper's shuffle (Table 4), and the generator afterwards.
+
+    Nothing where the manifest does not tell the seed.
+    """
+    seed = seed_of(session)
+    if seed is None or "items" not in session:
+        return {}
     found = session.query(
         "select benchmark, subset, count(*) as n, min(item) as first from items group by all order "
         "by benchmark, first"
     )
-    rows: list[dict[str, object]] = []
-    sizes: dict[str, list[int]] = {}
+    shuffles: dict[str, tuple[list[np.ndarray], np.random.RandomState]] = {}
     for benchmark, n in zip(found["benchmark"].to_pylist(), found["n"].to_pylist(), strict=True):
-        sizes.setdefault(benchmark, []).append(n)
-    for benchmark, counts in sizes.items():
-        rng, start = np.random.RandomState(seed), 0
-        for n in counts:
-            shuffled = np.arange(n)
-            rng.shuffle(shuffled)
+        parts, rng = shuffles.setdefault(benchmark, ([], np.random.RandomState(seed)))
+        shuffled = np.arange(n)
+        rng.shuffle(shuffled)
+        parts.append(shuffled)
+    return shuffles
+
+
+def paper_sides(session: Session) -> Made:
+    """The side of every item under the paper's shuffle, where the manifest tells the seed."""
+    rows: list[dict[str, object]] = []
+    shuffles = paper_shuffles(session)
+    for benchmark, (parts, _) in shuffles.items():
+        start = 0
+        for shuffled in parts:
+            n = len(shuffled)
             for place, item in enumerate(shuffled.tolist()):
                 side = "train" if place < int(0.8 * n) else "validation" if place < int(0.9 * n) else "test"
                 rows.append({"benchmark": benchmark, "item": start + item, "expected": side})
             start += n
     schema = pa.schema([("benchmark", _S), ("item", pa.int32()), ("expected", _S)])
-    return pa.Table.from_pylist(rows, schema=schema)
+    return pa.Table.from_pylist(rows, schema=schema) if shuffles else None
 
 
-def _previous(view: str) -> Callable[[Session], Made]:
+def _of(whose: str, view: str) -> Callable[[Session], Made]:
+    """A view of another session: of the release before, or of the build that a release lies in."""
+
     def build(session: Session) -> Made:
-        before = session.previous
-        return before.query(f"select * from {view}") if before is not None and view in before else None
+        other: Session | None = getattr(session, whose)
+        return other.query(f"select * from {view}") if other is not None and view in other else None
 
     return build
 
@@ -215,6 +258,8 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "vector_files": vector_files,
     "card_files": card_files,
     "release_facts": release_facts,
+    "family_sides": family_sides,
     "paper_sides": paper_sides,
-    **{f"previous_{view}": _previous(view) for view in ("score_facts", "items", "splits", "groups")},
+    **{f"previous_{view}": _of("previous", view) for view in ("score_facts", "items", "splits", "groups")},
+    **{f"built_{view}": _of("built", view) for view in COMPARED},
 }

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
-from routerset.expectations.views.matrices import Order, group_rows, read_order, read_scores
-from routerset.expectations.views.releases import GROUP_COLUMNS, benchmark_columns
+from routerset.expectations.views.matrices import Order, group_rows, read_order, read_scores, row_digests
+from routerset.expectations.views.releases import GROUP_COLUMNS, benchmark_columns, paper_shuffles, seed_of
 from routerset.schemas.groups import Group
 from routerset.schemas.matrix import ScoreMatrix
 
@@ -22,14 +22,18 @@ _ORDERS = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_ro
 
 
 def scan(session: Session) -> dict[str, pa.Table]:
-    """Views by name: `score_orders`, `group_facts` where there are groups, `group_columns` of a release."""
+    """Views by name: `score_orders`; where there are groups `score_digests`, `group_facts`, of a release
+    `group_columns`.
+    """
     if "scores" not in session or "item_counts" not in session:
         return {}
     counts = session.query("select benchmark, n_items from item_counts")
     n_items = dict(zip(counts["benchmark"].to_pylist(), counts["n_items"].to_pylist(), strict=True))
     facts: list[dict[str, object]] = []
     columns: list[dict[str, object]] = []
+    digests: list[dict[str, object]] = []
     grouped = "groups" in session
+    shuffles = paper_shuffles(session) if grouped else {}
     released = grouped and session.target.what is What.RELEASE and DATA in session
     parts = session.target.of("scores")
     orders = [] if grouped else [_order(part, read_order(part.path)) for part in parts]
@@ -37,15 +41,26 @@ def scan(session: Session) -> dict[str, pa.Table]:
         benchmark = part.keys.get("benchmark", "")
         orders.append(_order(part, order))
         groups = _members(session, benchmark)
+        rows = list(row_digests(matrix)) if session.target.stage is None else []
+        digests += [{"benchmark": benchmark, **row} for row in rows]
         if n_items.get(benchmark):
             share = float(session.target.settings["min_coverage"])
-            found = group_rows(matrix, groups, _train(session, benchmark), share)
+            train = _train(session, benchmark)
+            sizes, rng = shuffles.get(benchmark, ([], None))
+            sides = [items.tobytes() for items in train]
+            key = str((rows, groups, sides, share, seed_of(session), [len(part) for part in sizes]))
+            # a release most often holds what its build does
+            known = session.built.choices.get(key) if rows and session.built is not None else None
+            found = list(group_rows(matrix, groups, train, share, rng)) if known is None else known
+            session.choices[key] = found
             facts += [{"benchmark": benchmark, **row} for row in found]
         if released:
             columns += benchmark_columns(session, benchmark, groups, matrix)
     views = {"score_orders": pa.Table.from_pylist(orders, schema=_ORDERS)}
     if facts:
         views["group_facts"] = pa.Table.from_pylist(facts)
+    if digests:
+        views["score_digests"] = pa.Table.from_pylist(digests)
     if released:
         views["group_columns"] = pa.Table.from_pylist(columns, schema=GROUP_COLUMNS)
     return views
@@ -101,5 +116,5 @@ def _view(name: str) -> Callable[[Session], Made]:
 
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
-    name: _view(name) for name in ("score_orders", "group_facts", "group_columns")
+    name: _view(name) for name in ("score_orders", "score_digests", "group_facts", "group_columns")
 }

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from routerset.expectations.session import Made, Session, readable
 from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
-from routerset.schemas.groups import columns_of
+from routerset.schemas.groups import Group, columns_of
 from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import TABLES, Split, embeddings_schema
 
@@ -45,7 +45,7 @@ def columns(session: Session) -> Made:
 
 
 def _columns(session: Session, part: Part) -> Iterator[dict[str, object]]:
-    expected = {field.name: field.type for field in _schema(session, part)}
+    expected = {field.name: field.type for field in schema_of(session, part)}
     found = {field.name: field.type for field in part.schema}
     # the columns of listed groups are compared with the groups table
     grouped = part.table in (DATA, VECTORS)
@@ -64,12 +64,12 @@ def _columns(session: Session, part: Part) -> Iterator[dict[str, object]]:
         }
 
 
-def _schema(session: Session, part: Part) -> pa.Schema:
-    """Names and types that a file should have, groups apart."""
+def schema_of(session: Session, part: Part, groups: Iterable[Group] = ()) -> pa.Schema:
+    """Names and types that a file should have, with the columns of some groups."""
     if part.table == DATA:
-        return data_schema(session.target.manifest.get("schemes", ()), ())
+        return data_schema(session.target.manifest.get("schemes", ()), groups)
     if part.table == VECTORS:
-        return vectors_schema(_dimension(part, "embedding"), ())
+        return vectors_schema(_dimension(part, "embedding"), groups)
     if part.table == EMBEDDINGS:
         return embeddings_schema(_dimension(part, "vector"))
     if part.table == "groups" and session.target.what is What.RELEASE:

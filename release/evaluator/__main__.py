@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from .bootstrap import RESAMPLES
 from .errors import EvaluatorError, UsageError
+from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
 from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
@@ -29,9 +31,16 @@ Python or as a file of predictions.
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that repeats no word of a command line as it came."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(lines(message))
+
+
 def build_parser(prog: str) -> argparse.ArgumentParser:
     """The parser; `prog` is what the help calls the program."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=prog,
         description="Scores LLM routers on a release of the routing benchmark.",
         epilog=EPILOG,
@@ -70,10 +79,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m evaluator") -
     try:
         text = _run(arguments)
     except EvaluatorError as error:
-        print(f"error: {error}", file=sys.stderr)
+        indented = str(error).replace("\n", "\n  ")  # a newline in a name makes no line that looks like ours
+        print(lines(f"error: {indented}"), file=sys.stderr)
         return error.exit_code
     try:
-        print(text, flush=True)
+        print(lines(text), flush=True)
     except BrokenPipeError:
         # The reader left (`| head`); without this Python complains again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -105,7 +115,7 @@ def _run(arguments: argparse.Namespace) -> str:
         if arguments.commit:
             digest = commitment(arguments.predictions)
             fields = {"sha256": digest, "file": arguments.predictions.name, "release": release.version}
-            return json.dumps(fields) if as_json else f"{digest}  {arguments.predictions.name}"
+            return json.dumps(fields) if as_json else f"{digest}  {plain(arguments.predictions.name)}"
     elif arguments.commit:
         raise UsageError("--commit needs --predictions FILE")
     if arguments.routers or not predicted:
@@ -128,12 +138,20 @@ def _run(arguments: argparse.Namespace) -> str:
         covers=predicted.covers if predicted else lambda group: True,
         progress=show_progress,
     )
-    for note in result.notes:
-        print(f"note: {note}", file=sys.stderr)
+    for note in (*result.notes, *([_public(arguments.predictions)] if predicted else [])):
+        print(lines(plain(f"note: {note}")), file=sys.stderr)
     if arguments.differences:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
     return json.dumps([row.to_dict() for row in result.rows], indent=1) if as_json else result.table()
+
+
+def _public(path: Path) -> str:
+    """What a score of a file is worth."""
+    return (
+        f"{path.name} has sha256 {commitment(path)}. The test scores are public, and nothing here tells when "
+        "the file was made: that it did not follow them shows only where and when this sha256 was published"
+    )
 
 
 def show_progress(done: int, total: int, label: str) -> None:
@@ -141,6 +159,7 @@ def show_progress(done: int, total: int, label: str) -> None:
 
     `done` of `total` benchmarks are finished and `label` is next, empty at the end.
     """
+    label = lines(plain(label))
     if sys.stderr.isatty():
         bar = "#" * (24 * done // max(total, 1))
         print(f"\r\x1b[K[{bar:<24}] {done}/{total} {label}" if label else "\r\x1b[K", end="", file=sys.stderr)
@@ -172,7 +191,7 @@ def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict
         row = available[name]
         lacking = "this release has no vectors" if row.uses_vectors and not vectors else row.lacks()
         if lacking:
-            print(f"note: router {name} is left out: {lacking}", file=sys.stderr)
+            print(lines(plain(f"note: router {name} is left out: {lacking}")), file=sys.stderr)
         else:
             kept[name] = row
     return kept

@@ -97,6 +97,7 @@ def rows(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Row]:
             round(DETECTABLE * scored.selection_variance**0.5, 6),
             round(scored.best_single, 6),
             scored.reference_score,
+            router.sees_test_scores,
         )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +17,17 @@ from .errors import DataError, InputError, LeftOut, UsageError
 from .reader import Group, Release, read_parquet
 from .task import Labels, Scores
 
+Number = TypeVar("Number", bound=np.generic)
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The rows of one split: `scores` and `labels` by group, (n, m) each; `vectors` (n, d)."""
+    """The rows of one split: `scores` and `labels` by group, (n, m) each; `vectors` (n, d); all read-only."""
 
     rows: npt.NDArray[np.intp]
-    item_ids: list[str]
-    subsets: list[str]
+    item_ids: tuple[str, ...]
+    subsets: tuple[str, ...]
     vectors: Scores
     scores: dict[Group, Scores]
     labels: dict[Group, Labels]
@@ -44,19 +46,25 @@ class Items:
     files_follow_scheme: bool
     unscored: int
 
-    def prompts(self, split: str) -> list[str]:
-        """Texts of one split, in row order: prompts, questions where there is none, else nothing.
 
-        Raises LeftOut where the release publishes neither for any item of the benchmark.
-        """
-        columns = _concatenate(self.release.path / "data" / self.benchmark, ["prompt", "question"])
-        texts = pc.coalesce(columns["prompt"], columns["question"])
-        if texts.null_count == len(texts):
-            raise LeftOut(
-                "this release publishes no prompts and no questions for it; use a router on vectors"
-            )
-        found: list[str] = texts.take(pa.array(self.parts[split].rows)).fill_null("").to_pylist()
-        return found
+def frozen(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """A view that nobody can write to: what one router changed, the next one would be given."""
+    array.setflags(write=False)
+    return array.view()
+
+
+def read_prompts(folder: Path, rows: Mapping[str, npt.NDArray[np.intp]], split: str) -> list[str]:
+    """Texts of one split, in the order of its `rows`: prompts, questions where there is none, else nothing.
+
+    folder: of the benchmark's data files. Raises LeftOut where they hold neither for any item, KeyError for
+    a split that is none.
+    """
+    columns = _concatenate(folder, ["prompt", "question"])
+    texts = pc.coalesce(columns["prompt"], columns["question"])
+    if texts.null_count == len(texts):
+        raise LeftOut("this release publishes no prompts and no questions for it; use a router on vectors")
+    found: list[str] = texts.take(pa.array(rows[split])).fill_null("").to_pylist()
+    return found
 
 
 def load_items(
@@ -110,11 +118,11 @@ def load_items(
             )
         parts[split] = Part(
             rows,
-            [str(item_ids[r]) for r in rows],
-            [str(subsets[r]) for r in rows],
-            vectors[rows],
-            {g: v[rows] for g, v in scores.items()},
-            {g: v[rows] for g, v in labels.items()},
+            tuple(str(item_ids[r]) for r in rows),
+            tuple(str(subsets[r]) for r in rows),
+            frozen(vectors[rows]),
+            {g: frozen(v[rows]) for g, v in scores.items()},
+            {g: frozen(v[rows]) for g, v in labels.items()},
         )
     files = np.repeat(SPLITS, [pq.read_metadata(folder / f"{s}.parquet").num_rows for s in SPLITS])
     return Items(release, benchmark, parts, bool((files == splits).all()), int((~scored).sum()))
@@ -175,7 +183,7 @@ def _read_vectors(folder: Path, item_ids: npt.NDArray[np.object_]) -> Scores:
     return vectors
 
 
-def reference_order(subsets: dict[str, list[str]], seed: int) -> npt.NDArray[np.intp]:
+def reference_order(subsets: Mapping[str, Sequence[str]], seed: int) -> npt.NDArray[np.intp]:
     """Order in which the reference code holds the training rows of the `paper` split.
 
     subsets: split -> subset of each row, rows in canonical order. The reference shuffles the items of

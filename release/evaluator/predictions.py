@@ -12,10 +12,12 @@ and then one of
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import file_digest
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +27,20 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from .errors import DataError, InputError, UsageError
+from .files import open_regular
 from .items import load_items
 from .metrics import SUM_TOLERANCE
 from .reader import Group, Release
 from .task import Cell, Floats, Task
 
 CELL_COLUMNS = ("benchmark", "m", "kind")
-SHOWN = 20
+SHOWN, KEPT = 20, 1000
+"""Faults that a message shows, and that an error keeps of each kind and cell; it counts all."""
+MAX_ROWS = 1 << 26
+"""Four times the rows of a file that answers every cell of the largest release, candidate by candidate."""
+MAX_HEADER = 1 << 20
+NUMBER = r"^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?$"
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -46,15 +55,29 @@ class Problem:
 
 
 class PredictionError(DataError):
-    """The file has faults; `problems` lists all of them, by row."""
+    """The file has faults; `problems` lists them by row, the first `KEPT` of each kind and cell."""
 
-    def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
+    def __init__(self, path: Path, problems: Sequence[Problem], total: int | None = None) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.row is None, p.row or 0)))
-        lines = [f"{path}: {len(self.problems)} problem(s), nothing was scored (row 1 follows the header)"]
+        total = total or len(problems)
+        lines = [f"{path}: {total} problem(s), nothing was scored (row 1 follows the header)"]
         lines += [f"  {p}" for p in self.problems[:SHOWN]]
-        if len(self.problems) > SHOWN:
-            lines.append(f"  and {len(self.problems) - SHOWN} more")
+        if total > SHOWN:
+            lines.append(f"  and {total - SHOWN} more")
         super().__init__("\n".join(lines))
+
+
+@dataclass
+class _Faults:
+    """Faults as they are found: all are counted, the first of each kind and cell are kept."""
+
+    problems: list[Problem] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, places: npt.NDArray[np.generic], tell: Callable[[int], Problem]) -> None:
+        """A fault at each of these places, which `tell` puts into words."""
+        self.total += len(places)
+        self.problems += [tell(int(place)) for place in places[:KEPT]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +88,7 @@ class PredictedRouter:
     """
 
     predictions: dict[Cell, npt.NDArray[np.float64]]
-    test_items: dict[str, list[str]]
+    test_items: dict[str, tuple[str, ...]]
     has_probabilities: bool
     uses_vectors: bool = False
 
@@ -87,7 +110,8 @@ class PredictedRouter:
 def commitment(path: Path) -> str:
     """sha256 of the file's bytes: publish it before scoring, and anyone can check the file later."""
     try:
-        return sha256(path.read_bytes()).hexdigest()
+        with open_regular(path) as stream:
+            return file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: unreadable ({error})") from error
 
@@ -114,7 +138,7 @@ def read_predictions(
         and (benchmarks is None or g.benchmark in benchmarks)
         and (sizes is None or g.m in sizes)
     ]
-    problems: list[Problem] = []
+    faults = _Faults()
     predictions: dict[Cell, npt.NDArray[np.float64]] = {}
     extra = [c for c in table.column_names if c not in ("item_id", *CELL_COLUMNS)]
     wide = "model" not in extra
@@ -128,100 +152,178 @@ def read_predictions(
             f"{path}: columns {', '.join(table.column_names)}; expected, each once, item_id, where needed "
             f"{', '.join(CELL_COLUMNS)}, and model, or model and probability, or one column per candidate"
         )
-    test_ids: dict[str, list[str]] = {}
-    for group, rows in _cells(table, groups, problems):
+    texts = {c: _Texts.of(table[c]) for c in ("item_id", "model", *CELL_COLUMNS) if c in table.column_names}
+    table = table.select([c for c in table.column_names if c not in texts])
+    test_ids: dict[str, tuple[str, ...]] = {}
+    for group, rows in _cells(texts, len(texts["item_id"].codes), groups, faults):
         if group.benchmark not in test_ids:
             test_ids[group.benchmark] = (
                 load_items(release, group.benchmark, [], None, scheme).parts["test"].item_ids
             )
-        part = table.take(pa.array(rows))
-        answers = _Answers(group, test_ids[group.benchmark], rows, part, problems)
+        answers = _Answers(group, test_ids[group.benchmark], rows, table, texts, faults)
         cell = (group.benchmark, group.m, group.kind, method, scheme)
         predictions[cell] = answers.wide(extra, path) if wide else answers.long("probability" in extra)
-    if not predictions and not problems:
-        problems.append(Problem(None, "the file has no rows"))
-    if problems:
-        raise PredictionError(path, problems)
+    if not predictions and not faults.total:
+        faults.add(np.zeros(1), lambda _: Problem(None, "the file has no rows"))
+    if faults.total:
+        raise PredictionError(path, faults.problems, faults.total)
     return PredictedRouter(predictions, test_ids, wide or "probability" in extra)
 
 
 def _read(path: Path) -> pa.Table:
+    """The columns of a file: texts as dictionaries, what may be probabilities as texts or numbers."""
     try:
-        if path.suffix == ".parquet":
-            return pq.read_table(path)
-        if path.suffix != ".csv":
+        if path.suffix not in (".csv", ".parquet"):
             raise UsageError(f"{path}: expected a file named *.csv or *.parquet")
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header = next(csv.reader(file), [])
-        types = dict.fromkeys(header, pa.string())
-        return pa_csv.read_csv(path, convert_options=pa_csv.ConvertOptions(column_types=types))
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        with open_regular(path) as stream:
+            return _read_parquet(path, stream) if path.suffix == ".parquet" else _read_csv(stream)
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise InputError(f"{path}: unreadable ({error})") from error
 
 
+def _read_csv(stream: BinaryIO) -> pa.Table:
+    start = stream.read(MAX_HEADER).decode("utf-8-sig", errors="replace")
+    stream.seek(0)
+    coded = pa.dictionary(pa.int32(), pa.string())
+    header = next(csv.reader(io.StringIO(start, newline="")), [])
+    types = {name: coded if name in ("item_id", "model", *CELL_COLUMNS) else pa.string() for name in header}
+    return pa_csv.read_csv(stream, convert_options=pa_csv.ConvertOptions(column_types=types))
+
+
+def _read_parquet(path: Path, stream: BinaryIO) -> pa.Table:
+    with pq.ParquetFile(stream) as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+    if rows > MAX_ROWS:
+        raise InputError(f"{path}: found {rows:,} rows, expected {MAX_ROWS:,} at most")
+    for column in schema:
+        if not (
+            _is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        ):
+            raise UsageError(
+                f"{path}: column {column.name!r:.80}: found {column.type!s:.80}, expected texts or numbers"
+            )
+    stream.seek(0)
+    return pq.read_table(stream, read_dictionary=[column.name for column in schema if _is_text(column.type)])
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+
+
+@dataclass(frozen=True, eq=False)
+class _Texts:
+    """A column of texts: `values`, each once, the last one null; `codes`, which of them each row has."""
+
+    codes: npt.NDArray[np.int32]
+    values: pa.Array
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> _Texts:
+        """A column of texts or numbers."""
+        if not pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string()).dictionary_encode()
+        whole = column.unify_dictionaries().combine_chunks()
+        if isinstance(whole, pa.ChunkedArray):
+            whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.string()).dictionary_encode()
+        values = whole.dictionary.cast(pa.large_string())
+        codes = whole.indices.cast(pa.int32()).fill_null(len(values))
+        return cls(
+            codes.to_numpy(zero_copy_only=False), pa.concat_arrays([values, pa.nulls(1, pa.large_string())])
+        )
+
+    def positions(self, rows: Rows | slice, known: Sequence[str]) -> Rows:
+        """Where the texts of some rows stand in `known`, -1 where they are not in it."""
+        codes, values = self.codes[rows], self.values
+        if len(values) > 2 * len(codes):  # so that many cells do not search the texts of all others again
+            used, places = np.unique(codes, return_inverse=True)
+            codes, values = places.astype(np.int32), values.take(pa.array(used))
+        found = pc.index_in(values, pa.array(known, pa.large_string())).fill_null(-1)
+        return np.asarray(found.to_numpy(zero_copy_only=False)[codes], np.int64)
+
+    def __getitem__(self, row: int) -> str | None:
+        """The text of a row."""
+        text: str | None = self.values[int(self.codes[row])].as_py()
+        return text
+
+
 def _cells(
-    table: pa.Table, groups: Sequence[Group], problems: list[Problem]
-) -> Iterator[tuple[Group, npt.NDArray[np.int64]]]:
+    texts: Mapping[str, _Texts], n_rows: int, groups: Sequence[Group], faults: _Faults
+) -> Iterator[tuple[Group, Rows]]:
     """Rows of each group, in the order of the release; rows that mean no group, or several, are problems."""
-    given = [c for c in CELL_COLUMNS if c in table.column_names]
-    keys = list(zip(*([str(v) for v in table[c].to_pylist()] for c in given), strict=True))
-    rows: dict[tuple[str, ...], list[int]] = {(): list(range(len(table)))} if not given and len(table) else {}
-    for row, key in enumerate(keys):
-        rows.setdefault(key, []).append(row)
-    found: list[tuple[Group, npt.NDArray[np.int64]]] = []
-    for key, members in rows.items():
-        fits = [g for g in groups if all(str(getattr(g, c)) == v for c, v in zip(given, key, strict=True))]
+    given = [c for c in CELL_COLUMNS if c in texts]
+    everywhere, key = slice(None), np.zeros(n_rows, np.int32)
+    for column in given:
+        known = list(dict.fromkeys(str(getattr(g, column)) for g in groups))
+        found = texts[column].positions(everywhere, known)
+        key = np.where((found < 0) | (key < 0), -1, key * (len(known) + 1) + found).astype(np.int32)
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-2))
+    parts = np.split(order, starts[1:]) if n_rows else []
+    if len(parts) and key[parts[0][0]] < 0:  # one of its texts is in no group: each is told once
+        codes = pa.table({c: texts[c].codes[parts[0]] for c in given}).append_column(
+            "row", pa.array(parts[0])
+        )
+        firsts = codes.group_by(given).aggregate([("row", "min")])["row_min"].to_numpy()
+        parts[:1] = [np.array([row]) for row in np.sort(firsts)[:KEPT]]
+        faults.total += max(0, len(firsts) - KEPT)
+    cells: list[tuple[int, Group, Rows]] = []
+    for rows in parts:
+        said = {c: texts[c][rows[0]] for c in given}
+        fits = [i for i, g in enumerate(groups) if all(str(getattr(g, c)) == v for c, v in said.items())]
         if len(fits) == 1:
-            found.append((fits[0], np.array(members)))
+            cells.append((fits[0], groups[fits[0]], rows))
             continue
-        said = ", ".join(f"{c}={v}" for c, v in zip(given, key, strict=True)) or "no cell columns"
-        absent = [c for c in CELL_COLUMNS if c not in given]
-        reason = f"fits {len(fits)} groups; add the column {', '.join(absent)}" if fits else "fits no group"
-        problems.append(Problem(members[0] + 1, f"{said} {reason}"))
-    yield from sorted(found, key=lambda pair: groups.index(pair[0]))
+        absent = ", ".join(c for c in CELL_COLUMNS if c not in given)
+        reason = f"fits {len(fits)} groups; add the column {absent}" if fits else "fits no group"
+        told = ", ".join(f"{c}={v}" for c, v in said.items()) or "no cell columns"
+        faults.problems.append(Problem(int(rows[0]) + 1, f"{told} {reason}"))
+        faults.total += 1
+    for _, group, rows in sorted(cells, key=lambda cell: cell[0]):
+        yield group, rows
 
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """The rows of one cell; `rows` are their numbers in the file, from 0. Faults go to `problems`."""
+    """The rows of one cell: `rows` are their numbers in the file, from 0. What is wrong goes to `faults`."""
 
     group: Group
-    test_ids: list[str]
-    rows: npt.NDArray[np.int64]
+    test_ids: Sequence[str]
+    rows: Rows
     table: pa.Table
-    problems: list[Problem]
+    texts: Mapping[str, _Texts]
+    faults: _Faults
 
     def _where(self) -> str:
         return f"{self.group.benchmark} m={self.group.m} {self.group.kind}"
 
-    def _add(self, row: int | None, reason: str) -> None:
-        number = None if row is None else int(self.rows[row]) + 1
-        self.problems.append(Problem(number, f"{reason} ({self._where()})"))
+    def _add(self, bad: npt.NDArray[np.bool_], tell: Callable[[int], str]) -> None:
+        """A fault in each of these rows of the cell; `tell` says which one."""
+        self.faults.add(
+            np.flatnonzero(bad), lambda i: Problem(int(self.rows[i]) + 1, f"{tell(i)} ({self._where()})")
+        )
 
-    def _report(self, bad: npt.NDArray[np.bool_], reason: str, values: Sequence[object]) -> None:
-        for i in np.flatnonzero(bad).tolist():
-            self._add(i, f"{reason} {values[i]!r}")
-
-    def _index(self, column: str, known: Sequence[str], reason: str) -> npt.NDArray[np.int64]:
+    def _index(self, column: str, known: Sequence[str], reason: str) -> Rows:
         """Positions in `known`, -1 where a value is not in it."""
-        values = self.table[column].cast(pa.string())
-        index = pc.fill_null(pc.index_in(values, pa.array(known, pa.string())), -1).to_numpy()
-        self._report(index < 0, reason, values.to_pylist())
-        return np.asarray(index, np.int64)
+        texts = self.texts[column]
+        index = texts.positions(self.rows, known)
+        self._add(index < 0, lambda i: f"{reason} {texts[self.rows[i]]!r:.200}")
+        return index
 
     def _numbers(self, column: str) -> npt.NDArray[np.float64]:
         """A column of probabilities; what is not a number in [0, 1] is reported and counts as NaN."""
-        raw = self.table[column].to_pylist()
-        values = np.full(len(raw), np.nan)
-        for i, value in enumerate(raw):
-            try:
-                values[i] = float(value)
-            except (TypeError, ValueError):
-                continue
-        self._report(~((values >= 0) & (values <= 1)), f"{column}: expected a number in [0, 1], found", raw)
-        return values
+        raw = self.table[column].take(pa.array(self.rows)).combine_chunks()
+        numbers = raw
+        if _is_text(raw.type):
+            numbers = pc.utf8_trim_whitespace(raw.cast(pa.string()))
+            is_number = pc.fill_null(pc.match_substring_regex(numbers, NUMBER), False)
+            numbers = pc.if_else(is_number, numbers, None)
+        values = numbers.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        bad = ~((values >= 0) & (values <= 1))
+        self._add(bad, lambda i: f"{column}: expected a number in [0, 1], found {raw[i].as_py()!r:.200}")
+        return np.asarray(np.where(bad, np.nan, values))
 
-    def _items(self) -> npt.NDArray[np.int64]:
+    def _items(self) -> Rows:
         return self._index("item_id", self.test_ids, "not a test item:")
 
     def long(self, with_probability: bool) -> npt.NDArray[np.float64]:
@@ -229,10 +331,9 @@ class _Answers:
         items = self._items()
         models = self._index("model", self.group.candidates, "not a candidate:")
         values = self._numbers("probability") if with_probability else np.ones(len(items))
-        key = items * self.group.m + models if with_probability else items
-        self._repeated(key, (items >= 0) & (models >= 0))
-        matrix = np.zeros((len(self.test_ids), self.group.m))
         known = (items >= 0) & (models >= 0)
+        self._repeated(items * self.group.m + models if with_probability else items, known)
+        matrix = np.zeros((len(self.test_ids), self.group.m))
         matrix[items[known], models[known]] = values[known]
         return self._complete(matrix, items, sums=bool(known.all()))
 
@@ -245,31 +346,38 @@ class _Answers:
                 f"{self._where()}; missing or not a candidate: {', '.join(wrong)}"
             )
         items = self._items()
-        self._repeated(items, items >= 0)
-        values = np.stack([self._numbers(c) for c in self.group.candidates], axis=1)
+        known = items >= 0
+        self._repeated(items, known)
         matrix = np.zeros((len(self.test_ids), self.group.m))
-        matrix[items[items >= 0]] = values[items >= 0]
+        for rank, candidate in enumerate(self.group.candidates):
+            matrix[items[known], rank] = self._numbers(candidate)[known]
         return self._complete(matrix, items, sums=True)
 
-    def _repeated(self, key: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> None:
-        first: dict[int, int] = {}
-        for i in np.flatnonzero(known).tolist():
-            earlier = first.setdefault(int(key[i]), i)
-            if earlier != i:
-                item = self.table["item_id"][i].as_py()
-                self._add(i, f"item {item!r} repeats row {self.rows[earlier] + 1}")
+    def _repeated(self, key: Rows, known: npt.NDArray[np.bool_]) -> None:
+        places = np.flatnonzero(known)
+        _, first, which = np.unique(key[places], return_index=True, return_inverse=True)
+        earlier = np.arange(len(key))
+        earlier[places] = places[first[which]]
+        self._add(
+            earlier < np.arange(len(key)),
+            lambda i: f"item {self.texts['item_id'][self.rows[i]]!r} repeats row {self.rows[earlier[i]] + 1}",
+        )
 
-    def _complete(
-        self, matrix: npt.NDArray[np.float64], items: npt.NDArray[np.int64], sums: bool
-    ) -> npt.NDArray[np.float64]:
+    def _complete(self, matrix: npt.NDArray[np.float64], items: Rows, sums: bool) -> npt.NDArray[np.float64]:
         """The matrix, once items without a row and, with `sums`, rows that do not sum to 1 are reported."""
-        present = np.isin(np.arange(len(self.test_ids)), items)
-        for item in np.flatnonzero(~present):
-            self._add(None, f"no row for test item {self.test_ids[item]!r}")
-        totals = matrix.sum(axis=1)
-        for item in np.flatnonzero(present & (np.abs(totals - 1) > SUM_TOLERANCE)) if sums else ():
-            row = int(np.flatnonzero(items == item)[0])
-            self._add(
-                row, f"probabilities of item {self.test_ids[item]!r} sum to {totals[item]:.6g}, expected 1"
-            )
+        row_of = np.full(len(self.test_ids) + 1, -1)
+        row_of[items[::-1]] = self.rows[::-1]  # so that the first row of an item stays; -1 falls on the end
+        present = row_of[:-1] >= 0
+        where, ids, totals = self._where(), self.test_ids, matrix.sum(axis=1)
+        self.faults.add(
+            np.flatnonzero(~present), lambda i: Problem(None, f"no row for test item {ids[i]!r} ({where})")
+        )
+        wrong = present & (np.abs(totals - 1) > SUM_TOLERANCE) & sums
+        self.faults.add(
+            np.flatnonzero(wrong),
+            lambda i: Problem(
+                int(row_of[i]) + 1,
+                f"probabilities of item {ids[i]!r} sum to {totals[i]:.6g}, expected 1 ({where})",
+            ),
+        )
         return matrix

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import DataError, InputError, UsageError
+from .files import open_regular, read_json
 from .task import KINDS
 
 SCHEMA_VERSION = 2
 REFERENCE_SEED = 42
+GroupKey = tuple[str, str, int, str]  # method, benchmark, m, kind
 
 
 @dataclass(frozen=True)
@@ -94,56 +98,75 @@ def load_release(path: str | Path = ".") -> Release:
     path = Path(path)
     manifest_path = path / "manifest.json"
     try:
-        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-        schema = manifest["schema_version"]
+        manifest = read_json(manifest_path)
+        schema = _get(manifest, "schema_version", int)
     except FileNotFoundError:
         message = (
             f"{path}: no manifest.json here; give the folder of a release (it holds data/ and groups.parquet)"
         )
         raise InputError(message) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{manifest_path}: not a release manifest ({error!r})") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{manifest_path}: not a release manifest ({error})") from error
     if schema != SCHEMA_VERSION:
         raise InputError(
             f"{manifest_path}: schema_version {schema}, but this evaluator reads {SCHEMA_VERSION}; "
             "use the evaluator that ships in that release"
         )
     try:
+        entries = _get(manifest, "benchmarks", dict)
         benchmarks = {
-            name: Benchmark(
+            _name(name): Benchmark(
                 name=name,
-                metric=str(entry["metric"]),
-                binary=bool(entry["binary"]),
-                reference_model=entry.get("reference_model"),
-                reference_score=entry.get("reference_score"),
-                n_items=int(entry["n_items"]),
+                metric=_get(entry, "metric", str),
+                binary=_get(entry, "binary", bool),
+                reference_model=_get(entry, "reference_model", str, NoneType, default=None),
+                reference_score=_get(entry, "reference_score", float, int, NoneType, default=None),
+                n_items=_get(entry, "n_items", int),
             )
-            for name, entry in sorted(manifest["benchmarks"].items())
+            for name, entry in sorted(entries.items())
         }
         columns = {
-            (str(row["method"]), name, int(row["m"]), str(row["kind"])): (
-                str(row["column"]),
-                str(row["label_column"]),
-            )
-            for name, entry in manifest["benchmarks"].items()
-            for row in entry["groups"]
+            _group(row, name): (_get(row, "column", str), _get(row, "label_column", str))
+            for name, entry in entries.items()
+            for row in _get(entry, "groups", list)
         }
-        release = manifest["release"]
-        seed = int(manifest.get("seed", REFERENCE_SEED))
-        groups = _read_groups(path, columns)
         skipped = tuple(
-            Skipped(str(row["method"]), name, int(row["m"]), str(row["kind"]), str(row["reason"]))
-            for name, entry in manifest["benchmarks"].items()
-            for row in entry.get("skipped_groups", ())
+            Skipped(*_group(row, name), _get(row, "reason", str))
+            for name, entry in entries.items()
+            for row in _get(entry, "skipped_groups", list, default=[])
         )
-        coverage = float(manifest.get("settings", {}).get("min_coverage", 1))
-        version = str(release["version"])
-        return Release(path, str(release["name"]), version, benchmarks, groups, seed, skipped, coverage)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"{manifest_path}: a required entry is missing or malformed ({error!r})") from error
+        settings = _get(manifest, "settings", dict, default={})
+        told = _get(manifest, "release", dict)
+        name, version = _get(told, "name", str), _get(told, "version", str)
+        seed = _get(manifest, "seed", int, default=REFERENCE_SEED, most=(1 << 32) - 1)
+        coverage = float(_get(settings, "min_coverage", float, int, default=1.0, most=1))
+    except ValueError as error:
+        raise InputError(f"{manifest_path}: a required entry is missing or malformed ({error})") from error
+    groups = _read_groups(path, columns)
+    return Release(path, name, version, benchmarks, groups, seed, skipped, coverage)
 
 
-GroupKey = tuple[str, str, int, str]  # method, benchmark, m, kind
+def _get(entry: object, key: str, *kinds: type, default: object = ..., most: int = 1 << 40) -> Any:
+    """What an object has under a key, of one of the types; numbers from 0 to `most`. Raises ValueError."""
+    value = entry.get(key, default) if isinstance(entry, dict) else ...
+    if type(value) not in kinds:
+        found = "nothing" if value is ... else f"{value!r:.80}"
+        expected = " or ".join("null" if kind is NoneType else kind.__name__ for kind in kinds)
+        raise ValueError(f"{key}: found {found}, expected {expected}")
+    if isinstance(value, int | float) and not 0 <= value <= most:
+        raise ValueError(f"{key}: found {value!r:.80}, expected a number from 0 to {most}")
+    return value
+
+
+def _name(name: str) -> str:
+    """A name that may become part of a path. Raises ValueError for any other."""
+    if ".." in name or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise ValueError(f"found name {name!r:.80}, expected letters, digits, '.', '_' or '-'")
+    return name
+
+
+def _group(row: object, benchmark: str) -> GroupKey:
+    return _name(_get(row, "method", str)), benchmark, _get(row, "m", int), _get(row, "kind", str)
 
 
 def _read_groups(path: Path, columns: dict[GroupKey, tuple[str, str]]) -> tuple[Group, ...]:
@@ -176,6 +199,7 @@ def _read_groups(path: Path, columns: dict[GroupKey, tuple[str, str]]) -> tuple[
 def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
     """Columns of one Parquet file. Raises InputError naming the file and the columns it has."""
     try:
+        open_regular(path).close()  # a pipe would be waited for
         table = pq.ParquetFile(path)
         missing = [c for c in columns if c not in table.schema_arrow.names]
         if missing:

@@ -9,6 +9,7 @@ from itertools import groupby
 from textwrap import fill
 
 from .metrics import METRICS, TABLE_ORDER
+from .plain import plain
 from .task import KINDS
 
 Value = str | int | float | bool | None
@@ -37,7 +38,7 @@ class Row:
     n_kinds: kinds of groups that were evaluated at this m, of the three. metrics: by name of
     `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test items can show between
     two routers that choose independently (5% two-sided, 80% power). best_single_score: test score of the best
-    single candidate. reference_score: denominator of V_R.
+    single candidate. reference_score: denominator of V_R. sees_test_scores: an upper bound, no real router.
     """
 
     benchmark: str
@@ -54,6 +55,7 @@ class Row:
     mdd: float
     best_single_score: float
     reference_score: float | None
+    sees_test_scores: bool = False
 
     def to_dict(self) -> dict[str, Value]:
         """Flat: each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
@@ -111,7 +113,8 @@ class Evaluation:
         """The means over kinds, at most 80 characters wide."""
         if not self.means:
             return "nothing was evaluated\n"
-        return "\n\n".join([*_blocks(self.means), LEGEND]) + "\n"
+        marked = [STAR] if any(row.sees_test_scores for row in self.means) else []
+        return "\n\n".join([*_blocks(self.means), *marked, LEGEND]) + "\n"
 
     def difference_table(self) -> str:
         """Differences of the means over kinds; * where the interval of the difference in mu_o excludes 0."""
@@ -125,7 +128,7 @@ class Evaluation:
             for d in (first, *others):
                 mu, v_b, e_p = (d.metrics[name] for name in ("mu_o", "v_b", "e_p"))
                 apart = mu.lo is not None and mu.hi is not None and (mu.lo > 0 or mu.hi < 0)
-                names = f"{d.router_a} - {d.router_b}"[:27]
+                names = plain(f"{d.router_a} - {d.router_b}")[:27]
                 lines.append(
                     f"  {names:<28}{_number(mu.value, 8)}{'*' if apart else ' '} "
                     f"{_interval(mu):<18}{_number(v_b.value, 7)}{_number(e_p.value, 7)}{d.mdd:>7.3f}"
@@ -140,6 +143,9 @@ LEGEND = fill(
     "would show with 80% power.",
     80,
 )
+
+
+STAR = "*: the router is shown the test scores; an upper bound."
 
 
 def _place(row: Row | Difference) -> str:
@@ -169,7 +175,8 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
         for r in members:
             cells = [_number(r.metrics[of.name].value, of.width, of.digits) for of in _SHOWN]
             cells[0] += f" {_interval(r.metrics[_SHOWN[0].name]):<15}"
-            lines.append(f"  {r.router[:13]:<13}{''.join(cells)}")
+            name = f"{plain(r.router)[:12]}*" if r.sees_test_scores else plain(r.router)[:13]
+            lines.append(f"  {name:<13}{''.join(cells)}")
         yield "\n".join(lines)
 
 

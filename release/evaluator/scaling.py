@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError
+from .plain import plain
 from .reader import Release, read_parquet
 from .results import Value
 from .task import Scores
@@ -203,7 +204,9 @@ def scaling_table(curves: Sequence[Curve]) -> str:
     lines = []
     for curve in curves:
         reference = (
-            "" if curve.reference_score is None else f"  {curve.reference_model}: {curve.reference_score:.3f}"
+            ""
+            if curve.reference_score is None
+            else f"  {plain(curve.reference_model)}: {curve.reference_score:.3f}"
         )
         lines += ["", f"{curve.benchmark}  pool of {curve.pool} models{reference}"]
         lines.append(f"  {'m':>5}" + "".join(f"{f'p={p:g}':>8}" for p in PROBABILITIES))

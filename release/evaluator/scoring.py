@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import groupby
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Output, differences, mean_over_kinds, rows, score_cell
-from .errors import InputError, LeftOut, UsageError
+from .errors import DataError, InputError, LeftOut, UsageError
 from .items import load_items
 from .metrics import check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release
@@ -104,9 +105,16 @@ def _rows(routers: Routers) -> list[RouterRow]:
     if not routers:
         raise UsageError("no routers were named")
     return [
-        replace(of, name=name) if isinstance(of, RouterRow) else RouterRow(name, of, name)
+        _named(of, name) if isinstance(of, RouterRow) else RouterRow(name, of, name)
         for name, of in routers.items()
     ]
+
+
+def _named(row: RouterRow, name: str) -> RouterRow:
+    """The row under another name; what its class declares stays what it was when the row was made."""
+    named = copy(row)
+    object.__setattr__(named, "name", name)
+    return named
 
 
 def _plan(
@@ -166,11 +174,24 @@ def run_router(row: RouterRow, tasks: Sequence[Task], tests: Sequence[Scores]) -
     """Fit a router to tasks of one benchmark and check what it says of each.
 
     tests: the test scores of each task, shown only to routers that declare `sees_test_scores`.
-    Raises DataError for NaN or anything else that is not a distribution.
+    Raises DataError for NaN or anything else that is not a distribution, and for a router that writes into
+    its task.
     """
+    try:
+        yield from _outputs(row, tasks, tests)
+    except ValueError as error:
+        if "read-only" not in str(error) and "WRITEABLE" not in str(error):
+            raise
+        raise DataError(
+            f"router {row.name}: it writes into an array of its task ({error}); all routers are given the "
+            "same arrays, so let it work on a copy"
+        ) from error
+
+
+def _outputs(row: RouterRow, tasks: Sequence[Task], tests: Sequence[Scores]) -> Iterator[Output]:
     router = row.make()
     if isinstance(router, SharedRouter):
-        router.fit_all(tasks)
+        router.fit_all(tuple(tasks))
     for task, Y_test in zip(tasks, tests, strict=True):
         shown = replace(task, Y_test=Y_test) if row.sees_test_scores else task
         if not isinstance(router, SharedRouter):

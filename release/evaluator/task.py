@@ -27,6 +27,7 @@ class Task:
     X_train, X_val, X_test: float32 (n, d), one row per item; d = 0 where there is no encoder.
     Y_train, Y_val: float32 (n, m), score of each candidate in [0, 1].
     labels_train, labels_val: uint8 (n, m), 1 where the score is at least 0.95 x the best on that item.
+    No array can be written to: copy it first (`X = task.X_train - mean`, not `task.X_train -= mean`).
     Y_test: None, unless the router declares `sees_test_scores = True` (upper bounds such as the oracle).
     test_items: item_id of each test row.
     binary: every score is 0 or 1.
@@ -50,7 +51,7 @@ class Task:
     Y_val: Scores
     labels_train: Labels
     labels_val: Labels
-    test_items: Sequence[str]
+    test_items: tuple[str, ...]
     read_prompts: Callable[[str], list[str]]
     Y_test: Scores | None = None
     binary: bool = True
@@ -77,9 +78,9 @@ class Task:
 class Router(Protocol):
     """Anything with `fit` and `predict_proba`. A fresh one is made for every cell.
 
-    Optional class attributes:
+    Optional class attributes, read once, before the first `fit`:
     `uses_vectors = False`: works in a release without embeddings.
-    `sees_test_scores = True`: an upper bound; `task.Y_test` is filled in and the table marks it.
+    `sees_test_scores = True`: an upper bound; `task.Y_test` is filled in and the table marks it with a star.
     `has_probabilities = False`: it only chooses, so its E_p is undefined.
     `entropy_floor = 1e-4`: with compat, E_p drops terms with p at or below it, as the reference does.
     Optional methods: those of `SharedRouter` and of `PolicyRouter`.

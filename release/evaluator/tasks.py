@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from .errors import UsageError
-from .items import Items, reference_order
+from .items import Items, frozen, read_prompts, reference_order
 from .reader import Group
 from .task import Task
 
@@ -21,7 +22,7 @@ def make_tasks(
     compat: bool = False,
     seed: int = 0,
 ) -> list[Task]:
-    """One Task per group; they share the vectors, and Y_test is left out.
+    """One Task per group; they share the vectors, no array can be written to, and Y_test is left out.
 
     With compat the training rows come in the reference's order and, where scores are continuous, the
     training scores are its labels. Raises UsageError where that order cannot be had.
@@ -38,11 +39,10 @@ def make_tasks(
         subsets = {split: part.subsets for split, part in items.parts.items()}
         order = reference_order(subsets, items.release.split_seed)
 
-    def read_prompts(split: str) -> list[str]:
-        prompts = items.prompts(split)
-        return [prompts[i] for i in order] if split == "train" else prompts
-
-    X_train = train.vectors[order]
+    # no part of the release, whose test scores a router could follow it to
+    rows = {split: part.rows for split, part in items.parts.items()} | {"train": train.rows[order]}
+    prompts = partial(read_prompts, items.release.path / "data" / items.benchmark, rows)
+    X_train = frozen(train.vectors[order])
     tasks = []
     for group in groups:
         scores, labels = train.scores[group][order], train.labels[group][order]
@@ -62,12 +62,12 @@ def make_tasks(
                 X_train=X_train,
                 X_val=val.vectors,
                 X_test=test.vectors,
-                Y_train=scores,
+                Y_train=frozen(scores),
                 Y_val=val.scores[group],
-                labels_train=labels,
+                labels_train=frozen(labels),
                 labels_val=val.labels[group],
                 test_items=test.item_ids,
-                read_prompts=read_prompts,
+                read_prompts=prompts,
                 binary=binary,
                 compat=compat,
                 seed=seed,

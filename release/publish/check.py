@@ -4,13 +4,14 @@
     python -P -m routerset.release.publish.check RELEASE ORG/NAME COMMIT
 
 Compares every checksum with those of RELEASE, the folder that was published, and loads every config. Prints
-JSON, a line for every config that loaded and every problem.
+JSON, a line for every problem, and some that say how many configs have loaded.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from routerset.release.errors import ReleaseError
 from routerset.release.files import read_checksums
 from routerset.release.layout import Config
 from routerset.release.manifest import Manifest, read_manifest
+from routerset.release.publish.client import tamed
 from routerset.release.publish.errors import (
     DiskFull,
     PublishError,
@@ -30,41 +32,66 @@ from routerset.release.publish.errors import (
     explained,
     without_token,
 )
-from routerset.release.verify import verify_checksums
+from routerset.release.publish.published import worth_telling
+from routerset.release.verifying.files import verify_checksums
 from routerset.schemas.exits import DONE
 from routerset.schemas.store import sha256
 
 _FAILURES: dict[str, type[PublishError]] = {kind.__name__: kind for kind in (ServiceUnavailable, DiskFull)}
 """What the check may end with, besides PublishError."""
+_KEPT = re.compile(
+    "PATH|HOME|TZ|LANG|LC_[A-Z]+|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE"
+    "|(HTTPS?|ALL|NO)_PROXY|HF_ENDPOINT|HF_HUB_(OFFLINE|DISABLE_XET|DOWNLOAD_TIMEOUT|ETAG_TIMEOUT)",
+    re.IGNORECASE,
+)
+"""Names of what the check needs of the environment: to start, and to reach the Hub."""
 
 
 def check_arrival(
-    release: Path, source: str, commit: str | None, work: Path, progress: Callable[[str], None]
+    release: Path,
+    source: str,
+    commit: str | None,
+    work: Path,
+    progress: Callable[[str], None],
+    token: str | None = None,
 ) -> list[str]:
     """Problems of what stands at `source`: a folder, or a dataset repository of the Hub at a commit.
 
-    work: folder for what is downloaded; a second call goes on with it. progress: told every config that
-    loaded. Raises ServiceUnavailable, DiskFull, and PublishError where the check itself broke down.
+    work: folder for what is downloaded; a second call goes on with it. progress: told how many configs have
+    loaded. token: only where nobody reads without one. Raises ServiceUnavailable, DiskFull, and PublishError
+    where the check itself broke down.
     """
-    folders = {"HF_HOME": work, "HF_HUB_CACHE": work / "hub", "HF_XET_CACHE": work / "xet"}
+    empty = work / "empty"
+    empty.mkdir(exist_ok=True)
+    folders = {"HF_HOME": work, "HF_HUB_CACHE": work / "hub", "HF_XET_CACHE": work / "xet", "TMPDIR": work}
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)},
         **{name: str(folder.absolute()) for name, folder in folders.items()},
+        **({"HF_TOKEN": token} if token else {}),
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
     }
-    # -P: a json.py in the folder where one publishes is no part of the check
-    command = [sys.executable, "-P", "-m", __name__, str(release.absolute()), source]
+    # no module and no dataset that lies where one publishes is part of the check, which writes none either
+    command = [sys.executable, "-B", "-E", "-P", "-m", __name__, str(release.absolute()), source]
     command += [commit] if commit else []
     problems = []
     finished = False
     with (
         (work / "errors.txt").open("w+", encoding="utf-8") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as child,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+            cwd=empty,
+        ) as child,
     ):
         for line in child.stdout or ():
             (kind, text), *_ = json.loads(line).items()
             if kind == "loaded":
-                progress(f"loaded config {text}")
+                progress(f"loaded {text} configs")
             elif kind == "problem":
                 problems.append(text)
             elif kind == "finished":
@@ -74,7 +101,7 @@ def check_arrival(
         child.wait()
         if not finished:
             errors.seek(0)
-            told = without_token(errors.read().strip()[-2000:], os.environ.get("HF_TOKEN"))
+            told = without_token(errors.read().strip()[-2000:], token)
             raise PublishError(f"{source}: the check of what arrived ended with {child.returncode}: {told}")
     return problems
 
@@ -90,13 +117,15 @@ def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterat
     for problem in _checksums(release, Path(arrived)):
         yield "problem", problem
     cache = work / "datasets"
-    for config in manifest.configs():
+    configs = manifest.configs()
+    for number, config in enumerate(configs, 1):
         try:
             loaded = load_dataset(source, config.name, revision=commit, cache_dir=str(cache))
             found = {split: len(rows) for split, rows in loaded.items()}
             expected = _rows(manifest, config)
             if found == expected:
-                yield "loaded", config.name
+                if worth_telling(number, len(configs)):
+                    yield "loaded", f"{number} of {len(configs)}"
             else:
                 yield "problem", f"config {config.name}: found rows {found}, expected {expected}"
         except Exception as error:
@@ -109,7 +138,7 @@ def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterat
 
 
 def _checksums(release: Path, arrived: Path) -> Iterator[str]:
-    yield from map(str, verify_checksums(arrived, read_checksums(release)))
+    yield from map(str, verify_checksums(arrived, read_checksums(release), links=True))
     sums = arrived / layout.CHECKSUMS
     if not sums.exists() or sha256(sums) != sha256(release / layout.CHECKSUMS):
         yield f"{layout.CHECKSUMS}: found another one, expected that of {release.name}"
@@ -130,7 +159,7 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps({kind: without_token(text, token)}), flush=True)
 
     try:
-        with explained(source, token):
+        with tamed(), explained(source, token):
             for kind, text in _check(release, source, commit, Path(os.environ["HF_HOME"])):
                 say(kind, text)
     except ReleaseError as failure:

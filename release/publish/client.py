@@ -1,4 +1,4 @@
-"""The Hub's client: how it is made, kept from talking, and asked again when the service does not answer."""
+"""The Hub's client: how it is made, tamed, and asked again when the service does not answer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DATASET = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+?)(?:@v?([\w.-]+))?/?")
 """Where a dataset repository lies, and at which version."""
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,15 @@ def quiet(bars: bool = True) -> Iterator[None]:
             enable_progress_bars()
 
 
+@contextmanager
+def tamed() -> Iterator[None]:
+    """The Hub's client quiet, and without waits that do not end."""
+    from routerset.release.publish.session import patient
+
+    with quiet(), patient():
+        yield
+
+
 def hub_api(token: str | None) -> HfApi:
     """The Hub's client with this token or none."""
     from huggingface_hub import HfApi
@@ -72,12 +82,20 @@ def hub_api(token: str | None) -> HfApi:
 
 
 def read_refs(api: HfApi, name: str) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
-    """Branches and tags of a dataset repository, each with its commit; None where there is no repository."""
+    """Branches and tags of a dataset repository, each with its commit; None where there is no repository.
+
+    Raises ServiceUnavailable where what is told of them cannot be.
+    """
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
         refs = api.list_repo_refs(name, repo_type="dataset")
     except RepositoryNotFoundError:
         return None
+    for ref in (*refs.branches, *refs.tags):
+        if not isinstance(ref.name, str) or not _COMMIT.fullmatch(str(ref.target_commit)):
+            raise ServiceUnavailable(
+                f"hf://datasets/{name}: no Hub answer: found {ref}, expected a name and a commit"
+            )
     branches, tags = ({ref.name: ref.target_commit for ref in each} for each in (refs.branches, refs.tags))
     return branches, tags

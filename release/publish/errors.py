@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from routerset.release.errors import ReleaseError
@@ -13,7 +15,7 @@ from routerset.schemas.exits import DATA_FAILED, TRY_LATER, UNREADABLE, USAGE
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
-_TRY_AGAIN = frozenset({408, 409, 412, 425, 429})
+TRY_AGAIN = frozenset({408, 409, 412, 425, 429})
 """409 and 412: somebody else changed the repository, or an answer was lost; reading it again tells."""
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -67,9 +69,9 @@ def explained(where: str, token: str | None) -> Iterator[None]:
 
 
 def explain(error: Exception, where: str, token: str | None) -> PublishError | None:
-    """What an error of the Hub's clients at `where` means to the one who publishes; None for a bug."""
+    """What an error of the Hub's clients at `where` means to the one who publishes; None for our bugs."""
     from httpx2 import TransportError
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     for cause in _causes(error):
         if isinstance(cause, PublishError):
@@ -78,13 +80,30 @@ def explain(error: Exception, where: str, token: str | None) -> PublishError | N
             return explain_disk(cause, "temporary folder")
         if isinstance(cause, OfflineModeIsEnabled):
             return ServiceUnavailable(f"{where}: HF_HUB_OFFLINE is set; unset it")
+        if isinstance(cause, HFValidationError):
+            return PublishRefused(f"{where}: {cause}")
         if isinstance(cause, HfHubHTTPError):
             return _answered(cause, where, token, sending=isinstance(error, RuntimeError))
         if isinstance(cause, TransportError | ConnectionError | TimeoutError):
             return ServiceUnavailable(without_token(f"{where}: no connection ({cause})", token))
     if type(error) is RuntimeError:  # all that hf_xet raises when a transfer fails
         return ServiceUnavailable(without_token(f"{where}: the transfer failed ({error})", token))
+    if _from_client(error):
+        said = f"{type(error).__name__}: {error}"[:500]
+        return ServiceUnavailable(without_token(f"{where}: no Hub answer that can be read ({said})", token))
     return None
+
+
+def _from_client(error: Exception) -> bool:
+    """Whether the Hub's client stumbled, which it does over answers of another shape, and not the machine."""
+    if isinstance(error, ImportError | MemoryError) or getattr(error, "errno", None):
+        return False
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith("huggingface_hub."):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def explain_disk(error: OSError, where: str) -> PublishError:
@@ -100,11 +119,10 @@ def explain_disk(error: OSError, where: str) -> PublishError:
 def _answered(error: HfHubHTTPError, where: str, token: str | None, sending: bool) -> PublishError:
     """What an answer of the Hub means. sending: it answered to the content of a file."""
     status = error.response.status_code
-    said = without_token(error.server_message or f"status {status}", token)
+    said = without_token(error.server_message or f"status {status}", token)[:500]
     missing = error.response.headers.get("X-Error-Code") in ("EntryNotFound", "RevisionNotFound")
-    if status >= 500 or status in _TRY_AGAIN or missing or (sending and status == 400):
-        asked = error.response.headers.get("Retry-After", "")
-        after = float(asked) if asked.isdigit() else 0.0
+    if status >= 500 or status in TRY_AGAIN or missing or (sending and status == 400):
+        after = _seconds(error.response.headers.get("Retry-After", ""))
         return ServiceUnavailable(f"{where}: the Hub answered {status} ({said})", after)
     if status == 401:
         return PublishRefused(
@@ -119,11 +137,21 @@ def _answered(error: HfHubHTTPError, where: str, token: str | None, sending: boo
     return PublishError(f"{where}: the Hub answered {status} ({said}); expected it to take the release")
 
 
+def _seconds(asked: str) -> float:
+    """What `Retry-After` asks for, as a number or as a date; 0 where it is neither."""
+    if asked.isascii() and asked.isdigit():
+        return float(asked)
+    try:
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """An error and those it was raised from, the first one first."""
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:
         chain.append(cause)
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return reversed(chain)

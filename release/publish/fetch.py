@@ -10,10 +10,13 @@ from pathlib import Path
 from routerset.release import layout
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_checksums
-from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api, quiet, read_refs
+from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api, read_refs, tamed
 from routerset.release.publish.errors import ServiceUnavailable, explained
 from routerset.release.publish.plan import latest_of, some, versions_below, versions_in
-from routerset.release.verify import verify_checksums
+from routerset.release.verifying.files import verify_checksums
+
+_TRIES = 2
+"""What arrives damaged may have been so before it was sent."""
 
 
 def previous_release(
@@ -31,7 +34,7 @@ def previous_release(
     token, failures = os.environ.get("HF_TOKEN"), 0
     while True:
         try:
-            with quiet(), explained(where, token):
+            with tamed(), explained(where, token):
                 return _on_hub(match[1], match[2], cache, token, progress)
         except ServiceUnavailable as failure:
             failures += 1
@@ -59,14 +62,15 @@ def _on_hub(
     folder = cache / name / f"v{version}"
     if _is_whole(folder):
         return folder
-    progress(f"fetching v{version} of hf://datasets/{name}")
-    shutil.rmtree(folder, ignore_errors=True)
-    api.snapshot_download(name, repo_type="dataset", revision=tags[f"v{version}"], local_dir=folder)
-    if not _is_whole(folder):
-        raise ReleaseInputError(
-            f"hf://datasets/{name}: v{version} differs from its {layout.CHECKSUMS}; set `previous` to another"
-        )
-    return folder
+    for _ in range(_TRIES):
+        progress(f"fetching v{version} of hf://datasets/{name}")
+        shutil.rmtree(folder, ignore_errors=True)
+        api.snapshot_download(name, repo_type="dataset", revision=tags[f"v{version}"], local_dir=folder)
+        if _is_whole(folder):
+            return folder
+    raise ReleaseInputError(
+        f"hf://datasets/{name}: v{version} differs from its {layout.CHECKSUMS}; set `previous` to another"
+    )
 
 
 def _is_whole(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -16,11 +17,12 @@ from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_checksums
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.check import check_arrival
-from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api, quiet, read_refs
+from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api, read_refs, tamed
 from routerset.release.publish.errors import PublishError, PublishRefused, ServiceUnavailable, explained
 from routerset.release.publish.folder import publish_to_folder
 from routerset.release.publish.plan import (
     ATTRIBUTES,
+    SEAL,
     Head,
     Remote,
     Revision,
@@ -28,13 +30,20 @@ from routerset.release.publish.plan import (
     Step,
     TargetFile,
     changes,
+    edits,
+    latest_of,
     located,
     next_step,
     read_sealed,
+    release_title,
+    seal,
     some,
     versions_in,
 )
-from routerset.release.publish.published import Ending, Published, planned
+from routerset.release.publish.published import Ending, Published, planned, worth_telling
+from routerset.release.publish.sign import signed
+from routerset.release.publish.work import work_folder
+from routerset.schemas.checksums import git_blob
 
 TOKEN = "HF_TOKEN"
 MAIN = "main"
@@ -42,6 +51,8 @@ _AT_ONCE = 32
 """Files per transfer; progress is told after each."""
 _REPEATS = 3
 """How often one step may be necessary, before something is wrong with what is sent or with the Hub."""
+_RETOLD = frozenset({Step.CREATE, Step.BRANCH, Step.TAG, Step.CLEAN})
+"""Steps that send no content."""
 
 
 def publish(
@@ -50,48 +61,75 @@ def publish(
     *,
     version: str | None = None,
     dry_run: bool = False,
+    overwrite: bool = False,
+    sign: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
     patience: Patience = PATIENT,
 ) -> Published:
     """Publish a release folder; readers see the old version or the new one, whole.
 
     to: a folder, or `hf://datasets/ORG/NAME`. version: what the release must be, if given. dry_run: change
-    nothing. progress: told every step. The same call finishes what an interrupted one began, and leaves alone
+    nothing. overwrite: what others changed on the Hub's main. sign: an SSH key, to sign the release with.
+    progress: told every step. The same call finishes what an interrupted one began, and leaves alone
     what is published already. The token for the Hub comes from HF_TOKEN.
 
-    Raises PublishRefused (version taken, other content there, token), ServiceUnavailable, DiskFull,
-    PublishError (release or arrival damaged), ReleaseInputError (no release, or one of an unknown schema).
+    Raises PublishRefused (version taken, other content there, token, key), ServiceUnavailable, DiskFull,
+    PublishError (release, arrival or what is published damaged, main changed by others), ReleaseInputError
+    (no release, or one of an unknown schema).
     """
     sealed = read_sealed(release, version)
+    name = _repository(to, dry_run)
+    with work_folder() as work:
+        if sign is not None:
+            sealed = signed(sealed, sign, work)
+        if name is None:
+            return publish_to_folder(sealed, Path(to), work, dry_run, progress)
+        with tamed():
+            repository = _Repository(name, sealed, os.environ.get(TOKEN), work, progress)
+            return _to_hub(repository, dry_run, overwrite, patience)
+
+
+def _repository(to: str, dry_run: bool) -> str | None:
+    """Name of a dataset repository of the Hub; None for a folder. Raises PublishRefused."""
     if "://" not in to:
-        return publish_to_folder(sealed, Path(to), dry_run, progress)
+        return None
     match = DATASET.fullmatch(to)
     if match is None or match[2]:
         raise PublishRefused(f"{to}: expected a folder or hf://datasets/ORG/NAME")
-    token = os.environ.get(TOKEN)
-    if not token and not dry_run:
+    if not os.environ.get(TOKEN) and not dry_run:
         raise PublishRefused(
             f"{to}: {TOKEN} is not set; set it to a token with write access to the repository"
         )
-    with quiet(), tempfile.TemporaryDirectory(prefix="routerset-") as work:
-        return _to_hub(_Repository(match[1], sealed, token, Path(work), progress), dry_run, patience)
+    return match[1]
 
 
-def _to_hub(repository: _Repository, dry_run: bool, patience: Patience) -> Published:
+def _to_hub(repository: _Repository, dry_run: bool, overwrite: bool, patience: Patience) -> Published:
     """Do one step after the other; each is decided by what the repository holds, so that any may fail."""
     plan: Published | None = None
     verified: str | None = None
     done: Counter[Step] = Counter()
     failures = 0
+    seen = False
     while True:
         try:
             with explained(repository.url, repository.token), located(repository.url):
                 remote = repository.read()
-                step = next_step(repository.release, remote, verified)
+                if seen and remote.main is None:
+                    raise PublishError(
+                        f"{repository.url}: it was there, and is not any more; nothing is put in its place: "
+                        f"for a new one, which holds v{repository.release.version} alone, run the same "
+                        "command again"
+                    )
+                seen = remote.main is not None
+                step = next_step(repository.release, remote, verified, overwrite)
                 plan = plan or repository.plan(remote, step)
                 if dry_run or step is Step.DONE:
                     finished = plan.ending is not Ending.PLANNED or dry_run
                     return plan if finished else replace(plan, ending=Ending.PUBLISHED)
+                if done[step] == _REPEATS and step in _RETOLD:
+                    raise ServiceUnavailable(
+                        f"{repository.url}: {step}: no Hub answer: it was said to be done {_REPEATS} times"
+                    )
                 if done[step] == _REPEATS:
                     raise PublishError(
                         f"{repository.url}: {step}: done {_REPEATS} times, and what is there still differs; "
@@ -127,22 +165,26 @@ class _Repository:
         """What the repository holds now."""
         refs = read_refs(self._api, self.name)
         if refs is None:
-            return Remote()
+            return Remote(self.name)
         branches, tags = refs
         if MAIN not in branches:
             raise PublishRefused(f"found branches {some(branches) or 'none'}, expected {MAIN}; create it")
         branch, tag = branches.get(self.branch), tags.get(f"v{self.release.version}")
+        versions = versions_in(tags)
+        last = tags.get(f"v{latest_of(versions)}")
         return Remote(
-            main=self._head(branches[MAIN]),
+            self.name,
+            main=self._head(branches[MAIN], last),
             branch=self._tree(branch) if branch else None,
             tagged=self._tree(tag) if tag else None,
-            versions=versions_in(tags),
+            latest=self._tree(last) if last else None,
+            versions=versions,
         )
 
     def plan(self, remote: Remote, step: Step) -> Published:
         """What is to be done, from the step that comes first."""
         if step in (Step.DONE, Step.CLEAN):
-            return Published(self.url, self.release.version, Ending.UNCHANGED)
+            return Published(self.url, self.release.version, Ending.UNCHANGED, self.release.seal)
         main = remote.main.revision.files if remote.main else {}
         return planned(self.release, self.url, main, remote.branch.files if remote.branch else None)
 
@@ -153,25 +195,39 @@ class _Repository:
         """
         self.progress(step.value)
         if remote.main is None:
+            if self.release.manifest.previous:
+                self.progress(
+                    f"no repository is there, nor v{self.release.manifest.previous}, after which "
+                    f"v{self.release.version} was built: the new one will hold v{self.release.version} alone"
+                )
             self._api.create_repo(**self._at, exist_ok=True)
             return None
         main, branch = remote.main.revision, remote.branch
         if step is Step.BRANCH:
             self._api.create_branch(**self._at, branch=self.branch, revision=main.commit)
         elif step is Step.TAG:
-            self._api.create_tag(**self._at, tag=f"v{remote.untagged}", revision=main.commit)
+            told = f"{SEAL} {seal(remote.main.sums)}"
+            self._api.create_tag(
+                **self._at, tag=f"v{remote.untagged}", tag_message=told, revision=main.commit
+            )
         elif step is Step.CLEAN:
             self._api.delete_branch(**self._at, branch=self.branch)
         elif branch is not None and step is Step.UPLOAD:
             self._upload(branch)
-        elif branch is not None and step is Step.MOVE:
-            self._move(main, branch)
+        elif step is Step.MOVE and (source := branch or remote.tagged) is not None:
+            if edited := edits(self.release, remote):
+                self.progress(f"what others changed on {MAIN} is overwritten: {some(edited)}")
+            self._move(main, source)
         elif branch is not None and step is Step.VERIFY and self._verify(branch.commit, last):
             return branch.commit
         return None
 
     def _verify(self, commit: str, last: bool) -> bool:
-        problems = check_arrival(self.release.folder, self.name, commit, self.work, self.progress)
+        told = self._api.dataset_info(self.name, revision=commit)
+        token = self.token if told.private or told.gated else None
+        arrived = self.work / "arrived"
+        arrived.mkdir(exist_ok=True)
+        problems = check_arrival(self.release.folder, self.name, commit, arrived, self.progress, token)
         if problems and last:
             raise PublishError(
                 f"{self.url}: what arrived is wrong: {some(problems, '; ')}; {MAIN} is as before; delete "
@@ -179,8 +235,7 @@ class _Repository:
             )
         if problems:
             self.progress(f"{some(problems, '; ')}; reading it once more")
-            shutil.rmtree(self.work)  # what was downloaded may have been damaged on the way
-            self.work.mkdir()
+            shutil.rmtree(arrived)  # what was downloaded may have been damaged on the way
         return not problems
 
     def _upload(self, branch: Revision) -> None:
@@ -188,63 +243,82 @@ class _Repository:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         change = changes(self.release, branch.files)
-        adds = [CommitOperationAdd(path, self.release.folder / path) for path in change.send]
-        for start in range(0, len(adds), _AT_ONCE):
-            part = adds[start : start + _AT_ONCE]
+        adds = [CommitOperationAdd(path, self.release.path(path)) for path in change.send]
+        parts = [adds[start : start + _AT_ONCE] for start in range(0, len(adds), _AT_ONCE)]
+        for number, part in enumerate(parts, 1):
             self._api.preupload_lfs_files(**self._at, additions=part, revision=self.branch, free_memory=False)
-            self.progress(f"sent {start + len(part)} of {len(adds)} files")
-        self._commit("Upload", self.branch, branch, [*adds, *map(CommitOperationDelete, change.remove)])
+            if worth_telling(number, len(parts)):
+                self.progress(f"sent {sum(map(len, parts[:number]))} of {len(adds)} files")
+        title = f"Upload v{self.release.version}"
+        self._commit(title, self.branch, branch, [*adds, *map(CommitOperationDelete, change.remove)])
 
-    def _move(self, main: Revision, branch: Revision) -> None:
-        """Make main what the branch is, in one commit; the Hub copies large files by itself."""
+    def _move(self, main: Revision, source: Revision) -> None:
+        """Make main what another commit is, in one commit; the Hub copies large files by itself."""
         from huggingface_hub import CommitOperationCopy, CommitOperationDelete
 
-        change = changes(self.release, main.files)
-        copies = [CommitOperationCopy(path, path, src_revision=branch.commit) for path in change.send]
-        self._commit("Release", MAIN, main, [*copies, *map(CommitOperationDelete, change.remove)])
+        send = sorted(path for path, file in source.files.items() if main.files.get(path) != file)
+        copies = [CommitOperationCopy(path, path, src_revision=source.commit) for path in send]
+        gone = sorted(main.files.keys() - source.files.keys() - {ATTRIBUTES})
+        self._commit(
+            release_title(self.release.version), MAIN, main, [*copies, *map(CommitOperationDelete, gone)]
+        )
 
-    def _commit(self, verb: str, branch: str, parent: Revision, operations: list[Any]) -> None:
-        message = f"{verb} v{self.release.version}"
+    def _commit(self, title: str, branch: str, parent: Revision, operations: list[Any]) -> None:
         on: dict[str, Any] = self._at | {"revision": branch, "parent_commit": parent.commit}
-        self._api.create_commit(**on, operations=operations, commit_message=message)
+        text = f"{SEAL} {self.release.seal}"
+        self._api.create_commit(**on, operations=operations, commit_message=title, commit_description=text)
 
     def _tree(self, commit: str) -> Revision:
         if commit not in self._trees:
             from huggingface_hub.hf_api import RepoFile
 
             entries = self._api.list_repo_tree(**self._at, recursive=True, revision=commit)
-            files = {
-                entry.path: TargetFile(entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
-                for entry in entries
-                if isinstance(entry, RepoFile)
-            }
+            files = {}
+            for entry in entries:
+                if isinstance(entry, RepoFile):
+                    file = TargetFile(entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+                    if not all(isinstance(told, str) for told in (entry.path, file.blob, file.sha256 or "")):
+                        raise ServiceUnavailable(f"{self.url}: no Hub answer: found {entry}, expected a file")
+                    files[entry.path] = file
             self._trees[commit] = Revision(commit, files)
         return self._trees[commit]
 
-    def _head(self, commit: str) -> Head:
+    def _head(self, commit: str, last: str | None) -> Head:
         if commit not in self._heads:
-            self._heads[commit] = self._read_head(self._tree(commit))
+            since = [] if commit == last else self._api.list_repo_commits(**self._at, revision=commit)
+            title = str(since[0].title) if since else ""
+            self._heads[commit] = self._read_head(self._tree(commit), title)
         return self._heads[commit]
 
-    def _read_head(self, revision: Revision) -> Head:
+    def _read_head(self, revision: Revision, title: str) -> Head:
         """The release on a commit, or why it holds none."""
         wanted = (layout.MANIFEST, layout.CHECKSUMS)
         content = sorted(revision.files.keys() - {ATTRIBUTES})
         if not content:
-            return Head(revision)
+            return Head(revision, title)
         if not revision.files.keys() >= {*wanted}:
             return Head(
                 revision,
+                title,
                 problem=PublishRefused(
                     f"found {some(content)}, expected a release or nothing; publish to an empty repository"
                 ),
             )
-        with tempfile.TemporaryDirectory(prefix="routerset-") as folder:
+        with tempfile.TemporaryDirectory(dir=self.work) as folder:
             for path in wanted:
-                self._api.hf_hub_download(
-                    **self._at, filename=path, revision=revision.commit, local_dir=folder
-                )
+                self._fetch(revision, path, Path(folder))
             try:
-                return Head(revision, read_manifest(Path(folder)), read_checksums(Path(folder)))
+                return Head(revision, title, read_manifest(Path(folder)), read_checksums(Path(folder)))
             except ReleaseInputError as error:
-                return Head(revision, problem=ReleaseInputError(str(error).replace(folder, self.url)))
+                problem = ReleaseInputError(str(error).replace(folder, self.url))
+                return Head(revision, title, problem=problem)
+
+    def _fetch(self, revision: Revision, path: str, folder: Path) -> None:
+        """Download a small file. Raises ServiceUnavailable where it arrives otherwise than it is listed."""
+        self._api.hf_hub_download(**self._at, filename=path, revision=revision.commit, local_dir=folder)
+        listed, found = revision.files[path], folder / path
+        data = found.read_bytes()
+        if (hashlib.sha256(data).hexdigest() if listed.sha256 else git_blob(data)) != (
+            listed.sha256 or listed.blob
+        ):
+            raise ServiceUnavailable(f"{self.url}/{path}: no Hub answer: it arrived damaged")

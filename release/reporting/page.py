@@ -65,7 +65,7 @@ def render_page(found: Findings) -> str:
     )
     environment.filters |= {
         "pretty": pretty,
-        "label": label,
+        "label": _marked,
         "tell": tell,
         "number": number,
         "thousands": "{:,}".format,
@@ -104,6 +104,11 @@ def render_page(found: Findings) -> str:
         probabilities=PROBABILITIES,
         resamples=RESAMPLES,
     )
+
+
+def _marked(name: str) -> str:
+    """What a router, benchmark or kind is called; a router that sees the test scores has a dagger."""
+    return label(name) + ("\u2020" if row_for(name).sees_test_scores else "")
 
 
 def pretty(words: str) -> Markup:

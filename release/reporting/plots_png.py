@@ -100,19 +100,34 @@ def _reference(ax: Axes, score: float | None) -> None:
         ax.axhline(score, color="#374151", linewidth=1, linestyle=(0, (4, 3)), label="reference LLM")
 
 
+def pixels(panels: int) -> tuple[int, int]:
+    """Width and height of a figure of so many panels."""
+    width, height = _inches(panels)
+    return int(width * _DPI), int(height * _DPI)
+
+
+def _grid(panels: int) -> tuple[int, int]:
+    """Rows and columns: at most four panels side by side."""
+    across = min(4, panels) if panels > 4 else min(2, panels)
+    return -(-panels // across), across
+
+
+def _inches(panels: int) -> tuple[float, float]:
+    down, across = _grid(panels)
+    return 2.9 * across + 0.4, 2.25 * down + 0.7
+
+
 @contextmanager
 def _panels(n: int) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of n panels, at most four side by side, styled whatever the user's own style is."""
+    """A figure of n panels, styled whatever the user's own style is."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    across = min(4, n) if n > 4 else min(2, n)
-    down = -(-n // across)
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
-        figure = Figure(figsize=(2.9 * across + 0.4, 2.25 * down + 0.7), layout="constrained")
-        axes = [figure.add_subplot(down, across, i + 1) for i in range(n)]
+        figure = Figure(figsize=_inches(n), layout="constrained")
+        axes = [figure.add_subplot(*_grid(n), i + 1) for i in range(n)]
         for ax in axes:
             ax.set_ylim(-0.02, 1.03)
             ax.set_yticks(np.linspace(0, 1, 6))

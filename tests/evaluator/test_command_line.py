@@ -17,7 +17,7 @@ METRICS = ("mu_o", "v_r", "v_b", "e_p", "marginal_entropy", "v_b_train", "oracle
 KEYS = {
     *("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test", "n_kinds"),
     *(name + part for name in METRICS for part in ("", "_lo", "_hi")),
-    *("mdd", "best_single_score", "reference_score"),
+    *("mdd", "best_single_score", "reference_score", "sees_test_scores"),
 }
 
 

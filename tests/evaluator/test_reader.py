@@ -15,6 +15,7 @@ from routerset.release.evaluator import DataError, InputError, Release, UsageErr
 from routerset.release.evaluator.items import load_items, reference_order
 from routerset.release.evaluator.routers.yardsticks import BestSingle
 from routerset.release.evaluator.task import Task
+from routerset.release.evaluator.tasks import make_tasks
 from tests.evaluator.releases import SPLITS, paper_sides, random_fixture, write_release
 
 
@@ -28,7 +29,7 @@ def test_groups_keep_the_candidate_order_and_their_scores(tmp_path: Path) -> Non
     rows = np.flatnonzero(fixture.splits["paper"] == "test")
     assert np.array_equal(test.scores[group], fixture.scores[members][:, rows].T)
     assert np.array_equal(test.vectors, fixture.vectors["minilm"][rows])
-    assert test.item_ids == [f"toy-{i:05d}" for i in rows]
+    assert test.item_ids == tuple(f"toy-{i:05d}" for i in rows)
 
 
 @pytest.mark.parametrize("follow", ["paper", "family"])
@@ -49,7 +50,8 @@ def test_rows_follow_the_asked_scheme_whichever_the_files_follow(
     assert np.array_equal(
         test.scores[group], fixture.scores[list(fixture.groups["paper", 3, "all_strong"])][:, numbers].T
     )
-    assert items.prompts("test") == [fixture.prompts[i] for i in numbers]
+    tasks = make_tasks(items, [group], encoder="minilm", scheme=scheme)
+    assert tasks[0].read_prompts("test") == [fixture.prompts[i] for i in numbers]
 
 
 def test_vectors_are_joined_on_item_id_not_on_position(toy_folder: Path, tmp_path: Path) -> None:
@@ -229,8 +231,10 @@ def test_prompts_that_are_not_published_are_an_error(tmp_path: Path) -> None:
     fixture = random_fixture()
     fixture.prompts = [None] * len(fixture.prompts)
     release = load_release(write_release(tmp_path, [fixture]))
+    groups = release.groups_of("toy", "paper")
+    task = make_tasks(load_items(release, "toy", groups, None, "paper"), groups, encoder=None)[0]
     with pytest.raises(DataError, match="publishes no prompts"):
-        load_items(release, "toy", [], None, "paper").prompts("train")
+        task.read_prompts("train")
 
 
 class Reader:

@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from pathlib import Path
 
 import pytest
 
 from routerset.release.evaluator import evaluate, load_release
 from routerset.release.evaluator.results import Row
-from routerset.release.reporting.baselines import BASELINES, check_baselines
 from routerset.release.reporting.paper_tables import (
     PaperTable,
     by_kind,
@@ -108,35 +105,3 @@ def test_table_3_and_figure_3_are_metrics_by_kind(results: tuple[tuple[Row, ...]
         r for r in results[0] if (r.benchmark, r.m, r.router, r.kind) == ("mmlu", 5, "knn", "all_weak")
     )
     assert row.kinds["all_weak"] == expected.metrics["e_p"]
-
-
-def test_published_baselines_come_out_again_and_changes_are_found(tmp_path: Path) -> None:
-    release = load_release(write_release(tmp_path, [random_fixture(methods=("paper", "greedy"))]))
-    published = [
-        row.to_dict()
-        for method in ("greedy", "paper")
-        for scheme in ("paper", "family")
-        for row in evaluate(release, method=method, scheme=scheme).rows
-    ]
-    path = tmp_path / BASELINES
-    path.parent.mkdir()
-    path.write_text(json.dumps(published))
-    assert list(check_baselines(tmp_path)) == []
-    changed = next(row for row in published if row["router"] == "knn")
-    changed["mu_o"] = float(changed["mu_o"] or 0) + 0.001
-    published[-1]["m"] = 4
-    path.write_text(json.dumps(published))
-    problems = [problem.found for problem in check_baselines(tmp_path)]
-    assert len(problems) == 2
-    assert "knn: published mu_o" in problems[0]
-    assert problems[1].endswith("this release has no such cell")
-
-
-@pytest.mark.parametrize("text", ["{}", "[1]", "[{}]", '[{"router": "knn"}]', "null"])
-def test_baselines_that_are_no_rows_are_refused(tmp_path: Path, text: str) -> None:
-    write_release(tmp_path, [random_fixture()])
-    path = tmp_path / BASELINES
-    path.parent.mkdir()
-    path.write_text(text)
-    (problem,) = check_baselines(tmp_path)
-    assert "baselines.json: found other things than rows" in problem.found

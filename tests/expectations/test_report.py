@@ -64,7 +64,7 @@ def test_github_annotations_are_escaped() -> None:
     assert second.startswith(
         "::warning file=out/build/release/data/a%2Cb%3Ac%25.parquet,title=release/layout.columns_known::1 une"
     )
-    assert "%0Apath data/a,b:c%25.parquet, note two%0Alines" in second
+    assert "%0Apath data/a,b:c%25.parquet, note two\\nlines" in second
     assert to_github(Validation("x", (GOOD,))) == ""
 
 

@@ -114,6 +114,7 @@ def _staged(folder: Path) -> Staged:
     )
     rows = folder / BAD_ROWS
     bad = pq.read_table(rows) if rows.exists() else QUARANTINE.empty_table()
-    assert n_read == n_scores + n_superseded + len(bad), "records read are not records accounted for"
+    n_bad = pc.sum(bad["n"]).as_py() or 0
+    assert n_read == n_scores + n_superseded + n_bad, "records read are not records accounted for"
     reasons, details = (tuple(bad[name].to_pylist()) for name in ("reason", "detail"))
     return Staged(n_read, n_scores, n_superseded, reasons, details)

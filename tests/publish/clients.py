@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -17,12 +18,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from datasets import disable_progress_bars, load_dataset
-from huggingface_hub import file_download
+from huggingface_hub import constants, file_download
 from huggingface_hub.utils import _http
 
 from routerset.etl.sources import remote
 from routerset.release.errors import ReleaseError
 from routerset.release.publish import hub as publishing
+from routerset.release.publish import session
 from routerset.release.publish.client import Patience
 from routerset.release.publish.hub import publish
 from routerset.release.publish.published import Published
@@ -47,7 +49,8 @@ class Order:
     """What a publisher is to do.
 
     trusting: it does not read what arrived, which takes seconds. die_at: number of the step at which it is
-    killed. full_disk: no file grows beyond some KB.
+    killed. full_disk: no file grows beyond some KB. answer_within: seconds, for every answer. spy: it
+    tells the environment of the process that reads what arrived.
     """
 
     release: Path
@@ -58,6 +61,10 @@ class Order:
     trusting: bool = True
     die_at: int | None = None
     full_disk: bool = False
+    answer_within: float | None = None
+    overwrite: bool = False
+    sign: Path | None = None
+    spy: bool = False
 
 
 class Publisher:
@@ -101,10 +108,22 @@ def _publish(answers: Connection, order: Order) -> None:
     os.environ.pop("HF_TOKEN", None)
     if order.token is not None:
         os.environ["HF_TOKEN"] = order.token
+    if order.answer_within is not None:
+        session.ANSWER_WITHIN = order.answer_within
+        constants.HF_HUB_DOWNLOAD_TIMEOUT = constants.HF_HUB_ETAG_TIMEOUT = order.answer_within
     if order.full_disk:
         resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
     if order.trusting:
         publishing.check_arrival = lambda *_: []
+    if order.spy:
+        os.environ["SECRET"] = "x"
+        start = subprocess.Popen
+
+        def spied(command: list[str], **options: object) -> object:
+            answers.send(f"environment: {options['env']}")
+            return start(command, **options)  # type: ignore[call-overload]
+
+        subprocess.Popen = spied  # type: ignore[assignment, misc]
     seen = 0
 
     def progress(step: str) -> None:
@@ -120,6 +139,8 @@ def _publish(answers: Connection, order: Order) -> None:
             order.to,
             version=order.version,
             dry_run=order.dry_run,
+            overwrite=order.overwrite,
+            sign=order.sign,
             progress=progress,
             patience=QUICK,
         )

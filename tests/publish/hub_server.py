@@ -12,11 +12,23 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.publish.hub_store import ATTRIBUTES, LFS_SUFFIXES, Action, File, Hub, Refusal, Repo, Request, Tree
+from tests.publish.hub_store import (
+    ATTRIBUTES,
+    LFS_SUFFIXES,
+    STRANGE,
+    Action,
+    Fault,
+    File,
+    Hub,
+    Refusal,
+    Repo,
+    Request,
+    Tree,
+)
 
 Answer = tuple[int, Mapping[str, str], bytes]
 
@@ -58,19 +70,31 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._serve("DELETE")
 
+    def finish(self) -> None:
+        with suppress(OSError):  # a client that waits no longer
+            super().finish()
+
     def log_message(self, format: str, *args: object) -> None:
         """Requests are kept in `hub.requests`."""
 
     def _serve(self, method: str) -> None:
         body = self._body()
         path = unquote(urlsplit(self.path).path)
-        fault = self.hub.take(method, path)
+        given = self.hub.take(method, path)
+        fault = given.action if given else None
+        if fault is Action.HOLD:
+            self.hub.over.wait(30)
+            self.close_connection = True
+            return
+        if fault is Action.DRIP:
+            self._drip()
+            return
         if fault is Action.KILL_BEFORE:
             self.hub.kills.get(timeout=30)()
         if fault in (Action.CLOSE, Action.KILL_BEFORE):
             self.close_connection = True
             return
-        status, headers, answer = self._answer(method, path, body, fault)
+        status, headers, answer = self._answer(method, path, body, given)
         if fault is Action.KILL_AFTER:
             self.hub.kills.get(timeout=30)()
         if fault in (Action.LOSE_ANSWER, Action.KILL_AFTER):
@@ -89,6 +113,18 @@ class _Handler(BaseHTTPRequestHandler):
         with self.hub.lock:
             self.hub.requests.append(Request(method, path, len(body), len(sent)))
 
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.close_connection = True
+        try:
+            while not self.hub.over.wait(0.1):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+        except OSError:
+            pass  # the client is gone
+
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -99,11 +135,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def _answer(self, method: str, path: str, body: bytes, fault: Action | None) -> Answer:
+    def _answer(self, method: str, path: str, body: bytes, given: Fault | None) -> Answer:
+        fault = given.action if given else None
+        if given and given.action in STRANGE:
+            kind, said = STRANGE[given.action]
+            return given.status, {"Content-Type": kind}, said
+        if fault is Action.PAGES:
+            next_page = f'<{self.hub.endpoint}{self.path}>; rel="next"'
+            return 200, {"Content-Type": "application/json", "Link": next_page}, b"[]"
+        if fault is Action.LOOP:
+            return 307, {"Location": self.path}, b""
+        if fault is Action.CONFLICT:
+            return _json({"error": "Cannot create repo: another conflicting operation is in progress"}, 409)
         if fault is Action.ERROR:
             return _json({"error": "Internal Server Error"}, 500)
         if fault is Action.BUSY:
-            return 429, {"Retry-After": "0"}, b"{}"
+            return 429, {"Retry-After": given.later if given else ""}, b"{}"
         if fault is Action.ECHO:
             return _json({"error": f"no idea what to do with {self.headers.get('Authorization')}"}, 400)
         try:
@@ -118,6 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if path.startswith("/lfs/"):
             return
+        named = re.match(r"(?:/api)?/datasets/([^/]+/[^/.]+)", path)
+        if not given and named and named[1] in self.hub.repos and self.hub.repos[named[1]].private:
+            raise Refusal(401, "RepoNotFound", "Repository not found")
         if given and given not in self.hub.tokens:
             raise Refusal(401, "", "Invalid credentials in Authorization header")
         writes = method in ("POST", "DELETE") and "/paths-info/" not in path and "validate-yaml" not in path
@@ -195,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _info(self, name: str, repo: Repo, revision: str) -> Answer:
         sha = repo.resolve(revision)
         siblings = [{"rfilename": path} for path in sorted(repo.commits[sha])]
-        return _json({"id": name, "sha": sha, "private": False, "tags": [], "siblings": siblings})
+        return _json({"id": name, "sha": sha, "private": repo.private, "tags": [], "siblings": siblings})
 
     def _tree(self, repo: Repo, rest: str) -> Answer:
         revision, _, folder = rest.partition("/")
@@ -218,9 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
         return _json({"branches": of("heads", repo.branches), "tags": of("tags", repo.tags), "converts": []})
 
     def _commits(self, repo: Repo, revision: str) -> Answer:
-        repo.resolve(revision)
         day = "2026-01-01T00:00:00.000Z"
-        known = reversed(repo.titles.items())
+        known = [(sha, repo.titles[sha]) for sha in repo.history(revision)]
         return _json([{"id": s, "authors": [], "date": day, "title": t, "message": ""} for s, t in known])
 
     def _paths_info(self, repo: Repo, revision: str, body: bytes) -> Answer:
@@ -261,7 +310,7 @@ class _Handler(BaseHTTPRequestHandler):
                 if value["oid"] not in self.hub.store:
                     raise Refusal(400, "", f"{value['path']}: its content was never uploaded")
                 files[value["path"]] = File(lfs=value["oid"], size=len(self.hub.store[value["oid"]]))
-        sha = repo.commit(branch, files, header["summary"])
+        sha = repo.commit(branch, files, header["summary"], header["description"])
         url = f"{self.hub.endpoint}/datasets/{name}/commit/{sha}"
         return _json({"success": True, "commitOid": sha, "commitUrl": url})
 
@@ -280,6 +329,7 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted["tag"] in repo.tags:
             raise Refusal(409, "", "Tag reference exists already")
         repo.tags[wanted["tag"]] = repo.resolve(revision)
+        repo.told[wanted["tag"]] = wanted.get("message", "")
         return _json({})
 
 
@@ -301,6 +351,7 @@ def serve() -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.over.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import queue
 import re
 import threading
@@ -29,17 +30,50 @@ class Action(StrEnum):
     ECHO = "the server has a problem, and says so with the credentials it was given"
     KILL_BEFORE = "the client is killed before anything happens"
     KILL_AFTER = "the client is killed once it is carried out"
+    HOLD = "the connection stays open, and nothing comes"
+    DRIP = "the answer comes a byte at a time, and never ends"
+    CONFLICT = "something else is going on, and always will"
+    LOOP = "it is elsewhere, which is here"
+    PAGES = "an empty page, and the next one is here"
+    HTML = "a page, as a hotel's network gives"
+    GARBAGE = "no JSON, though it says so"
+    NOTHING = "an empty body"
+    NULL = "JSON: null"
+    LIST = "JSON: a list"
+    NUMBER = "JSON: a number"
+    WRONG = "JSON: an object in which everything has another type"
+    DEEP = "JSON: 200,000 lists in each other"
+
+
+_WRONG: dict[str, object] = {key: [7] for key in ("branches", "tags", "files", "objects")}
+_WRONG |= dict.fromkeys(("converts", "url", "commitOid", "commitUrl", "error", "errors"), 7)
+STRANGE: Mapping[Action, tuple[str, bytes]] = {
+    Action.HTML: ("text/html; charset=utf-8", b"<!doctype html><title>Sign in</title>"),
+    Action.GARBAGE: ("application/json", b'{"branches": ['),
+    Action.NOTHING: ("application/json", b""),
+    Action.NULL: ("application/json", b"null"),
+    Action.LIST: ("application/json", b"[[], 1]"),
+    Action.NUMBER: ("application/json", b"17"),
+    Action.WRONG: ("application/json", json.dumps(_WRONG).encode()),
+    Action.DEEP: ("application/json", b"[" * 200_000),
+}
+"""Answers with status 200 that are none: type and body."""
 
 
 @dataclass
 class Fault:
-    """Goes off on `times` requests that match, after letting `after` of them pass. path: an expression."""
+    """Goes off on `times` requests that match, after letting `after` of them pass. path: an expression.
+
+    later: what a busy server says of when to come again. status: of a strange answer.
+    """
 
     method: str
     path: str
     action: Action
     times: int = 1
     after: int = 0
+    later: str = "0"
+    status: int = 200
 
 
 @dataclass(frozen=True)
@@ -73,22 +107,39 @@ Tree = Mapping[str, File]
 
 @dataclass
 class Repo:
-    """commits: sha -> files; titles: their messages, newest last; branches and tags: name -> sha."""
+    """commits: sha -> files; titles, texts: their messages, newest last; branches and tags: name -> sha.
+
+    told: name of a tag -> its message. parents: commit -> the one before. private: nobody reads it without
+    a token.
+    """
 
     commits: dict[str, Tree] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+    private: bool = False
+    parents: dict[str, str | None] = field(default_factory=dict)
 
-    def commit(self, branch: str, files: Tree, title: str) -> str:
+    def commit(self, branch: str, files: Tree, title: str, text: str = "") -> str:
         """Put files on a branch; returns the commit."""
         seed = (
             f"{self.branches.get(branch)} {len(self.commits)} {sorted((p, f.blob) for p, f in files.items())}"
         )
         sha = hashlib.sha1(seed.encode()).hexdigest()
-        self.commits[sha], self.titles[sha] = dict(files), title
+        self.commits[sha], self.titles[sha], self.texts[sha] = dict(files), title, text
+        self.parents[sha] = self.branches.get(branch)
         self.branches[branch] = sha
         return sha
+
+    def history(self, revision: str) -> list[str]:
+        """A commit and those before it, newest first."""
+        found, sha = [], str(self.resolve(revision))
+        while sha in self.commits:
+            found.append(sha)
+            sha = str(self.parents[sha])
+        return found
 
     def resolve(self, revision: str) -> str:
         """The commit of a branch, a tag or a commit."""
@@ -107,7 +158,7 @@ class Refusal(Exception):
 
 
 class Hub:
-    """The state of the server. lock: held while a request is carried out."""
+    """The state of the server. lock: held while a request is carried out. over: nothing is held any more."""
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
@@ -117,6 +168,7 @@ class Hub:
         self.requests: list[Request] = []
         self.endpoint = ""
         self.kills: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.over = threading.Event()
         self.lock = threading.RLock()
 
     def content(self, file: File) -> bytes:
@@ -136,6 +188,13 @@ class Hub:
         made = {path: self._file(path, data) for path, data in files.items()}
         found.commit(revision, {**old, **made}, "someone else")
 
+    def remove(self, repo: str, path: str) -> None:
+        """Commit the removal of a file, as someone else would."""
+        found = self.repos[repo]
+        files = dict(found.commits[found.branches["main"]])
+        del files[path]
+        found.commit("main", files, "someone else")
+
     def _file(self, path: str, data: bytes) -> File:
         if not path.endswith(LFS_SUFFIXES):
             return File(data, size=len(data))
@@ -143,7 +202,7 @@ class Hub:
         self.store[digest] = data
         return File(lfs=digest, size=len(data))
 
-    def take(self, method: str, path: str) -> Action | None:
+    def take(self, method: str, path: str) -> Fault | None:
         """The fault of this request, if any."""
         with self.lock:
             for fault in self.faults:
@@ -152,5 +211,5 @@ class Hub:
                         fault.after -= 1
                         continue
                     fault.times -= 1
-                    return fault.action
+                    return fault
         return None

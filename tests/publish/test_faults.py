@@ -6,9 +6,10 @@ import re
 
 import pytest
 
+from routerset.release.publish.work import work_folder
 from tests.publish.clients import Order, Publisher, Told
 from tests.publish.conftest import REPOSITORY, Versions
-from tests.publish.hub_store import WRITER, Action, Fault, Hub
+from tests.publish.hub_store import STRANGE, WRITER, Action, Fault, Hub
 from tests.publish.test_hub import NAME, content, run
 
 CHANGES = (
@@ -170,10 +171,18 @@ def test_a_byte_changed_in_the_store_is_found(published: Hub, versions: Versions
 def test_a_byte_changed_on_the_way_down_is_read_again(
     published: Hub, versions: Versions, action: Action
 ) -> None:
-    published.faults.append(Fault("GET", r"/resolve/.*/scores/gsm8k\.parquet", action))
+    """Meanwhile another publisher starts, and removes what killed ones have left."""
+
+    def another() -> None:
+        with work_folder():
+            pass
+
+    path = r"/resolve/.*/scores/gsm8k\.parquet"
+    published.faults += [Fault("GET", path, action), Fault("GET", path, Action.KILL_BEFORE)]
+    published.kills.put(another)
     told = run(versions.second, trusting=False)
     finished(published, versions, told)
-    assert published.faults[0].times == 0
+    assert [fault.times for fault in published.faults] == [0, 0]
 
 
 def test_a_full_disk_is_told(published: Hub, versions: Versions) -> None:
@@ -204,3 +213,97 @@ def test_the_token_is_never_repeated(published: Hub, versions: Versions) -> None
     assert told.code == 1
     assert "no idea what to do with Bearer <HF_TOKEN>" in told.message
     assert WRITER not in told.message + "".join(told.steps)
+
+
+READ = tuple(r for r in (*CHANGES, *LOOKS) if r not in {("PUT", "/lfs/"), ("POST", "/validate-yaml")})
+"""Requests whose answer says something."""
+
+
+@pytest.mark.parametrize("strange", [*STRANGE, Action.LOOP])
+@pytest.mark.parametrize("request_", READ, ids=" ".join)
+def test_an_answer_that_is_none_is_told(
+    published: Hub, versions: Versions, request_: tuple[str, str], strange: Action
+) -> None:
+    """Where the answer does not matter, what it answers to is looked up again."""
+    published.faults.append(Fault(*request_, strange, times=1000))
+    told = run(versions.second)
+    assert (told.code, told.message[: len(REPOSITORY)]) == (75, REPOSITORY)
+    assert len([step for step in told.steps if "; waiting " in step or " again" in step]) >= 2
+    whole(published, versions)
+    published.faults.clear()
+    finished(published, versions, run(versions.second))
+
+
+@pytest.mark.parametrize("request_", [*CHANGES, *LOOKS], ids=" ".join)
+def test_an_answer_that_is_none_is_asked_for_again(
+    published: Hub, versions: Versions, request_: tuple[str, str]
+) -> None:
+    strange = (Action.HTML, Action.NULL, Action.DEEP)
+    published.faults += [Fault(*request_, action) for action in strange[: 2 if request_ in CHANGES else 3]]
+    finished(published, versions, run(versions.second))
+
+
+@pytest.mark.parametrize("strange", [*STRANGE, Action.LOOP, Action.CONFLICT, Action.HOLD, Action.DRIP])
+def test_an_answer_that_is_none_to_create_is_told(hub: Hub, versions: Versions, strange: Action) -> None:
+    hub.faults.append(Fault("POST", "/repos/create", strange, times=1000))
+    told = run(versions.first, answer_within=0.5)
+    assert (told.code, told.message[: len(REPOSITORY)]) == (75, REPOSITORY)
+    assert hub.repos == {}
+    hub.faults.clear()
+    assert run(versions.first).code == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize("strange", STRANGE)
+def test_an_error_that_says_nothing_readable_is_told(
+    published: Hub, versions: Versions, strange: Action, status: int
+) -> None:
+    published.faults.append(Fault("POST", "/branch/", strange, times=1000, status=status))
+    told = run(versions.second)
+    assert (told.code in (1, 2, 75), told.message[: len(REPOSITORY)]) == (True, REPOSITORY)
+    assert told.code == 75 or status < 429
+
+
+@pytest.mark.parametrize("action", [Action.HOLD, Action.DRIP])
+@pytest.mark.parametrize("request_", [*CHANGES, *LOOKS], ids=" ".join)
+def test_an_answer_that_never_comes_is_not_waited_for(
+    published: Hub, versions: Versions, request_: tuple[str, str], action: Action
+) -> None:
+    if action is Action.DRIP and request_[0] == "HEAD":
+        pytest.skip("an answer to HEAD has no body")
+    published.faults.append(Fault(*request_, action, times=2))
+    told = run(versions.second, answer_within=0.5)
+    finished(published, versions, told)
+    waits = len([step for step in told.steps if "; waiting " in step])
+    assert waits == 2 or (waits == 1 and request_[0] == "PUT")  # files are sent side by side
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["", "soon", "-5", "1e9", "\u00b2", "9" * 5000, "Wed, 21 Oct 2015 07:28:00 GMT", "Mon, 99 Foo"],
+)
+@pytest.mark.parametrize("request_", [("GET", "/refs"), ("POST", "/preupload/"), ("POST", "/commit/main")])
+def test_any_wish_to_wait_is_understood(
+    published: Hub, versions: Versions, request_: tuple[str, str], later: str
+) -> None:
+    published.faults.append(Fault(*request_, Action.BUSY, later=later))
+    finished(published, versions, run(versions.second))
+
+
+def test_a_list_without_end_is_told(published: Hub, versions: Versions) -> None:
+    published.faults.append(Fault("GET", "/tree/", Action.PAGES, times=1_000_000))
+    told = run(versions.second)
+    assert (told.code, "found a list of more than 1,000 pages" in told.message) == (75, True)
+
+
+@pytest.mark.parametrize("action", [Action.HALF, Action.CORRUPT])
+@pytest.mark.parametrize("path", ["manifest.json", "SHA256SUMS"])
+def test_a_body_that_comes_damaged_is_asked_for_again(
+    published: Hub, versions: Versions, path: str, action: Action
+) -> None:
+    published.faults.append(Fault("GET", f"/resolve/.*/{path}", action, times=2))
+    finished(published, versions, run(versions.second))
+    published.faults[0].times = 1000
+    del published.repos[NAME].tags["v1.1.0"]
+    told = run(versions.second)
+    assert (told.code, path in told.message) == (75, True)

@@ -37,14 +37,14 @@ def test_versions_stand_side_by_side(versions: Versions, tmp_path: Path) -> None
     told: list[str] = []
     first = publish(versions.first, str(tmp_path / "target"), progress=told.append)
     assert (first.ending, first.version) == (Ending.PUBLISHED, "1.0.0")
-    assert [step.split()[0] for step in told] == ["copy", "verify", *["loaded"] * 7, "move"]
+    assert [step.split()[0] for step in told] == ["copy", "verify", *["loaded"] * 3, "move"]
     second = publish(versions.second, str(tmp_path / "target"))
     target = tmp_path / "target"
     assert shown(target) == ["latest", "v1.0.0", "v1.1.0"]
     assert content(target / "v1.0.0") == content(versions.first)
     assert content(target / "latest") == content(target / "v1.1.0") == content(versions.second)
     linked = [path for path in files(target / "v1.1.0") if (target / "v1.1.0" / path).stat().st_nlink == 2]
-    assert (len(linked), second.kept) == (34, 34)
+    assert (len(linked), second.kept) == (36, 36)
     assert sorted({*content(versions.second)} - {*linked}) == sorted(second.sent)
 
 
@@ -77,7 +77,7 @@ def test_what_is_published_is_left_alone(target: Path, versions: Versions) -> No
 
 def test_a_dry_run_does_nothing(target: Path, versions: Versions) -> None:
     result = publish(versions.first, str(target), dry_run=True)
-    assert (result.ending, len(result.sent), target.exists()) == (Ending.PLANNED, 41, False)
+    assert (result.ending, len(result.sent), target.exists()) == (Ending.PLANNED, 44, False)
 
 
 def test_a_version_is_published_once(target: Path, versions: Versions) -> None:
@@ -90,7 +90,7 @@ def test_a_version_is_published_once(target: Path, versions: Versions) -> None:
 def test_other_reports_are_no_reason_to_publish(target: Path, versions: Versions, tmp_path: Path) -> None:
     release = shutil.copytree(versions.first, tmp_path / "release")
     (release / "reports").mkdir()
-    (release / "reports/table.md").write_text("| a |")
+    (release / "reports/table1.md").write_text("| a |")
     seal(release)
     publish(versions.first, str(target))
     assert publish(release, str(target)).ending is Ending.UNCHANGED
@@ -108,7 +108,7 @@ def test_foreign_content_stays(target: Path, versions: Versions) -> None:
     (target / "v2").mkdir(parents=True)
     with pytest.raises(PublishRefused, match="found v2, expected versions of this dataset or nothing"):
         publish(versions.first, str(target))
-    assert shown(target) == ["v2"]
+    assert [path.name for path in target.iterdir()] == ["v2"]
 
 
 @pytest.mark.parametrize("step", range(3))

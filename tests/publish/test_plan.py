@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import email.utils
 import errno
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -32,6 +34,7 @@ from routerset.release.publish.plan import (
     read_sealed,
     versions_in,
 )
+from routerset.release.publish.published import Ending, Published, worth_telling
 from tests.publish.conftest import Versions
 from tests.publish.test_hub import content
 
@@ -63,7 +66,10 @@ def test_every_start_leads_to_the_end(versions: Versions, data: st.DataObject) -
         "old": Revision("old", remote_files(content(versions.first))),
         "new": Revision("new", remote_files(content(versions.second))),
     }
-    heads = {"old": Head(at["old"], old.manifest, old.sums), "new": Head(at["new"], new.manifest, new.sums)}
+    heads = {
+        "old": Head(at["old"], "", old.manifest, old.sums),
+        "new": Head(at["new"], "", new.manifest, new.sums),
+    }
     main = data.draw(st.sampled_from(["old", "new"]))
     branch = data.draw(st.sampled_from([None, "old", "new"]))
     tags = {"1.0.0"} if main == "new" or data.draw(st.booleans()) else set[str]()
@@ -71,7 +77,9 @@ def test_every_start_leads_to_the_end(versions: Versions, data: st.DataObject) -
     steps = []
     while not steps or steps[-1] is not Step.DONE:
         tagged = at["new"] if "1.1.0" in tags else None
-        remote = Remote(heads[main], at[branch] if branch else None, tagged, frozenset(tags))
+        latest = at["new"] if tagged else at["old"] if tags else None
+        there = at[branch] if branch else None
+        remote = Remote("org/tiny", heads[main], there, tagged, latest, frozenset(tags))
         steps.append(next_step(new, remote, verified))
         match steps[-1]:
             case Step.BRANCH:
@@ -149,3 +157,41 @@ def test_the_service_says_how_long_to_wait() -> None:
 
 def test_a_bug_is_not_explained() -> None:
     assert explain(KeyError("x"), "here", None) is None
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
+def test_what_is_told_is_short(sent: int, removed: int, news: int) -> None:
+    told = Published(
+        "hf://datasets/org/name",
+        "1.0.0",
+        Ending.PUBLISHED,
+        "0" * 64,
+        {f"data/{number}": number for number in range(sent)},
+        tuple(f"old/{number}" for number in range(removed)),
+        news="\n".join(["## v1.0.0", "", *(f"- change {number}" for number in range(news))]),
+    ).text()
+    assert len(told.splitlines()) < 16
+    assert f"{sent * (sent - 1) // 2:>15,}  bytes in {sent} files" in told
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 4, 7, 65, 1000])
+def test_progress_is_told_in_thirds(total: int) -> None:
+    told = [done for done in range(1, total + 1) if worth_telling(done, total)]
+    assert (len(told), told[-1]) == (min(total, 3), total)
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("30", 30), ("", 0), ("soon", 0), ("-5", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
+)
+def test_a_wish_to_wait_is_a_number_or_a_date(asked: str, seconds: float) -> None:
+    found = explain(answer(429, **{"Retry-After": asked}), "here", None)
+    assert isinstance(found, ServiceUnavailable)
+    assert found.after == seconds
+
+
+def test_a_date_to_come_is_waited_for() -> None:
+    date = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    found = explain(answer(429, **{"Retry-After": date}), "here", None)
+    assert isinstance(found, ServiceUnavailable)
+    assert 60 < found.after <= 90

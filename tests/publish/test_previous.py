@@ -12,7 +12,7 @@ from routerset.release.publish.errors import ServiceUnavailable
 from routerset.release.publish.fetch import previous_release
 from tests.publish.clients import QUICK, in_process, without_waiting
 from tests.publish.conftest import REPOSITORY, Versions
-from tests.publish.hub_store import Action, Fault, Hub
+from tests.publish.hub_store import STRANGE, Action, Fault, Hub
 from tests.publish.test_hub import NAME, content, run
 
 
@@ -84,6 +84,26 @@ def test_faults_that_pass_are_waited_for(
     published.faults.append(Fault("GET", path, action, times=2))
     assert found(REPOSITORY, tmp_path) == content(versions.first)
     assert published.faults[0].times == 0
+
+
+@pytest.mark.parametrize("strange", [*STRANGE, Action.LOOP, Action.HALF])
+@pytest.mark.parametrize("path", ["/refs", "/resolve/.*manifest.json"])
+def test_an_answer_that_is_none_is_told(published: Hub, tmp_path: Path, path: str, strange: Action) -> None:
+    published.faults.append(Fault("GET", path, strange, times=1000))
+    kind, message = in_process(previous, REPOSITORY, tmp_path)
+    assert (kind, kind.exit_code) == (ServiceUnavailable, 75)
+    assert message.startswith(f"{REPOSITORY}: ")
+
+
+def test_a_body_that_comes_damaged_is_asked_for_again(
+    published: Hub, versions: Versions, tmp_path: Path
+) -> None:
+    published.faults.append(Fault("GET", "/resolve/.*LICENSE", Action.CORRUPT))
+    assert found(REPOSITORY, tmp_path) == content(versions.first)
+    shutil.rmtree(tmp_path)
+    published.faults[0].times = 1000
+    kind, message = in_process(previous, REPOSITORY, tmp_path)
+    assert (kind, "v1.0.0 differs from its SHA256SUMS" in message) == (ReleaseInputError, True)
 
 
 def test_a_service_that_stays_down_is_told(published: Hub, tmp_path: Path) -> None:

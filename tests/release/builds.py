@@ -16,6 +16,8 @@ from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.splits import SPLIT_SCHEMES, paper_split
 from routerset.schemas.tables import GROUPS, ITEMS, MODELS, RUNS, SCORES, SPLITS, Split, embeddings_schema
 
+NEWER = "2024-02-01T00:00:00.000000"
+"""Time of the runs that count."""
 SCHEMES = ("paper", "family")
 QUESTION = "What does {name} ask in item {item}?"
 
@@ -29,7 +31,7 @@ class Bench:
     subsets: Sequence[str] = ()
     families: Sequence[str] = ()
     sizes: Sequence[int] = (3, 5)
-    encoders: Mapping[str, int] = field(default_factory=lambda: {"minilm": 8})
+    encoders: Mapping[str, int] = field(default_factory=lambda: {"minilm": 384})
 
 
 def model_names(n: int) -> list[str]:
@@ -50,7 +52,7 @@ def small_benches() -> list[Bench]:
     gpqa = ["diamond"] * 6 + ["extended"] * 14 + ["main"] * 10
     twins = [f"fam-{i % 14}" for i in range(30)]
     return [
-        Bench("gsm8k", binary(20, 40, 1), encoders={"minilm": 8, "sbert": 5}),
+        Bench("gsm8k", binary(20, 40, 1), encoders={"minilm": 384, "sbert": 768}),
         Bench("truthfulqa", rng.random((20, 30), dtype=np.float32)),
         Bench("gpqa", binary(20, 30, 2), gpqa, twins),
         Bench("arc", binary(4, 12, 4), sizes=(), encoders={}),
@@ -118,10 +120,16 @@ def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[di
     for encoder, dimension in bench.encoders.items():
         rng = np.random.default_rng(len(encoder) + n)
         schema = embeddings_schema(dimension)
-        values = pa.array(rng.random(n * dimension, dtype=np.float32))
-        vectors = pa.FixedSizeListArray.from_arrays(values, type=schema.field("vector").type)
+        values = rng.random((n, dimension), dtype=np.float32)
+        values /= np.linalg.norm(values, axis=1, keepdims=True)
+        vectors = pa.FixedSizeListArray.from_arrays(values.ravel(), type=schema.field("vector").type)
         table = pa.table({"item": np.arange(n, dtype=np.int32), "vector": vectors})
         store.write_table(tables / f"embeddings/encoder={encoder}" / part, schema, table)
+    known = ~np.isnan(bench.scores)
+    scored = {
+        subset: known[:, [each == subset for each in subsets]].sum(axis=1).tolist()
+        for subset in dict.fromkeys(subsets)
+    }
     return [
         {
             "model_id": name,
@@ -132,15 +140,15 @@ def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[di
             "sha256": "0" * 64,
             "timestamp": time,
             "metric": BENCHMARKS[bench.name].metric,
-            "n_items": n,
-            "n_scored": n,
-            "n_kept": n,
+            "n_items": scored[subset][row],
+            "n_scored": scored[subset][row],
+            "n_kept": scored[subset][row] if time == NEWER else 0,
             "joined_by": "content",
-            "chosen": time == "2024-02-01T00:00:00",
+            "chosen": time == NEWER,
         }
-        for name in names[:n_models]
-        for subset in dict.fromkeys(subsets)
-        for time in ("2024-01-01T00:00:00", "2024-02-01T00:00:00")
+        for row, name in enumerate(names[:n_models])
+        for subset in scored
+        for time in ("2024-01-01T00:00:00.000000", NEWER)
     ]
 
 

@@ -128,4 +128,4 @@ def add_method(build: Path) -> None:
 def move_vectors(build: Path) -> None:
     path = build / "tables/embeddings/encoder=minilm/benchmark=gsm8k/part-0.parquet"
     table = pq.ParquetFile(path).read()
-    store.write_table(path, table.schema, put("vector", 0, [0.5] * 8)(table))
+    store.write_table(path, table.schema, put("vector", 0, [0.5] * 384)(table))

@@ -157,7 +157,7 @@ def test_a_missing_score_of_a_candidate_is_null_and_no_good_choice(tmp_path: Pat
     scores[0, 3] = 1.0
     continuous = scores * np.float32(0.5)
     build = write_build(tmp_path, [Bench("gsm8k", scores), Bench("truthfulqa", continuous)])
-    write_release(build, tmp_path / "release", options(skipped_groups=()))
+    write_release(build, tmp_path / "release", options(skipped_groups=(), accounting=()))
     for name, known in (("gsm8k", scores), ("truthfulqa", continuous)):
         row = data(tmp_path / "release", name).slice(3, 1).to_pylist()[0]
         for column in (f"paper_m5_{kind}" for kind in Kind):
@@ -183,7 +183,7 @@ def test_the_manifest_counts_what_is_there(built: Path) -> None:
     assert manifest.benchmarks["truthfulqa"].binary is False
     assert manifest.benchmarks["arc"].groups == ()
     assert manifest.benchmarks["gsm8k"].skipped_groups[0]["m"] == 1000
-    assert manifest.encoders["sbert"]["dimension"] == 5
+    assert manifest.encoders["sbert"]["dimension"] == 768
     assert manifest.tables["models.parquet"].rows == 20
 
 
@@ -200,7 +200,8 @@ def test_the_evaluator_reads_and_scores_the_release(built: Path) -> None:
 def test_the_evaluator_in_the_release_runs_alone(release: Path) -> None:
     command = [sys.executable, "-I", "-c", "import sys; sys.path.insert(0, '.'); import evaluator"]
     subprocess.run(command, cwd=release, check=True, capture_output=True)
-    assert (release / "evaluator/__pycache__").exists() or sys.dont_write_bytecode
+    shutil.rmtree(release / "evaluator/__pycache__", ignore_errors=True)
+    shutil.rmtree(release / "evaluator/routers/__pycache__", ignore_errors=True)
     assert verify(release) == []
 
 
@@ -208,22 +209,24 @@ def draw(release: Path) -> None:
     """Reports as another verb makes them; the manifest is there by then."""
     version = json.loads((release / "manifest.json").read_text(encoding="utf-8"))["release"]["version"]
     (release / "reports").mkdir(exist_ok=True)
-    (release / "reports/scaling_up.png").write_bytes(b"picture of " + version.encode())
+    (release / "reports/figure2_scaling.png").write_bytes(b"picture of " + version.encode())
 
 
 def test_reports_stand_on_the_card_and_in_the_checksums(built: Path, tmp_path: Path) -> None:
     result = write_release(built, tmp_path / "release", options(), reports=draw)
-    assert "reports/scaling_up.png" in result.files
-    assert "![scaling up](reports/scaling_up.png)" in (tmp_path / "release/README.md").read_text("utf-8")
+    assert "reports/figure2_scaling.png" in result.files
+    assert "![figure2 scaling](reports/figure2_scaling.png)" in (tmp_path / "release/README.md").read_text(
+        "utf-8"
+    )
     assert verify(tmp_path / "release") == []
 
 
 def test_sealing_again_takes_up_new_reports(release: Path) -> None:
     draw(release)
-    assert [p.path for p in verify(release)] == ["reports/scaling_up.png"]
+    assert [p.path for p in verify(release)] == ["reports/figure2_scaling.png", "README.md"]
     seal(release)
     assert verify(release) == []
-    assert "reports/scaling_up.png" in (release / "README.md").read_text("utf-8")
+    assert "reports/figure2_scaling.png" in (release / "README.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -264,7 +267,7 @@ def test_a_run_killed_between_the_two_renames_is_put_right(
 ) -> None:
     full_at("manifest.json")
     release.rename(release.with_name(".release.before"))
-    (release.with_name(".release.draft") / "data").mkdir(parents=True)
+    (release.with_name(".release.1-0123abcd.tmp") / "data").mkdir(parents=True)
     with pytest.raises(OSError, match="No space left"):
         write_release(built, release, options())
     assert verify(release) == []
@@ -352,7 +355,7 @@ def nothing(build: Path) -> None:
         (shorten_split, ReleaseError, "gsm8k: splits, scheme paper: found 39 items, expected the 40"),
         (unknown_candidate, ReleaseError, "gsm8k.*no score of org/nobody, which is a candidate"),
         (repeated_candidate, ReleaseError, "paper_m3_all_strong: found 2 models in 3 rows"),
-        (other_dimension, ReleaseError, "encoder minilm: found 5 numbers a vector for gsm8k, expected 8"),
+        (other_dimension, ReleaseError, "encoder minilm: found 768 numbers a vector for gsm8k, expected 384"),
         (other_items, ReleaseError, "encoder=minilm/benchmark=gsm8k.*found 30 items, expected the 40"),
         (more_items, ReleaseError, "arc.*found item 12, expected 0 to 11"),
         (unregistered, ReleaseError, "trivia: not in the registry"),

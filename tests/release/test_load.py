@@ -101,7 +101,7 @@ def test_a_release_of_scores_alone_loads(tmp_path: Path) -> None:
     assert len(load_dataset(release, "arc", split="train", cache_dir=str(tmp_path / "cache"))) == 8
     card = (tmp_path / "release/README.md").read_text("utf-8")
     configs = MetadataConfigs.from_dataset_card_data(DatasetCard(card).data)
-    assert list(configs) == ["arc", "scores-arc", "models"]
+    assert list(configs) == ["arc", "scores-arc", "models", "runs"]
     assert "withheld" not in card
 
 

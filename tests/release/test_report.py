@@ -23,11 +23,11 @@ from routerset.release.evaluator.results import Estimate
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
-from routerset.release.reporting.baselines import BASELINES, check_baselines
+from routerset.release.reporting.check import check_report
 from routerset.release.reporting.evaluation import Findings, average, difference, find
 from routerset.release.reporting.grid import Column, Grid
 from routerset.release.reporting.page import render_page
-from routerset.release.reporting.report import FILES, reports_hook, write_report
+from routerset.release.reporting.report import BASELINES, FILES, reports_hook, write_report
 from routerset.release.verify import verify
 from tests.release.builds import Bench, binary, options, small_benches, write_build
 
@@ -78,10 +78,11 @@ def test_pictures_carry_no_text_and_no_time(reported: Path, name: str) -> None:
 
 
 def test_files_of_an_earlier_report_are_removed(reported: Path, tmp_path: Path) -> None:
-    out = Path(shutil.copytree(reported / "reports", tmp_path / "reports"))
+    out = tmp_path / "reports"
+    assert "table2.md" in {path.name for path in write_report(reported, out)}
     (out / "mine.txt").write_text("kept")
     written = write_report(reported, out, benchmarks=["gsm8k"], sizes=[3])
-    assert names(out) == {path.name for path in written} | {"mine.txt"}
+    assert names(out) == {path.name for path in written} | {"mine.txt", ".routerset"}
     assert "table2.md" not in names(out)
 
 
@@ -116,7 +117,7 @@ def test_a_release_without_groups_and_vectors_has_a_report(tmp_path: Path) -> No
         "figure2_scaling.png",
         "report.html",
     }
-    assert list(check_baselines(build / "release")) == []
+    assert list(check_report(build / "release")) == []
 
 
 @pytest.mark.parametrize(
@@ -143,53 +144,61 @@ def test_progress_names_each_benchmark_once(built: Path) -> None:
 
 
 def test_baselines_come_out_again(reported: Path) -> None:
-    rows = json.loads((reported / BASELINES).read_text())
+    rows = json.loads((reported / "reports" / BASELINES).read_text())
     assert {(row["scheme"], row["m"]) for row in rows} == {
         (s, m) for s in ("paper", "family") for m in (3, 5)
     }
-    assert list(check_baselines(reported)) == []
+    assert list(check_report(reported)) == []
 
 
 def test_a_changed_baseline_is_found(reported: Path, tmp_path: Path) -> None:
     release = Path(shutil.copytree(reported, tmp_path / "release"))
-    rows = json.loads((release / BASELINES).read_text())
-    row = next(row for row in rows if row["router"] == "knn")
-    row["mu_o"] = round(row["mu_o"] + 0.001, 6)
-    (release / BASELINES).write_text(json.dumps(rows))
-    (problem,) = check_baselines(release)
+    path = release / "reports" / BASELINES
+    content = path.read_text("utf-8")
+    line = next(line for line in content.splitlines() if '"router": "knn"' in line)
+    value = json.loads(line.rstrip(","))["mu_o"]
+    changed = line.replace(f'"mu_o": {value},', '"mu_o": 0.123456,')
+    path.write_text(content.replace(line, changed), "utf-8")
+    (problem,) = check_report(release)
     assert problem.path == "reports/baselines.json"
-    assert f"{row['benchmark']} m={row['m']} {row['kind']} paper knn" in problem.found
-    assert f"published mu_o {row['mu_o']}" in problem.found
-
-
-def test_unreadable_baselines_are_a_problem_and_none_are_not(reported: Path, tmp_path: Path) -> None:
-    release = Path(shutil.copytree(reported, tmp_path / "release"))
-    (release / BASELINES).write_text("[{")
-    (problem,) = check_baselines(release)
-    assert "baselines.json" in problem.found
-    (release / BASELINES).unlink()
-    assert list(check_baselines(release)) == []
+    assert f"in line {content.splitlines().index(line) + 1} (" in problem.found
+    assert '"mu_o": 0.123456' in problem.found
+    assert f'"mu_o": {value}' in problem.expected
 
 
 WITHOUT_THE_LIBRARIES_OF_A_REPORT = """
 import sys
+from importlib import metadata
 from pathlib import Path
+
+ABSENT = ("jinja2", "markupsafe", "matplotlib", "pillow", "PIL", "duckdb", "torch", "pandas")
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("jinja2", "markupsafe", "matplotlib", "duckdb", "torch", "pandas"):
+        if name.partition(".")[0] in ABSENT:
             raise ModuleNotFoundError(name)
 
+def version(name, known=metadata.version):
+    if name in ABSENT:
+        raise metadata.PackageNotFoundError(name)
+    return known(name)
+
+metadata.version = version
 sys.meta_path.insert(0, Absent())
-from routerset.release.reporting.baselines import check_baselines
-print(list(check_baselines(Path(sys.argv[1]))))
+from routerset.release.reporting.check import check_report
+print(list(check_report(Path(sys.argv[1]), print)))
 """
 
 
-def test_baselines_are_checked_without_the_libraries_of_a_report(reported: Path) -> None:
+def test_numbers_are_checked_without_the_libraries_of_a_report(reported: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_THE_LIBRARIES_OF_A_REPORT, reported]
     said = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert said.stdout == "[]\n"
+    figures = "reports/figure2_scaling.png, reports/figure3_kinds.png"
+    assert said.stdout.splitlines() == [
+        "not compared: reports/report.html: jinja2 is not installed",
+        f"not compared: {figures}: matplotlib is not installed",
+        "[]",
+    ]
 
 
 def test_a_release_ships_its_report_and_verifies(tmp_path: Path) -> None:
@@ -200,7 +209,7 @@ def test_a_release_ships_its_report_and_verifies(tmp_path: Path) -> None:
     assert (build / "release/reports/summary.md").read_text("utf-8") in card
     assert "(reports/figure2_scaling.png)" in card
     assert "(reports/figure3_kinds.png)" in card
-    assert verify(build / "release", [check_baselines]) == []
+    assert verify(build / "release", [check_report]) == []
 
 
 # Statistics

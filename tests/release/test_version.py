@@ -207,7 +207,7 @@ def test_the_changelog_shows_the_shift_and_the_tables(built: Path, tmp_path: Pat
 def test_a_second_change_stands_above_the_first(built: Path, tmp_path: Path) -> None:
     build = copy(built, tmp_path)
     add_encoder(build)
-    release_after(built, build)
+    release_after(built, build, encoders={"mine": {"from_dump": ["gsm8k"]}})
     again = copy(build, tmp_path / "again")
     edit(f"scores/{GSM8K}", SCORES, flip)(again)
     result = write_release(again, again / "release", options(previous=build / "release"))

@@ -85,7 +85,7 @@ def _reading(reading: Reading) -> dict[str, object]:
         "n_read": dict(sorted(n_read.items())),
         "notes": {f"{benchmark}: {note}": n for (benchmark, note), n in sorted(reading.notes.items())},
         "blocks": [_block(block) for block in reading.blocks],
-        "quarantined": reading.quarantined.to_pylist(),
+        "quarantined": [_quarantined(row) for row in reading.quarantined.to_pylist()],
     }
 
 
@@ -105,6 +105,11 @@ def _block(block: Block) -> dict[str, object]:
         "n_superseded": block.n_superseded.tolist(),
         "docs": [_doc(doc) for doc in columns.docs().to_pylist()],
     }
+
+
+def _quarantined(row: dict[str, object]) -> dict[str, object]:
+    """A row of quarantine, without the number of records it stands for where that is one."""
+    return {k: v for k, v in row.items() if row["n"] != 1 or k not in ("n", "last_row")}
 
 
 def _doc(doc: dict[str, object]) -> dict[str, object]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import duckdb
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from routerset.etl.sources.base import SourceSpec
@@ -16,6 +18,8 @@ from routerset.etl.sources.names import (
     resolve_model,
     resolve_task,
 )
+from routerset.expectations.suites.ingested import MODELS
+from routerset.schemas import ids
 
 
 @pytest.mark.parametrize(
@@ -84,3 +88,29 @@ def test_key_space_is_the_format_and_benchmark_unless_named() -> None:
 def test_metric_is_the_registry_s_unless_named() -> None:
     assert metric_names("gsm8k", SourceSpec("wide", "x")) == ("acc", "exact_match")
     assert metric_names("gsm8k", SourceSpec("wide", "x", metric="em")) == ("em",)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(max_size=300) | st.text("a./\\\\_-@~: \u00e9", max_size=12),
+            st.none() | st.text("a./", max_size=5),
+        ),
+        max_size=20,
+    )
+)
+@example([("org/v1..2", None), ("a..b/c", None), ("..", None), ("a/..", "..")])
+@settings(deadline=None)
+def test_whatever_name_ingest_keeps_the_gate_takes(names: list[tuple[str, str | None]]) -> None:
+    spec = SourceSpec("wide", "x")
+    kept = [model for name, revision in names if (model := resolve_model(name, spec, revision))]
+    (rule,) = (each for each in MODELS.expectations if each.name == "model_id_canonical")
+    models = pa.table({"model_id": pa.array(kept, pa.string())})
+    connection = duckdb.connect()
+    connection.register("models", models)
+    assert connection.execute(rule.sql.format(batch="models")).fetchall() == []
+
+
+def test_dots_inside_a_name_lead_nowhere() -> None:
+    found = [ids.model_id(name) for name in ("org/v1..2", "a..b/c", "a/..", "../..", "models--..--x")]
+    assert found == ["org/v1..2", "a..b/c", "a", None, None]

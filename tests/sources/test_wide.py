@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from routerset.etl.sources import wide
 from routerset.etl.sources.base import DumpUnreadable, Reading, SourceSpec
-from routerset.etl.sources.parse import csv_text, tabular
+from routerset.etl.sources.parse import csv_text
 from routerset.etl.sources.parse.csv_text import csv_records
 from routerset.etl.sources.parse.tabular import read_rows, score_cells
 from routerset.etl.sources.parse.wide_layout import WideOptions
@@ -314,7 +314,7 @@ def test_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: p
 
 
 def test_more_columns_than_memory_could_hold_are_not_read(tmp_path: Path) -> None:
-    path = write(tmp_path / "r.csv", "model" + ",x" * tabular.MAX_COLUMNS + "\n")
+    path = write(tmp_path / "r.csv", "model" + ",x" * csv_text.MAX_COLUMNS + "\n")
     with pytest.raises(DumpUnreadable, match="found 131073 columns, expected 131072 at most"):
         read_all(SourceSpec("wide", path, "gsm8k"))
 

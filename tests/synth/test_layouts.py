@@ -21,6 +21,7 @@ from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, write
 from routerset.etl.synth.pickles import Pieces, write_pickle
 from routerset.etl.synth.plan import RECIPES, carried_by
 from routerset.etl.synth.truth import Truth
+from routerset.schemas.outfolder import NotOurs
 from tests.synth.parsing import read_scores, read_zip, true_scores
 
 SINGLE = [layout for layout in Layout if layout is not Layout.ALL]
@@ -108,10 +109,10 @@ def test_an_interrupted_run_leaves_no_folder_and_the_next_one_completes(tmp_path
 def test_files_of_others_are_never_overwritten(tmp_path: Path) -> None:
     plan = Plan(models=2, layout=Layout.MMLU_PRO)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="no synthetic dumps"):
+    with pytest.raises(NotOurs, match="no synthetic dumps"):
         write(tmp_path, plan)
     write(tmp_path / "dumps", plan)
-    with pytest.raises(FileExistsError, match="another plan"):
+    with pytest.raises(NotOurs, match="another plan"):
         write(tmp_path / "dumps", Plan(models=3, layout=Layout.MMLU_PRO))
     assert (tmp_path / "notes.txt").read_text() == "mine"
 

@@ -19,7 +19,14 @@ from routerset.etl.sources.files import inflated
 
 MAX_BYTES = 1 << 26  # of one record, and of the records of one batch; 14,042 scores take less than 300 kB
 MAX_LINES = 1 << 16  # of one record
+MAX_HEADER = 1 << 24  # bytes
+MAX_COLUMNS = 1 << 17
 DELIMITERS = (",", ";", "\t", "|")
+NO_VALUE = (
+    *(ArithmeticError, AttributeError, ImportError, LookupError, NotImplementedError, TypeError, ValueError),
+    pa.ArrowException,
+)
+"""What Arrow raises for a value that Python has no like of, such as a time beyond the year 9999."""
 UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, pa.ArrowException)
 ENCODING_REMEDY = 'if its text is not UTF-8, name its encoding, such as encoding = "latin-1"'
 _CHUNK = 1 << 18
@@ -121,7 +128,10 @@ def read_csv_header(
     told = re.fullmatch(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?\s*', line, re.IGNORECASE)  # a hint to spreadsheets
     if told:
         line = next(_records(stream, None, None), b"")
-        dialect = replace(dialect, delimiter=dialect.delimiter or told[1].decode("latin-1"))
+        try:
+            dialect = replace(dialect, delimiter=dialect.delimiter or told[1].decode("latin-1"))
+        except SpecError as error:
+            raise DumpUnreadable(f"found {told[0][:20]!r}: {error}") from error
     for place, start, found in _FOREIGN:
         if line[place:].startswith(start):
             raise DumpUnreadable(found)
@@ -129,10 +139,14 @@ def read_csv_header(
         raise DumpUnreadable('found NUL bytes, as text in UTF-16 has them: set encoding = "utf-16-le"')
     if b"\r" in line.rstrip(b"\r\n") and b"\n" not in line.rstrip(b"\r\n"):
         raise DumpUnreadable("found lines that end with a carriage return alone: end them with a line feed")
+    if len(line) > MAX_HEADER:
+        raise DumpUnreadable(f"found a header of {len(line)} bytes, expected {MAX_HEADER} at most")
     text = line.decode("utf-8-sig")
     failed: Exception = DumpUnreadable("found an empty line")
     best: tuple[list[str], str] = ([], "")
     for delimiter in [dialect.delimiter] if dialect.delimiter else DELIMITERS:
+        if text.count(delimiter) > MAX_COLUMNS:
+            raise DumpUnreadable(f"found more than {MAX_COLUMNS} {delimiter!r} in the header, expected fewer")
         try:
             reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
             names = next(reader, [])

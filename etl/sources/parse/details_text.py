@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from routerset.etl.sources.parse.csv_text import NO_VALUE
 from routerset.etl.sources.parse.jsonlines import as_text
 from routerset.etl.sources.parse.questions import literal_of, resolve_gold
+from routerset.etl.sources.parse.tabular import value_of
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
+_ROWS = 1 << 10  # that are Python values at a time
 REMEMBERED = 128  # lists of documents whose keys are kept; a leaderboard has 63
 
 
@@ -36,16 +40,31 @@ def identify_documents(table: pa.Table) -> Documents:
     A key is the hash of the question and its options, with `#k` for the k-th exact repeat. Files of
     thousands of models hold the same columns: these are compared by hash, and worked out once.
     """
-    stream = pa.BufferOutputStream()
-    with pa.ipc.new_stream(stream, table.schema.remove_metadata()) as writer:
+    hashed = _Hashed()
+    with pa.ipc.new_stream(pa.PythonFile(hashed, "w"), table.schema.remove_metadata()) as writer:
         writer.write_table(table)
-    name = blake2b(stream.getvalue()).digest()
+    name = hashed.of.digest()
     found = _RECENT.get(name)
     if found is None:
         if len(_RECENT) >= REMEMBERED:
             _RECENT.clear()
         found = _RECENT[name] = _identify(table)
     return found
+
+
+class _Hashed(io.RawIOBase):
+    """A file that keeps nothing but the hash of what is written."""
+
+    def __init__(self) -> None:
+        self.of = blake2b()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        view = memoryview(data)  # type: ignore[arg-type]
+        self.of.update(view)
+        return view.nbytes
 
 
 def _identify(table: pa.Table) -> Documents:
@@ -82,6 +101,11 @@ class Text(NamedTuple):
 
 def read_texts(table: pa.Table) -> Iterator[Text]:
     """Documents in columns `question`, `choices`, `gold_index`, `gold` and `prompt`, any of them absent."""
+    for start in range(0, len(table), _ROWS):
+        yield from _read_some(table.slice(start, _ROWS))
+
+
+def _read_some(table: pa.Table) -> Iterator[Text]:
     columns = {name: _values(table[name]) for name in table.column_names}
     for row in range(len(table)):
         values = {name: column[row] for name, column in columns.items()}
@@ -122,7 +146,7 @@ def _values(column: pa.ChunkedArray) -> list[object]:
     """Values of a column; `_BROKEN` where text is not UTF-8, which Parquet does not check."""
     try:
         return list(column.to_pylist())
-    except UnicodeDecodeError:
+    except NO_VALUE:
         return [_value(scalar) for scalar in column]
 
 
@@ -131,6 +155,8 @@ def _value(scalar: pa.Scalar) -> object:
         return scalar.as_py()
     except UnicodeDecodeError:
         return _BROKEN
+    except NO_VALUE:
+        return value_of(scalar)
 
 
 def _gold(index: object, gold: object, choices: Sequence[str]) -> str | None:

@@ -18,14 +18,14 @@ import pyarrow.parquet as pq
 
 from routerset.etl.sources.base import DOCS, DumpUnreadable, ItemsUnreadable, SpecError
 from routerset.etl.sources.files import open_binary
-from routerset.etl.sources.parse.csv_text import ANY, UNREADABLE, Dialect, open_text
+from routerset.etl.sources.parse.csv_text import ANY, NO_VALUE, UNREADABLE, Dialect, open_text
 from routerset.etl.sources.parse.jsonlines import is_utf8
 from routerset.etl.sources.parse.questions import resolve_gold
 from routerset.etl.sources.parse.tabular import is_parquet, read_header
 from routerset.schemas.ids import file_stem_is_safe
 
 CHUNK = 1 << 20
-MAX_CHUNKS = 1 << 10
+MAX_CHUNKS = 1 << 7
 SUBSET = "{subset}"
 NAMES: Mapping[str, tuple[str, ...]] = {
     "doc_key": ("item", "id", "doc_key"),
@@ -139,12 +139,12 @@ def _read(path: str, chosen: Mapping[str, str], dialect: Dialect) -> tuple[pa.Ta
     try:
         with open_binary(path) as stream:
             if is_parquet(path):
-                table, malformed = pq.ParquetFile(stream).read(), 0
+                table, malformed = pq.ParquetFile(stream).read([*chosen.values()]), 0
             else:
                 table, malformed = _read_csv(open_text(stream, ANY), {*chosen.values()}, dialect)
         found = pa.table([_as_text(table, chosen.get(f.name), f) for f in DOCS], schema=DOCS)
         found.validate(full=True)  # Parquet does not say whether its text is UTF-8
-    except (*UNREADABLE, KeyError) as error:
+    except (*UNREADABLE, *NO_VALUE) as error:
         raise ItemsUnreadable(f"items: {path}: cannot be read: {error}") from error
     return found, malformed
 
@@ -199,7 +199,7 @@ def _as_text(table: pa.Table, name: str | None, field: pa.Field) -> pa.Array | p
         return pa.nulls(len(table), field.type)
     column = table[name]
     if field.name == "choices" and not pa.types.is_nested(column.type):
-        return pa.array([_choices(text) for text in column.to_pylist()], field.type)
+        return pa.array([_choices(text) for text in column.cast(pa.string()).to_pylist()], field.type)
     return column.cast(field.type)
 
 

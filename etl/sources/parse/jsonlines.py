@@ -19,6 +19,7 @@ from routerset.schemas.tables import Reason
 
 CHUNK = 1 << 18  # bytes; what stays in the cache is decoded twice as fast as a whole file
 MAX_LINE = 16 << 20  # bytes; what follows on the same line is skipped, so that the line is malformed
+MAX_VALUES = 1 << 20  # in a line, whose smallest values take fifty times their bytes in memory
 MAX_LINES = 1 << 22  # of one file; the largest task has 12,032
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[\[\]{},]', re.DOTALL)  # a whole string, or a mark
@@ -171,6 +172,9 @@ def decode_line(line: bytes, number: int, decoder: msgspec.json.Decoder[T]) -> T
         text = line.decode()
     except UnicodeDecodeError as error:
         return BadRow(number, Reason.MALFORMED_ROW, f"expected UTF-8: {error}", excerpt=show(line))
+    if holds_too_much(line):
+        detail = f"expected {MAX_VALUES} values at most in a line, found more"
+        return BadRow(number, Reason.MALFORMED_ROW, detail, excerpt=show(line))
     try:
         return decoder.decode(line)
     except (msgspec.DecodeError, RecursionError):
@@ -183,6 +187,11 @@ def decode_line(line: bytes, number: int, decoder: msgspec.json.Decoder[T]) -> T
         return decoder.decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         return BadRow(number, Reason.MALFORMED_ROW, f"expected a JSON object: {error}", excerpt=show(line))
+
+
+def holds_too_much(data: bytes, limit: int = MAX_VALUES) -> bool:
+    """Whether there may be more values in JSON than are worth their memory: by the marks that part them."""
+    return len(data) > 2 * limit and sum(map(data.count, (b",", b"[", b"{"))) > limit
 
 
 def _constant(name: str) -> str | None:
@@ -200,12 +209,14 @@ def kind_of(value: object) -> str:
 
 
 def as_text(value: object) -> str | None:
-    """A JSON value as text, strings as they are; None for null, and for what nests too deep."""
+    """A JSON value as text, strings as they are; None for null, and for what nests too deep or is no JSON."""
     if value is None or isinstance(value, str):
         return value
     try:
-        return msgspec.json.encode(value, order="sorted").decode()
-    except RecursionError:
+        return msgspec.json.encode(value, order="sorted", enc_hook=str).decode()
+    except UnicodeEncodeError:
+        raise
+    except (RecursionError, TypeError, ValueError, OverflowError):
         return None
 
 

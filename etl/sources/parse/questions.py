@@ -72,7 +72,10 @@ def resolve_gold(
     which decides where `gold` can be read in two ways.
     """
     if isinstance(gold, list):
-        return as_text([resolve_gold(each, options, labels) for each in gold])
+        try:
+            return as_text([resolve_gold(each, options, labels) for each in gold])
+        except RecursionError:  # lists in lists in lists
+            return None
     found = _meant(gold, options, labels)
     if len(found) > 1 and own is not None:
         found = [at for at in found if at in _meant(own, options, labels)[:1]] or found

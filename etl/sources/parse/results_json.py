@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from routerset.etl.records import identity
 from routerset.etl.sources.base import Dump, Found, Listed, Settings
 from routerset.etl.sources.files import open_inflated, without_compression
 from routerset.etl.sources.names import TIME, iso_timestamp
@@ -123,7 +124,7 @@ def _places(folder: str) -> Iterator[str]:
 
 def read_facts(dump: Dump) -> RunFacts:
     """What the results file of a dump says; nothing where there is none."""
-    return RunFacts() if dump.results is None else _read(dump.results.path, dump.results.signature)
+    return RunFacts() if dump.results is None else _read(dump.results.path, identity(dump.results.path))
 
 
 class _Results(msgspec.Struct):
@@ -136,7 +137,7 @@ class _Results(msgspec.Struct):
 
 
 @lru_cache(256)
-def _read(path: str, signature: str) -> RunFacts:
+def _read(path: str, _identity: str) -> RunFacts:
     try:
         with open_inflated(path) as stream:
             data = stream.read(MAX_BYTES)

@@ -21,6 +21,7 @@ from routerset.etl.sources.parse import csv_text
 from routerset.etl.sources.parse.csv_text import (
     ANY,
     ENCODING_REMEDY,
+    NO_VALUE,
     UNREADABLE,
     Dialect,
     csv_records,
@@ -39,8 +40,8 @@ SUFFIXES = (
     ".parquet",
 )
 """Endings of the names of tables; of those in an archive too, so that they are told and not passed over."""
-MAX_CELLS = 1 << 22  # of one batch: 32 MiB as float64
-MAX_COLUMNS = 1 << 17
+MAX_CELLS = 1 << 20  # of one batch: 8 MiB as float64, some hundreds where each is a text of its own
+MAX_ROWS = 1 << 16  # of one batch
 _QUOTED = re.compile(rb'"[^"]*"')
 
 
@@ -74,8 +75,8 @@ def read_header(path: str, dialect: Dialect = ANY, wanted: Collection[str] = ())
                 names = list(pq.ParquetFile(stream).schema_arrow.names)
             else:
                 names, dialect = read_csv_header(open_text(stream, dialect), dialect, wanted)
-        if len(names) > MAX_COLUMNS:
-            raise DumpUnreadable(f"found {len(names)} columns, expected {MAX_COLUMNS} at most")
+        if len(names) > csv_text.MAX_COLUMNS:
+            raise DumpUnreadable(f"found {len(names)} columns, expected {csv_text.MAX_COLUMNS} at most")
         return names, dialect
     except (csv.Error, *UNREADABLE) as error:
         expected = "Parquet" if is_parquet(path) else "CSV in UTF-8 that starts with a header"
@@ -124,24 +125,73 @@ def _as_scores(column: pa.Array, start: int, texts: dict[int, str]) -> pa.Array:
     if column.type == pa.float64():
         return column
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        return _of_dictionary(column, start, texts)
     try:
         return column.cast(pa.float64())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        cells = column.to_pylist()
+    except NO_VALUE:
+        cells = values_of(column)
         scores = [number_of(cell) for cell in cells]
         texts |= {start + row: _text(cells[row]) for row, score in enumerate(scores) if score is None}
         return pa.array(scores, pa.float64())
 
 
+def _of_dictionary(column: pa.DictionaryArray, start: int, texts: dict[int, str]) -> pa.Array:
+    """`_as_scores` of what a few bytes may spell many times: each value of the dictionary is read once."""
+    spelled: dict[int, str] = {}
+    scores = _as_scores(column.dictionary, 0, spelled)
+    if spelled:
+        codes = enumerate(column.indices.to_pylist())
+        texts |= {start + row: spelled[code] for row, code in codes if code in spelled}
+    return scores.take(column.indices)
+
+
+def values_of(column: pa.Array) -> list[object]:
+    """Cells as Python values; as text, or bytes, where Python has no such value.
+
+    Parquet promises UTF-8, and nobody holds a file to it; its times end where no calendar of Python's does.
+    """
+    if isinstance(column, pa.DictionaryArray):  # one value may stand in millions of rows
+        known = values_of(column.dictionary)
+        return [None if code is None else known[code] for code in column.indices.to_pylist()]
+    try:
+        return list(column.to_pylist())
+    except NO_VALUE:
+        return [value_of(scalar) for scalar in column]
+
+
+def value_of(scalar: pa.Scalar) -> object:
+    """`values_of` for one cell."""
+    for kind in (None, pa.large_binary(), pa.string()):
+        try:
+            return scalar.as_py() if kind is None else scalar.cast(kind).as_py()
+        except NO_VALUE:
+            continue
+    return f"a {scalar.type} that is no value of Python's"
+
+
 def _text(cell: object) -> str:
-    return cell.decode("utf-8", "backslashreplace") if isinstance(cell, bytes) else str(cell)
+    if isinstance(cell, bytes):
+        return cell[: 4 * EXCERPT].decode("utf-8", "backslashreplace")[:EXCERPT]
+    return str(cell)[:EXCERPT]
+
+
+def open_parquet(stream: BinaryIO) -> pq.ParquetFile:
+    """A Parquet file whose columns of text stay dictionaries: written out, a few bytes can be gigabytes."""
+    file = pq.ParquetFile(stream)
+    texts = [
+        field.name
+        for field in file.schema_arrow
+        if pa.types.is_string(field.type)
+        or pa.types.is_binary(field.type)
+        or pa.types.is_large_string(field.type)
+    ]
+    return pq.ParquetFile(stream, metadata=file.metadata, read_dictionary=texts) if texts else file
 
 
 def _parquet_rows(
     stream: BinaryIO, texts: Sequence[int], scores: Sequence[int], max_cells: int
 ) -> Iterator[Rows]:
-    file = pq.ParquetFile(stream)
+    file = open_parquet(stream)
     names = file.schema_arrow.names
     # pyarrow selects by name, and a name selects every column that starts with it and a dot
     selected = None if scores else [names[i] for i in texts]
@@ -149,7 +199,7 @@ def _parquet_rows(
     for group in range(file.num_row_groups):
         start, stop = stop, stop + file.metadata.row_group(group).num_rows
         try:
-            for batch in file.iter_batches(max(1, max_cells // len(names)), [group], selected):
+            for batch in file.iter_batches(min(MAX_ROWS, max(1, max_cells // len(names))), [group], selected):
                 columns = [batch.column(i if selected is None else names[i]) for i in (*texts, *scores)]
                 numbers = np.arange(start, start + len(batch))
                 yield Rows(numbers, tuple(columns[: len(texts)]), tuple(columns[len(texts) :]))
@@ -177,7 +227,7 @@ class _Shape:
 def _csv_rows(
     stream: BinaryIO, shape: _Shape, texts: Sequence[int], scores: Sequence[int], max_cells: int
 ) -> Iterator[Rows]:
-    height = max(1, max_cells // shape.width)
+    height = min(MAX_ROWS, max(1, max_cells // shape.width))
     records: list[bytes] = []
     start = size = 0
     try:

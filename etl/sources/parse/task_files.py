@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pyarrow as pa
 
-from routerset.etl.sources.base import Dump, Reading, Settings, SourceSpec
+from routerset.etl.sources.base import Dump, Listed, Reading, Settings, SourceSpec
 from routerset.etl.sources.names import (
     iso_timestamp,
     metric_names,
@@ -18,7 +17,7 @@ from routerset.etl.sources.names import (
     resolve_task,
 )
 from routerset.etl.sources.parse.results_json import RunFacts, read_facts
-from routerset.etl.sources.quarantine import BadRow, quarantine_columns
+from routerset.etl.sources.quarantine import BadRow, printable, quarantine_columns, shown
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
 from routerset.schemas.tasks import find_task
@@ -89,9 +88,9 @@ def identify(
     return TaskFile(dump, spec, task, model, moment, benchmark, subset, metrics, filters, settings, notes)
 
 
-def companions(dump: Dump, spec: SourceSpec) -> tuple[str, ...]:
-    """Signature of the results file beside a dump."""
-    return () if dump.results is None else (f"{dump.results.file} {dump.results.signature}",)
+def companions(dump: Dump, spec: SourceSpec) -> tuple[Listed, ...]:
+    """The results file beside a dump."""
+    return () if dump.results is None else (dump.results,)
 
 
 def _fixed_target(benchmark: str, subset: str | None) -> tuple[str, str] | None:
@@ -103,14 +102,17 @@ def _fixed_target(benchmark: str, subset: str | None) -> tuple[str, str] | None:
 
 def refuse(dump: Dump, why: BadRow, rows: np.ndarray) -> Reading:
     """All records of a file to quarantine, for one reason. rows: int64, their row numbers."""
+    told = shown(np.zeros(len(rows), np.int8))
     quarantined = quarantine_columns(
-        len(rows),
+        len(told.places),
         source=dump.source,
         file=dump.file,
-        row=pa.array(rows, pa.int64()),
+        row=rows[told.places],
         model_id=why.model_id,
         benchmark=why.benchmark,
         reason=why.reason.value,
-        detail=why.detail,
+        detail=printable(why.detail),
+        n=told.n,
+        last_row=told.several(rows),
     )
     return Reading((), quarantined, {why.benchmark: len(rows)})

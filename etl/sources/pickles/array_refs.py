@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+
+from routerset.schemas.plainfiles import open_regular
 
 
 class PickleError(ValueError):
@@ -66,7 +67,7 @@ class ArrayRef:
         flat = np.empty(runs * count, self.dtype)
         target, size = flat.view(np.uint8).data, count * self.dtype.itemsize
         try:
-            with Path(self.path).open("rb") as file:
+            with open_regular(self.path) as file:
                 for run in range(runs):
                     file.seek(self.offset + (first + run * stride) * self.dtype.itemsize)
                     if file.readinto(target[run * size : (run + 1) * size]) != size:

@@ -78,14 +78,14 @@ def _train(tasks: Sequence[Task]) -> list[Scores]:
     for p in parameters:
         p.grad = torch.zeros_like(p)
     optimiser = torch.optim.Adam(parameters, lr=RATE, fused=True)
-    X = torch.from_numpy(np.ascontiguousarray(first.X_train))[:, None].expand(-1, len(tasks), -1)[:, :, None]
+    X = torch.tensor(first.X_train)[:, None].expand(-1, len(tasks), -1)[:, :, None]
     Y = torch.tensor(np.stack([t.labels_train for t in tasks], axis=1), dtype=torch.float32)[:, :, None]
     with torch.no_grad():
         for _, item, rate in schedule(len(X), EPOCHS, RATE, np.random.default_rng(first.seed)):
             _backward(layers, X[item], Y[item])
             optimiser.param_groups[0]["lr"] = rate
             optimiser.step()
-        test = torch.from_numpy(np.ascontiguousarray(first.X_test)).expand(len(tasks), -1, -1)
+        test = torch.tensor(first.X_test).expand(len(tasks), -1, -1)
         logits = _forward(layers, test)[-1]
     return [z.numpy().copy() for z in logits]
 

@@ -129,6 +129,34 @@ def _one_bin(copy: Copy) -> None:
     )
 
 
+def _exchange_sides(scheme: str) -> Callable[[Copy], None]:
+    """An item of train and one of test change places; each side keeps its number of items."""
+
+    def edit(rows: list[Row]) -> None:
+        one, other = (next(r for r in rows if r["split"] == side) for side in ("train", "test"))
+        one["split"], other["split"] = "test", "train"
+
+    return lambda copy: copy.rows(part("splits", "arc", scheme=scheme), edit)
+
+
+def _worse(m: int, kind: str, method: str) -> Callable[[Copy], None]:
+    """The paper's window moves up by one place in the order of means; of other groups the weakest alone."""
+
+    def mutate(copy: Copy) -> None:
+        order = _means(copy)
+
+        def edit(rows: list[Row]) -> None:
+            group = [row for row in rows if (row["m"], row["kind"]) == (m, kind)]
+            places = sorted(order.index(row["model_id"]) for row in group)
+            windowed = method == "paper" and kind != "strong_to_weak"
+            moved = [place + (windowed or place == places[0]) for place in places]
+            _put(group, [order[place] for place in moved])
+
+        copy.rows(part("groups", "arc", method=method), edit)
+
+    return mutate
+
+
 def _incomplete_candidate(copy: Copy) -> None:
     member = copy.read(GROUPS)["model_id"][0].as_py()
     copy.rows(
@@ -223,6 +251,12 @@ MUTATIONS = (
     ),
     Mutation("split counts of the manifest", "splits.counts_listed", _move_item("family", "arc")),
     Mutation("two items swapped", "splits.paper_sides", lambda c: c.rows(DATA, _swap_sides), release=True),
+    Mutation("two items exchanged", "splits.paper_sides", _exchange_sides("paper")),
+    Mutation("two families exchanged", "splits.family_sides", _exchange_sides("family")),
+    Mutation("next strong window", "groups.best_window", _worse(3, "all_strong", "paper")),
+    Mutation("next weak window", "groups.best_window", _worse(3, "all_weak", "paper")),
+    Mutation("another draw", "groups.best_draw", _worse(3, "strong_to_weak", "paper")),
+    Mutation("greedy candidate exchanged", "groups.covers_most", _worse(3, "all_weak", "greedy")),
     Mutation("null item of a split", "splits.item_not_null", cell(PAPER, 3, "item", None)),
     Mutation("null candidate", "groups.model_id_not_null", cell(GROUPS, 0, "model_id", None)),
     Mutation("null rank", "groups.rank_not_null", cell(GROUPS, 0, "rank", None)),

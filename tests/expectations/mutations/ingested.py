@@ -33,6 +33,8 @@ def _quarantine(**changes: Any) -> Callable[[Copy], None]:
         "reason": "missing_score",
         "detail": "found none",
         "excerpt": None,
+        "n": 1,
+        "last_row": None,
     }
     return lambda copy: copy.rows(QUARANTINE, lambda rows: [*rows, {**row, **changes}])
 
@@ -163,6 +165,12 @@ MUTATIONS = (
         lambda c: c.rows(ITEMS, _without_text),
     ),
     Mutation("other metric", "runs.official_metric", cell(RUNS, 0, "metric", "f1")),
+    Mutation(
+        "superseded run that nobody counted",
+        "runs.superseded_counted",
+        repeat(RUNS, 0, chosen=False, n_kept=0),
+    ),
+    Mutation("run of another file", "runs.dumps_listed", cell(RUNS, 0, "sha256", "0" * 64)),
     Mutation("older run", "runs.superseded", repeat(RUNS, 0, chosen=False, n_kept=0)),
     *(
         Mutation(f"null {column} of a run", f"runs.{column}_not_null", cell(RUNS, 0, column, None))
@@ -181,6 +189,10 @@ MUTATIONS = (
     Mutation("unknown reason", "quarantine.reason_known", _quarantine(reason="bad_luck")),
     Mutation("null detail", "quarantine.detail_not_null", _quarantine(detail=None)),
     Mutation("negative row", "quarantine.row_not_negative", _quarantine(row=-1)),
+    Mutation("row for no record", "quarantine.stands_for_records", _quarantine(n=0)),
+    Mutation("last before first", "quarantine.stands_for_records", _quarantine(n=2, last_row=0)),
+    Mutation("last of a single one", "quarantine.stands_for_records", _quarantine(last_row=1)),
+    Mutation("uncounted records", "quarantine.reasons_counted", _quarantine(n=7, last_row=9)),
     Mutation("long excerpt", "quarantine.excerpt_short", _quarantine(excerpt="x" * 501)),
     Mutation("unknown benchmark in quarantine", "quarantine.benchmark_known", _quarantine(benchmark="ark")),
     Mutation("record that nobody counted", "quarantine.reasons_counted", _quarantine()),

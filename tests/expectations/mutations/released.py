@@ -9,7 +9,10 @@ from tests.expectations.builds import ENCODER, Copy, Row, part
 from tests.expectations.mutations.edits import (
     COLUMN,
     DATA,
+    ITEMS,
     RELEASED,
+    SCORES,
+    VECTORS,
     Mutation,
     add_column,
     cell,
@@ -34,6 +37,11 @@ def _leaked_in_text(copy: Copy) -> None:
     """A GPQA question in a JSON file of the reports."""
     question = copy.read(part("items", "gpqa"))["question"][5].as_py()
     copy.text("release/reports.json", '{"worst": [{"question": ' + json.dumps(question.upper()) + "}]}")
+
+
+def _note_in_footer(copy: Copy) -> None:
+    table = copy.read(DATA)
+    copy.table(DATA, table.replace_schema_metadata({"note": "Which isotope ...?"}))
 
 
 def _flip(column: str, file: str = DATA) -> Callable[[Copy], None]:
@@ -68,6 +76,26 @@ def _move_to_file(copy: Copy) -> None:
 
 def _without_model(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["model_id"] != rows[0]["model_id"]]
+
+
+def _flip_score(file: str) -> Callable[[Copy], None]:
+    """Right becomes wrong, or the other way round."""
+
+    def edit(rows: list[Row]) -> None:
+        rows[7]["score"] = 1 - rows[7]["score"]
+
+    return lambda copy: copy.rows(file, edit)
+
+
+def _exchange_scores(copy: Copy) -> None:
+    """A model has as many right answers as before."""
+
+    def edit(rows: list[Row]) -> None:
+        first = [row for row in rows if row["model_id"] == rows[0]["model_id"]]
+        other = next(row for row in first if row["score"] != first[0]["score"])
+        first[0]["score"], other["score"] = other["score"], first[0]["score"]
+
+    copy.rows(SCORES, edit)
 
 
 def _all_right(rows: list[Row]) -> None:
@@ -112,11 +140,40 @@ MUTATIONS = (
         release=True,
     ),
     Mutation(
+        "reference of another score",
+        "release.reference",
+        manifest(lambda d: d["benchmarks"]["arc"].update(reference_score=0.5), release=True),
+        release=True,
+    ),
+    Mutation("note in a footer", "release.notes_known", _note_in_footer, release=True),
+    Mutation(
+        "previous version later",
+        "release.version_before",
+        manifest(lambda d: d["release"].update(previous="10.0.0"), release=True),
+        release=True,
+    ),
+    Mutation(
         "no version",
         "release.version",
         manifest(lambda d: d["release"].update(version="latest"), release=True),
         release=True,
     ),
+    Mutation("score flipped in the build", "built.score_digests_as_built", _flip_score(SCORES)),
+    Mutation("score flipped in the release", "built.score_digests_as_built", _flip_score(RELEASED)),
+    Mutation("two scores exchanged", "built.score_digests_as_built", _exchange_scores),
+    Mutation(
+        "license changed", "built.models_as_built", cell("release/models.parquet", 0, "license", "other")
+    ),
+    Mutation("item changed", "built.items_as_built", cell(DATA, 0, "family_id", "fam-0")),
+    Mutation("question changed", "built.text_facts_as_built", cell(DATA, 0, "question", "Why?")),
+    Mutation("prompt changed in the build", "built.text_facts_as_built", cell(ITEMS, 0, "prompt", "Why?")),
+    Mutation("side changed", "built.splits_as_built", cell(DATA, 0, "split_family", "none")),
+    Mutation(
+        "candidate changed",
+        "built.groups_as_built",
+        swap("release/groups.parquet", "model_id", 0, 1),
+    ),
+    Mutation("vectors exchanged", "built.embedding_facts_as_built", swap(VECTORS, "vector", 0, 1)),
     Mutation(
         "drift: model lost", "drift.models_kept", lambda c: c.rows(RELEASED, _without_model), release=True
     ),

@@ -134,5 +134,11 @@ MUTATIONS = (
         lambda c: c.text("release/notes.txt", "hello"),
         release=True,
     ),
+    Mutation(
+        "code in the cache of the evaluator",
+        "manifest.files_known",
+        lambda c: (c.root / "release/evaluator/__pycache__").symlink_to(c.root),
+        release=True,
+    ),
     Mutation("card changed", "manifest.checksums", append("release/README.md", "more\n"), release=True),
 )

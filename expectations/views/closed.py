@@ -1,0 +1,103 @@
+"""What a release may hold: its files, footers of its tables, facts of the registry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from routerset.expectations.session import Made, Session, readable
+from routerset.expectations.target import DATA, VECTORS, Part, What
+from routerset.expectations.views.manifests import listed_groups
+from routerset.expectations.views.table_files import schema_of
+from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.checksums import entries
+from routerset.schemas.released import RELEASED
+from routerset.schemas.tables import Split
+
+_S = pa.string()
+_PAPERS = frozenset({"README.md", "CHANGELOG.md", "LICENSE", "manifest.json", "croissant.json"})
+_BESIDE = re.compile(
+    r"evaluator/(README\.md|(routers/)?\w+\.py)|reports/\w+\.(csv|html|json|md|png|tex)", re.ASCII
+)
+"""Files of the evaluator and of reports; that they are the right ones, `routerset verify` finds out."""
+
+
+def strange_files(session: Session) -> Made:
+    """What lies in a release and is no file, or none that a release has; and papers that are not there."""
+    target = session.target
+    if target.what is not What.RELEASE:
+        return None
+    known, present = _PAPERS | set(_tables(session)), dict(entries(target.root))
+    rows = [
+        {"path": path, "found": kind or "a file that no release has"}
+        for path, kind in present.items()
+        if kind or (path not in known and not _BESIDE.fullmatch(path))
+    ]
+    rows += [{"path": path, "found": "no such file"} for path in sorted(_PAPERS - present.keys())]
+    return pa.Table.from_pylist(rows, schema=pa.schema([("path", _S), ("found", _S)]))
+
+
+def _tables(session: Session) -> Iterator[str]:
+    """Paths of the tables that a manifest calls for."""
+    manifest = session.target.manifest
+    names = list(manifest.get("benchmarks") or {})
+    values = {"benchmark": names, "encoder": list(manifest.get("encoders") or {}), "file_split": list(Split)}
+    for table in RELEASED.values():
+        for keys in product(*(values[key] for key in table.keys)):
+            yield table.at(**dict(zip(table.keys, keys, strict=True)))
+
+
+def footers(session: Session) -> Made:
+    """Notes in the footers of a release's tables, at a column or at none, that differ from the schema's."""
+    if session.target.what is not What.RELEASE:
+        return None
+    rows = [
+        {"path": part.name, "place": place, "found": found}
+        for part in session.target.parts
+        for place, found in _notes(session, part)
+    ]
+    return pa.Table.from_pylist(rows, schema=pa.schema([("path", _S), ("place", _S), ("found", _S)]))
+
+
+def _notes(session: Session, part: Part) -> Iterator[tuple[str, str]]:
+    groups = listed_groups(session).get(part.keys["benchmark"], []) if part.table in (DATA, VECTORS) else []
+    expected = schema_of(session, part, groups)
+    with readable(part.path):
+        written = dict(pq.read_metadata(part.path).metadata or {})
+    written.pop(b"ARROW:schema", None)
+    for place, found, right in (
+        ("the footer", written, expected.metadata),
+        ("the schema", part.schema.metadata, expected.metadata),
+        *(
+            (field.name, field.metadata, expected.field(field.name).metadata)
+            for field in part.schema
+            if field.name in expected.names
+        ),
+    ):
+        if (found or {}) != (right or {}):
+            yield place, str(found)[:200]
+
+
+def registry_claims(session: Session) -> Made:
+    """What the manifest says of a benchmark, and what the registry says."""
+    if session.target.what is not What.RELEASE:
+        return None
+    rows = [
+        {"benchmark": name, "name": key, "listed": str(entry.get(key)), "known": str(getattr(known, key))}
+        for name, entry in (session.target.manifest.get("benchmarks") or {}).items()
+        if (known := BENCHMARKS.get(name))
+        for key in ("reference_model", "reference_score")
+    ]
+    columns = ("benchmark", "name", "listed", "known")
+    return pa.Table.from_pylist(rows, schema=pa.schema([(column, _S) for column in columns]))
+
+
+BUILDERS: dict[str, Callable[[Session], Made]] = {
+    "strange_files": strange_files,
+    "footers": footers,
+    "registry_claims": registry_claims,
+}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -105,9 +106,10 @@ def _write(task: LimitsTask, root: Path) -> tuple[Mapping[Path, int], store.Json
     }, {}
 
 
-def _items(splits: pa.Table, side: Split) -> Sequence[int]:
+def _items(splits: pa.Table, side: Split) -> np.ndarray:
     """Items of one side, ascending."""
-    return splits.filter(pc.equal(splits["split"].cast(pa.string()), side.value))["item"].to_numpy()
+    chosen = splits.filter(pc.equal(splits["split"].cast(pa.string()), side.value))
+    return np.asarray(chosen["item"])
 
 
 def _settings(context: Context) -> object:

@@ -76,7 +76,7 @@ def score_profile(scores: Scores) -> npt.NDArray[np.float64]:
     means = np.zeros(n_models)
     for start in range(0, n_items, STEP):
         means += np.sort(scores[:, start : start + STEP], axis=0)[::-1].sum(axis=1, dtype=np.float64)
-    return means / n_items
+    return np.asarray(means / n_items)
 
 
 def expected_best(profile: npt.NDArray[np.float64], m: int) -> float:

@@ -34,7 +34,8 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, machine, versions
-from routerset.etl.ingest.shards import plan_batches, stage_batch
+from routerset.etl.ingest.batches import plan_batches
+from routerset.etl.ingest.shards import stage_batch
 from routerset.etl.sources import lm_eval
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.parse.jsonlines import CHUNK

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 _KNOWN = re.compile(
     "PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|LANG|LANGUAGE|LC_.*|PYTHON.*|LD_.*|DYLD_.*"
     "|XDG_.*|OMP_.*|MKL_.*|KMP_.*|OPENBLAS_.*|NUMEXPR_.*|ARROW_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|TORCH.*|HF_.*"
-    "|TRANSFORMERS_.*|TOKENIZERS_.*|DASK_.*"
+    "|TRANSFORMERS_.*|TOKENIZERS_.*|DASK_.*|ROUTERSET_.*"
 )
 """Variables by which a machine is set up for Python, Arrow, torch and Dask."""
 _SECRET = re.compile("TOKEN$|KEY|SECRET|PASS|CREDENTIAL|AUTH")

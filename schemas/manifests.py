@@ -23,9 +23,12 @@ Below: TypeAlias = Annotated[str, msgspec.Meta(pattern=BELOW)]
 Counts: TypeAlias = dict[str, Count]
 
 
+_N = r"(0|[1-9]\d{0,8})"
+
+
 class _Release(TypedDict):
     name: str
-    version: Annotated[str, msgspec.Meta(pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}\Z")]
+    version: Annotated[str, msgspec.Meta(pattern=rf"^{_N}\.{_N}\.{_N}\Z")]
     previous: str | None
 
 

@@ -126,7 +126,7 @@ def worker(
     command += ["--no-dashboard", "--local-directory", str(folder), *options]
     if faults is not None:
         command += ["--preload", "tests.faulty_worker"]
-    with _running(command, {"FAULTS": json.dumps(faults), **(environment or {})}) as process:
+    with _running(command, {"ROUTERSET_TEST_FAULTS": json.dumps(faults), **(environment or {})}) as process:
         yield process
 
 

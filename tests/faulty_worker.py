@@ -1,7 +1,8 @@
-"""Preloaded into Dask workers: reading wide dumps goes wrong as the environment variable FAULTS says.
+"""Preloaded into Dask workers: reading wide dumps goes wrong as an environment variable says.
 
-A JSON object. `hold`: one file is read, and the others once this path exists. `sleep`: seconds before every
-file. `eat`: megabytes to take before every file. `once`: eat one time only, and create this path.
+ROUTERSET_TEST_FAULTS is a JSON object. `hold`: one file is read, and the others once this path exists.
+`sleep`: seconds before every file. `eat`: megabytes to take before every file. `once`: eat one time only, and
+create this path.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from routerset.etl.sources.base import Dump, Reading, SourceSpec
 from routerset.etl.sources.registry import SOURCES
 
-FAULTS = json.loads(os.environ["FAULTS"])
+FAULTS = json.loads(os.environ["ROUTERSET_TEST_FAULTS"])
 SOUND = SOURCES["wide"]
 
 

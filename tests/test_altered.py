@@ -356,7 +356,7 @@ def test_a_check_hashes_what_seems_unchanged(
             return ""
         return f"{stat.st_size}-{stat.st_mtime_ns}"
 
-    for module in ("etl.records", "etl.build", "etl.ingest.shards"):
+    for module in ("etl.records", "etl.build", "etl.ingest.batches"):
         monkeypatch.setattr(f"routerset.{module}.identity", identity)
     run(plain, tmp_path / "out")
     (alter if name.startswith("out") else flip)(tmp_path / name)

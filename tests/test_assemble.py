@@ -14,7 +14,8 @@ import pytest
 
 from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
-from routerset.etl.ingest.shards import plan_batches, stage_batch
+from routerset.etl.ingest.batches import plan_batches
+from routerset.etl.ingest.shards import stage_batch
 from routerset.etl.sources import wide
 from routerset.etl.sources.base import Dump, Reading, SourceSpec
 from routerset.etl.sources.registry import SOURCES

@@ -277,7 +277,7 @@ def test_an_interrupt_from_the_keyboard(case: Case, tmp_path: Path, options: tup
     command = case.command(out, *options, *INGEST)
     process = start(
         command,
-        FAULTS=json.dumps({"hold": str(go)}),
+        ROUTERSET_TEST_FAULTS=json.dumps({"hold": str(go)}),
         DASK_DISTRIBUTED__WORKER__PRELOAD='["tests.faulty_worker"]',
         ROUTERSET_TEST_PRELOAD="" if options else "tests.faulty_worker",
     )

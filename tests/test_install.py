@@ -141,7 +141,6 @@ def test_the_gate_runs_without_the_other_extras(built: Path, tmp_path: Path) -> 
         ("huggingface_hub", ["publish", "{build}", "--to", "hf://datasets/a/b"], "pip install "
          "'routerset[publish]'"),
         ("matplotlib", ["report", "{release}", "--out", "report"], "pip install 'routerset[build]'"),
-        ("markupsafe", ["report", "{release}", "--out", "report"], "pip install 'routerset[build]'"),
     ],
 )  # fmt: skip
 def test_a_verb_says_which_extra_it_lacks(

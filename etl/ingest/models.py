@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -88,13 +89,8 @@ def alike_but_for_case(models: Iterable[str]) -> list[list[str]]:
 
 def _read(spec: ModelsSpec) -> list[dict[str, str]]:
     """Rows of one description file under our column names, as text."""
-    try:
+    with _readable(spec.path):
         table = _read_parquet(spec) if is_parquet(spec.path) else _read_csv(spec)
-        table.validate(full=True)
-    except (*UNREADABLE, *NO_VALUE) as error:
-        raise DumpUnreadable(
-            f"{spec.path}: expected a CSV or Parquet file that describes models: {error}"
-        ) from error
     if "model_id" not in spec.columns:
         raise SpecError(
             f"{spec.path}: [[models]] columns: model_id is missing; name the column that holds it, one of "
@@ -106,8 +102,21 @@ def _read(spec: ModelsSpec) -> list[dict[str, str]]:
                 f"{spec.path}: [[models]] columns maps {ours!r} to {theirs!r}; ours are "
                 f"{', '.join(MODELS.names)}; the file has {', '.join(table.column_names)}"
             )
+    with _readable(spec.path):  # columns that nobody asks for may hold anything
+        table.select(list(dict.fromkeys(spec.columns.values()))).validate(full=True)
     columns = {ours: _as_text(table[theirs]) for ours, theirs in spec.columns.items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Raises DumpUnreadable where a file cannot be read, or a value of it."""
+    try:
+        yield
+    except (*UNREADABLE, *NO_VALUE) as error:
+        raise DumpUnreadable(
+            f"{path}: expected a CSV or Parquet file that describes models: {error}"
+        ) from error
 
 
 def _read_parquet(spec: ModelsSpec) -> pa.Table:

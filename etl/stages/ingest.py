@@ -17,16 +17,14 @@ import pyarrow.compute as pc
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.assemble import assemble
+from routerset.etl.ingest.batches import Batch, PassedOver, plan_batches
 from routerset.etl.ingest.models import alike_but_for_case, models_table
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
     DOCSETS,
     RECORD,
     SHARDS,
-    Batch,
-    PassedOver,
     Shard,
-    plan_batches,
     stage_batch,
     staged_shards,
     unaltered,

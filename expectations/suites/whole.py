@@ -243,14 +243,6 @@ RELEASE = Suite(
             "registry_claims",
         ),
         rows(
-            "version",
-            "versions are X.Y.Z, so that a larger one means a larger change",
-            "release/version.py",
-            """select version from {batch}
-            where not regexp_full_match(version, '(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)')""",
-            "release_facts",
-        ),
-        rows(
             "version_before",
             "a version comes after the one that it says it follows",
             "release/version.py",

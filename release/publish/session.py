@@ -90,11 +90,11 @@ def _look(response: httpx2.Response) -> None:
     if status >= 500 or status in TRY_AGAIN:
         response.read()
         _http.hf_raise_for_status(response)
-    kind = response.headers.get("Content-Type", "")
-    if spoken and status < 300 and kind.startswith("text/html"):
-        raise NoAnswer(
-            f"{response.request.method} {path[:200]}: found a page ({kind}), expected the Hub's answer"
-        )
+    kind, method = response.headers.get("Content-Type", ""), response.request.method
+    stored = method == "PUT" and not spoken  # a store of files says nothing, or XML
+    strange = ("text/html", "application/json") if stored else ("text/html",) if spoken else ()
+    if status < 300 and kind.startswith(strange):
+        raise NoAnswer(f"{method} {path[:200]}: found {kind[:80]}, expected the Hub's answer")
 
 
 class _Body(httpx2.SyncByteStream):

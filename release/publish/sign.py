@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,10 @@ from routerset.schemas.store import sha256
 
 NAMESPACE = "routerset"
 """What the signature is for, so that none made for something else is taken for it."""
+_KEPT = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|TERM|TMPDIR|LANG|LC_.*|SSH_.*|DISPLAY|WAYLAND_DISPLAY|XDG_.*"
+)
+"""Variables that `ssh-keygen` needs to find keys and an agent, and to ask for a passphrase."""
 
 
 def signed(release: Sealed, key: Path, work: Path) -> Sealed:
@@ -22,7 +27,7 @@ def signed(release: Sealed, key: Path, work: Path) -> Sealed:
 
     key: an SSH key, or a public one whose private half an agent holds. Raises PublishRefused.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}
+    environment = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
     command = ["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", str(key.absolute())]
     try:
         with (release.folder / layout.CHECKSUMS).open("rb") as sums:

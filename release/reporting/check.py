@@ -46,8 +46,11 @@ def check_report(release: Path, note: Callable[[str], None] = lambda words: None
     ):
         reason = _why_not(needs, {library: stated.get(library) for library in same})
         if reason is None:
-            made |= make(found)
-        elif names:
+            try:
+                made |= make(found)
+            except ModuleNotFoundError as error:
+                reason = f"{error.name} is not installed"
+        if reason and names:
             note(f"not compared: {', '.join(f'{REPORTS}/{name}' for name in names)}: {reason}")
     for name in sorted({*made, *sizes, PAGE}):
         yield from _compared(release, f"{REPORTS}/{name}", made.get(name), sizes.get(name))

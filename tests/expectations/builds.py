@@ -17,6 +17,8 @@ from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.synth import Plan, build_config, write
 from routerset.release.build import ReleaseOptions, write_release
+from routerset.release.manifest import read_manifest
+from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
 from routerset.schemas.tables import embeddings_schema
 
@@ -41,9 +43,20 @@ def make_build(folder: Path) -> Path:
         "outputs": [asdict(store.describe(out, path, pq.read_metadata(path).num_rows)) for path in vectors],
         "info": {"embeddings": {ENCODER: {b: {"from": "model", "truncated": 0} for b in BENCHMARKS}}},
     }
-    options = ReleaseOptions(accounting=manifest["stages"]["ingest"]["info"]["accounting"])
+    known = read_manifest(out / "release")
+    options = ReleaseOptions(
+        name=known.name,
+        accounting=known.accounting,
+        settings=known.settings,
+        methods=known.methods,
+        sizes=known.sizes,
+        skipped_groups=[
+            {"benchmark": name, **row} for name, b in known.benchmarks.items() for row in b.skipped_groups
+        ],
+        encoders={ENCODER: {"from_dump": list(BENCHMARKS)}},
+    )
     shutil.rmtree(out / "release")
-    released = write_release(out, out / "release", options)
+    released = write_release(out, out / "release", options, reports=reports_hook)
     manifest["stages"]["release"]["outputs"] = [
         asdict(store.describe(out, out / "release" / name)) for name in released.files
     ]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from routerset.etl.ingest.shards import BAD_ROWS, SHARDS, plan_batches, stage_batch
+from routerset.etl.ingest.batches import plan_batches
+from routerset.etl.ingest.shards import BAD_ROWS, SHARDS, stage_batch
 from routerset.etl.sources.base import SourceSpec
 from routerset.schemas.tables import QUARANTINE
 

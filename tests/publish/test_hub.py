@@ -50,7 +50,7 @@ def test_versions_stand_side_by_side(hub: Hub, versions: Versions, tmp_path: Pat
     assert (told.code, told.message) == (0, "")
     assert hub.read(NAME, "v1.0.0") == hub.read(NAME, "main") == content(versions.first)
     loaded = [step for step in told.steps if step.startswith("loaded")]
-    assert loaded == ["loaded 3 of 7 configs", "loaded 5 of 7 configs", "loaded 7 of 7 configs"]
+    assert loaded == ["loaded 3 of 8 configs", "loaded 6 of 8 configs", "loaded 8 of 8 configs"]
     configs = [config.name for config in read_manifest(versions.first).configs()]
     rows = in_process(load_rows, NAME, "v1.0.0", tmp_path / "1", configs)
     assert rows["gsm8k"]["train"] == pq.read_table(versions.first / "data/gsm8k/train.parquet").to_pylist()
@@ -61,7 +61,7 @@ def test_versions_stand_side_by_side(hub: Hub, versions: Versions, tmp_path: Pat
     assert hub.read(NAME, "v1.0.0") == content(versions.first)
     assert hub.read(NAME, "v1.1.0") == hub.read(NAME, "main") == content(versions.second)
     assert sorted(hub.repos[NAME].branches) == ["main"]
-    sent = ("models.parquet", "scores/gsm8k.parquet")
+    sent = ("models.parquet", "runs.parquet", "scores/gsm8k.parquet")
     sizes = sorted((versions.second / path).stat().st_size for path in sent)
     assert sorted(request.received for request in hub.requests if request.method == "PUT") == sizes
     assert [path for path in told.result.sent if path.endswith(".parquet")] == [*sent]
@@ -98,17 +98,17 @@ def test_a_dry_run_tells_files_bytes_and_changes_and_does_nothing(published: Hub
     }
     assert told.result.sent == expected
     text = told.result.text()
-    assert f"{sum(expected.values()):,}  bytes in {len(expected)} files; 34 files unchanged" in text
+    assert f"{sum(expected.values()):,}  bytes in {len(expected)} files; 36 files unchanged" in text
     largest = sorted(expected.items(), key=lambda each: -each[1])
     assert f"{largest[0][1]:,}  {largest[0][0]}" in text
     rest = largest[4:]
     assert f"{sum(size for _, size in rest):,}  in {len(rest)} more files" in text
-    assert "- MINOR, gsm8k: 1 model added: `org/model-0009`" in text
+    assert "- MINOR, models: 1 model added: `org/model-0009`" in text
 
 
 def test_a_dry_run_creates_no_repository(hub: Hub, versions: Versions) -> None:
     told = run(versions.first, dry_run=True)
-    assert (told.code, len(told.result.sent), hub.repos) == (0, 41, {})
+    assert (told.code, len(told.result.sent), hub.repos) == (0, 44, {})
 
 
 def test_the_commit_on_main_says_which_version(published: Hub) -> None:
@@ -116,19 +116,17 @@ def test_the_commit_on_main_says_which_version(published: Hub) -> None:
     assert titles == ["someone else", "Upload v1.0.0", "Release v1.0.0"]
 
 
-def test_files_that_the_new_version_lacks_are_removed(
-    published: Hub, versions: Versions, tmp_path: Path
-) -> None:
-    """The first version again, as if the one before it had one file more."""
-    release = shutil.copytree(versions.second, tmp_path / "release")
-    old = versions.first / "evaluator/README.md"
-    (release / "evaluator/README.md").unlink()
-    sums = (release / CHECKSUMS).read_text().splitlines(keepends=True)
-    (release / CHECKSUMS).write_text("".join(line for line in sums if "evaluator/README.md" not in line))
-    told = run(release)
-    assert (told.code, told.result.removed) == (0, ("evaluator/README.md",))
-    assert published.read(NAME, "main") == content(release)
-    assert published.read(NAME, "v1.0.0")["evaluator/README.md"] == old.read_bytes()
+def test_files_that_the_new_version_lacks_are_removed(hub: Hub, versions: Versions, tmp_path: Path) -> None:
+    """The first version has a report, which the second does not."""
+    release = shutil.copytree(versions.first, tmp_path / "release")
+    (release / "reports").mkdir()
+    (release / "reports/table1.md").write_text("| a |")
+    seal(release)
+    assert run(release).code == 0
+    told = run(versions.second)
+    assert (told.code, told.result.removed) == (0, ("reports/table1.md",))
+    assert hub.read(NAME, "main") == content(versions.second)
+    assert hub.read(NAME, "v1.0.0")["reports/table1.md"] == b"| a |"
 
 
 def refused(told: Told, code: int, *words: str) -> None:

@@ -65,7 +65,7 @@ def copies(url: str, cache: Path) -> dict[str, bytes] | tuple[type[Exception], s
 
 def ingest(config: Path, out: Path) -> dict[str, bytes]:
     """Tables of a build, by path."""
-    loaded = with_local_copies(load_config(config), out / "staging/cache", lambda _: None)
+    loaded = with_local_copies(load_config(config), out.with_name("cache"), lambda _: None)
     build(loaded, out, Runner(), lambda *_: None, only="ingest")
     tables = sorted(path for path in (out / "tables").rglob("*.parquet"))
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in tables}

@@ -34,11 +34,11 @@ def test_every_config_loads_with_the_rows_of_the_manifest(built: Path, tmp_path:
 
 def test_one_call_gives_x_and_y(built: Path, tmp_path: Path) -> None:
     train = load_dataset(str(built / "release"), "gsm8k-minilm", split="train", cache_dir=str(tmp_path))
-    assert train.features["embedding"].length == 8
+    assert train.features["embedding"].length == 384
     assert train.features["paper_m5_strong_to_weak"].length == 5
     assert train.features["paper_m5_strong_to_weak_label"].feature.dtype == "uint8"
     arrays = train.with_format("numpy")
-    assert arrays["embedding"][:].shape == (32, 8)
+    assert arrays["embedding"][:].shape == (32, 384)
     assert arrays["paper_m5_strong_to_weak"][:].shape == (32, 5)
 
 
@@ -53,7 +53,7 @@ def test_the_code_on_the_card_runs(built: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
     names: dict[str, object] = {}
     exec(code[0].replace("ORG/NAME", str(built / "release")), names)  # noqa: S102 -- the card's own example
-    assert names["X"].shape == (24, 8)  # type: ignore[attr-defined]
+    assert names["X"].shape == (24, 384)  # type: ignore[attr-defined]
     assert names["Y"].shape == names["labels"].shape == (24, 3)  # type: ignore[attr-defined]
     assert len(names["models"]) == 20  # type: ignore[arg-type]
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from routerset.etl.config import ConfigError, ModelsSpec, load_config
+from routerset.etl.ingest.batches import plan_batches
 from routerset.etl.ingest.models import models_table
-from routerset.etl.ingest.shards import BAD_ROWS, SHARDS, plan_batches, stage_batch
+from routerset.etl.ingest.shards import BAD_ROWS, SHARDS, stage_batch
 from routerset.etl.sources.base import DumpUnreadable, ItemsUnreadable, SourceSpec
 from routerset.etl.sources.files import MAX_DEPTH, discover
 from routerset.etl.sources.parse.wide_layout import WideOptions

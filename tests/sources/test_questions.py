@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routerset.etl.sources.parse.questions import choices_of, prompt_of, question_of
+from routerset.etl.sources.parse.questions import choices_of, prompt_of, question_of, resolve_gold
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,11 @@ def test_question_and_choices_of_every_kind_of_document(
 )
 def test_prompt_of_every_kind_of_request(arguments: object, expected: str | None) -> None:
     assert expected == prompt_of(arguments)
+
+
+def test_answers_in_lists_in_lists_do_not_grow_with_every_level() -> None:
+    nested: object = "a"
+    for _ in range(60):
+        nested = [nested]
+    assert len(resolve_gold(nested, ["a", "b"]) or "") < 200
+    assert resolve_gold(["A", ["B"]], ["x", "y"]) == '["x",["B"]]'

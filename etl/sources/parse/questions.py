@@ -72,10 +72,8 @@ def resolve_gold(
     which decides where `gold` can be read in two ways.
     """
     if isinstance(gold, list):
-        try:
-            return as_text([resolve_gold(each, options, labels) for each in gold])
-        except RecursionError:  # lists in lists in lists
-            return None
+        # lists in lists are as they are: text that is quoted again at every level doubles each time
+        return as_text([e if isinstance(e, list) else resolve_gold(e, options, labels) for e in gold])
     found = _meant(gold, options, labels)
     if len(found) > 1 and own is not None:
         found = [at for at in found if at in _meant(own, options, labels)[:1]] or found

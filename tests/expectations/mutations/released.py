@@ -152,12 +152,6 @@ MUTATIONS = (
         manifest(lambda d: d["release"].update(previous="10.0.0"), release=True),
         release=True,
     ),
-    Mutation(
-        "no version",
-        "release.version",
-        manifest(lambda d: d["release"].update(version="latest"), release=True),
-        release=True,
-    ),
     Mutation("score flipped in the build", "built.score_digests_as_built", _flip_score(SCORES)),
     Mutation("score flipped in the release", "built.score_digests_as_built", _flip_score(RELEASED)),
     Mutation("two scores exchanged", "built.score_digests_as_built", _exchange_scores),

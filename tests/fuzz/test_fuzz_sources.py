@@ -204,5 +204,7 @@ def test_deeply_nested_json(sandbox: Sandbox, opening: str, depth: int) -> None:
             "model_outputs_org__a_5shots.zip": zipped(("a.json", f"[{row}, {deep}]".encode())),
         }
     )
-    assert sandbox.stage(SourceSpec("lm_eval", str(sandbox.dumps))).n_read == 3
+    # a first line that opens a list of objects, and whose end is out of sight, is the file's one list
+    n_read = 2 if opening.startswith("[{") and depth > 200 else 3
+    assert sandbox.stage(SourceSpec("lm_eval", str(sandbox.dumps))).n_read == n_read
     assert sandbox.stage(SourceSpec("mmlu_pro", str(sandbox.dumps))).n_read >= 1

@@ -74,10 +74,8 @@ def holds_lines(start: bytes) -> bool:
         return True
     try:
         msgspec.json.decode(line, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False  # a list that goes on
-    except RecursionError:
-        return True
     return bool(rest)  # a line among others, or all there is
 
 

@@ -18,6 +18,7 @@ KEYS = {
     *("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test", "n_kinds"),
     *(name + part for name in METRICS for part in ("", "_lo", "_hi")),
     *("mdd", "best_single_score", "reference_score", "sees_test_scores"),
+    *("p_best_train", "few_items", "interval_note", "v_r_note"),
 }
 
 
@@ -77,7 +78,10 @@ def test_progress_and_notes_stay_off_stdout(toy: Release, capsys: pytest.Capture
     code, out, err = run(capsys, toy.path, "--routers", "oracle", "--sizes", "10", "--format", "json")
     assert code == 0
     assert {row["m"] for row in json.loads(out)} == {10}
-    assert err == "evaluating toy (1 of 1)\nnote: soft: no paper groups of m = [10]; it has m = [3, 5]\n"
+    assert err == (
+        "evaluating toy (1 of 1)\nnote: soft: no paper groups of m = [10]; it has m = [3, 5]\n"
+        "note: toy: too few items: 12 test items, intervals need 30\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ class _Libraries(TypedDict, total=False):
     pillow: str
     pyarrow: str
     routerset: str
+    scipy: str
 
 
 class ReleaseDocument(TypedDict):

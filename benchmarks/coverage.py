@@ -144,7 +144,7 @@ def cover(cell: tuple[int, int], replications: int, seed: int = 0) -> Held:
 
     for _ in range(replications):
         every = list(worlds(n, m, rng))
-        cells = [score_cell(w.task, w.outputs, w.Y_test, counts, REFERENCE) for w in every]
+        cells = [score_cell(w.task, w.outputs, w.Y_test, counts, REFERENCE, {}) for w in every]
         scored = [(cell, w.truth, "kind") for cell, w in zip(cells, every, strict=True)]
         scored.append((mean_over_kinds(cells), np.mean([w.truth for w in every], axis=0), "mean"))
         for cell, truth, level in scored:

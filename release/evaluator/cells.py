@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from .bootstrap import standard_errors
 from .intervals import DETECTABLE, FEW_ITEMS, interval_note, t_limits, t_test, wilson
+from .limits import Limits, mean_limits
 from .metrics import METRICS, Array, CellScores, preferred
 from .results import Difference, Estimate, Row
 from .routers import RouterRow
-from .task import Scores, Task
+from .task import Cell, Scores, Task
 
 MU_O = list(METRICS).index("mu_o")
 SCORES = {name: i for i, name in enumerate(METRICS) if METRICS[name].interval in ("score", "score/reference")}
@@ -48,13 +50,15 @@ class Scored:
     replicates: Array
     selection_variance: float
     best_single: float
+    oracle: float
+    limits: Limits
     n_kinds: int = 1
 
     def unit(self, name: str) -> float:
         """What a metric of `SCORES` counts mu_o in."""
         return 1.0 if METRICS[name].interval == "score" else self.reference_score or np.nan
 
-    def limits(self) -> tuple[Array, Array]:
+    def intervals(self) -> tuple[Array, Array]:
         """Of every value, NaN where it has no interval: (R, metrics) each."""
         low, high = (np.full_like(self.values, np.nan) for _ in range(2))
         if not len(self.replicates):
@@ -81,9 +85,16 @@ class Scored:
 
 
 def score_cell(
-    task: Task, outputs: Sequence[Output], Y_test: Scores, counts: Scores, reference_score: float | None
+    task: Task,
+    outputs: Sequence[Output],
+    Y_test: Scores,
+    counts: Scores,
+    reference_score: float | None,
+    limits: Mapping[Cell, Limits],
 ) -> Scored:
     """Metrics of the outputs, as they are and under each resample of the test items."""
+    oracle = float(Y_test.max(axis=1).mean(dtype=np.float64))
+    best_single = float(Y_test.mean(axis=0, dtype=np.float64).max())
     cell = CellScores(
         value=np.stack([(o.policy * Y_test).sum(axis=1, dtype=np.float64) for o in outputs], axis=1),
         entropy=np.stack([o.entropy for o in outputs], axis=1),
@@ -99,7 +110,9 @@ def score_cell(
         cell.value,
         cell.statistics(counts, RESAMPLED),
         cell.selection_variance(),
-        float(Y_test.mean(axis=0, dtype=np.float64).max()),
+        best_single,
+        oracle,
+        limits.get(task.cell, Limits()).beside(oracle, best_single),
     )
 
 
@@ -113,6 +126,8 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
         np.mean([c.replicates for c in cells], axis=0),
         float(np.sum([c.selection_variance for c in cells])) / len(cells) ** 2,
         float(np.mean([c.best_single for c in cells])),
+        float(np.mean([c.oracle for c in cells])),
+        mean_limits([c.limits for c in cells]),
         len(cells),
     )
 
@@ -120,10 +135,13 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
 def rows(scored: Scored, routers: Sequence[RouterRow], v_r_note: str | None = None) -> Iterator[Row]:
     """One Row per router. v_r_note: why there is no V_R."""
     task = scored.task
-    low, high = scored.limits()
+    low, high = scored.intervals()
     place = list(METRICS).index("v_b_train")
     errors = standard_errors(scored.replicates[:, :, list(RESAMPLED).index("v_b_train")], task.n_test)
     p = t_test(scored.values[:, place] - 1, errors, task.n_test)
+    limits: dict[str, Any] = {
+        k: round(v, 6) if isinstance(v, float) else v for k, v in vars(scored.limits).items()
+    }
     for i, router in enumerate(routers):
         yield Row(
             *task.cell,
@@ -135,12 +153,14 @@ def rows(scored: Scored, routers: Sequence[RouterRow], v_r_note: str | None = No
             _estimates(scored.values[i], low[i], high[i], task.n_test),
             round(DETECTABLE * scored.selection_variance**0.5, 6),
             round(scored.best_single, 6),
+            round(scored.oracle, 6),
             scored.reference_score,
             router.sees_test_scores,
             p_best_train=_defined(p[i]),
             few_items=task.n_test < FEW_ITEMS,
             interval_note=interval_note(task.n_test),
             v_r_note=v_r_note,
+            **limits,
         )
 
 

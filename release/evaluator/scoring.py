@@ -89,7 +89,7 @@ def evaluate(
         if told.reference_note:
             notes.append(f"{name}: no V_R: {told.reference_note}")
         for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
-            kinds = [score_cell(*cell, counts, told.reference_score) for cell in of_size]
+            kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
             kinds = [replace(one, n_kinds=len(kinds)) for one in kinds]
             mean = mean_over_kinds(kinds)
             result_rows += [row for one in kinds for row in rows(one, ran, told.reference_note)]

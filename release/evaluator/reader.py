@@ -17,7 +17,7 @@ from .files import open_regular, read_json
 from .task import KINDS
 
 SCHEMA_VERSION = 2
-REFERENCE_SEED = 42
+REFERENCE_SEED, REFERENCE = 42, "paper"
 GroupKey = tuple[str, str, int, str]  # method, benchmark, m, kind
 
 
@@ -62,7 +62,8 @@ class Release:
     """A release folder and what it holds.
 
     split_seed: that of the `paper` split. skipped: groups that it could not have. min_coverage: share of a
-    benchmark's items that a candidate has a score on at least.
+    benchmark's items that a candidate has a score on at least. methods, schemes: how groups were chosen and
+    items split, the first of each is what is evaluated by default.
     """
 
     path: Path
@@ -73,6 +74,16 @@ class Release:
     split_seed: int
     skipped: tuple[Skipped, ...] = ()
     min_coverage: float = 1.0
+    methods: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+
+    def setting(self, method: str | None, scheme: str | None, compat: bool = False) -> tuple[str, str]:
+        """Method and scheme to evaluate: those asked for, or else the first of this release.
+
+        compat: else the reference's own.
+        """
+        first = [names[0] if names and not compat else REFERENCE for names in (self.methods, self.schemes)]
+        return method or first[0], scheme or first[1]
 
     def encoders(self, benchmark: str) -> list[str]:
         """Names of the encoders that have vectors for `benchmark`, sorted."""
@@ -140,10 +151,12 @@ def load_release(path: str | Path = ".") -> Release:
         name, version = _get(told, "name", str), _get(told, "version", str)
         seed = _get(manifest, "seed", int, default=REFERENCE_SEED, most=(1 << 32) - 1)
         coverage = float(_get(settings, "min_coverage", float, int, default=1.0, most=1))
+        methods, schemes = (_names(manifest, key) for key in ("methods", "schemes"))
     except ValueError as error:
         raise InputError(f"{manifest_path}: a required entry is missing or malformed ({error})") from error
     groups = _read_groups(path, columns)
-    return Release(path, name, version, benchmarks, groups, seed, skipped, coverage)
+    methods = methods or tuple(dict.fromkeys(group.method for group in groups))
+    return Release(path, name, version, benchmarks, groups, seed, skipped, coverage, methods, schemes)
 
 
 def _get(entry: object, key: str, *kinds: type, default: object = ..., most: int = 1 << 40) -> Any:
@@ -163,6 +176,14 @@ def _name(name: str) -> str:
     if ".." in name or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
         raise ValueError(f"found name {name!r:.80}, expected letters, digits, '.', '_' or '-'")
     return name
+
+
+def _names(entry: object, key: str) -> tuple[str, ...]:
+    """A list of names, empty where there is none. Raises ValueError."""
+    found = _get(entry, key, list, default=[])
+    if not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{key}: found {found!r:.80}, expected names")
+    return tuple(map(_name, found))
 
 
 def _group(row: object, benchmark: str) -> GroupKey:

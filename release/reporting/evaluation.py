@@ -99,9 +99,7 @@ def find(
     needs_vectors = {name for name in wanted if find_router(name).uses_vectors}
     if encoder is not None and not any(encoder in release.encoders(name) for name in names):
         raise UsageError(f"no vectors by encoder {encoder!r}; this release has {_listed(manifest.encoders)}")
-    methods = sorted({group.method for group in release.groups}, key=lambda m: (m != PAPER, m))
-    method = methods[0] if methods else PAPER
-    scheme = PAPER if PAPER in manifest.schemes else manifest.schemes[0]
+    method, scheme = release.setting(None, None)
     schemes = (PAPER, FAMILY) if scheme == PAPER and FAMILY in manifest.schemes else (scheme,)
 
     notes: dict[str, list[str]] = {}

@@ -86,7 +86,7 @@ def evaluate(
         cells = zip(tasks, zip(*outputs, strict=True), tests, strict=True)
         for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
             reference = release.benchmarks[name].reference_score
-            kinds = [score_cell(*cell, counts, reference) for cell in of_size]
+            kinds = [score_cell(*cell, counts, reference, release.limits) for cell in of_size]
             kinds = [replace(one, n_kinds=len(kinds)) for one in kinds]
             mean = mean_over_kinds(kinds)
             result_rows += [row for one in kinds for row in rows(one, ran)]

@@ -49,7 +49,7 @@ class BenchmarkEntry:
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
     runs of which another one of the same model and subset was taken; texts: items with a question, and with a
-    prompt.
+    prompt; reference_note: why there is no reference score.
     """
 
     metric: str
@@ -71,6 +71,7 @@ class BenchmarkEntry:
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
     texts: Mapping[str, int] = field(default_factory=dict)
+    reference_note: str | None = None
 
 
 @dataclass(frozen=True)

@@ -198,10 +198,12 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
     columns, summary = benchmark.columns, benchmark.summary
     mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
     subsets = columns["subset"].to_pylist()
+    metric = metric_of(known, mine)
+    reference_score, reference_note = known.reference(metric, columns.num_rows)
     return BenchmarkEntry(
-        metric=metric_of(known, mine),
+        metric=metric,
         reference_model=known.reference_model,
-        reference_score=known.reference_score,
+        reference_score=reference_score,
         binary=summary.binary,
         n_items=columns.num_rows,
         n_models=summary.models,
@@ -225,6 +227,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
         ),
         encoders=tuple(benchmark.vectors),
         texts=layout.texts(columns),
+        reference_note=reference_note,
     )
 
 

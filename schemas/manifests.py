@@ -74,6 +74,7 @@ class _Benchmark(TypedDict):
     skipped_groups: list[_Skipped]
     encoders: list[Name]
     texts: NotRequired[Counts]
+    reference_note: NotRequired[str | None]
 
 
 class _Accounting(TypedDict):

@@ -37,7 +37,9 @@ _COUNTS = {"covered": "train_covered", "at_most": "train_at_most"}
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What the manifest says of one benchmark; `reference_score` is the denominator of V_R."""
+    """What the manifest says of one benchmark; `reference_score` is the denominator of V_R, and
+    `reference_note` says why there is none.
+    """
 
     name: str
     metric: str
@@ -45,6 +47,7 @@ class Benchmark:
     reference_model: str | None
     reference_score: float | None
     n_items: int
+    reference_note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ def load_release(path: str | Path = ".") -> Release:
                 reference_model=_get(entry, "reference_model", str, NoneType, default=None),
                 reference_score=_get(entry, "reference_score", float, int, NoneType, default=None),
                 n_items=_get(entry, "n_items", int),
+                reference_note=_get(entry, "reference_note", str, NoneType, default=None),
             )
             for name, entry in sorted(entries.items())
         }

@@ -12,10 +12,11 @@ import numpy as np
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Output, differences, mean_over_kinds, rows, score_cell
 from .errors import DataError, InputError, LeftOut, UsageError
+from .intervals import interval_note
 from .items import load_items
 from .metrics import check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release
-from .results import Difference, Evaluation, Row
+from .results import Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
 from .task import PolicyRouter, Router, Scores, SharedRouter, Task
 from .tasks import make_tasks
@@ -84,20 +85,24 @@ def evaluate(
             continue
         counts = resample_counts(len(tests[0]), resamples, seed)
         cells = zip(tasks, zip(*outputs, strict=True), tests, strict=True)
+        told = release.benchmarks[name]
+        if resamples and (few := interval_note(len(tests[0]))):
+            notes.append(f"{name}: {few}")
+        if told.reference_note:
+            notes.append(f"{name}: no V_R: {told.reference_note}")
         for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
-            reference = release.benchmarks[name].reference_score
-            kinds = [score_cell(*cell, counts, reference, release.limits) for cell in of_size]
+            kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
             kinds = [replace(one, n_kinds=len(kinds)) for one in kinds]
             mean = mean_over_kinds(kinds)
-            result_rows += [row for one in kinds for row in rows(one, ran)]
-            means += rows(mean, ran)
+            result_rows += [row for one in kinds for row in rows(one, ran, told.reference_note)]
+            means += rows(mean, ran, told.reference_note)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
+    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)))
 
 
 def _rows(routers: Routers) -> list[RouterRow]:

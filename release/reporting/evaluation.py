@@ -10,12 +10,12 @@ from math import hypot
 from pathlib import Path
 
 from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
+from routerset.release.evaluator.intervals import interval_note
 from routerset.release.evaluator.results import Estimate, Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
 from routerset.release.evaluator.task import KINDS
 from routerset.release.manifest import Manifest, read_manifest, registry_order
-from routerset.schemas.benchmarks import BENCHMARKS
 
 Progress = Callable[[int, int, str], None]
 PAPER, FAMILY = "paper", "family"
@@ -129,11 +129,13 @@ def find(
     curves: list[Curve] = []
     for done, (name, curve) in enumerate(_curves(release, names)):
         progress(done, len(names), name)
-        expected = BENCHMARKS[name].metric if name in BENCHMARKS else None
-        if expected and manifest.benchmarks[name].metric != expected:
-            note(
-                name, f"scored by {manifest.benchmarks[name].metric}, the reference LLM of V_R by {expected}"
-            )
+        entry = manifest.benchmarks[name]
+        for reason in (
+            entry.reference_note and f"no V_R: {entry.reference_note}",
+            interval_note(entry.splits[scheme]["test"]),
+        ):
+            if reason:
+                note(name, reason)
         vectors = encoder in release.encoders(name) if encoder else bool(release.encoders(name))
         lacking = [r for r in wanted if r in needs_vectors and not vectors]
         if lacking:
@@ -229,13 +231,14 @@ def _combine(signed: Sequence[tuple[int, Estimate]], n: int) -> Estimate:
         values.append(sign * e.value)
         if e.lo is not None and e.hi is not None:
             spans.append((e.value - e.lo, e.hi - e.value)[::sign])
+    few = any(e.few_items for _, e in signed)
     if not values:
         return Estimate()
     total = sum(values) / n
     if len(spans) < len(values):
         return Estimate(total)
     below, above = (hypot(*side) / n for side in zip(*spans, strict=True))
-    return Estimate.of(total, total - below, total + above)
+    return Estimate.of(total, total - below, total + above, few)
 
 
 def _relative(error: DataError, path: Path) -> str:

@@ -17,7 +17,7 @@ from routerset.release.layout import MANIFEST, Config
 from routerset.schemas import manifests
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import Group
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
@@ -25,7 +25,7 @@ from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
-LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
+LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset", "scipy")
 """What tables and reports are made with."""
 DRAWN_BY = ("matplotlib", "pillow")
 """Those that only pictures need."""
@@ -109,7 +109,12 @@ class Manifest:
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
                 found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
-        whole = {"models": MODELS_SCHEMA, "groups": GROUPS_SCHEMA, "runs": RUNS_SCHEMA}
+        whole = {
+            "models": MODELS_SCHEMA,
+            "groups": GROUPS_SCHEMA,
+            "limits": LIMITS_SCHEMA,
+            "runs": RUNS_SCHEMA,
+        }
         return found + [_config(name, schema) for name, schema in whole.items()]
 
     @property

@@ -113,6 +113,7 @@ class _Libraries(TypedDict, total=False):
     pillow: str
     pyarrow: str
     routerset: str
+    scipy: str
 
 
 class ReleaseDocument(TypedDict):

@@ -81,7 +81,7 @@ class Manifest:
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
     read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
-    sizes: of the groups that were asked for.
+    sizes: of the groups that were asked for, the first method is what is shown by default.
     """
 
     name: str
@@ -116,6 +116,12 @@ class Manifest:
             "runs": RUNS_SCHEMA,
         }
         return found + [_config(name, schema) for name, schema in whole.items()]
+
+    @property
+    def method(self) -> str | None:
+        """How the groups that come first were chosen; None where there are none."""
+        chosen = (group.method for benchmark in self.benchmarks.values() for group in benchmark.groups)
+        return next(iter(self.methods or sorted(set(chosen))), None)
 
     @property
     def min_coverage(self) -> float:

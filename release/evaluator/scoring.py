@@ -31,8 +31,8 @@ def evaluate(
     benchmarks: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     encoder: str | None = None,
-    method: str = "paper",
-    scheme: str = "paper",
+    method: str | None = None,
+    scheme: str | None = None,
     compat: bool = False,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -45,7 +45,8 @@ def evaluate(
     routers: registered names and router classes, or a mapping from any name to a class (or function
     without arguments) that makes a router, or its row.
     benchmarks, sizes: default all. encoder: default `minilm`, or else the first one.
-    method: how groups were chosen. scheme: how items were split. compat: the reference code's quirks.
+    method: how groups were chosen. scheme: how items were split. Default of both: the first of the release's
+    manifest. compat: the reference code's quirks, by default on its own groups and split, `paper`.
     seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
     two routers. covers: only the groups it accepts. progress: called with (done, total, next benchmark).
 
@@ -54,6 +55,7 @@ def evaluate(
     DataError for unusable data or router outputs, LeftOut where nothing remains.
     """
     chosen = _rows(routers)
+    method, scheme = release.setting(method, scheme, compat)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
     result_rows: list[Row] = []
     means: list[Row] = []

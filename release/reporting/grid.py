@@ -30,6 +30,8 @@ TITLES = {
     "mmlu_pro": "MMLU-PRO",
 }
 """Benchmarks as the paper's tables call them, in its order."""
+BESIDE = {"noise_oracle": "Noise alone", "headroom_real": "Real headroom"}
+"""Rows of tables that stand beside those of routers."""
 
 SYMBOL = re.compile(r"\b(mu|V|E|r)_(\w)\b")
 """A letter and its subscript."""
@@ -71,7 +73,7 @@ class Grid:
 
 def label(name: str) -> str:
     """What people call a benchmark, a router or a kind of group."""
-    return TITLES.get(name) or KINDS.get(name) or row_for(name).title
+    return TITLES.get(name) or KINDS.get(name) or BESIDE.get(name) or row_for(name).title
 
 
 def number(value: float | None, digits: int) -> str:
@@ -87,6 +89,8 @@ def text(cell: Cell, column: Column, interval: str = "{value} [{lo}, {hi}]", bar
         return template.format(**parts) + FEW * cell.few_items
     if isinstance(cell, float):
         return number(cell, column.digits)
+    if column.key == "kind":
+        return KINDS.get(str(cell), str(cell))  # "mean" is a router, too
     return "-" if cell is None else label(str(cell))
 
 

@@ -139,6 +139,11 @@ def placed(rows: Sequence[KindRow], width: float) -> Iterator[tuple[KindRow, int
                 yield row, place, (i - middle) * step, e.value, e
 
 
+def beside(floors: Sequence[KindRow], benchmark: str, m: int) -> list[KindRow]:
+    """What stands beside the routers of one panel of Figure 3."""
+    return [row for row in floors if (row.benchmark, row.m) == (benchmark, m)]
+
+
 def by_kind(rows: Sequence[Row], metric: str) -> list[KindRow]:
     """Table 3 with metric "e_p", Figure 3 with "mu_o", for every benchmark and m."""
     groups: dict[tuple[str, int, str], dict[str, Estimate]] = {}

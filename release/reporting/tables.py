@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from routerset.release.evaluator.metrics import METRICS, TABLE_ORDER
 from routerset.release.evaluator.results import FEW, Estimate
 from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS, table_sizes
+from routerset.release.reporting import noise
 from routerset.release.reporting.evaluation import Findings, average, difference
 from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
 from routerset.release.reporting.paper_tables import KindRow, by_kind
@@ -32,9 +34,10 @@ def summary(findings: Findings) -> Grid:
             known = [e for e in of_router if e is not None]
             mean = average(known) if len(known) == len(names) else None
             rows.append((m, router, *of_router, mean))
+        rows += noise.summary_rows(findings, m, names)
     return Grid(
         "mu_o, the mean test score of the chosen LLMs: means over the three kinds of groups, with "
-        f"95% intervals. {_setting(findings)}",
+        f"95% intervals. {_setting(findings)}{noise.in_words(findings)}",
         (
             Column("m", "m"),
             Column("router", "Router"),
@@ -111,16 +114,26 @@ def leaks(findings: Findings) -> Grid:
 def kinds(findings: Findings) -> Grid:
     """The values of Figure 3, for every m."""
     columns = [Column(kind, words) for kind, words in KINDS.items()]
-    return _of_kinds(findings, ["mu_o"], columns, "mu_o by kind of group, with 95% intervals.")
+    caption = "mu_o by kind of group, with 95% intervals."
+    shown = _of_kinds(findings, ["mu_o"], columns, caption)
+    floors = noise.by_kind(findings)
+    if not floors:
+        return shown
+    caption = f"{shown.caption} Noise alone: mean, lowest and highest of the worlds drawn."
+    return replace(shown, caption=caption, rows=shown.rows + tuple(_row_of_kinds([row]) for row in floors))
 
 
 def _of_kinds(findings: Findings, metrics: Sequence[str], columns: Sequence[Column], caption: str) -> Grid:
     """Some metrics of every router, each in the three kinds of groups."""
-    rows: list[tuple[Cell, ...]] = []
-    for of in zip(*(by_kind(findings.rows, metric) for metric in metrics), strict=True):
-        values = [row.kinds.get(kind) for row in of for kind in KINDS]
-        rows.append((of[0].benchmark, of[0].m, of[0].router, *values))
-    return Grid(f"{caption} {_setting(findings)}", (BENCHMARK, SIZE, ROUTER, *columns), tuple(rows))
+    of = zip(*(by_kind(findings.rows, metric) for metric in metrics), strict=True)
+    rows = tuple(map(_row_of_kinds, of))
+    return Grid(f"{caption} {_setting(findings)}", (BENCHMARK, SIZE, ROUTER, *columns), rows)
+
+
+def _row_of_kinds(metrics: Sequence[KindRow]) -> tuple[Cell, ...]:
+    """Some metrics of one router, each in the three kinds of groups."""
+    of = metrics[0]
+    return (of.benchmark, of.m, of.router, *(row.kinds.get(kind) for row in metrics for kind in KINDS))
 
 
 def kinds_of_figure(findings: Findings) -> list[KindRow]:

@@ -17,6 +17,7 @@ from .errors import EvaluatorError, UsageError
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
+from .results import SEEN, TRACKS
 from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up
@@ -56,6 +57,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--encoder", metavar="E", help="whose vectors to use (default: minilm, or else the first)")
     add("--method", default="paper", metavar="M", help="how groups were chosen: paper (default) or greedy")
     add("--scheme", default="paper", metavar="S", help="how items were split: paper (default) or family")
+    add("--track", choices=TRACKS, default=SEEN, help="where routers learn: seen (default), on a benchmark's "
+        "own items, or unseen, on those of all others")  # fmt: skip
     add("--compat", action="store_true", help="reproduce the reference code's quirks")
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
     add("--commit", action="store_true", help="check the predictions and print their sha256; score nothing")
@@ -132,6 +135,7 @@ def _run(arguments: argparse.Namespace) -> str:
         method=arguments.method,
         scheme=arguments.scheme,
         compat=arguments.compat,
+        track=arguments.track,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,

@@ -10,7 +10,7 @@ import numpy as np
 
 from .bootstrap import DETECTABLE, percentile_interval
 from .metrics import METRICS, Array, CellScores, preferred
-from .results import Difference, Estimate, Row
+from .results import SEEN, UNSEEN, Difference, Estimate, Row
 from .routers import RouterRow
 from .task import Scores, Task
 
@@ -34,7 +34,7 @@ class Scored:
     """Metrics of R routers in the cell of a task, or averaged over kinds (kind "mean").
 
     values: (R, metrics). replicates: (resamples, R, metrics). selection_variance: see `CellScores`.
-    n_kinds: of how many kinds it is the mean.
+    n_kinds: of how many kinds it is the mean. best_on_own_train: see `Row`.
     """
 
     task: Task
@@ -44,6 +44,12 @@ class Scored:
     selection_variance: float
     best_single: float
     n_kinds: int = 1
+    best_on_own_train: float | None = None
+
+    @property
+    def track(self) -> str:
+        """Where routers learnt."""
+        return SEEN if self.best_on_own_train is None else UNSEEN
 
 
 def score_cell(
@@ -70,6 +76,7 @@ def score_cell(
 
 def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
     """The unweighted mean of the paper's tables; the kinds share their resamples."""
+    own = [c.best_on_own_train for c in cells if c.best_on_own_train is not None]
     return Scored(
         replace(cells[0].task, kind="mean"),
         cells[0].reference_score,
@@ -78,6 +85,7 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
         float(np.sum([c.selection_variance for c in cells])) / len(cells) ** 2,
         float(np.mean([c.best_single for c in cells])),
         len(cells),
+        float(np.mean(own)) if own else None,
     )
 
 
@@ -98,6 +106,8 @@ def rows(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Row]:
             round(scored.best_single, 6),
             scored.reference_score,
             router.sees_test_scores,
+            scored.track,
+            None if scored.best_on_own_train is None else round(scored.best_on_own_train, 6),
         )
 
 
@@ -113,6 +123,7 @@ def differences(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Differ
             scored.n_kinds,
             _estimates(values, *percentile_interval(replicates)),
             round(DETECTABLE * float(replicates[:, MU_O].std()), 6) if len(replicates) else 0.0,
+            scored.track,
         )
 
 

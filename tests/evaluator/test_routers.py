@@ -37,11 +37,11 @@ def toy_tasks(
 
 
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
-    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc"}
+    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc", "privileged"}
 
 
 @pytest.mark.parametrize("compat", [False, True])
-@pytest.mark.parametrize("name", [*TRAINING_FREE, *TRAINED])
+@pytest.mark.parametrize("name", [*TRAINING_FREE, *TRAINED, "privileged"])
 def test_a_router_gives_a_distribution_on_both_kinds_of_scores(
     toy: Release, quick: None, name: str, compat: bool
 ) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from .bootstrap import DETECTABLE, percentile_interval
+from .limits import Limits, mean_limits
 from .metrics import METRICS, Array, CellScores, preferred
 from .results import SEEN, UNSEEN, Difference, Estimate, Row
 from .routers import RouterRow
-from .task import Scores, Task
+from .task import Cell, Scores, Task
 
 MU_O = list(METRICS).index("mu_o")
 
@@ -43,6 +45,8 @@ class Scored:
     replicates: Array
     selection_variance: float
     best_single: float
+    oracle: float
+    limits: Limits
     n_kinds: int = 1
     best_on_own_train: float | None = None
 
@@ -53,9 +57,16 @@ class Scored:
 
 
 def score_cell(
-    task: Task, outputs: Sequence[Output], Y_test: Scores, counts: Scores, reference_score: float | None
+    task: Task,
+    outputs: Sequence[Output],
+    Y_test: Scores,
+    counts: Scores,
+    reference_score: float | None,
+    limits: Mapping[Cell, Limits],
 ) -> Scored:
     """Metrics of the outputs, as they are and under each resample of the test items."""
+    oracle = float(Y_test.max(axis=1).mean(dtype=np.float64))
+    best_single = float(Y_test.mean(axis=0, dtype=np.float64).max())
     cell = CellScores(
         value=np.stack([(o.policy * Y_test).sum(axis=1, dtype=np.float64) for o in outputs], axis=1),
         entropy=np.stack([o.entropy for o in outputs], axis=1),
@@ -70,7 +81,9 @@ def score_cell(
         cell.statistics(np.ones((1, task.n_test)))[0],
         cell.statistics(counts),
         cell.selection_variance(),
-        float(Y_test.mean(axis=0, dtype=np.float64).max()),
+        best_single,
+        oracle,
+        limits.get(task.cell, Limits()).beside(oracle, best_single),
     )
 
 
@@ -84,6 +97,8 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
         np.mean([c.replicates for c in cells], axis=0),
         float(np.sum([c.selection_variance for c in cells])) / len(cells) ** 2,
         float(np.mean([c.best_single for c in cells])),
+        float(np.mean([c.oracle for c in cells])),
+        mean_limits([c.limits for c in cells]),
         len(cells),
         float(np.mean(own)) if own else None,
     )
@@ -93,6 +108,9 @@ def rows(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Row]:
     """One Row per router."""
     task = scored.task
     low, high = percentile_interval(scored.replicates)
+    limits: dict[str, Any] = {
+        k: round(v, 6) if isinstance(v, float) else v for k, v in vars(scored.limits).items()
+    }
     for i, router in enumerate(routers):
         yield Row(
             *task.cell,
@@ -104,10 +122,12 @@ def rows(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Row]:
             _estimates(scored.values[i], low[i], high[i]),
             round(DETECTABLE * scored.selection_variance**0.5, 6),
             round(scored.best_single, 6),
+            round(scored.oracle, 6),
             scored.reference_score,
             router.sees_test_scores,
             scored.track,
             None if scored.best_on_own_train is None else round(scored.best_on_own_train, 6),
+            **limits,
         )
 
 

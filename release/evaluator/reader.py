@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -14,11 +14,25 @@ import pyarrow.parquet as pq
 
 from .errors import DataError, InputError, UsageError
 from .files import open_regular, read_json
-from .task import KINDS
+from .limits import Limits
+from .task import KINDS, Cell
 
 SCHEMA_VERSION = 2
 REFERENCE_SEED = 42
+LIMITS = "limits.parquet"
 GroupKey = tuple[str, str, int, str]  # method, benchmark, m, kind
+
+_SHARES = {
+    "noise_oracle": "oracle_a",
+    "noise_oracle_lo": "oracle_a_lo",
+    "noise_oracle_hi": "oracle_a_hi",
+    "noise_oracle_b": "oracle_b",
+    "noise_oracle_b_lo": "oracle_b_lo",
+    "noise_oracle_b_hi": "oracle_b_hi",
+    "noise_best_single_b": "best_single_b",
+    "noise_best_on_train_b": "best_on_train_b",
+}
+_COUNTS = {"covered": "train_covered", "at_most": "train_at_most"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,8 @@ class Release:
     """A release folder and what it holds.
 
     split_seed: that of the `paper` split. skipped: groups that it could not have. min_coverage: share of a
-    benchmark's items that a candidate has a score on at least.
+    benchmark's items that a candidate has a score on at least. limits: of cells under the first split scheme;
+    empty where the release has none.
     """
 
     path: Path
@@ -73,6 +88,7 @@ class Release:
     split_seed: int
     skipped: tuple[Skipped, ...] = ()
     min_coverage: float = 1.0
+    limits: Mapping[Cell, Limits] = field(default_factory=dict)
 
     def encoders(self, benchmark: str) -> list[str]:
         """Names of the encoders that have vectors for `benchmark`, sorted."""
@@ -139,11 +155,14 @@ def load_release(path: str | Path = ".") -> Release:
         told = _get(manifest, "release", dict)
         name, version = _get(told, "name", str), _get(told, "version", str)
         seed = _get(manifest, "seed", int, default=REFERENCE_SEED, most=(1 << 32) - 1)
+        schemes = [_name(str(scheme)) for scheme in _get(manifest, "schemes", list, default=["paper"])]
+        has_limits = LIMITS in _get(manifest, "tables", dict, default={})
         coverage = float(_get(settings, "min_coverage", float, int, default=1.0, most=1))
     except ValueError as error:
         raise InputError(f"{manifest_path}: a required entry is missing or malformed ({error})") from error
     groups = _read_groups(path, columns)
-    return Release(path, name, version, benchmarks, groups, seed, skipped, coverage)
+    limits = _read_limits(path, schemes[0]) if has_limits and schemes else {}
+    return Release(path, name, version, benchmarks, groups, seed, skipped, coverage, limits)
 
 
 def _get(entry: object, key: str, *kinds: type, default: object = ..., most: int = 1 << 40) -> Any:
@@ -194,6 +213,25 @@ def _read_groups(path: Path, columns: dict[GroupKey, tuple[str, str]]) -> tuple[
             )
         groups.append(Group(*key, candidates, *columns[key]))
     return tuple(groups)
+
+
+def _read_limits(path: Path, scheme: str) -> dict[Cell, Limits]:
+    """Limits of every cell; `headroom_real` is for those who score it. Raises DataError, InputError."""
+    table = read_parquet(
+        path / LIMITS, ["benchmark", "method", "m", "kind", *_SHARES.values(), *_COUNTS.values()]
+    )
+    limits = {}
+    try:
+        for row in table.to_pylist():
+            benchmark, method, kind = (_get(row, name, str) for name in ("benchmark", "method", "kind"))
+            shares = {name: _get(row, column, float, NoneType, most=1) for name, column in _SHARES.items()}
+            counts = {name: _get(row, column, int, NoneType) for name, column in _COUNTS.items()}
+            optimal = None if None in counts.values() else counts["covered"] == counts["at_most"]
+            cell = (benchmark, _get(row, "m", int), kind, method, scheme)
+            limits[cell] = Limits(**shares, **counts, optimal=optimal)
+    except ValueError as error:
+        raise DataError(f"{path / LIMITS}: {error}; fetch the release again") from error
+    return limits
 
 
 def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from textwrap import fill
 
+from .limits import Limits
 from .metrics import METRICS, TABLE_ORDER
 from .plain import plain
 from .task import KINDS
@@ -34,7 +35,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Limits):
     """One router in one cell; `kind` is "mean" for the unweighted mean over the kinds (the paper's tables).
 
     n_kinds: kinds of groups that were evaluated at this m, of the three. metrics: by name of
@@ -58,6 +59,7 @@ class Row:
     metrics: dict[str, Estimate]
     mdd: float
     best_single_score: float
+    oracle_score: float
     reference_score: float | None
     sees_test_scores: bool = False
     track: str = SEEN
@@ -95,7 +97,7 @@ class Difference:
 
 def _flat(record: Row | Difference) -> dict[str, Value]:
     flat: dict[str, Value] = {}
-    for field in fields(record):
+    for field in sorted(fields(record), key=lambda field: bool(field.kw_only)):
         if field.name == "metrics":
             for name in METRICS:
                 e = record.metrics[name]
@@ -177,6 +179,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
             + ("  compat" if first.compat else "")
             + _few(first),
             *_reference(first),
+            *_beside(first),
         ]
         heads = [f"{metric.head or metric.title:>{metric.width}}" for metric in _SHOWN]
         heads[0] += f" {'95% interval':<15}"
@@ -193,6 +196,18 @@ def _reference(row: Row) -> Iterator[str]:
     """What a candidate scores that no router of track `unseen` could tell to be the best."""
     if row.best_on_own_train is not None:
         yield f"  best on its own train: {row.best_on_own_train:.3f}"
+
+
+def _beside(row: Row) -> Iterator[str]:
+    """Lines that say how much of a cell's headroom is real, and how good its groups are, where known."""
+    if row.noise_oracle is not None:
+        floor = Estimate(row.noise_oracle, row.noise_oracle_lo, row.noise_oracle_hi)
+        real = "" if row.headroom_real is None else f"  of the headroom {row.headroom_real:.2f} is real"
+        yield f"  oracle {row.oracle_score:.3f}  noise {row.noise_oracle:.3f} {_interval(floor)}{real}"
+    if row.optimal:
+        yield "  groups: optimal on train"
+    elif row.covered is not None and row.at_most is not None:
+        yield f"  groups: {row.covered:.1f} train items covered, at most {row.at_most:.1f} can be"
 
 
 def _number(value: float | None, width: int, digits: int = 3) -> str:

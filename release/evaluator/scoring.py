@@ -109,7 +109,7 @@ def evaluate(
         cells = zip(chain(*plain), zip(*outputs, strict=True), tests, strict=True)
         for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
             reference = release.benchmarks[name].reference_score
-            kinds = [score_cell(*cell, counts, reference) for cell in of_size]
+            kinds = [score_cell(*cell, counts, reference, release.limits) for cell in of_size]
             kinds = [
                 replace(one, n_kinds=len(kinds), best_on_own_train=own.get(one.task.cell)) for one in kinds
             ]

@@ -17,7 +17,10 @@ METRICS = ("mu_o", "v_r", "v_b", "e_p", "marginal_entropy", "v_b_train", "oracle
 KEYS = {
     *("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test", "n_kinds"),
     *(name + part for name in METRICS for part in ("", "_lo", "_hi")),
-    *("mdd", "best_single_score", "reference_score", "sees_test_scores"),
+    *("mdd", "best_single_score", "oracle_score", "reference_score", "sees_test_scores"),
+    *("track", "best_on_own_train"),
+    *(name + part for name in ("noise_oracle", "noise_oracle_b") for part in ("", "_lo", "_hi")),
+    *("headroom_real", "noise_best_single_b", "noise_best_on_train_b", "covered", "at_most", "optimal"),
 }
 
 

@@ -159,6 +159,7 @@ def test_all_leaves_out_with_a_note_what_cannot_run(
         "random",
         "best_single",
         "mean",
+        "privileged",
     }
     assert "note: router knn is left out: this release has no vectors" in err
     assert "note: router mlc is left out: no --mlc-model FOLDER" in err
@@ -167,8 +168,9 @@ def test_all_leaves_out_with_a_note_what_cannot_run(
 def test_help_names_every_router_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    assert "oracle, r_o_0.5, random, best_single, mean, linear, mlp, c_roberta, mlc, knn" in " ".join(
-        out.split()
+    assert (
+        "oracle, r_o_0.5, random, best_single, mean, privileged, linear, mlp, c_roberta, mlc, knn"
+        in " ".join(out.split())
     )
     assert "exit codes: 0 done" in out
 

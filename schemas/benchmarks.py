@@ -83,6 +83,14 @@ class Benchmark:
         """Number of items at full size."""
         return sum(self.subsets.values())
 
+    def reference(self, metric: str, n_items: int) -> tuple[float | None, str | None]:
+        """Reference score for scores by a metric on so many items; None, and why, where it is of others."""
+        if metric != self.metric:
+            return None, f"the reference LLM was scored by {self.metric}, these LLMs by {metric}"
+        if n_items != self.n_items:
+            return None, f"the reference LLM was scored on {self.n_items} items, these LLMs on {n_items}"
+        return self.reference_score, None
+
     def subset_order(self, subset: str) -> tuple[int, str]:
         """Sort key of a subset: registry order first, then unknown subsets by name."""
         names = list(self.subsets)

@@ -74,6 +74,7 @@ class _Benchmark(TypedDict):
     skipped_groups: list[_Skipped]
     encoders: list[Name]
     texts: NotRequired[Counts]
+    reference_note: NotRequired[str | None]
 
 
 class _Accounting(TypedDict):
@@ -112,6 +113,7 @@ class _Libraries(TypedDict, total=False):
     pillow: str
     pyarrow: str
     routerset: str
+    scipy: str
 
 
 class ReleaseDocument(TypedDict):

@@ -152,8 +152,11 @@ def group_rows(
         better = NOTHING_BETTER  # another rule says what is wrong with a group that is none of its kind
         if own is not None and not len(outside) and (group.kind != Kind.STRONG_TO_WEAK or not empty_bins):
             better = choices.better(group, own, (start, stop), paper)
+        inside = [items[items < scores.shape[1]] for items in train]
         yield {
             **asdict(group),
+            "train_items": [0, *map(len, inside)],
+            "covered": [-1, *_covered(scores[known], inside)],
             "incomplete": len(lost),
             "first_incomplete": lost[0] if lost else None,
             "outside_pool": len(outside),
@@ -174,6 +177,11 @@ def _train_means(scores: np.ndarray, rows: np.ndarray, train: Sequence[np.ndarra
     block = scores[rows]
     inside = [items[items < scores.shape[1]] for items in train]
     return [row_means(np.ascontiguousarray(block[:, items])) for items in inside if len(items)]
+
+
+def _covered(block: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:
+    """Items of each side that some candidate has right, where scores are 0 or 1."""
+    return [int(block[:, items].any(axis=0).sum()) for items in sides] if block.dtype == np.uint8 else []
 
 
 def _descents(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -13,10 +13,11 @@ import numpy as np
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Output, differences, mean_over_kinds, rows, score_cell
 from .errors import DataError, InputError, LeftOut, UsageError
+from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release
-from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row
+from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
 from .task import Cell, PolicyRouter, Router, SharedRouter, Task
 from .tasks import Batch, make_tasks, with_test_scores
@@ -32,8 +33,8 @@ def evaluate(
     benchmarks: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     encoder: str | None = None,
-    method: str = "paper",
-    scheme: str = "paper",
+    method: str | None = None,
+    scheme: str | None = None,
     compat: bool = False,
     track: str = SEEN,
     seed: int = 0,
@@ -47,7 +48,8 @@ def evaluate(
     routers: registered names and router classes, or a mapping from any name to a class (or function
     without arguments) that makes a router, or its row.
     benchmarks, sizes: default all. encoder: default `minilm`, or else the first one.
-    method: how groups were chosen. scheme: how items were split. compat: the reference code's quirks.
+    method: how groups were chosen. scheme: how items were split. Default of both: the first of the release's
+    manifest. compat: the reference code's quirks, by default on its own groups and split, `paper`.
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. seed: of routers and bootstrap.
     resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
@@ -60,6 +62,7 @@ def evaluate(
     if track not in TRACKS or (compat and track != SEEN):
         raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
     chosen = _rows(routers)
+    method, scheme = release.setting(method, scheme, compat)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
     result_rows: list[Row] = []
     means: list[Row] = []
@@ -107,22 +110,26 @@ def evaluate(
             continue
         counts = resample_counts(len(tests[0]), resamples, seed)
         cells = zip(chain(*plain), zip(*outputs, strict=True), tests, strict=True)
+        told = release.benchmarks[name]
+        if resamples and (few := interval_note(len(tests[0]))):
+            notes.append(f"{name}: {few}")
+        if told.reference_note:
+            notes.append(f"{name}: no V_R: {told.reference_note}")
         for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
-            reference = release.benchmarks[name].reference_score
-            kinds = [score_cell(*cell, counts, reference, release.limits) for cell in of_size]
+            kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
             kinds = [
                 replace(one, n_kinds=len(kinds), best_on_own_train=own.get(one.task.cell)) for one in kinds
             ]
             mean = mean_over_kinds(kinds)
-            result_rows += [row for one in kinds for row in rows(one, ran)]
-            means += rows(mean, ran)
+            result_rows += [row for one in kinds for row in rows(one, ran, told.reference_note)]
+            means += rows(mean, ran, told.reference_note)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
+    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)))
 
 
 def _rows(routers: Routers) -> list[RouterRow]:

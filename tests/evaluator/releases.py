@@ -113,8 +113,9 @@ def write_release(
     limits = []
     manifest = {
         "schema_version": schema_version,
-        "schemes": [follow],
         "release": {"name": "fixture", "version": "1.2.3"},
+        "methods": list(dict.fromkeys(method for f in fixtures for method, *_ in f.groups)),
+        "schemes": list(dict.fromkeys([follow, *(s for f in fixtures for s in f.splits)])),
         "benchmarks": {},
     }
     for f in fixtures:

@@ -199,8 +199,9 @@ GROUPS = Suite(
         ),
         warn(
             "learnable",
-            "fewer than 10^30 routers reach the oracle: the choice may be too hard to learn",
-            "RouterEval, section 4.2: at least 10^30 routers",
+            "fewer than 10^30 ways to choose a candidate per item reach the oracle: items are few, or seldom "
+            "have several best candidates; whether a router can learn one of them, the count cannot tell",
+            "RouterEval, section 4.2: at least 10^30 routers; router `privileged` shows what can be learnt",
             f"select {_KEY}, round(log10_routers, 1) as log10_routers from {{batch}} where "
             f"log10_routers < 30",
             "group_facts",

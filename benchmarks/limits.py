@@ -1,4 +1,4 @@
-"""Noise floors and upper bounds of every group at full shape: all sizes and kinds, both methods, two null models.
+"""Noise floors and upper bounds of all groups at full shape: every size, kind and method, two null models.
 
     python benchmarks/limits.py                      12 benchmarks, 2 processes
     python benchmarks/limits.py --benchmarks gsm8k arc --processes 1

@@ -139,8 +139,8 @@ GROUPS = Suite(
         rows(
             "pool",
             "all_strong and all_weak come from the strongest and weakest fifth between mean scores "
-            ".1 and .9, "
-            "strong_to_weak from all between",
+            ".1 and .9, strong_to_weak from all between: means on all items for the paper's groups, on the "
+            "train items for all others",
             _GROUPS,
             f"select {_KEY}, outside_pool, first_outside as model_id from {{batch}} where outside_pool > 0",
             "group_facts",
@@ -176,15 +176,15 @@ GROUPS = Suite(
         ),
         rows(
             "covers_most",
-            "a greedy group covers no less of the train items than the paper's group of its kind, than any "
-            "window of neighbours, or than itself with one candidate exchanged (up to 10)",
+            "a greedy group covers no less of the train items than any window of neighbours, or than itself "
+            "with one candidate exchanged (up to 10)",
             "etl/groups/greedy.py",
             f"select {_KEY}, better_on_train from {{batch}} where better_on_train > 0",
             "group_facts",
         ),
         rows(
             "weakest_first",
-            "candidates stand in ascending order of mean score; labels and columns follow it",
+            "candidates stand in ascending order of the mean that they are ranked by; columns follow it",
             _GROUPS,
             f"select {_KEY}, misplaced, first_misplaced as model_id from {{batch}} where misplaced > 0",
             "group_facts",

@@ -25,15 +25,13 @@ from routerset.schemas.checksums import CHECKSUMS as CHECKSUMS
 from routerset.schemas.groups import Group, Members
 from routerset.schemas.labels import selection_vectors
 from routerset.schemas.matrix import missing
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, list_of, split_column
+from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, TEXT, list_of, split_column
 from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, LICENSE = "manifest.json", "README.md", "LICENSE"
 CROISSANT = "croissant.json"
 MODELS, GROUPS, RUNS = (RELEASED[name].path for name in ("models", "groups", "runs"))
 EVALUATOR, REPORTS = "evaluator", "reports"
-
-_TEXT = ("question", "prompt")
 
 
 def data_path(benchmark: str, split: Split) -> str:
@@ -90,9 +88,9 @@ def item_columns(
     `publish_text`, question and prompt are null.
     Raises ReleaseError where a scheme does not cover exactly the items.
     """
-    columns = {name: items[name] for name in ("item", "item_id", "subset", *_TEXT, "family_id")}
+    columns = {name: items[name] for name in ("item", "item_id", "subset", *TEXT, "question_id", "family_id")}
     if not publish_text:
-        columns |= dict.fromkeys(_TEXT, pa.nulls(items.num_rows, pa.string()))
+        columns |= dict.fromkeys(TEXT, pa.nulls(items.num_rows, pa.string()))
     for scheme, table in splits.items():
         if not table["item"].equals(items["item"]):
             raise ReleaseError(
@@ -105,7 +103,7 @@ def item_columns(
 
 def texts(columns: pa.Table) -> dict[str, int]:
     """Items with a question, and with a prompt."""
-    return {name: columns.num_rows - columns[name].null_count for name in _TEXT}
+    return {name: columns.num_rows - columns[name].null_count for name in ("question", "prompt")}
 
 
 def rows_of(columns: pa.Table, scheme: str, split: Split) -> np.ndarray:

@@ -249,9 +249,9 @@ EMBEDDINGS = Suite(
             "vectors_differ",
             "a tenth of the questions or more share vectors with others: the texts were lost, or the rows",
             TABLES,
-            """with shared as (select encoder, digest, count(distinct family_id) as texts from {batch}
+            """with shared as (select encoder, digest, count(distinct question_id) as texts from {batch}
             where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
-            and not bool_and(may_be_cut)), every as (select encoder, count(distinct family_id) as texts
+            and not bool_and(may_be_cut)), every as (select encoder, count(distinct question_id) as texts
             from {batch} group by all) select encoder, sum(shared.texts)::bigint as shared,
             any_value(every.texts) as texts from shared join every using (encoder) group by encoder
             having sum(shared.texts) > 2 and 10 * sum(shared.texts) >= any_value(every.texts)""",
@@ -261,7 +261,7 @@ EMBEDDINGS = Suite(
             "two questions with one vector are one to every router: an encoder that ignores what they differ "
             "in (accents, rare signs), or shifted rows",
             TABLES,
-            """with twins as (select encoder, digest, count(distinct family_id) as texts, any_value(not
+            """with twins as (select encoder, digest, count(distinct question_id) as texts, any_value(not
             may_be_cut)
             as whole, min(benchmark || ' ' || item) as item, max(benchmark || ' ' || item) as other
             from {batch} where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
@@ -271,7 +271,7 @@ EMBEDDINGS = Suite(
             "equal_long_texts",
             "texts that differ have one vector; they may be cut to the same tokens by the encoder",
             TABLES,
-            """select encoder, count(distinct family_id) as texts, min(benchmark || ' ' || item) as item,
+            """select encoder, count(distinct question_id) as texts, min(benchmark || ' ' || item) as item,
             max(benchmark || ' ' || item) as other from {batch} where norm > 0 group by encoder, digest
             having texts > 1 and count(distinct prompt_digest) > 1 and bool_and(may_be_cut)""",
         ),

@@ -221,7 +221,7 @@ def _cut_texts(copy: Copy) -> None:
     def lengthen(rows: list[Row]) -> None:
         for row in rows[:2]:
             row["question"] = row["question"] * 40
-            row["family_id"] = f"fam-{row['item']}"
+            row["question_id"] = f"fam-{row['item']}"
 
     copy.rows(ITEMS, lengthen)
     copy.rows(VECTORS, _copy_vector)

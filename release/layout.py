@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release.errors import ReleaseError
+from routerset.schemas import families
 from routerset.schemas.checksums import CHANGELOG as CHANGELOG
 from routerset.schemas.checksums import CHECKSUMS as CHECKSUMS
 from routerset.schemas.groups import Group, Members
@@ -106,6 +107,13 @@ def texts(columns: pa.Table) -> dict[str, int]:
     return {name: columns.num_rows - columns[name].null_count for name in ("question", "prompt")}
 
 
+def neighbours(vectors: pa.ChunkedArray, family_ids: pa.ChunkedArray) -> dict[str, int]:
+    """What `families.neighbours` tells of a column of vectors."""
+    array = vectors.combine_chunks()
+    matrix = array.flatten().to_numpy().reshape(len(array), -1)
+    return families.neighbours(matrix, family_ids.to_pylist())
+
+
 def rows_of(columns: pa.Table, scheme: str, split: Split) -> np.ndarray:
     """Items of one split, ascending: int64."""
     chosen = pc.equal(columns[split_column(scheme)], split.value)
@@ -114,8 +122,8 @@ def rows_of(columns: pa.Table, scheme: str, split: Split) -> np.ndarray:
 
 def leaked(columns: pa.Table, scheme: str) -> int:
     """Test items whose question is also in train, by family."""
-    families = columns["family_id"]
-    train, test = (families.take(pa.array(rows_of(columns, scheme, s))) for s in (Split.TRAIN, Split.TEST))
+    ids = columns["family_id"]
+    train, test = (ids.take(pa.array(rows_of(columns, scheme, s))) for s in (Split.TRAIN, Split.TEST))
     return int(pc.sum(pc.is_in(test, value_set=train.combine_chunks())).as_py() or 0)
 
 

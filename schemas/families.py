@@ -28,8 +28,10 @@ RULES = ("text", "context", "near")
 CONTEXT, INSTRUCTION, OWN, SHINGLE = 50, 20, 20, 5
 NEAR, AT_LEAST = 0.9, 20
 SHARED_BY = 20
+COSINE = 0.999
 Families = Mapping[str, Mapping[str, int]]
 """Rule -> `families` of two or more that it alone makes, and the `items` in them."""
+_BLOCK, _PAIRS = 256, 1 << 14
 _WORD = re.compile("\\w+|[^\\w\\s.,;:!?\"'`\u00b4\u2018\u2019\u201c\u201d\u2026]")
 _OPTION = re.compile(r"\s*(?:\([A-Za-z]\)|[A-Z][.)]|\d{1,2} ?[-.)]|[-*])\s+(.*)")
 _END = re.compile(r"\s*(?:Answer:)?\s*")  # of a prompt, behind its options
@@ -84,6 +86,29 @@ def family_ids(question_ids: Sequence[str], questions: Sequence[str | None]) -> 
         sizes = np.bincount(connected(n, {rule: pairs[rule]}), minlength=n)
         counts[rule] = {"families": int((sizes > 1).sum()), "items": int(sizes[sizes > 1].sum())}
     return [smallest[at] for at in family.tolist()], counts
+
+
+def neighbours(vectors: np.ndarray, families: Sequence[str]) -> dict[str, int]:
+    """Groups of items that cosines of COSINE or more connect across families, and the items in them.
+
+    vectors: (items, dimension). They are told and not joined: to an encoder, BIG-bench's boolean expressions
+    are all alike.
+    """
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    exact = vectors / np.where(lengths > 0, lengths, 1)
+    unit = exact.astype(np.float32)
+    group = np.arange(len(unit))
+    for start in range(0, len(unit), _BLOCK):
+        a, b = np.nonzero(unit[start : start + _BLOCK] @ unit[start:].T >= COSINE - 1e-5)
+        a, b = a[a < b] + start, b[a < b] + start
+        for part in range(0, len(a), _PAIRS):
+            c, d = a[part : part + _PAIRS], b[part : part + _PAIRS]
+            near = (exact[c] * exact[d]).sum(axis=1) >= COSINE  # of single precision, machines differ in this
+            group = connected(len(unit), {"": np.stack([group[c[near]], group[d[near]]], axis=1)})[group]
+    _, family = np.unique(np.array(families, object), return_inverse=True)
+    pairs = np.unique(np.stack([group, family], axis=1), axis=0)
+    several = np.bincount(pairs[:, 0], minlength=len(unit)) > 1
+    return {"groups": int(several.sum()), "items": int(several[group].sum())}
 
 
 def joined(texts: Sequence[str | None]) -> dict[str, np.ndarray]:

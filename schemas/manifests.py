@@ -74,6 +74,8 @@ class _Benchmark(TypedDict):
     skipped_groups: list[_Skipped]
     encoders: list[Name]
     texts: NotRequired[Counts]
+    families: NotRequired[dict[str, Counts]]
+    neighbours: NotRequired[dict[Name, Counts]]
 
 
 class _Accounting(TypedDict):

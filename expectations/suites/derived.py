@@ -73,6 +73,14 @@ SPLITS = Suite(
             where abs(train - 0.8 * n) > subsets * (largest / 2 + 1) or abs(test - 0.1 * n) > subsets *
             (largest / 2 + 1)""",
         ),
+        warn(
+            "thin_side",
+            "a side with less than half of its share of the items says little: small subsets, a large family",
+            "docs/validation.md: families",
+            """select scheme, benchmark, count(*) as n, count(*) filter (split = 'train') as train,
+            count(*) filter (split = 'validation') as validation, count(*) filter (split = 'test') as test
+            from {batch} group by all having train < 0.4 * n or validation < 0.05 * n or test < 0.05 * n""",
+        ),
         rows(
             "counts_listed",
             "the manifest says how many items are on each side",

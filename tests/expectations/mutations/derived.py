@@ -245,6 +245,11 @@ MUTATIONS = (
     Mutation("leaked family", "splits.family_kept_whole", _leak_family),
     Mutation("joined families", "splits.family_kept_whole", _join_families),
     Mutation(
+        "thin side",
+        "splits.thin_side",
+        lambda c: c.rows(part("splits", "arc", scheme="family"), _all_on_train),
+    ),
+    Mutation(
         "everything on train",
         "splits.family_ratio",
         lambda c: c.rows(part("splits", "arc", scheme="family"), _all_on_train),

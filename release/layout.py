@@ -103,8 +103,10 @@ def item_columns(
 
 
 def texts(columns: pa.Table) -> dict[str, int]:
-    """Items with a question, and with a prompt."""
-    return {name: columns.num_rows - columns[name].null_count for name in ("question", "prompt")}
+    """Items with a question, with a prompt, and with a question that was taken from the prompt."""
+    found = {name: columns.num_rows - columns[name].null_count for name in ("question", "prompt")}
+    taken = pc.sum(pc.equal(columns["question_source"], "prompt")).as_py() or 0
+    return {**found, "question_from_prompt": taken}
 
 
 def neighbours(vectors: pa.ChunkedArray, family_ids: pa.ChunkedArray) -> dict[str, int]:

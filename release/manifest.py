@@ -49,9 +49,9 @@ class BenchmarkEntry:
     subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
-    runs of which another one of the same model and subset was taken; texts: items with a question, and with a
-    prompt; families: what joined items to families, by rule; neighbours: encoder -> groups of items whose
-    vectors nearly agree across families.
+    runs of which another one of the same model and subset was taken; texts: items with a question, with a
+    prompt, and with a question taken from that; families: what joined items to families, by rule; neighbours:
+    encoder -> groups of items whose vectors nearly agree across families.
     """
 
     metric: str

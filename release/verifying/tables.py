@@ -170,6 +170,8 @@ def _families(benchmark: _Benchmark, items: pa.Table) -> Iterator[Problem]:
         paths = (layout.vectors_path(encoder, benchmark.name, split) for split in Split)
         vectors = pa.concat_tables(read_table(benchmark.release / p, ["item_id", "embedding"]) for p in paths)
         family = items["family_id"].take(pc.index_in(vectors["item_id"], items["item_id"].combine_chunks()))
+        if family.null_count:  # of no item of this benchmark, which is said of their file
+            continue
         found = layout.neighbours(vectors["embedding"], family)
         yield from same(where, f"neighbours by {encoder}", found, entry.neighbours.get(encoder))
 

@@ -157,7 +157,7 @@ GROUPS = Suite(
             "one_per_bin",
             "strong_to_weak takes one model from each of m bins of equal size, weakest to strongest",
             _GROUPS,
-            f"select {_KEY}, empty_bins from {{batch}} where kind = 'strong_to_weak' and empty_bins > 0",
+            f"select {_KEY}, empty_bins from {{batch}} where empty_bins > 0",
             "group_facts",
         ),
         rows(

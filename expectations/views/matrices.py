@@ -19,6 +19,12 @@ from routerset.schemas.tables import Kind
 WEAKEST, STRONGEST = 0.1, 0.9
 """Mean scores between which candidates are looked for (RouterEval, appendix C)."""
 TOLERANCE = 1e-6
+_UNRANKED: Mapping[str, object] = {
+    **dict.fromkeys(("outside_pool", "empty_bins", "gaps", "misplaced"), 0),
+    **dict.fromkeys(("first_outside", "first_misplaced")),
+    **NOTHING_BETTER,
+}
+"""What is known of a group that is ranked on train items where no splits are at hand."""
 _BLOCK = 1 << 21
 
 
@@ -138,8 +144,8 @@ def group_rows(
         known = rows[rows >= 0]
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
         lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
-        ranked = [by_all] if group.method == "paper" or not by_train else by_train
-        facts = min((_place(group, known, models, *one) for one in ranked), key=_faults)
+        ranked = [by_all] if group.method == "paper" else by_train
+        facts = min((_place(group, known, models, *one) for one in ranked), key=_faults, default=_UNRANKED)
         worth = _worth(scores[known])
         yield {
             **asdict(group),
@@ -172,10 +178,10 @@ def _place(
     start, stop = choices.span(group.kind, group.m)
     outside = np.flatnonzero((places < start) | (places >= stop))
     misplaced = _descents(places if group.method == "paper" else means[known], known)
-    empty_bins = group.m - _bins_hit(places, start, stop, group.m)
+    empty_bins = group.m - _bins_hit(places, start, stop, group.m) if group.kind == Kind.STRONG_TO_WEAK else 0
     better = NOTHING_BETTER  # another rule says what is wrong with a group that is none of its kind
     own = np.unique(places)
-    if len(own) == group.m and not len(outside) and (group.kind != Kind.STRONG_TO_WEAK or not empty_bins):
+    if len(own) == group.m and not len(outside) and not empty_bins:
         better = choices.better(group, own, (start, stop))
     return {
         "outside_pool": len(outside),

@@ -71,6 +71,9 @@ def compare(old: Side, new: Side) -> list[Change]:
     if before.schemes[0] != after.schemes[0]:
         what = f"the files follow split scheme `{after.schemes[0]}`, before `{before.schemes[0]}`"
         changes.append(Change(Level.MAJOR, "dataset", what))
+    if before.method != after.method:
+        what = f"groups by `{after.method}` are evaluated by default, before by `{before.method}`"
+        changes.append(Change(Level.PATCH, "dataset", what))
     if _differ(old, new, layout.MODELS):
         changes += _models(old.read(layout.MODELS), new.read(layout.MODELS))
     for name in sorted(before.benchmarks.keys() & after.benchmarks.keys()):

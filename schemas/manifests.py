@@ -74,6 +74,9 @@ class _Benchmark(TypedDict):
     skipped_groups: list[_Skipped]
     encoders: list[Name]
     texts: NotRequired[Counts]
+    reference_note: NotRequired[str | None]
+    families: NotRequired[dict[str, Counts]]
+    neighbours: NotRequired[dict[Name, Counts]]
 
 
 class _Accounting(TypedDict):

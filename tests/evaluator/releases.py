@@ -113,8 +113,9 @@ def write_release(
     limits = []
     manifest = {
         "schema_version": schema_version,
-        "schemes": [follow],
         "release": {"name": "fixture", "version": "1.2.3"},
+        "methods": list(dict.fromkeys(method for f in fixtures for method, *_ in f.groups)),
+        "schemes": list(dict.fromkeys([follow, *(s for f in fixtures for s in f.splits)])),
         "benchmarks": {},
     }
     for f in fixtures:
@@ -138,6 +139,7 @@ def write_release(
             "subsets": {s: list(f.subsets).count(s) for s in dict.fromkeys(f.subsets)},
         }
         base = {
+            "item": pa.array(np.arange(n, dtype=np.int32)),
             "item_id": pa.array([f"{f.name}-{i:05d}" for i in range(n)]),
             "subset": pa.array(list(f.subsets)),
         }

@@ -241,8 +241,8 @@ def test_what_is_undefined_stays_undefined() -> None:
 
 @st.composite
 def estimates(draw: st.DrawFn) -> Estimate:
-    low, value, high = sorted(draw(st.lists(st.floats(0, 1), min_size=3, max_size=3)))
-    return Estimate(value, low, high)
+    low, value, high = sorted(draw(st.lists(st.integers(0, 999), min_size=3, max_size=3, unique=True)))
+    return Estimate(value / 999, low / 999, high / 999)
 
 
 @given(estimates(), estimates())

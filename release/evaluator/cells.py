@@ -79,12 +79,10 @@ class Scored:
         return low, high
 
     def difference(self, a: int, b: int) -> tuple[Array, Array]:
-        """Values of one router minus another's, and their standard errors: (metrics,) each."""
+        """Values of one router minus another's, and standard errors of those of scores: (metrics,) each."""
         n = self.task.n_test
         errors = np.full(len(METRICS), np.nan)
         if len(self.replicates):
-            pairs = self.replicates[:, a] - self.replicates[:, b]
-            errors[list(RESAMPLED.values())] = standard_errors(pairs, n)
             of_mean = (self.items[:, a] - self.items[:, b]).std() / max(n - 1, 1) ** 0.5
             for name, place in SCORES.items():
                 errors[place] = of_mean / self.unit(name)

@@ -17,6 +17,7 @@ from .errors import EvaluatorError, UsageError
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
+from .results import SEEN, TRACKS
 from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up
@@ -57,6 +58,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--method", metavar="M", help="how groups were chosen, such as paper, or greedy, which never sees "
         "test (default: the first of the release's manifest)")  # fmt: skip
     add("--scheme", metavar="S", help="how items were split, such as paper or family (default: likewise)")
+    add("--track", choices=TRACKS, default=SEEN, help="where routers learn: seen (default), on a benchmark's "
+        "own items, or unseen, on those of all others")  # fmt: skip
     add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
@@ -135,6 +138,7 @@ def _run(arguments: argparse.Namespace) -> str:
         method=method,
         scheme=scheme,
         compat=arguments.compat,
+        track=arguments.track,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,

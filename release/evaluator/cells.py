@@ -13,7 +13,7 @@ from .bootstrap import standard_errors
 from .intervals import DETECTABLE, FEW_ITEMS, interval_note, t_limits, t_test, wilson
 from .limits import Limits, mean_limits
 from .metrics import METRICS, Array, CellScores, preferred
-from .results import Difference, Estimate, Row
+from .results import SEEN, UNSEEN, Difference, Estimate, Row
 from .routers import RouterRow
 from .task import Cell, Scores, Task
 
@@ -41,6 +41,7 @@ class Scored:
 
     values: (R, metrics). items: (n_test, R), the scores that mu_o is the mean of. replicates: (resamples, R,
     metrics of `RESAMPLED`). selection_variance: see `CellScores`. n_kinds: of how many kinds it is the mean.
+    best_on_own_train: see `Row`.
     """
 
     task: Task
@@ -53,6 +54,12 @@ class Scored:
     oracle: float
     limits: Limits
     n_kinds: int = 1
+    best_on_own_train: float | None = None
+
+    @property
+    def track(self) -> str:
+        """Where routers learnt."""
+        return SEEN if self.best_on_own_train is None else UNSEEN
 
     def unit(self, name: str) -> float:
         """What a metric of `SCORES` counts mu_o in."""
@@ -118,6 +125,7 @@ def score_cell(
 
 def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
     """The unweighted mean of the paper's tables; the kinds share their resamples."""
+    own = [c.best_on_own_train for c in cells if c.best_on_own_train is not None]
     return Scored(
         replace(cells[0].task, kind="mean"),
         cells[0].reference_score,
@@ -129,19 +137,20 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
         float(np.mean([c.oracle for c in cells])),
         mean_limits([c.limits for c in cells]),
         len(cells),
+        float(np.mean(own)) if own else None,
     )
 
 
 def rows(scored: Scored, routers: Sequence[RouterRow], v_r_note: str | None = None) -> Iterator[Row]:
     """One Row per router. v_r_note: why there is no V_R."""
     task = scored.task
-    limits: dict[str, Any] = {
-        k: round(v, 6) if isinstance(v, float) else v for k, v in vars(scored.limits).items()
-    }
     low, high = scored.intervals()
     place = list(METRICS).index("v_b_train")
     errors = standard_errors(scored.replicates[:, :, list(RESAMPLED).index("v_b_train")], task.n_test)
     p = t_test(scored.values[:, place] - 1, errors, task.n_test)
+    limits: dict[str, Any] = {
+        k: round(v, 6) if isinstance(v, float) else v for k, v in vars(scored.limits).items()
+    }
     for i, router in enumerate(routers):
         yield Row(
             *task.cell,
@@ -156,6 +165,10 @@ def rows(scored: Scored, routers: Sequence[RouterRow], v_r_note: str | None = No
             round(scored.oracle, 6),
             scored.reference_score,
             router.sees_test_scores,
+            track=scored.track,
+            best_on_own_train=None
+            if scored.best_on_own_train is None
+            else round(scored.best_on_own_train, 6),
             p_best_train=_defined(p[i]),
             few_items=task.n_test < FEW_ITEMS,
             interval_note=interval_note(task.n_test),
@@ -179,6 +192,7 @@ def differences(scored: Scored, routers: Sequence[RouterRow]) -> Iterator[Differ
             p=_defined(t_test(values, errors, n)[MU_O]),
             few_items=n < FEW_ITEMS,
             interval_note=interval_note(n),
+            track=scored.track,
         )
 
 

@@ -75,6 +75,12 @@ def preferred(task: Task) -> npt.NDArray[np.intp]:
     return np.lexsort((drawn, -means))
 
 
+def best_on_train(task: Task) -> float:
+    """Mean test score of the candidate that training scores prefer; for a task that shows its test scores."""
+    assert task.Y_test is not None
+    return float(task.Y_test[:, preferred(task)[0]].mean(dtype=np.float64))
+
+
 def one_hot(chosen: npt.NDArray[np.intp], m: int) -> Scores:
     """(n, m) policy that always takes `chosen`."""
     return np.eye(m, dtype=np.float32)[chosen]

@@ -15,6 +15,8 @@ from .plain import plain
 from .task import KINDS
 
 Value = str | int | float | bool | None
+SEEN, UNSEEN = TRACKS = ("seen", "unseen")
+"""Where routers learn: on the benchmark's own train items, or on all other benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Row(Limits):
     `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test items can show between
     two routers that choose independently (5% two-sided, 80% power). best_single_score: test score of the best
     single candidate. reference_score: denominator of V_R. sees_test_scores: an upper bound, no real router.
+    track: `unseen` where routers learnt from the other benchmarks. best_on_own_train: there, the test score
+    of the candidate that is best on this benchmark's own train items, which no router saw; else null.
     p_best_train: two-sided p-value of the hypothesis that V_B train is 1, by its standard error. few_items:
     fewer test items than `intervals.FEW_ITEMS`. interval_note, v_r_note: why there are no intervals, no V_R.
     """
@@ -66,6 +70,8 @@ class Row(Limits):
     oracle_score: float
     reference_score: float | None
     sees_test_scores: bool = False
+    track: str = SEEN
+    best_on_own_train: float | None = None
     p_best_train: float | None = None
     few_items: bool = False
     interval_note: str | None = None
@@ -96,6 +102,7 @@ class Difference:
     n_kinds: int
     metrics: dict[str, Estimate]
     mdd: float
+    track: str = SEEN
     p: float | None = None
     p_holm: float | None = None
     n_comparisons: int | None = None
@@ -152,9 +159,10 @@ class Evaluation:
             for d in (first, *others):
                 mu = d.metrics["mu_o"]
                 star = "*" if d.p_holm is not None and d.p_holm < 0.05 else " "
+                p = "<0.001" if d.p_holm is not None and d.p_holm < 0.001 else _number(d.p_holm, 0)
                 lines.append(
                     f"  {plain(f'{d.router_a} - {d.router_b}')[:25]:<26}{_number(mu.value, 8)}{star} "
-                    f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{_number(d.p_holm, 9)}"
+                    f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{p:>9}"
                     f"{d.mdd:>7.3f}"
                 )
         legend = fill(
@@ -190,7 +198,8 @@ STAR = "*: the router is shown the test scores; an upper bound."
 
 
 def _place(row: Row | Difference) -> str:
-    return f"{row.benchmark}  m={row.m}  groups: {row.method}  split: {row.scheme}"
+    track = "" if row.track == SEEN else f"  track: {row.track}"
+    return f"{row.benchmark}  m={row.m}  groups: {row.method}  split: {row.scheme}{track}"
 
 
 def _few(row: Row | Difference) -> str:
@@ -214,6 +223,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
             f"  {first.n_test} test items  mdd {first.mdd:.3f}"
             + ("  compat" if first.compat else "")
             + _few(first),
+            *_reference(first),
             *_beside(first),
         ]
         heads = [f"{metric.head or metric.title:>{metric.width}}" for metric in _SHOWN]
@@ -225,6 +235,12 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
             name = f"{plain(r.router)[:12]}*" if r.sees_test_scores else plain(r.router)[:13]
             lines.append(f"  {name:<13}{''.join(cells)}")
         yield "\n".join(lines)
+
+
+def _reference(row: Row) -> Iterator[str]:
+    """What a candidate scores that no router of track `unseen` could tell to be the best."""
+    if row.best_on_own_train is not None:
+        yield f"  best on its own train: {row.best_on_own_train:.3f}"
 
 
 def _beside(row: Row) -> Iterator[str]:

@@ -139,6 +139,7 @@ def write_release(
             "subsets": {s: list(f.subsets).count(s) for s in dict.fromkeys(f.subsets)},
         }
         base = {
+            "item": pa.array(np.arange(n, dtype=np.int32)),
             "item_id": pa.array([f"{f.name}-{i:05d}" for i in range(n)]),
             "subset": pa.array(list(f.subsets)),
         }

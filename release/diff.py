@@ -87,10 +87,10 @@ def _differ(old: Side, new: Side, *paths: str) -> bool:
     return any(before and after and before.sha256 != after.sha256 for before, after in pairs)
 
 
-def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
+def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str], *, of: str = "") -> Iterator[Change]:
     before, after = set(old), set(new)
-    yield from _named(Level.MAJOR, where, noun, "removed", sorted(before - after))
-    yield from _named(Level.MINOR, where, noun, "added", sorted(after - before))
+    yield from _named(Level.MAJOR, where, noun, "removed", sorted(before - after), of)
+    yield from _named(Level.MINOR, where, noun, "added", sorted(after - before), of)
 
 
 def _named(
@@ -205,6 +205,7 @@ def _limits(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
         }
         for t in (old, new)
     )
+    yield from _sets(name, "group", before, after, of="limits of ")
     touched = [group for group in sorted(before.keys() & after.keys()) if before[group] != after[group]]
     filled = {group for group in touched if _extends(after[group], before[group])}
     yield from _touched(name, "group", touched, filled, of="limits of ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.compute as pc
 import pytest
@@ -62,3 +64,11 @@ def test_scores_between_0_and_1_have_the_first_floor_alone() -> None:
     assert {row["draws_b"] for row in found} == {0}
     assert {row["oracle_b"] for row in found} == {row["train_at_most"] for row in found} == {None}
     assert all(row["oracle_a"] > 0.5 for row in found)
+
+
+def test_without_test_items_there_is_no_floor() -> None:
+    world = scored(rasch(60, 50), (3,))
+    sides = {**world.sides, Split.TEST: np.array([], np.int64)}
+    table = limits(replace(world, sides=sides), ["greedy"])["greedy"]
+    assert {(row["draws_a"], row["oracle_a"]) for row in table.to_pylist()} == {(0, None)}
+    assert table["train_covered"].null_count == 0

@@ -48,12 +48,13 @@ def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
     """Rows of table `limits` of one benchmark, by method.
 
     A world in which the search finds no group of a size and kind, since the pool is too small there, is not
-    counted. Margins are kept for scores of 0 and 1 alone: elsewhere that floor is null.
+    counted; without test items there is none. Margins are kept for scores of 0 and 1 alone: elsewhere that
+    floor is null.
     """
     binary = scored.scores.dtype == np.uint8
-    found = {
-        null.name: _floors(scored, methods, null.name) for null in NULLS.values() if binary or not null.binary
-    }
+    drawn = [null for null in NULLS.values() if binary or not null.binary]
+    tested = len(scored.sides[Split.TEST]) > 0
+    found = {null.name: _floors(scored, methods, null.name) for null in drawn if tested}
     tables = {}
     for method in methods:
         rows = []

@@ -291,6 +291,7 @@ def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--out", type=Path, metavar="DIR", default=Path("report"), help="default: report")
     verb.add_argument("--routers", metavar="A,B", help="default: those that need no training")
     verb.add_argument("--sizes", metavar="3,5", default="3,5", help="group sizes (default: 3,5)")
+    verb.add_argument("--method", metavar="M", help="groups to show first (default: the release's first)")
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -301,7 +302,7 @@ def _report(args: argparse.Namespace) -> int:
         raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
     sizes = [int(size) for size in args.sizes.split(",")]
     routers = args.routers.split(",") if args.routers else None
-    for path in write_report(args.release, args.out, sizes=sizes, routers=routers):
+    for path in write_report(args.release, args.out, sizes=sizes, routers=routers, method=args.method):
         show(plain(path))
     say(plain(f"report: {args.out.resolve()}"))
     return DONE

@@ -93,13 +93,15 @@ def find(
     sizes: Sequence[int] = (3, 5),
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
+    method: str | None = None,
     progress: Progress = lambda done, total, label: None,
 ) -> Findings:
     """Evaluate a release for its report.
 
-    routers: by default those that need no training. encoder: by default `minilm`, or else the first. A
-    benchmark that cannot be evaluated (no groups of these sizes, no test items, missing scores) is left out
-    with a note. progress: called with (done, total, next benchmark).
+    routers: by default those that need no training. encoder: by default `minilm`, or else the first. method:
+    how the groups were chosen that come first, by default the first of the release. A benchmark that cannot
+    be evaluated (no groups of these sizes, no test items, missing scores) is left out with a note. progress:
+    called with (done, total, next benchmark).
 
     Raises UsageError for names that this release does not have, InputError for missing files or libraries.
     """
@@ -110,7 +112,9 @@ def find(
     needs_vectors = {name for name in wanted if find_router(name).uses_vectors}
     if encoder is not None and not any(encoder in release.encoders(name) for name in names):
         raise UsageError(f"no vectors by encoder {encoder!r}; this release has {_listed(manifest.encoders)}")
-    method, scheme = release.setting(None, None)
+    if method not in (None, *release.methods):
+        raise UsageError(f"no groups by method {method!r}; this release has {_listed(release.methods)}")
+    method, scheme = release.setting(method, None)
     sides = {_FIRST: _Side(method, scheme, tuple(wanted), tuple(sizes))}
     if scheme == PAPER and FAMILY in manifest.schemes:
         sides[FAMILY] = _Side(method, FAMILY, tuple(wanted), tuple(sizes))

@@ -81,12 +81,14 @@ def published(findings: Findings) -> Grid:
     for row in cells(findings.published):
         best = row.noise_best_single_b
         ratios[row.benchmark, row.m, row.kind] = [
-            None if score is None or not best else round(score / best, 6)
+            _rounded(None if score is None or not best else score / best)
             for score in (row.noise_oracle_b, row.noise_best_on_train_b)
         ]
     for row in cells(findings.published_means):
         kinds = [values for (name, m, _), values in ratios.items() if (name, m) == (row.benchmark, row.m)]
-        ratios[row.benchmark, row.m, row.kind] = [mean(values) for values in zip(*kinds, strict=True)]
+        ratios[row.benchmark, row.m, row.kind] = [
+            _rounded(mean(values)) for values in zip(*kinds, strict=True)
+        ]
     measured = {
         (row.benchmark, row.m, row.kind, row.router): row.metrics["v_b"]
         for row in findings.published + findings.published_means
@@ -122,21 +124,26 @@ def summary_rows(findings: Findings, m: int, names: Sequence[str]) -> list[tuple
     floors = [floor(row) if row else None for row in of]
     if not any(e and e.value is not None for e in floors):
         return []
-    average = mean([e.value if e else None for e in floors])
+    average, real = over_benchmarks(findings, m)
     return [
         (m, NOISE, *floors, None if average is None else Estimate(average)),
-        (m, REAL, *(row.headroom_real if row else None for row in of), real_of_mean(findings, m)),
+        (m, REAL, *(row.headroom_real if row else None for row in of), real),
     ]
 
 
-def real_of_mean(findings: Findings, m: int) -> float | None:
-    """Share of the mean headroom over benchmarks that noise does not give; None unless all are known."""
+def over_benchmarks(findings: Findings, m: int) -> tuple[float | None, float | None]:
+    """Noise alone, mean over benchmarks, and the share of the mean headroom that is real.
+
+    None unless noise is known of all; no share where there is no headroom.
+    """
     rows = {row.benchmark: row for row in reversed(findings.means) if row.m == m}.values()
-    floors = [row.noise_oracle for row in rows if row.noise_oracle is not None]
-    headroom = fsum(row.oracle_score - row.best_single_score for row in rows)
-    if len(floors) < len(rows) or headroom <= 0:
-        return None
-    return round((fsum(row.oracle_score for row in rows) - fsum(floors)) / headroom, 6)
+    average = mean([row.noise_oracle for row in rows])
+    oracle, best = (mean(scores) for scores in (
+        [row.oracle_score for row in rows], [row.best_single_score for row in rows]
+    ))  # fmt: skip
+    if average is None or oracle is None or best is None:
+        return None, None
+    return round(average, 6), round((oracle - average) / (oracle - best), 6) if oracle > best else None
 
 
 def real_shares(findings: Findings) -> tuple[float, float, float, int] | None:
@@ -172,7 +179,11 @@ def by_kind(findings: Findings) -> list[KindRow]:
 def mean(values: Sequence[float | None]) -> float | None:
     """The mean; None unless all are known."""
     known = [value for value in values if value is not None]
-    return round(fsum(known) / len(known), 6) if known and len(known) == len(values) else None
+    return fsum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _by_size(rows: Sequence[Row]) -> list[Row]:

@@ -87,7 +87,7 @@ def render_page(found: Findings) -> str:
         tables=contents,
         noise=noise,
         shares=noise.real_shares(found),
-        real={m: noise.real_of_mean(found, m) for m in found.sizes},
+        real={m: noise.over_benchmarks(found, m) for m in found.sizes},
         style=Markup(_colours() + STYLE.read_text(encoding="utf-8")),
         script=Markup(SCRIPT.read_text(encoding="utf-8")),
         found=found,

@@ -34,6 +34,7 @@ def write_report(
     sizes: Sequence[int] = (3, 5),
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
+    method: str | None = None,
     progress: Progress = lambda done, total, label: None,
 ) -> list[Path]:
     """Evaluate a release and write its report; returns the files, sorted.
@@ -44,7 +45,13 @@ def write_report(
     """
     outfolder.check(out, outfolder.REPORT, FILES)
     found = find(
-        release, benchmarks=benchmarks, sizes=sizes, encoder=encoder, routers=routers, progress=progress
+        release,
+        benchmarks=benchmarks,
+        sizes=sizes,
+        encoder=encoder,
+        routers=routers,
+        method=method,
+        progress=progress,
     )
     outfolder.mark(out, outfolder.REPORT)
     return _write(out, report_files(found))

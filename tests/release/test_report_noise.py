@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from routerset.release.build import write_release
-from routerset.release.evaluator import evaluate, load_release
+from routerset.release.evaluator import UsageError, evaluate, load_release
 from routerset.release.evaluator.results import Estimate, Row
 from routerset.release.reporting import noise
 from routerset.release.reporting import tables as contents
@@ -117,6 +117,14 @@ def test_where_paper_comes_first_it_is_evaluated_once(built: Path) -> None:
     assert found.published == found.rows
     rows = json.loads(texts(found)["baselines.json"])
     assert len(rows) == len(found.rows + found.family)
+
+
+def test_another_method_may_come_first(release: Path, plain: Findings) -> None:
+    found = find(release, benchmarks=["gsm8k"], method="paper")
+    assert found.rows == found.published
+    assert found.rows == tuple(row for row in plain.published if row.benchmark == "gsm8k")
+    with pytest.raises(UsageError, match="no groups by method 'best'; this release has greedy, paper"):
+        find(release, method="best")
 
 
 def test_without_paper_groups_the_page_says_so(plain: Findings) -> None:

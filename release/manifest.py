@@ -16,6 +16,7 @@ from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.layout import MANIFEST, Config
 from routerset.schemas import manifests
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
 from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
@@ -48,8 +49,10 @@ class BenchmarkEntry:
     subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
-    runs of which another one of the same model and subset was taken; texts: items with a question, and with a
-    prompt; reference_note: why there is no reference score.
+    runs of which another one of the same model and subset was taken; texts: items with a question, with a
+    prompt, and with a question taken from that; reference_note: why there is no reference score; families:
+    what joined items to families, by rule; neighbours: encoder -> groups of items whose vectors nearly agree
+    across families.
     """
 
     metric: str
@@ -72,6 +75,8 @@ class BenchmarkEntry:
     encoders: tuple[str, ...] = ()
     texts: Mapping[str, int] = field(default_factory=dict)
     reference_note: str | None = None
+    families: Families = field(default_factory=dict)
+    neighbours: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

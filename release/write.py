@@ -61,7 +61,7 @@ def write_tables(
         path = layout.scores_path(name)
         tables[path] = _copy(benchmark.scores, release, path, benchmark.summary)
         members[name] = benchmark.members
-        entries[name] = _entry(benchmark, runs, options.skipped_groups)
+        entries[name] = _entry(benchmark, runs, options)
     for table in ("models", "runs"):
         path = RELEASED[table].path
         tables[path] = _copy(build / TABLES[table].path(), release, path)
@@ -210,7 +210,7 @@ def _measure(path: Path) -> tuple[int, int]:
     return table.num_rows, layout.arrow_bytes(table)
 
 
-def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> BenchmarkEntry:
+def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> BenchmarkEntry:
     known = BENCHMARKS[benchmark.name]
     columns, summary = benchmark.columns, benchmark.summary
     mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
@@ -239,12 +239,17 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
         groups=tuple(benchmark.members),
         skipped_groups=tuple(
             {key: value for key, value in row.items() if key != "benchmark"}
-            for row in skipped
+            for row in options.skipped_groups
             if row["benchmark"] == benchmark.name
         ),
         encoders=tuple(benchmark.vectors),
         texts=layout.texts(columns),
         reference_note=reference_note,
+        families=options.families.get(benchmark.name, {}),
+        neighbours={
+            encoder: layout.neighbours(table["vector"], columns["family_id"])
+            for encoder, table in benchmark.vectors.items()
+        },
     )
 
 

@@ -75,6 +75,8 @@ class _Benchmark(TypedDict):
     encoders: list[Name]
     texts: NotRequired[Counts]
     reference_note: NotRequired[str | None]
+    families: NotRequired[dict[str, Counts]]
+    neighbours: NotRequired[dict[Name, Counts]]
 
 
 class _Accounting(TypedDict):

@@ -12,6 +12,8 @@ from routerset.schemas.groups import Group
 from routerset.schemas.labels import LABEL_SHARE
 from routerset.schemas.tables import TABLES
 
+TEXT = ("question", "question_source", "prompt")
+"""Columns of the items' texts, null where those are withheld."""
 _KEY = re.compile(r"\{(\w+)\}")
 
 
@@ -88,9 +90,7 @@ def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:
             _field("item", pa.int32(), "row number of the item in canonical order; what `scores` joins on"),
             _ITEM_ID,
             _SUBSET,
-            _field("question", _STRING, "the question alone", nullable=True),
-            _field("prompt", _STRING, "the text sent to the LLMs, few-shot examples included", nullable=True),
-            _field("family_id", _STRING, "same question, same family, across subsets too"),
+            *(TABLES["items"].schema.field(name) for name in (*TEXT, "question_id", "family_id")),
             *(
                 _field(split_column(s), _STRING, f"train, validation or test under scheme {s}")
                 for s in schemes

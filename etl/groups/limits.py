@@ -62,7 +62,7 @@ def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
             for name, letter in (("ability", "a"), ("margins", "b")):
                 worlds = found.get(name, {}).get((method, group.m, group.kind), [])
                 row |= {f"draws_{letter}": len(worlds), **_summary(worlds, letter)}
-            rows.append(row | _bound(scored, group, binary))
+            rows.append(row | (_bound(scored, group, METHODS[method].sees_test) if binary else {}))
         tables[method] = store.sort_rows(pa.Table.from_pylist(rows, LIMITS))
     return tables
 
@@ -100,9 +100,8 @@ def _summary(worlds: Sequence[tuple[float, float, float]], letter: str) -> dict[
     return {**told, f"oracle_{letter}_lo": min(oracles), f"oracle_{letter}_hi": max(oracles)}
 
 
-def _bound(scored: Scored, group: Group, binary: bool) -> dict[str, object]:
-    if not binary:
-        return {}
-    pool, bins = pool_of(scored.scores, group.m, group.kind)
-    found = bound(scored.scores[:, scored.sides[Split.TRAIN]], pool, group.rows, bins)
+def _bound(scored: Scored, group: Group, sees_test: bool) -> dict[str, object]:
+    train = scored.scores[:, scored.sides[Split.TRAIN]]
+    pool, bins = pool_of(scored.scores if sees_test else train, group.m, group.kind)
+    found = bound(train, pool, group.rows, bins)
     return {"train_covered": found.covered, "train_at_most": found.at_most, "bound_by": found.by}

@@ -25,6 +25,7 @@ from routerset.etl.ingest.shards import Shard, read_docset, read_lines
 from routerset.etl.sources.base import SCORE, SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
+from routerset.schemas.families import Families
 from routerset.schemas.matrix import MISSING, as_floats, missing
 from routerset.schemas.tables import ITEMS, JOINED_BY, QUARANTINE, RUNS, SCORES, Reason
 
@@ -40,6 +41,7 @@ class Assembled:
     """What one benchmark came to: totals of models and items, records per source, rows of its files.
 
     joined: kept records per source, by what told their documents. notes: what else there is to count.
+    families: what joined items to families, by rule.
     """
 
     models: int
@@ -48,6 +50,7 @@ class Assembled:
     superseded: Mapping[str, int]
     joined: Mapping[str, Mapping[str, int]]
     notes: Mapping[str, Mapping[str, int]]
+    families: Families
     files: Mapping[Path, int]
 
 
@@ -90,7 +93,7 @@ def assemble(
     packed = load_fragments(benchmark, shards, staging)
     fragments = choose_runs(_frame(benchmark, shards, packed, SCORE, staging), _alike(staging))
     chosen = fragments[fragments["chosen"]]
-    items, columns = benchmark_items(benchmark, chosen, specs, staging, code, min_share)
+    items, columns, families = benchmark_items(benchmark, chosen, specs, staging, code, min_share)
     models = sorted(chosen["model_id"].unique())
     values = packed["values"].combine_chunks()
     placed = _place(benchmark, fragments, values, models, len(items), columns)
@@ -123,7 +126,7 @@ def assemble(
         for source, part in fragments.groupby("source")
     }
     n_models = fragments.loc[fragments["n_kept"] > 0, "model_id"].nunique()
-    return Assembled(n_models, len(items), kept, superseded, joined, notes, files)
+    return Assembled(n_models, len(items), kept, superseded, joined, notes, families, files)
 
 
 def _frame(

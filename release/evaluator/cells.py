@@ -144,13 +144,13 @@ def mean_over_kinds(cells: Sequence[Scored]) -> Scored:
 def rows(scored: Scored, routers: Sequence[RouterRow], v_r_note: str | None = None) -> Iterator[Row]:
     """One Row per router. v_r_note: why there is no V_R."""
     task = scored.task
-    limits: dict[str, Any] = {
-        k: round(v, 6) if isinstance(v, float) else v for k, v in vars(scored.limits).items()
-    }
     low, high = scored.intervals()
     place = list(METRICS).index("v_b_train")
     errors = standard_errors(scored.replicates[:, :, list(RESAMPLED).index("v_b_train")], task.n_test)
     p = t_test(scored.values[:, place] - 1, errors, task.n_test)
+    limits: dict[str, Any] = {
+        k: round(v, 6) if isinstance(v, float) else v for k, v in vars(scored.limits).items()
+    }
     for i, router in enumerate(routers):
         yield Row(
             *task.cell,

@@ -159,9 +159,10 @@ class Evaluation:
             for d in (first, *others):
                 mu = d.metrics["mu_o"]
                 star = "*" if d.p_holm is not None and d.p_holm < 0.05 else " "
+                p = "<0.001" if d.p_holm is not None and d.p_holm < 0.001 else _number(d.p_holm, 0)
                 lines.append(
                     f"  {plain(f'{d.router_a} - {d.router_b}')[:25]:<26}{_number(mu.value, 8)}{star} "
-                    f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{_number(d.p_holm, 9)}"
+                    f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{p:>9}"
                     f"{d.mdd:>7.3f}"
                 )
         legend = fill(

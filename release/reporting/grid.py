@@ -81,12 +81,12 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def text(cell: Cell, column: Column, interval: str = "{value} [{lo}, {hi}]") -> str:
-    """A cell for people. interval: template for a value with its limits."""
+def text(cell: Cell, column: Column, interval: str = "{value} [{lo}, {hi}]", bare: str = "{value}") -> str:
+    """A cell for people. interval, bare: templates for a value with its limits, and without."""
     if isinstance(cell, Estimate):
         parts = {k: number(getattr(cell, k), column.digits) for k in ("value", "lo", "hi")}
-        shown = parts["value"] if cell.lo is None else interval.format(**parts)
-        return f"{shown}{FEW if cell.few_items else ''}"
+        template = interval if cell.lo is not None else bare if cell.value is not None else "{value}"
+        return template.format(**parts) + FEW * cell.few_items
     if isinstance(cell, float):
         return number(cell, column.digits)
     if column.key == "kind":
@@ -107,7 +107,7 @@ def to_markdown(grid: Grid) -> str:
         "| " + " | ".join(heads) + " |",
         "|" + "".join("---:|" if grid.numbers(i) else "---|" for i in range(len(heads))),
     ]
-    templates = ("{value}<br><sub>{lo}..{hi}</sub>", "**{value}**<br><sub>{lo}..{hi}</sub>")
+    templates = ("{value}<br><sub>{lo}..{hi}</sub>", "**{value}**<br><sub>{lo}..{hi}</sub>", "**{value}**")
     lines += ["| " + " | ".join(cells) + " |" for cells in _texts(grid, *templates)]
     return "\n".join(lines) + "\n"
 
@@ -126,7 +126,8 @@ def to_latex(grid: Grid) -> str:
 
 def latex_rows(grid: Grid) -> Iterator[list[str]]:
     """Cells of each row, for LaTeX."""
-    templates = ("${value}_{{{lo}}}^{{{hi}}}$", r"$\mathbf{{{value}}}_{{{lo}}}^{{{hi}}}$")
+    bold = r"$\mathbf{{{value}}}"
+    templates = ("${value}_{{{lo}}}^{{{hi}}}$", bold + "_{{{lo}}}^{{{hi}}}$", bold + "$")
     for row, cells in zip(grid.rows, _texts(grid, *templates), strict=True):
         yield [
             c.replace(FEW, r"$\sim$") if isinstance(of, Estimate) else latex(c)
@@ -134,11 +135,11 @@ def latex_rows(grid: Grid) -> Iterator[list[str]]:
         ]
 
 
-def _texts(grid: Grid, interval: str, bold: str) -> Iterator[list[str]]:
-    """Cells of each row as text. interval, bold: templates of a value with its limits."""
+def _texts(grid: Grid, interval: str, bold: str, bold_alone: str) -> Iterator[list[str]]:
+    """Cells of each row as text. interval, bold: templates of a value with limits; bold_alone: without."""
     for i, row in enumerate(grid.rows):
         yield [
-            text(cell, column, bold if (i, k) in grid.bold else interval)
+            text(cell, column, *((bold, bold_alone) if (i, k) in grid.bold else (interval,)))
             for k, (cell, column) in enumerate(zip(row, grid.columns, strict=True))
         ]
 

@@ -76,11 +76,16 @@ def kinds_png(rows: Sequence[KindRow], floors: Sequence[KindRow]) -> bytes:
     with _panels(len(benchmarks)) as (figure, axes):
         for name, ax in zip(benchmarks, axes, strict=True):
             for floor in beside(floors, name, rows[0].m):
+                places = [x for _, x, *_ in placed([floor], 0)]
                 ax.hlines(
                     [value for *_, value, _ in placed([floor], 0)],
-                    *([x + end for _, x, *_ in placed([floor], 0)] for end in (-0.42, 0.42)),
-                    color="#111827", linewidth=1.1, label=label(floor.router), zorder=1.5,
-                )  # fmt: skip
+                    [x - 0.42 for x in places],
+                    [x + 0.42 for x in places],
+                    color="#111827",
+                    linewidth=1.1,
+                    label=label(floor.router),
+                    zorder=1.5,
+                )
             _kinds_panel(ax, [row for row in rows if row.benchmark == name])
             ax.set_title(label(name))
         figure.supylabel(f"mean score of the chosen LLMs (m = {rows[0].m})", fontsize=9)

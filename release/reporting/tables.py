@@ -16,6 +16,7 @@ from routerset.release.reporting import noise
 from routerset.release.reporting.evaluation import Findings, average, difference
 from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
 from routerset.release.reporting.paper_tables import KindRow, by_kind
+from routerset.schemas.families import COSINE
 
 BENCHMARK = Column("benchmark", "Benchmark", choose=True)
 SIZE = Column("m", "m", choose=True)
@@ -107,6 +108,23 @@ def leaks(findings: Findings) -> Grid:
             Column("family", "mu_o family"),
             Column("difference", "Difference"),
         ),
+        tuple(rows),
+    )
+
+
+def families(findings: Findings) -> Grid:
+    """What joined items to families, benchmark by benchmark, and what nearly agrees without being joined."""
+    rows: list[tuple[Cell, ...]] = []
+    for name in findings.benchmarks:
+        entry = findings.manifest.benchmarks[name]
+        rows += [(name, rule, n["families"], n["items"]) for rule, n in entry.families.items()]
+        near = entry.neighbours.items()
+        rows += [(name, f"cosine by {encoder}, not joined", n["groups"], n["items"]) for encoder, n in near]
+    return Grid(
+        "Families of two or more items that each rule makes, and the items in them: text, the same words; "
+        "context, a long run of words that few items share; near, nearly all they say. Cosine: groups of "
+        f"items whose vectors agree to {COSINE} across families; they are told, and stay apart.",
+        (BENCHMARK, Column("rule", "Joined by"), Column("families", "Families"), Column("items", "Items")),
         tuple(rows),
     )
 

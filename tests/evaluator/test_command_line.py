@@ -21,6 +21,7 @@ KEYS = {
     *("track", "best_on_own_train"),
     *(name + part for name in ("noise_oracle", "noise_oracle_b") for part in ("", "_lo", "_hi")),
     *("headroom_real", "noise_best_single_b", "noise_best_on_train_b", "covered", "at_most", "optimal"),
+    *("p_best_train", "few_items", "interval_note", "v_r_note"),
 }
 
 
@@ -80,7 +81,10 @@ def test_progress_and_notes_stay_off_stdout(toy: Release, capsys: pytest.Capture
     code, out, err = run(capsys, toy.path, "--routers", "oracle", "--sizes", "10", "--format", "json")
     assert code == 0
     assert {row["m"] for row in json.loads(out)} == {10}
-    assert err == "evaluating toy (1 of 1)\nnote: soft: no paper groups of m = [10]; it has m = [3, 5]\n"
+    assert err == (
+        "evaluating toy (1 of 1)\nnote: soft: no paper groups of m = [10]; it has m = [3, 5]\n"
+        "note: toy: too few items: 12 test items, intervals need 30\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -139,7 +140,8 @@ def group_rows(
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
         lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
         ranked = [by_all] if group.method == "paper" or not by_train else by_train
-        facts = min((_place(group, known, models, *one) for one in ranked), key=_faults)
+        placed = (_place(group, known, models, *one) for one in ranked)
+        facts = min(placed, key=partial(_faults, group.kind))
         worth = _worth(scores[known])
         yield {
             **asdict(group),
@@ -188,9 +190,10 @@ def _place(
     }
 
 
-def _faults(facts: Mapping[str, object]) -> tuple[object, ...]:
-    """What is wrong with a group, gravest first: of several splits it must suit one."""
-    return facts["outside_pool"], facts["empty_bins"], facts["misplaced"], facts["better_on_train"]
+def _faults(kind: str, facts: Mapping[str, object]) -> tuple[object, ...]:
+    """What is wrong with a group, gravest first: of several splits it must suit one; one kind has bins."""
+    empty_bins = facts["empty_bins"] if kind == Kind.STRONG_TO_WEAK else 0
+    return facts["outside_pool"], empty_bins, facts["misplaced"], facts["better_on_train"]
 
 
 def _covered(block: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:

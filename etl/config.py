@@ -98,9 +98,9 @@ class Splits:
 
 @dataclass(frozen=True)
 class Groups:
-    """`[groups]`: selection methods and sizes of the candidate groups."""
+    """`[groups]`: selection methods, the first one is what evaluator, report and card show; sizes."""
 
-    methods: tuple[str, ...] = ("paper", "greedy")
+    methods: tuple[str, ...] = ("greedy", "paper")
     sizes: tuple[int, ...] = SIZES
 
 

@@ -166,7 +166,7 @@ def _example(manifest: Manifest) -> _Example:
         key=lambda n: (bool(manifest.benchmarks[n].encoders), bool(manifest.benchmarks[n].groups)),
     )
     benchmark = manifest.benchmarks[name]
-    group = min(manifest.benchmarks[name].groups, key=lambda g: g.method != "paper", default=None)
+    group = min(benchmark.groups, key=lambda g: g.method != manifest.method, default=None)
     return _Example(name, next(iter(benchmark.encoders), None), group.column if group else None)
 
 

@@ -5,7 +5,8 @@ README.md  CHANGELOG.md  LICENSE  manifest.json  SHA256SUMS  croissant.json
 data/B/{train,validation,test}.parquet       config "B"
 vectors/E/B/{train,validation,test}.parquet  config "B-E"
 scores/B.parquet                             config "scores-B"
-models.parquet  groups.parquet  runs.parquet configs "models", "groups", "runs"
+models.parquet  groups.parquet               configs "models", "groups"
+limits.parquet  runs.parquet                 configs "limits", "runs"
 evaluator/  reports/
 ```
 """
@@ -26,12 +27,12 @@ from routerset.schemas.checksums import CHECKSUMS as CHECKSUMS
 from routerset.schemas.groups import Group, Members
 from routerset.schemas.labels import selection_vectors
 from routerset.schemas.matrix import missing
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, TEXT, list_of, split_column
+from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, TEXT, list_of, split_column
 from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, LICENSE = "manifest.json", "README.md", "LICENSE"
 CROISSANT = "croissant.json"
-MODELS, GROUPS, RUNS = (RELEASED[name].path for name in ("models", "groups", "runs"))
+MODELS, GROUPS, LIMITS, RUNS = (RELEASED[name].path for name in ("models", "groups", "limits", "runs"))
 EVALUATOR, REPORTS = "evaluator", "reports"
 
 
@@ -158,6 +159,15 @@ def groups_table(members: Mapping[str, Members]) -> pa.Table:
     names = GROUPS_SCHEMA.names
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return pa.table(dict(zip(names, columns, strict=True)), schema=GROUPS_SCHEMA)
+
+
+def limits_table(parts: Mapping[tuple[str, str], pa.Table]) -> pa.Table:
+    """Table `limits` of a release, from (benchmark, method) -> table `limits` of a build; sorted."""
+    tables = [
+        pa.table([pa.repeat(key, len(part)) for key in keys] + part.columns, schema=LIMITS_SCHEMA)
+        for keys, part in sorted(parts.items(), key=lambda item: item[0])
+    ]
+    return pa.concat_tables([LIMITS_SCHEMA.empty_table(), *tables]).combine_chunks()
 
 
 def members_of(table: pa.Table, where: str) -> dict[Group, list[str]]:

@@ -18,7 +18,7 @@ from routerset.schemas import manifests
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
@@ -26,7 +26,7 @@ from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
-LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
+LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset", "scipy")
 """What tables and reports are made with."""
 DRAWN_BY = ("matplotlib", "pillow")
 """Those that only pictures need."""
@@ -50,8 +50,9 @@ class BenchmarkEntry:
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
     runs of which another one of the same model and subset was taken; texts: items with a question, with a
-    prompt, and with a question taken from that; families: what joined items to families, by rule; neighbours:
-    encoder -> groups of items whose vectors nearly agree across families.
+    prompt, and with a question taken from that; reference_note: why there is no reference score; families:
+    what joined items to families, by rule; neighbours: encoder -> groups of items whose vectors nearly agree
+    across families.
     """
 
     metric: str
@@ -73,6 +74,7 @@ class BenchmarkEntry:
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
     texts: Mapping[str, int] = field(default_factory=dict)
+    reference_note: str | None = None
     families: Families = field(default_factory=dict)
     neighbours: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -84,7 +86,7 @@ class Manifest:
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
     read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
-    sizes: of the groups that were asked for.
+    sizes: of the groups that were asked for, the first method is what is shown by default.
     """
 
     name: str
@@ -112,8 +114,19 @@ class Manifest:
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
                 found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
-        whole = {"models": MODELS_SCHEMA, "groups": GROUPS_SCHEMA, "runs": RUNS_SCHEMA}
+        whole = {
+            "models": MODELS_SCHEMA,
+            "groups": GROUPS_SCHEMA,
+            "limits": LIMITS_SCHEMA,
+            "runs": RUNS_SCHEMA,
+        }
         return found + [_config(name, schema) for name, schema in whole.items()]
+
+    @property
+    def method(self) -> str | None:
+        """How the groups that come first were chosen; None where there are none."""
+        chosen = (group.method for benchmark in self.benchmarks.values() for group in benchmark.groups)
+        return next(iter(self.methods or sorted(set(chosen))), None)
 
     @property
     def min_coverage(self) -> float:

@@ -112,6 +112,14 @@ class Benchmark:
         """Number of items at full size."""
         return sum(self.subsets.values())
 
+    def reference(self, metric: str, n_items: int) -> tuple[float | None, str | None]:
+        """Reference score for scores by a metric on so many items; None, and why, where it is of others."""
+        if metric != self.metric:
+            return None, f"the reference LLM was scored by {self.metric}, these LLMs by {metric}"
+        if n_items != self.n_items:
+            return None, f"the reference LLM was scored on {self.n_items} items, these LLMs on {n_items}"
+        return self.reference_score, None
+
     def question_in(self, prompt: str) -> str | None:
         """The question of a prompt, without few-shot text; None where no rule finds it."""
         return self.asked.find(prompt) if self.asked else None

@@ -73,14 +73,14 @@ def list_of(dtype: pa.DataType, length: int, nullable: bool = False) -> pa.DataT
 _STRING = pa.string()
 _ITEM_ID = _field("item_id", _STRING, "stable content id of the item")
 _SUBSET = _field("subset", _STRING, "subset of the benchmark")
-GROUPS_SCHEMA = pa.schema(
-    [
-        _field("benchmark", _STRING, "short name of the benchmark"),
-        _field("method", _STRING, "how the group was chosen: paper or greedy"),
-        *TABLES["groups"].schema,
-    ]
+_BY_METHOD = (
+    _field("benchmark", _STRING, "short name of the benchmark"),
+    _field("method", _STRING, "how the group was chosen: paper or greedy"),
 )
-"""Groups of all benchmarks and methods in one file: the partition keys become columns."""
+GROUPS_SCHEMA, LIMITS_SCHEMA = (
+    pa.schema([*_BY_METHOD, *TABLES[name].schema]) for name in ("groups", "limits")
+)
+"""Groups, and their limits, of all benchmarks and methods in one file: the partition keys become columns."""
 
 
 def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:

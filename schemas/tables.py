@@ -267,7 +267,7 @@ TABLES: dict[str, Table] = {
         Table("quarantine", QUARANTINE, "ingest"),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
         Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),
-        Table("limits", LIMITS, "limits", ("method", "benchmark")),
+        Table("limits", LIMITS, "limits", ("method", "benchmark"), "limits.parquet", "limits"),
         Table("embeddings", embeddings_schema(1), "embed", ("encoder", "benchmark")),
     )
 }

@@ -2,6 +2,11 @@
 
 The noise floor of a group is the mean oracle score, on test items, of the group that the same method finds in
 matrices without specialisation (`etl.groups.nulls`). A headroom that noise gives as well is no headroom.
+
+The same scores, splits, sizes and seed give the same rows, in any order of benchmarks and on any number of
+workers. Floors depend on NumPy's generator too, whose streams are stable since 1.17 but not promised to be;
+bounds on SciPy, whose HiGHS may prove more, or less, within its number of nodes from one version to the next.
+A release states the versions of both.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from routerset.etl.groups.bounds import bound
-from routerset.etl.groups.candidates import Group, pool_of
+from routerset.etl.groups.candidates import Group, Skipped, pool_of
 from routerset.etl.groups.methods import METHODS
 from routerset.etl.groups.nulls import NULLS
 from routerset.schemas import store
@@ -34,12 +39,9 @@ class Scored:
     sizes: Sequence[int]
     seed: int
 
-    def groups(self, method: str, scores: np.ndarray) -> list[Group]:
-        """The groups that a method chooses from some scores."""
-        chosen, _ = METHODS[method].choose(
-            scores, self.sizes, self.subsets, self.sides[Split.TRAIN], self.seed
-        )
-        return chosen
+    def choose(self, method: str, scores: np.ndarray) -> tuple[list[Group], list[Skipped]]:
+        """The groups that a method chooses from some scores, and those that no pool could fill."""
+        return METHODS[method].choose(scores, self.sizes, self.subsets, self.sides[Split.TRAIN], self.seed)
 
 
 def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
@@ -55,12 +57,12 @@ def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
     tables = {}
     for method in methods:
         rows = []
-        for group in scored.groups(method, scored.scores):
+        for group in scored.choose(method, scored.scores)[0]:
             row: dict[str, object] = {"m": group.m, "kind": group.kind.value}
             for name, letter in (("ability", "a"), ("margins", "b")):
                 worlds = found.get(name, {}).get((method, group.m, group.kind), [])
                 row |= {f"draws_{letter}": len(worlds), **_summary(worlds, letter)}
-            rows.append(row | _bound(scored, group, binary))
+            rows.append(row | (_bound(scored, group, METHODS[method].sees_test) if binary else {}))
         tables[method] = store.sort_rows(pa.Table.from_pylist(rows, LIMITS))
     return tables
 
@@ -73,7 +75,7 @@ def _floors(
     found: dict[tuple[str, int, str], list[tuple[float, float, float]]] = {}
     for world in NULLS[null].worlds(scored.scores, rng):
         for method in methods:
-            for group in scored.groups(method, world):
+            for group in scored.choose(method, world)[0]:
                 on_test = _reached(world[group.rows], scored.sides)
                 found.setdefault((method, group.m, group.kind), []).append(on_test)
     return found
@@ -98,9 +100,8 @@ def _summary(worlds: Sequence[tuple[float, float, float]], letter: str) -> dict[
     return {**told, f"oracle_{letter}_lo": min(oracles), f"oracle_{letter}_hi": max(oracles)}
 
 
-def _bound(scored: Scored, group: Group, binary: bool) -> dict[str, object]:
-    if not binary:
-        return {}
-    pool, bins = pool_of(scored.scores, group.m, group.kind)
-    found = bound(scored.scores[:, scored.sides[Split.TRAIN]], pool, group.rows, bins)
+def _bound(scored: Scored, group: Group, sees_test: bool) -> dict[str, object]:
+    train = scored.scores[:, scored.sides[Split.TRAIN]]
+    pool, bins = pool_of(scored.scores if sees_test else train, group.m, group.kind)
+    found = bound(train, pool, group.rows, bins)
     return {"train_covered": found.covered, "train_at_most": found.at_most, "bound_by": found.by}

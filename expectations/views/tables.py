@@ -188,7 +188,7 @@ def file_sides(session: Session) -> Made:
 
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
-    **{name: table(name) for name in ("models", "scores", "runs", "groups", "quarantine")},
+    **{name: table(name) for name in ("models", "scores", "runs", "groups", "limits", "quarantine")},
     "items": items,
     "item_questions": item_questions,
     "splits": splits,

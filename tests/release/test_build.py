@@ -190,6 +190,17 @@ def test_the_manifest_counts_what_is_there(built: Path) -> None:
     assert manifest.tables["models.parquet"].rows == 20
 
 
+def test_no_reference_score_for_another_metric_or_other_items(built: Path) -> None:
+    entry = read_manifest(built / "release").benchmarks["gpqa"]
+    told = "the reference LLM was scored on 1192 items, these LLMs on 30"
+    assert (entry.reference_model, entry.reference_score, entry.reference_note) == ("GPT-4", None, told)
+    mc2 = BENCHMARKS["truthfulqa"]
+    assert mc2.reference("mc2", 817) == (0.669, None)
+    assert mc2.reference("mc1", 817) == (None, "the reference LLM was scored by mc2, these LLMs by mc1")
+    rows = evaluate(load_release(built / "release"), ["oracle"], benchmarks=["gpqa"], resamples=0).rows
+    assert {(row.metrics["v_r"].value, row.v_r_note) for row in rows} == {(None, told)}
+
+
 def test_the_evaluator_reads_and_scores_the_release(built: Path) -> None:
     found = load_release(built / "release")
     assert found.encoders("gsm8k") == ["minilm", "sbert"]

@@ -167,6 +167,11 @@ MUTATIONS = (
         "built.groups_as_built",
         swap("release/groups.parquet", "model_id", 0, 1),
     ),
+    Mutation(
+        "floor changed",
+        "built.limits_as_built",
+        cell("release/limits.parquet", 0, "oracle_a", 0.5),
+    ),
     Mutation("vectors exchanged", "built.embedding_facts_as_built", swap(VECTORS, "vector", 0, 1)),
     Mutation(
         "drift: model lost", "drift.models_kept", lambda c: c.rows(RELEASED, _without_model), release=True

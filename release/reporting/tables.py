@@ -16,7 +16,7 @@ from routerset.release.reporting import noise
 from routerset.release.reporting.evaluation import Findings, average, difference
 from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
 from routerset.release.reporting.paper_tables import KindRow, by_kind
-from routerset.schemas.families import COSINE
+from routerset.schemas.families import COSINE, RULES
 
 BENCHMARK = Column("benchmark", "Benchmark", choose=True)
 SIZE = Column("m", "m", choose=True)
@@ -117,8 +117,9 @@ def families(findings: Findings) -> Grid:
     rows: list[tuple[Cell, ...]] = []
     for name in findings.benchmarks:
         entry = findings.manifest.benchmarks[name]
-        rows += [(name, rule, n["families"], n["items"]) for rule, n in entry.families.items()]
-        near = entry.neighbours.items()
+        joined = [(rule, entry.families[rule]) for rule in RULES if rule in entry.families]
+        rows += [(name, rule, n["families"], n["items"]) for rule, n in joined]
+        near = sorted(entry.neighbours.items())
         rows += [(name, f"cosine by {encoder}, not joined", n["groups"], n["items"]) for encoder, n in near]
     return Grid(
         "Families of two or more items that each rule makes, and the items in them: text, the same words; "

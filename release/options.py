@@ -19,10 +19,10 @@ class ReleaseOptions:
     version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
     gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
     quarantined, reasons. settings: what the config says to the gate. methods, sizes: of the groups that were
-    asked for; skipped_groups: those that no pool could fill, rows of benchmark, method, m, kind, reason.
-    encoders: what to say of an encoder, its row in the registry by default; text: what they saw, `question`
-    or `prompt`; revisions: of weights that are not those of the registry, by encoder. None of these may hold
-    a path or a date.
+    asked for; twins: see `Manifest`; skipped_groups: those that no pool could fill, rows of benchmark,
+    method, m, kind, reason. encoders: what to say of an encoder, its row in the registry by default; text:
+    what they saw, `question` or `prompt`; revisions: of weights that are not those of the registry, by
+    encoder. None of these may hold a path or a date.
     """
 
     name: str = "routereval"
@@ -34,6 +34,7 @@ class ReleaseOptions:
     settings: Row = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    twins: str = "all"
     skipped_groups: Sequence[Row] = ()
     encoders: Mapping[str, Row] = field(default_factory=dict)
     text: str = "question"

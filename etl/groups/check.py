@@ -11,22 +11,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.etl.groups.candidates import groups_table
-from routerset.etl.groups.methods import METHODS
-from routerset.release.layout import GROUPS, MANIFEST, data_path, scores_path
+from routerset.etl.groups.methods import METHODS, choose
+from routerset.release.layout import GROUPS, MANIFEST, MODELS, data_path, scores_path
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.verify import Problem
 from routerset.schemas.matrix import read_matrix
 from routerset.schemas.released import split_column
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import Split
+from routerset.schemas.twins import one_of_each, standing_for_twins
 
 
 def check_groups(release: Path) -> Iterator[Problem]:
     """Problems of groups that are not what the release's own scores and splits give."""
     manifest = read_manifest(release)
     published = pq.read_table(release / GROUPS)
+    named = standing_for_twins(release / MODELS)
     for benchmark, entry in manifest.benchmarks.items():
         matrix = read_matrix(release / scores_path(benchmark), entry.n_items, manifest.min_coverage)
+        pool = one_of_each(matrix, named) if manifest.twins == "one" else None
         items, train = _items(release, manifest, benchmark)
         asked = {*manifest.methods, *(g.method for g in entry.groups)}
         for method in sorted(asked | {str(row["method"]) for row in entry.skipped_groups}):
@@ -36,8 +39,9 @@ def check_groups(release: Path) -> Iterator[Problem]:
                 continue
             here = pc.and_(pc.equal(published["benchmark"], benchmark), pc.equal(published["method"], method))
             found = published.filter(here)
-            chosen, skipped = METHODS[method].choose(
-                matrix.scores, manifest.sizes, subset_sizes(items["subset"]), train, manifest.seed
+            subsets = subset_sizes(items["subset"])
+            chosen, skipped = choose(
+                method, matrix.scores, manifest.sizes, subsets, train, manifest.seed, pool
             )
             again = groups_table(chosen, matrix.models)
             if found.select(again.column_names).cast(again.schema) != again:

@@ -42,6 +42,7 @@ def _options(context: Context) -> ReleaseOptions:
         settings=stages["ingest"].info["settings"],
         methods=config.groups.methods,
         sizes=config.groups.sizes,
+        twins=config.groups.twins,
         skipped_groups=[
             {"benchmark": benchmark, "method": method, **skipped}
             # a manifest that was read again has its methods in another order

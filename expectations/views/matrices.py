@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -105,12 +105,55 @@ def row_means(scores: np.ndarray) -> np.ndarray:
     return means
 
 
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Models in the order of their mean scores. position: place of each row in it."""
+
+    row_of: dict[str, int]
+    means: np.ndarray
+    position: np.ndarray
+    choices: Choices
+
+    @classmethod
+    def of(
+        cls,
+        models: Sequence[str],
+        scores: np.ndarray,
+        train: Sequence[np.ndarray],
+        rng: np.random.RandomState | None,
+    ) -> _Ranked:
+        means = row_means(scores)
+        order = np.argsort(means, kind="stable")
+        first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))
+        position = np.empty(len(order), np.int64)
+        position[order] = np.arange(len(order))
+        row_of = {model: row for row, model in enumerate(models)}
+        return cls(row_of, means, position, Choices(scores, order, first, last, train, rng))
+
+    @property
+    def place_of(self) -> dict[str, int]:
+        """Place of each model in the order."""
+        return {model: int(self.position[row]) for model, row in self.row_of.items()}
+
+    def one_of_each(self, named: Collection[str]) -> _Ranked:
+        """Of models with the same scores a named one, else the first."""
+        models, named = [*self.row_of], frozenset(named)
+        kept: dict[bytes, int] = {}
+        for row in sorted(range(len(models)), key=lambda row: (models[row] not in named, models[row])):
+            kept.setdefault(blake2b(self.choices.scores[row].tobytes(), digest_size=16).digest(), row)
+        if len(kept) == len(models):
+            return self
+        rows = sorted(kept.values())
+        return self.of([models[row] for row in rows], self.choices.scores[rows], self.choices.train, None)
+
+
 def group_rows(
     matrix: ScoreMatrix,
     groups: Mapping[Group, Sequence[str]],
     train: Sequence[np.ndarray],
     min_coverage: float = 1.0,
     rng: np.random.RandomState | None = None,
+    named: Collection[str] | None = None,
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
@@ -118,21 +161,22 @@ def group_rows(
     candidates by their mean on one of them. Means, pools and bins are those of the models with scores on at
     least `min_coverage` of the items; what they miss counts as 0 there, as it does where groups are chosen.
     rng: the reference's generator behind its splits, by which the paper's strong-to-weak groups are drawn.
+    named: models that stand for twins, where other methods than the paper's choose from one of each set of
+    models with the same scores, as if there were no others.
     """
     covering = np.flatnonzero(matrix.coverage >= min_coverage * matrix.scores.shape[1])
     scores = matrix.scores if len(covering) == len(matrix.models) else matrix.scores[covering]
     if missing(scores).any():
         scores = np.where(missing(scores), scores.dtype.type(0), scores)
-    row_of = {matrix.models[row]: place for place, row in enumerate(covering.tolist())}
-    means = row_means(scores)
-    order = np.argsort(means, kind="stable")
-    first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))
-    position = np.empty(len(order), np.int64)
-    position[order] = np.arange(len(order))
-    choices = Choices(scores, order, first, last, train, rng)
-    place_of = {model: int(position[row]) for model, row in row_of.items()}
-    for group, candidates in groups.items():
-        rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
+    every = _Ranked.of([matrix.models[row] for row in covering.tolist()], scores, train, rng)
+    single = every if named is None else every.one_of_each(named)
+    for group, whole in groups.items():
+        ranked = every if group.method == "paper" else single
+        twins = [model for model in whole if model in every.row_of and model not in ranked.row_of]
+        candidates = [model for model in whole if model not in twins]
+        order, means, position = ranked.choices.order, ranked.means, ranked.position
+        first, last = ranked.choices.first, ranked.choices.last
+        rows = np.array([ranked.row_of.get(model, -1) for model in candidates], np.int64)
         known = rows[rows >= 0]
         places = position[known]
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
@@ -143,19 +187,24 @@ def group_rows(
             Kind.ALL_WEAK.value: (first, min(first + span, len(order))),
         }.get(group.kind, (first, last))
         outside = np.flatnonzero((places < start) | (places >= stop))
+        scores = ranked.choices.scores
         orders = [places] if group.method == "paper" else [means[known], *_train_means(scores, known, train)]
         misplaced = min((_descents(values, known) for values in orders), key=len)
         worth = _worth(scores[known])
-        own = places_of(group, groups, place_of)
-        paper = places_of(replace(group, method="paper"), groups, place_of)
+        own = places_of(group, groups, ranked.place_of)
+        paper = None
+        if len(order) == len(every.means):  # else the paper's groups come from another pool
+            paper = places_of(replace(group, method="paper"), groups, ranked.place_of)
         empty_bins = group.m - _bins_hit(places, start, stop, group.m)
         better = NOTHING_BETTER  # another rule says what is wrong with a group that is none of its kind
         if own is not None and not len(outside) and (group.kind != Kind.STRONG_TO_WEAK or not empty_bins):
-            better = choices.better(group, own, (start, stop), paper)
+            better = ranked.choices.better(group, own, (start, stop), paper)
         yield {
             **asdict(group),
             "incomplete": len(lost),
             "first_incomplete": lost[0] if lost else None,
+            "twins": len(twins),
+            "first_twin": twins[0] if twins else None,
             "outside_pool": len(outside),
             "first_outside": models[int(outside[0])] if len(outside) else None,
             "empty_bins": empty_bins,

@@ -14,8 +14,11 @@ from routerset.release.evaluator.results import Estimate, Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
 from routerset.release.evaluator.task import KINDS
+from routerset.release.layout import scores_path
 from routerset.release.manifest import Manifest, read_manifest, registry_order
+from routerset.release.pools import Pool, pool_of
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.matrix import read_scores
 
 Progress = Callable[[int, int, str], None]
 PAPER, FAMILY = "paper", "family"
@@ -27,8 +30,8 @@ class Findings:
 
     method, scheme: how groups were chosen and items split in `rows` (a cell each) and `means` (over kinds).
     family, family_means: the same under the split without repeated questions, where there are two.
-    curves: the scaling-up study. notes: what was left out, and of which benchmarks. Benchmarks come in the
-    paper's order.
+    curves: the scaling-up study. notes: what was left out, and of which benchmarks. pools: the models of each
+    benchmark. Benchmarks come in the paper's order.
     """
 
     manifest: Manifest
@@ -41,6 +44,7 @@ class Findings:
     family_means: tuple[Row, ...]
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]
+    pools: tuple[Pool, ...] = ()
 
     @property
     def repeated(self) -> dict[str, tuple[int, int]]:
@@ -163,7 +167,16 @@ def find(
         tuple(family_means),
         tuple(curves),
         tuple(f"{_listed(of)}: {words}" for words, of in notes.items()),
+        tuple(_pools(path, manifest, names)),
     )
+
+
+def _pools(path: Path, manifest: Manifest, names: Sequence[str]) -> Iterator[Pool]:
+    """The models of each benchmark whose scores are there."""
+    for name in names:
+        file = path / scores_path(name)
+        if file.exists():
+            yield pool_of(name, read_scores(file, manifest.benchmarks[name].n_items), manifest.seed)
 
 
 def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Future[list[Curve]]]]:

@@ -18,7 +18,7 @@ from routerset.schemas.store import atomic
 BASELINES, PAGE = "baselines.json", "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
 _TEXTS = ("md", "tex", "csv")
-_TABLES = ("summary", "table1", "table2", "table3", "leakage")
+_TABLES = ("summary", "table1", "table2", "table3", "leakage", "pool")
 _DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv")
 _OTHERS = (*_DATA, f"{SCALING_FIGURE}.png", f"{KINDS_FIGURE}.png", BASELINES, PAGE)
 FILES = (*(f"{table}.{ending}" for table in _TABLES for ending in _TEXTS), *_OTHERS)
@@ -80,6 +80,7 @@ def texts(found: Findings) -> dict[str, bytes]:
         "summary": contents.summary(found),
         "table3": contents.entropy(found),
         "leakage": contents.leaks(found),
+        "pool": contents.pools(found),
     }.items():
         if grid.rows:
             writers = (grids.to_markdown, grids.to_latex, grids.to_csv)

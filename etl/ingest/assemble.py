@@ -134,7 +134,7 @@ def assemble(
     }
     case_alike = {
         str(source): [
-            {"kept": kept_as[also], "also": also, "n_records": int(n)}
+            {"kept": kept_as[str(also)], "also": also, "n_records": int(n)}
             for also, n in part.groupby("spelled")["n_read"].sum().items()
         ]
         for source, part in fragments[spelled].groupby("source")

@@ -31,7 +31,7 @@ class Findings:
     method, scheme: how groups were chosen and items split in `rows` (a cell each) and `means` (over kinds).
     family, family_means: the same under the split without repeated questions, where there are two.
     curves: the scaling-up study. notes: what was left out, and of which benchmarks. pools: the models of each
-    benchmark. Benchmarks come in the paper's order.
+    benchmark that has a curve. Benchmarks come in the paper's order.
     """
 
     manifest: Manifest
@@ -116,6 +116,7 @@ def find(
     rows: dict[str, list[Row]] = {name: [] for name in schemes}
     means: dict[str, list[Row]] = {name: [] for name in schemes}
     curves: list[Curve] = []
+    pools: list[Pool] = []
     for done, (name, curve) in enumerate(_curves(release, names)):
         progress(done, len(names), name)
         expected = BENCHMARKS[name].metric if name in BENCHMARKS else None
@@ -152,6 +153,8 @@ def find(
                         note(name, f"m = {m}: means over {n} of {len(KINDS)} kinds of groups")
         try:
             curves += curve.result()
+            scores = read_scores(path / scores_path(name), manifest.benchmarks[name].n_items)
+            pools.append(pool_of(name, scores, manifest.seed))
         except DataError as error:
             note(name, f"scaling up: {_relative(error, release.path)}")
     progress(len(names), len(names), "")
@@ -167,16 +170,8 @@ def find(
         tuple(family_means),
         tuple(curves),
         tuple(f"{_listed(of)}: {words}" for words, of in notes.items()),
-        tuple(_pools(path, manifest, names)),
+        tuple(pools),
     )
-
-
-def _pools(path: Path, manifest: Manifest, names: Sequence[str]) -> Iterator[Pool]:
-    """The models of each benchmark whose scores are there."""
-    for name in names:
-        file = path / scores_path(name)
-        if file.exists():
-            yield pool_of(name, read_scores(file, manifest.benchmarks[name].n_items), manifest.seed)
 
 
 def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Future[list[Curve]]]]:

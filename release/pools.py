@@ -17,6 +17,8 @@ MOST = 2000
 """Models whose correlations are worked out, at most, where there are more items than that."""
 BLOCK = 512
 """Models that are compared with as many others in one go."""
+ITEMS = 2048
+"""Items on which they are compared in one go."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ def pool_of(benchmark: str, matrix: ScoreMatrix, seed: int) -> Pool:
     if scores.dtype != np.uint8:
         return Pool(benchmark, *counted)
     near = near_twins(scores), near_twins(chance)
-    return Pool(benchmark, *counted, *near, effective_number(scores), effective_number(chance))
+    effective = (effective_number(each) for each in (scores, chance))
+    # sums of float32 differ between machines in their last digits, and a report does not
+    rounded = (None if number is None else float(f"{number:.3g}") for number in effective)
+    return Pool(benchmark, *counted, *near, *rounded)
 
 
 def near_twins(scores: np.ndarray) -> int:
@@ -87,10 +92,16 @@ def near_twins(scores: np.ndarray) -> int:
         ours = block(start)
         end = int(np.searchsorted(totals, totals[start : start + BLOCK][-1] + most, side="right"))
         for other in range(start, end, BLOCK):
-            both = ours @ (ours if other == start else block(other)).T
-            apart = totals[start : start + BLOCK, None] + totals[other : other + BLOCK] - 2 * both
-            close = apart <= most
-            found += int(np.triu(close, 1).sum() if other == start else close.sum())
+            theirs = ours if other == start else block(other)
+            apart = np.zeros((len(ours), len(theirs)), np.float32)
+            if other == start:
+                apart[np.tril_indices(len(ours))] = np.inf  # each pair once
+            for item in range(0, n_items, ITEMS):
+                a, b = (each[:, item : item + ITEMS] for each in (ours, theirs))
+                apart += a.sum(axis=1)[:, None] + b.sum(axis=1) - 2 * (a @ b.T)
+                if apart.min() > most:  # as most blocks are after the first items
+                    break
+            found += int((apart <= most).sum())
     return found
 
 

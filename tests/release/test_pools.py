@@ -25,7 +25,9 @@ def test_twins_of_a_rasch_world_with_copies() -> None:
     assert (found.near_twins, found.near_twins_by_chance) == (0, 0)
 
 
-def test_near_twins_are_pairs_of_different_rows() -> None:
+@pytest.mark.parametrize("items", [64, 4096])
+def test_near_twins_are_pairs_of_different_rows(items: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routerset.release.pools.ITEMS", items)
     scores = rasch(700, 250, seed=2)
     scores[600:620] = scores[:20]
     for row in scores[600:610]:

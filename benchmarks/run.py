@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "workers": ("workers.py",),
     "validate": ("validate.py", SCRATCH),
     "evaluate": ("evaluate.py", RELEASE),
+    "coverage": ("coverage.py",),
     "publish-bytes": ("publish.py", "bytes"),
     "publish-rebuild": ("publish.py", "rebuild"),
 }

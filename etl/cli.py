@@ -176,12 +176,13 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _build(args: argparse.Namespace) -> int:
     from routerset.etl import console as text
+    from routerset.etl.config import load_config
 
+    config = load_config(args.config)
     if args.dry_run:
         from routerset.etl.build import steps
-        from routerset.etl.config import load_config
 
-        stages = steps(load_config(args.config), args.out)
+        stages = steps(config, args.out)
         rows = [[name, "would run" if runs else "up to date"] for name, runs in stages]
         show(text.table(["stage", "state"], rows))
         return DONE
@@ -198,7 +199,8 @@ def _build(args: argparse.Namespace) -> int:
     info = manifest.stages["ingest"].info
     show(text.accounting(info["accounting"], info["passed_over"]))
     if "groups" in manifest.stages:
-        show("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
+        groups = manifest.stages["groups"].info["groups"]
+        show("\n" + text.candidate_groups(groups, config.groups.methods))
     return DONE
 
 

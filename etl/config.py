@@ -99,13 +99,13 @@ class Splits:
 
 @dataclass(frozen=True)
 class Groups:
-    """`[groups]`: selection methods and sizes of the candidate groups.
+    """`[groups]`: selection methods, the first one is what evaluator, report and card show; sizes.
 
     twins: whether methods choose from `one` of each set of models with the same scores, or from `all`, as
     `paper` always does.
     """
 
-    methods: tuple[str, ...] = ("paper", "greedy")
+    methods: tuple[str, ...] = ("greedy", "paper")
     sizes: tuple[int, ...] = SIZES
     twins: str = "one"
 

@@ -24,7 +24,7 @@ The dataset is ready. In Python:
 
     d = load_dataset("{release}", "gsm8k-minilm")
     x = d["train"].with_format("numpy")["embedding"][:]
-    y = d["train"].with_format("numpy")["paper_m5_all_strong_label"][:]
+    y = d["train"].with_format("numpy")["greedy_m5_all_strong_label"][:]
 """
 
 

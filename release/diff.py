@@ -14,7 +14,7 @@ from routerset.release import layout
 from routerset.release.files import read_table, reading
 from routerset.release.manifest import BenchmarkEntry, Manifest
 from routerset.release.scores import model_digests, model_records
-from routerset.schemas.groups import columns_of
+from routerset.schemas.groups import Group, columns_of
 from routerset.schemas.tables import Split
 
 SHOWN = 20
@@ -71,6 +71,9 @@ def compare(old: Side, new: Side) -> list[Change]:
     if before.schemes[0] != after.schemes[0]:
         what = f"the files follow split scheme `{after.schemes[0]}`, before `{before.schemes[0]}`"
         changes.append(Change(Level.MAJOR, "dataset", what))
+    if before.method != after.method:
+        what = f"groups by `{after.method}` are evaluated by default, before by `{before.method}`"
+        changes.append(Change(Level.PATCH, "dataset", what))
     if _differ(old, new, layout.MODELS):
         changes += _models(old.read(layout.MODELS), new.read(layout.MODELS))
     for name in sorted(before.benchmarks.keys() & after.benchmarks.keys()):
@@ -79,7 +82,9 @@ def compare(old: Side, new: Side) -> list[Change]:
 
 
 def _differ(old: Side, new: Side, *paths: str) -> bool:
-    return any(old.manifest.tables[p].sha256 != new.manifest.tables[p].sha256 for p in paths)
+    """Whether files that both have differ; `compare` tells of those that one of them lacks."""
+    pairs = [(old.manifest.tables.get(p), new.manifest.tables.get(p)) for p in paths]
+    return any(before and after and before.sha256 != after.sha256 for before, after in pairs)
 
 
 def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
@@ -140,6 +145,8 @@ def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
         yield from _scores(name, old.folder, new.folder)
     if _differ(old, new, layout.GROUPS):
         yield from _groups(name, old.read(layout.GROUPS), new.read(layout.GROUPS))
+    if _differ(old, new, layout.LIMITS):
+        yield from _limits(name, old.read(layout.LIMITS), new.read(layout.LIMITS))
     for encoder in sorted(set(before.encoders) & set(after.encoders)):
         files = [layout.vectors_path(encoder, name, split) for split in Split]
         if _differ(old, new, *files):
@@ -188,6 +195,19 @@ def _groups(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
     )
     changed = [g.column for g in sorted(before.keys() & after.keys()) if before[g] != after[g]]
     yield from _named(Level.MAJOR, name, "group", "changed", changed)
+
+
+def _limits(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
+    before, after = (
+        {
+            Group(row["method"], row["m"], row["kind"]).column: row
+            for row in t.filter(pc.equal(t["benchmark"], name)).to_pylist()
+        }
+        for t in (old, new)
+    )
+    touched = [group for group in sorted(before.keys() & after.keys()) if before[group] != after[group]]
+    filled = {group for group in touched if _extends(after[group], before[group])}
+    yield from _touched(name, "group", touched, filled, of="limits of ")
 
 
 def _vectors(name: str, encoder: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:

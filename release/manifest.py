@@ -16,8 +16,9 @@ from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.layout import MANIFEST, Config
 from routerset.schemas import manifests
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
@@ -25,7 +26,7 @@ from routerset.schemas.tables import SCHEMA_VERSION, SCORES, Split
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
-LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
+LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset", "scipy")
 """What tables and reports are made with."""
 DRAWN_BY = ("matplotlib", "pillow")
 """Those that only pictures need."""
@@ -48,8 +49,10 @@ class BenchmarkEntry:
     subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
-    runs of which another one of the same model and subset was taken; texts: items with a question, and with a
-    prompt.
+    runs of which another one of the same model and subset was taken; texts: items with a question, with a
+    prompt, and with a question taken from that; reference_note: why there is no reference score; families:
+    what joined items to families, by rule; neighbours: encoder -> groups of items whose vectors nearly agree
+    across families.
     """
 
     metric: str
@@ -71,6 +74,9 @@ class BenchmarkEntry:
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
     texts: Mapping[str, int] = field(default_factory=dict)
+    reference_note: str | None = None
+    families: Families = field(default_factory=dict)
+    neighbours: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,8 @@ class Manifest:
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
     read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
-    sizes: of the groups that were asked for; twins: whether methods chose from one of each set of twins.
+    sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
+    methods chose from one of each set of twins.
     """
 
     name: str
@@ -109,8 +116,19 @@ class Manifest:
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
                 found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
-        whole = {"models": MODELS_SCHEMA, "groups": GROUPS_SCHEMA, "runs": RUNS_SCHEMA}
+        whole = {
+            "models": MODELS_SCHEMA,
+            "groups": GROUPS_SCHEMA,
+            "limits": LIMITS_SCHEMA,
+            "runs": RUNS_SCHEMA,
+        }
         return found + [_config(name, schema) for name, schema in whole.items()]
+
+    @property
+    def method(self) -> str | None:
+        """How the groups that come first were chosen; None where there are none."""
+        chosen = (group.method for benchmark in self.benchmarks.values() for group in benchmark.groups)
+        return next(iter(self.methods or sorted(set(chosen))), None)
 
     @property
     def min_coverage(self) -> float:

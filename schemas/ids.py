@@ -36,10 +36,10 @@ def content_digest(
     return None if prompt is None else digest(normalise_text(prompt))
 
 
-def family_id(question: str | None, prompt: str | None, fallback: str) -> str:
-    """Hash of the question alone, so that twins in any subset share it.
+def question_id(question: str | None, prompt: str | None, fallback: str) -> str:
+    """Hash of the question alone, so that twins in any subset share it; see `families` for what else do.
 
-    fallback: what identifies an item that has no text (it is a family of its own).
+    prompt: in place of a question that is not known. fallback: what identifies an item that has no text.
     """
     text = question if question is not None else prompt
     return "fam-" + (digest("key", fallback) if text is None else digest("text", normalise_text(text)))[:16]

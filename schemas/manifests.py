@@ -76,6 +76,9 @@ class _Benchmark(TypedDict):
     skipped_groups: list[_Skipped]
     encoders: list[Name]
     texts: NotRequired[Counts]
+    reference_note: NotRequired[str | None]
+    families: NotRequired[dict[str, Counts]]
+    neighbours: NotRequired[dict[Name, Counts]]
 
 
 class _Alike(TypedDict):
@@ -121,6 +124,7 @@ class _Libraries(TypedDict, total=False):
     pillow: str
     pyarrow: str
     routerset: str
+    scipy: str
 
 
 class ReleaseDocument(TypedDict):

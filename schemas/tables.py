@@ -106,6 +106,7 @@ ITEMS = _schema(
         _field("subset", _S, "subset of the benchmark"),
         _field("doc_key", _S, "key of the document in the dump"),
         _field("question", _S, "the question alone", nullable=True),
+        _field("question_source", _S, "where the question is from: dump, or prompt by a rule", nullable=True),
         _field("prompt", _S, "the text sent to the LLMs, few-shot examples included", nullable=True),
         _field(
             "choices",
@@ -113,7 +114,8 @@ ITEMS = _schema(
             "answer options, in the order that most models saw",
             nullable=True,
         ),
-        _field("family_id", _S, "same question, same family, across subsets too"),
+        _field("question_id", _S, "hash of the question, of the prompt where there is none"),
+        _field("family_id", _S, "the smallest question_id of the items that ask the same; see `families`"),
     ],
     sort=("item",),
 )
@@ -266,7 +268,7 @@ TABLES: dict[str, Table] = {
         Table("quarantine", QUARANTINE, "ingest"),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
         Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),
-        Table("limits", LIMITS, "limits", ("method", "benchmark")),
+        Table("limits", LIMITS, "limits", ("method", "benchmark"), "limits.parquet", "limits"),
         Table("embeddings", embeddings_schema(1), "embed", ("encoder", "benchmark")),
     )
 }

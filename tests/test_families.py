@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from routerset.schemas.families import CONTEXT, RULES, SHARED_BY, connected, joined, words
+from routerset.schemas.families import (
+    CONTEXT,
+    INSTRUCTION,
+    OWN,
+    RULES,
+    SHARED_BY,
+    connected,
+    family_ids,
+    joined,
+    neighbours,
+    words,
+)
 
 
 def story(seed: int, n: int = 80) -> str:
@@ -77,3 +88,56 @@ def test_the_order_of_the_items_does_not_matter() -> None:
 
 def test_words() -> None:
     assert words("\uff37hat's 2+2, (say)?") == ["what", "s", "2", "+", "2", "(", "say", ")"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "(A) red\n(B) blue\n(C) not red",
+        "A. blue\nB. not red\nC. red\nAnswer:",
+        "1 - not red\n2 - red\n3 - blue\n",
+        "- red\n- not red\n- blue",
+    ],
+)
+def test_the_order_of_options_does_not_count_and_what_they_say_does(options: str) -> None:
+    texts = [f"What is it?\n{said}" for said in ("(A) not red\n(B) red\n(C) blue", options)]
+    assert families(texts) == [0, 0]
+    assert families([texts[0], texts[1].replace("blue", "green")]) == [0, 1]
+    assert families([texts[0], texts[1].replace("What", "Who")]) == [0, 1]
+
+
+def test_the_end_of_an_instruction_with_a_few_words_more_is_no_context() -> None:
+    told = story(0, CONTEXT + INSTRUCTION)
+    own = [f"{story(1, OWN - 1)} {story(k, 12)}" for k in (2, 3)]
+    others = [f"{told} {story(k, 30)}" for k in range(4, SHARED_BY + 4)]
+    assert families([*(f"{told} {one}" for one in own), *others]) == list(range(SHARED_BY + 2))
+    own = [f"{story(1, OWN)} {story(k, 12)}" for k in (2, 3)]
+    assert families([*(f"{told} {one}" for one in own), *others])[:2] == [0, 0]
+
+
+def test_what_many_share_makes_no_near_duplicate() -> None:
+    told = story(0, 400)
+    assert families([f"{told} {story(k, 30)}" for k in range(1, SHARED_BY + 2)]) == list(range(SHARED_BY + 1))
+
+
+def test_a_family_has_the_smallest_id_of_its_questions_whatever_the_order() -> None:
+    told = story(1)
+    asked = {"c": f"{told} one?", "b": f"{told} two?", "d": "Else?", "a": None, "e": "ELSE"}
+    expected = {"c": "b", "b": "b", "d": "d", "a": "a", "e": "d"}
+    for names in (list(asked), sorted(asked), sorted(asked, reverse=True)):
+        found, counts = family_ids(names, [asked[name] for name in names])
+        assert dict(zip(names, found, strict=True)) == expected
+        assert counts == {rule: {"families": 1, "items": 2} for rule in RULES}
+    assert family_ids(["a", "a", "b"], [None, "One?", "Two?"])[0] == ["a", "a", "b"]
+    assert family_ids([], [])[0] == []
+
+
+def test_neighbours_are_groups_of_vectors_that_nearly_agree_across_families() -> None:
+    turn = np.deg2rad([0, 2, 4, 90, 90, 180, 182])
+    vectors = np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32) * 3
+    names = ["a", "b", "c", "d", "d", "e", "e"]
+    assert neighbours(vectors, names) == {"groups": 1, "items": 3}  # cos 2 degrees is .9994, cos 4 .9976
+    assert neighbours(vectors, [*"abcdefg"]) == {"groups": 3, "items": 7}
+    assert neighbours(np.zeros((3, 2), np.float32), [*"abc"]) == {"groups": 0, "items": 0}
+    many = np.ones((700, 4), np.float32)
+    assert neighbours(many, [str(k) for k in range(700)]) == {"groups": 1, "items": 700}

@@ -22,7 +22,7 @@ def headroom_beyond_noise(scores: np.ndarray, letter: str) -> float:
     """Oracle minus noise floor, mean over the cells of method `greedy`."""
     world = scored(scores)
     table = limits(world, ["greedy"])["greedy"]
-    groups = {(group.m, group.kind.value): group.rows for group in world.groups("greedy", scores)}
+    groups = {(group.m, group.kind.value): group.rows for group in world.choose("greedy", scores)[0]}
     test = scores[:, world.sides[Split.TEST]]
     over = [
         test[groups[m, kind]].max(axis=0).mean() - floor

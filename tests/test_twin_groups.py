@@ -60,7 +60,7 @@ def test_noise_is_searched_in_the_same_pool() -> None:
     pool = one_of_each(matrix)
     world = scored(matrix, pool)
     dealt = np.random.default_rng(0).permuted(matrix.scores, axis=0)
-    for group in world.groups("greedy", dealt):
+    for group in world.choose("greedy", dealt)[0]:
         assert np.isin(group.rows, pool).all()
     tables = limits(world, ["greedy", "paper"])
     every = limits(replace(world, pool=None), ["greedy", "paper"])

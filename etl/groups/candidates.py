@@ -74,7 +74,7 @@ def paper_groups(
     """
     wanted = _checked(sizes)
     cover = reference_coverage(scores)
-    ranking = _Ranking.of(scores)
+    ranking = _Ranking.of(row_means(scores))
     groups, skipped = list[Group](), list[Skipped]()
     for m in (*SIZES, *(m for m in wanted if m not in SIZES)):
         for kind, pool in ranking.pools(m):
@@ -90,24 +90,23 @@ def paper_groups(
 
 
 def greedy_groups(
-    scores: np.ndarray, sizes: Sequence[int], train: np.ndarray, starts: Sequence[Group] = ()
+    scores: np.ndarray, sizes: Sequence[int], train: np.ndarray
 ) -> tuple[list[Group], list[Skipped]]:
     """Candidate groups with an oracle mean on train items as high as lazy greedy and swaps can make it.
 
-    What a kind means is the same as in `paper_groups`: pools and bins are by mean score over all items,
-    so that every group of the one method is open to the other. Which models of the pool are taken
-    is decided on train items alone, in integers, with ties to the lowest row.
+    Test items have no say: what a kind means is the same as in `paper_groups`, but pools and bins are by
+    mean score over train items, and so is which models of a pool are taken, in integers, with ties to the
+    lowest row.
     When all that the pool can cover is covered, the remaining places go to further layers of coverage
     (`etl.groups.greedy`).
 
     scores: as for `paper_groups`, floats within [0, 1]; train: indices of the train items.
-    starts: groups of the same scores, such as those of `paper_groups`: no group returned is worse on
-    train than the start of its size and kind. Strong and weak groups are never worse than any window.
+    Strong and weak groups are never worse on train than any window of their pool.
     Returns groups and skipped ones, by size and in the order of `Kind`; a group is stored in ascending
     order of mean train score, ties by row. Raises ValueError for malformed scores or sizes.
     """
     cover = integer_coverage(scores, train)
-    ranking = _Ranking.of(scores)
+    ranking = _Ranking.of(row_means(scores[:, train]))
     strength = cover.value(cover.rows)
     groups, skipped = list[Group](), list[Skipped]()
     for m in _checked(sizes):
@@ -115,24 +114,25 @@ def greedy_groups(
             if len(pool) < m:
                 skipped.append(_skip(m, kind, pool))
                 continue
-            others = [g.rows for g in starts if (g.m, g.kind) == (m, kind)]
-            if m <= SPREAD_UP_TO:
-                others += list(_spread(pool, m))
-            bins = None
             by_row = np.argsort(pool)
+            starts = list(_spread(pool, m)) if m <= SPREAD_UP_TO else []
+            bins = None
             if kind is Kind.STRONG_TO_WEAK:
                 bins = _bins(len(pool), m)[by_row]
             else:
-                others.append(_best_window(cover, pool, m))
-            rows = np.sort(best_group(cover, pool[by_row], m, others, bins))
+                starts.append(_best_window(cover, pool, m))
+            rows = np.sort(best_group(cover, pool[by_row], m, starts, bins))
             rows = rows[np.argsort(strength[rows], kind="stable")]
             groups.append(Group(m, kind, rows.astype(np.int32)))
     return groups, skipped
 
 
 def pool_of(scores: np.ndarray, m: int, kind: Kind) -> tuple[np.ndarray, np.ndarray | None]:
-    """The models that a group of `m` is taken from, by any method, and the bin of each where it has bins."""
-    pool = dict(_Ranking.of(scores).pools(m))[kind]
+    """The models that a group of `m` is taken from, and the bin of each where it has bins.
+
+    scores: (models, items), of those items that the method ranks models by.
+    """
+    pool = dict(_Ranking.of(row_means(scores)).pools(m))[kind]
     return pool, _bins(len(pool), m) if kind is Kind.STRONG_TO_WEAK else None
 
 
@@ -175,8 +175,7 @@ class _Ranking:
     last: int
 
     @classmethod
-    def of(cls, scores: np.ndarray) -> _Ranking:
-        means = row_means(scores)
+    def of(cls, means: np.ndarray) -> _Ranking:
         order = np.argsort(means, kind="stable")
         first, last = np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right")
         return cls(order, int(first), int(last))

@@ -2,6 +2,11 @@
 
 The noise floor of a group is the mean oracle score, on test items, of the group that the same method finds in
 matrices without specialisation (`etl.groups.nulls`). A headroom that noise gives as well is no headroom.
+
+The same scores, splits, sizes and seed give the same rows, in any order of benchmarks and on any number of
+workers. Floors depend on NumPy's generator too, whose streams are stable since 1.17 but not promised to be;
+bounds on SciPy, whose HiGHS may prove more, or less, within its number of nodes from one version to the next.
+A release states the versions of both.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from routerset.etl.groups.bounds import bound
-from routerset.etl.groups.candidates import Group, pool_of
+from routerset.etl.groups.candidates import Group, Skipped, pool_of
 from routerset.etl.groups.methods import METHODS, choose
 from routerset.etl.groups.nulls import NULLS
 from routerset.schemas import store
@@ -37,17 +42,18 @@ class Scored:
     seed: int
     pool: np.ndarray | None = None
 
-    def groups(self, method: str, scores: np.ndarray) -> list[Group]:
-        """The groups that a method chooses from some scores."""
+    def choose(self, method: str, scores: np.ndarray) -> tuple[list[Group], list[Skipped]]:
+        """The groups that a method chooses from some scores, and those that no pool could fill."""
         train = self.sides[Split.TRAIN]
-        chosen, _ = choose(method, scores, self.sizes, self.subsets, train, self.seed, self.pool)
-        return chosen
+        return choose(method, scores, self.sizes, self.subsets, train, self.seed, self.pool)
 
     def pool_of(self, method: str, group: Group) -> tuple[np.ndarray, np.ndarray | None]:
         """The models that a group of a method is taken from, and the bin of each where it has bins."""
-        if METHODS[method].all_twins or self.pool is None:
-            return pool_of(self.scores, group.m, group.kind)
-        rows, bins = pool_of(self.scores[self.pool], group.m, group.kind)
+        row = METHODS[method]
+        scores = self.scores if row.sees_test else self.scores[:, self.sides[Split.TRAIN]]
+        if row.all_twins or self.pool is None:
+            return pool_of(scores, group.m, group.kind)
+        rows, bins = pool_of(scores[self.pool], group.m, group.kind)
         return self.pool[rows], bins
 
 
@@ -64,12 +70,12 @@ def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
     tables = {}
     for method in methods:
         rows = []
-        for group in scored.groups(method, scored.scores):
+        for group in scored.choose(method, scored.scores)[0]:
             row: dict[str, object] = {"m": group.m, "kind": group.kind.value}
             for name, letter in (("ability", "a"), ("margins", "b")):
                 worlds = found.get(name, {}).get((method, group.m, group.kind), [])
                 row |= {f"draws_{letter}": len(worlds), **_summary(worlds, letter)}
-            rows.append(row | _bound(scored, method, group, binary))
+            rows.append(row | (_bound(scored, method, group) if binary else {}))
         tables[method] = store.sort_rows(pa.Table.from_pylist(rows, LIMITS))
     return tables
 
@@ -82,7 +88,7 @@ def _floors(
     found: dict[tuple[str, int, str], list[tuple[float, float, float]]] = {}
     for world in NULLS[null].worlds(scored.scores, rng):
         for method in methods:
-            for group in scored.groups(method, world):
+            for group in scored.choose(method, world)[0]:
                 on_test = _reached(world[group.rows], scored.sides)
                 found.setdefault((method, group.m, group.kind), []).append(on_test)
     return found
@@ -107,9 +113,7 @@ def _summary(worlds: Sequence[tuple[float, float, float]], letter: str) -> dict[
     return {**told, f"oracle_{letter}_lo": min(oracles), f"oracle_{letter}_hi": max(oracles)}
 
 
-def _bound(scored: Scored, method: str, group: Group, binary: bool) -> dict[str, object]:
-    if not binary:
-        return {}
+def _bound(scored: Scored, method: str, group: Group) -> dict[str, object]:
     pool, bins = scored.pool_of(method, group)
     found = bound(scored.scores[:, scored.sides[Split.TRAIN]], pool, group.rows, bins)
     return {"train_covered": found.covered, "train_at_most": found.at_most, "bound_by": found.by}

@@ -25,6 +25,7 @@ from routerset.etl.ingest.shards import Shard, read_docset, read_lines
 from routerset.etl.sources.base import SCORE, SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
+from routerset.schemas.families import Families
 from routerset.schemas.matrix import MISSING, as_floats, missing
 from routerset.schemas.tables import ITEMS, JOINED_BY, QUARANTINE, RUNS, SCORES, Reason
 
@@ -42,6 +43,7 @@ class Assembled:
 
     joined: kept records per source, by what told their documents. notes: what else there is to count.
     case_alike: per source, {kept, also, n_records} of every model id that the dumps spell in another case.
+    families: what joined items to families, by rule.
     """
 
     models: int
@@ -51,6 +53,7 @@ class Assembled:
     joined: Mapping[str, Mapping[str, int]]
     notes: Mapping[str, Mapping[str, int]]
     case_alike: Mapping[str, list[store.JsonObject]]
+    families: Families
     files: Mapping[Path, int]
 
 
@@ -98,7 +101,7 @@ def assemble(
     frame["model_id"] = frame["model_id"].map(lambda model: kept_as.get(model, model))
     fragments = choose_runs(frame, _alike(staging))
     chosen = fragments[fragments["chosen"]]
-    items, columns = benchmark_items(benchmark, chosen, specs, staging, code, min_share)
+    items, columns, families = benchmark_items(benchmark, chosen, specs, staging, code, min_share)
     models = sorted(chosen["model_id"].unique())
     values = packed["values"].combine_chunks()
     placed = _place(benchmark, fragments, values, models, len(items), columns)
@@ -140,7 +143,7 @@ def assemble(
         for source, part in fragments[spelled].groupby("source")
     }
     n_models = fragments.loc[fragments["n_kept"] > 0, "model_id"].nunique()
-    return Assembled(n_models, len(items), kept, superseded, joined, notes, case_alike, files)
+    return Assembled(n_models, len(items), kept, superseded, joined, notes, case_alike, families, files)
 
 
 def _frame(

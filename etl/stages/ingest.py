@@ -345,6 +345,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         outputs,
         {
             "benchmarks": totals,
+            "families": {name: part.info["families"] for name, part in parts.items()},
             "accounting": merged.accounting,
             "settings": config.dataset.gate,
             "passed_over": [asdict(each) for each in plan.passed_over],

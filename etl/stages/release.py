@@ -40,6 +40,7 @@ def _options(context: Context) -> ReleaseOptions:
         seed=config.splits.seed,
         accounting=stages["ingest"].info["accounting"],
         settings=stages["ingest"].info["settings"],
+        families=stages["ingest"].info["families"],
         methods=config.groups.methods,
         sizes=config.groups.sizes,
         twins=config.groups.twins,

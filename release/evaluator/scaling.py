@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError
+from .everyone import read_matrix
 from .plain import plain
-from .reader import Release, read_parquet
+from .reader import Release
 from .results import Value
 from .task import Scores
 
@@ -130,26 +131,11 @@ def read_scores(release: Release, benchmark: str) -> Scores:
 
     Raises DataError if no model does, a model has two scores for an item, or a row is none of a score.
     """
-    path = release.path / "scores" / f"{benchmark}.parquet"
-    table = read_parquet(path, ["model_id", "item", "score"])
-    models = table["model_id"].combine_chunks()
-    items, scores = (table[name].to_numpy() for name in ("item", "score"))
-    n = release.benchmarks[benchmark].n_items
-    named = models.is_valid().to_numpy(zero_copy_only=False)
-    unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
-    if len(unsound):
-        found = ", ".join(f"{name} {table[name][int(unsound[0])]}" for name in table.column_names)
-        raise DataError(
-            f"{path}: row {unsound[0]}: {found}; expected a model, an item below {n} and a score in [0, 1]"
-        )
-    codes = models.dictionary_encode().indices.to_numpy()  # as it is, where it is a dictionary already
-    matrix = np.full((int(codes.max(initial=-1)) + 1, n), np.nan, np.float32)
-    matrix[codes, items] = scores
-    if np.count_nonzero(~np.isnan(matrix)) != len(table):
-        raise DataError(f"{path}: a model has two scores for an item; expected one")
+    matrix = read_matrix(release, benchmark).scores
     covering = ~np.isnan(matrix).any(axis=1)
     if not covering.any():
-        raise DataError(f"{path}: no model covers all {n} items")
+        path = release.path / "scores" / f"{benchmark}.parquet"
+        raise DataError(f"{path}: no model covers all {matrix.shape[1]} items")
     return matrix if covering.all() else matrix[covering]
 
 

@@ -25,7 +25,10 @@ BOTH, VERIFY, VALIDATE = "verify, validate", "verify", "validate"
 DATA, TEST = "data/gsm8k/train.parquet", "data/gsm8k/test.parquet"
 VECTORS = "vectors/ready/gsm8k/train.parquet"
 SCORES, GPQA = "scores/gsm8k.parquet", "data/gpqa/train.parquet"
-_OWN = ["item", "item_id", "subset", "question", "prompt", "family_id", "split_paper", "split_family"]
+_OWN = [
+    *("item", "item_id", "subset", "question", "question_source", "prompt", "question_id", "family_id"),
+    *("split_paper", "split_family"),
+]
 _GROUPS = ["paper_m3_all_strong", "paper_m3_all_weak", "paper_m3_strong_to_weak"]
 
 Candidates: TypeAlias = dict[Any, list[str]]
@@ -297,7 +300,9 @@ def table_values() -> Iterator[Attack]:
         changes |= {group: _flip, f"{group}_label": _flip}
     for column, value in changes.items():
         if column != "prompt":  # nothing else tells how a question was put
-            tools = VALIDATE if column in ("question", "family_id") else VERIFY
+            tools = (
+                VALIDATE if column in ("question", "question_source", "question_id", "family_id") else VERIFY
+            )
             where = f"{DATA} {column}"
             yield Attack(where, lambda f, c=column, v=value: f.table(DATA, edited(c, v)), tools)
     for column in ("item_id", "subset", *_GROUPS, *(f"{g}_label" for g in _GROUPS)):

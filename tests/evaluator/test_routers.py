@@ -37,11 +37,11 @@ def toy_tasks(
 
 
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
-    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc"}
+    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc", "privileged"}
 
 
 @pytest.mark.parametrize("compat", [False, True])
-@pytest.mark.parametrize("name", [*TRAINING_FREE, *TRAINED])
+@pytest.mark.parametrize("name", [*TRAINING_FREE, *TRAINED, "privileged"])
 def test_a_router_gives_a_distribution_on_both_kinds_of_scores(
     toy: Release, quick: None, name: str, compat: bool
 ) -> None:
@@ -291,7 +291,7 @@ def test_a_row_holds_what_its_class_declares(toy: Release) -> None:
 
 
 def test_tables_take_bounds_first_and_yardsticks_last() -> None:
-    bounds, rivals = ("oracle", "r_o_0.5"), ("linear", "mlp", "c_roberta", "mlc", "knn")
+    bounds, rivals = ("oracle", "r_o_0.5", "privileged"), ("linear", "mlp", "c_roberta", "mlc", "knn")
     assert (*bounds, *rivals, "random", "best_single", "mean") == TABLE_ORDER
     assert [row.name for row in ROUTERS.values() if row.compared] == [*rivals]
     assert not row_for("r_o_0.3").compared

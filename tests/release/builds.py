@@ -92,8 +92,10 @@ def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[di
         "subset": subsets,
         "doc_key": [str(i) for i in range(n)],
         "question": texts,
+        "question_source": ["dump"] * n,
         "prompt": [f"Q: {text}\nA:" for text in texts],
         "choices": [["yes", "no"]] * n,
+        "question_id": families,
         "family_id": families,
     }
     store.write_table(tables / "items" / part, ITEMS, pa.table(items))

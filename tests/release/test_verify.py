@@ -267,6 +267,8 @@ def test_content_that_does_not_fit_is_found(
             "data/gsm8k",
         ),
         ("gpqa", {"test_items_in_train": {"paper": 0, "family": 0}}, "data/gpqa"),
+        ("gsm8k", {"families": {"text": {"families": 1, "items": 2}}}, "data/gsm8k"),
+        ("gsm8k", {"neighbours": {"minilm": {"groups": 1, "items": 2}}}, "data/gsm8k"),
         ("gsm8k", {"encoders": ["minilm"]}, "manifest.json"),
     ],
 )

@@ -13,6 +13,7 @@ from tests.expectations.mutations.edits import (
     FAMILY,
     GROUPS,
     ITEMS,
+    LIMITS,
     MODELS,
     PAPER,
     SCORES,
@@ -235,7 +236,7 @@ def _cut_texts(copy: Copy) -> None:
     def lengthen(rows: list[Row]) -> None:
         for row in rows[:2]:
             row["question"] = row["question"] * 40
-            row["family_id"] = f"fam-{row['item']}"
+            row["question_id"] = f"fam-{row['item']}"
 
     copy.rows(ITEMS, lengthen)
     copy.rows(VECTORS, _copy_vector)
@@ -258,6 +259,11 @@ MUTATIONS = (
     Mutation("item moved", "splits.paper_ratio", _move_item("paper", "arc")),
     Mutation("leaked family", "splits.family_kept_whole", _leak_family),
     Mutation("joined families", "splits.family_kept_whole", _join_families),
+    Mutation(
+        "thin side",
+        "splits.thin_side",
+        lambda c: c.rows(part("splits", "arc", scheme="family"), _all_on_train),
+    ),
     Mutation(
         "everything on train",
         "splits.family_ratio",
@@ -313,6 +319,32 @@ MUTATIONS = (
     Mutation("few routers", "groups.learnable", lambda c: None),
     Mutation("null size of a group", "groups.m_not_null", cell(GROUPS, 0, "m", None)),
     Mutation("null kind", "groups.kind_not_null", cell(GROUPS, 0, "kind", None)),
+    Mutation("null size of limits", "limits.m_not_null", cell(LIMITS, 0, "m", None)),
+    Mutation("null kind of limits", "limits.kind_not_null", cell(LIMITS, 0, "kind", None)),
+    Mutation("null worlds by ability", "limits.draws_a_not_null", cell(LIMITS, 0, "draws_a", None)),
+    Mutation("null worlds by margins", "limits.draws_b_not_null", cell(LIMITS, 0, "draws_b", None)),
+    Mutation("unknown kind of limits", "limits.kind_known", cell(LIMITS, 0, "kind", "all_medium")),
+    Mutation("unknown proof", "limits.bound_by_known", cell(LIMITS, 0, "bound_by", "guess")),
+    Mutation("limits twice", "limits.one_row_per_group", repeat(LIMITS, 0)),
+    Mutation("group without limits", "limits.groups_complete", drop(LIMITS, 0)),
+    Mutation(
+        "released group without limits",
+        "limits.groups_complete",
+        drop("release/limits.parquet", 0),
+        release=True,
+    ),
+    Mutation("limits of no group", "limits.groups_complete", repeat(LIMITS, 0, m=4)),
+    Mutation("floor of no worlds", "limits.floors_drawn", cell(LIMITS, 0, "draws_a", 0)),
+    Mutation("worlds without a floor", "limits.floors_drawn", cell(LIMITS, 0, "best_on_train_b", None)),
+    Mutation("floor above 1", "limits.floors_are_shares", cell(LIMITS, 0, "oracle_b", 1.5)),
+    Mutation("floor that is NaN", "limits.floors_are_shares", cell(LIMITS, 0, "oracle_a_hi", math.nan)),
+    Mutation("floor above its range", "limits.floors_in_their_range", cell(LIMITS, 0, "oracle_a_hi", 0.0)),
+    Mutation("floors out of order", "limits.floors_in_order", cell(LIMITS, 0, "best_single_b", 0.0)),
+    Mutation("more covered", "limits.covered", cell(LIMITS, 0, "train_covered", 1)),
+    Mutation("covered not told", "limits.covered", cell(LIMITS, 0, "train_covered", None)),
+    Mutation("bound without proof", "limits.bound_proven", cell(LIMITS, 0, "bound_by", None)),
+    Mutation("bound above all items", "limits.bound_holds", cell(LIMITS, 0, "train_at_most", 10**6)),
+    Mutation("bound below the group", "limits.bound_holds", cell(LIMITS, 0, "train_at_most", 0)),
     Mutation("null item of a vector", "embeddings.item_not_null", cell(VECTORS, 2, "item", None)),
     Mutation("null vector", "embeddings.vector_not_null", cell(VECTORS, 2, "vector", None)),
     Mutation("vector twice", "embeddings.one_row_per_item", repeat(VECTORS, 2)),

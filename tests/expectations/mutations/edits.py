@@ -14,6 +14,7 @@ MODELS, RUNS, QUARANTINE = "tables/models.parquet", "tables/runs.parquet", "tabl
 ITEMS, SCORES = part("items", "arc"), part("scores", "arc")
 PAPER, FAMILY = part("splits", "mmlu", scheme="paper"), part("splits", "gpqa", scheme="family")
 GROUPS = part("groups", "arc", method="paper")
+LIMITS = part("limits", "arc", method="paper")
 VECTORS = part("embeddings", "arc", encoder=ENCODER)
 DATA = "release/data/arc/train.parquet"
 RELEASED = "release/scores/arc.parquet"

@@ -201,7 +201,7 @@ def _place(
     return {
         "outside_pool": len(outside),
         "first_outside": models[int(outside[0])] if len(outside) else None,
-        "empty_bins": empty_bins,
+        "empty_bins": empty_bins if group.kind == Kind.STRONG_TO_WEAK else 0,
         "gaps": int(np.ptp(places)) + 1 - len(own) if len(places) else 0,
         **better,
         "misplaced": len(misplaced),

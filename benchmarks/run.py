@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "jsonl": ("jsonl.py",),
     "groups": ("groups.py",),
     "groups-all": ("groups.py", "--all"),
+    "twins": ("twins.py",),
     "embed": ("embed.py",),
     "workers": ("workers.py",),
     "validate": ("validate.py", SCRATCH),

@@ -86,7 +86,8 @@ class Manifest:
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
     read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
-    sizes: of the groups that were asked for, the first method is what is shown by default.
+    sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
+    methods chose from one of each set of twins.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Manifest:
     settings: Row = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    twins: str = "all"
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
@@ -161,6 +163,7 @@ class Manifest:
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
+            "twins": self.twins,
             "libraries": dict(self.libraries),
         }
 
@@ -184,9 +187,10 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            settings=document.get("settings", {}),  # which older releases lack, as the next two
+            settings=document.get("settings", {}),  # which older releases lack, as the next three
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
+            twins=document.get("twins", "all"),
             libraries=document["libraries"],
         )
         _check(manifest)

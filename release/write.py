@@ -82,6 +82,7 @@ def write_tables(
         settings=options.settings,
         methods=options.methods,
         sizes=options.sizes,
+        twins=options.twins,
     )
 
 

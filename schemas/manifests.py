@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypeAlias, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict
 
 import msgspec
 
@@ -20,6 +20,8 @@ Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.\.)[A-Za-z0-9][A
 Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Below: TypeAlias = Annotated[str, msgspec.Meta(pattern=BELOW)]
 """A file below the folder of the manifest."""
+Twins: TypeAlias = Literal["one", "all"]
+"""See `twins.TWINS`."""
 Counts: TypeAlias = dict[str, Count]
 
 
@@ -79,6 +81,12 @@ class _Benchmark(TypedDict):
     neighbours: NotRequired[dict[Name, Counts]]
 
 
+class _Alike(TypedDict):
+    kept: str
+    also: str
+    n_records: Count
+
+
 class _Accounting(TypedDict):
     source: str
     benchmark: str
@@ -89,6 +97,7 @@ class _Accounting(TypedDict):
     reasons: Counts
     joined: NotRequired[Counts]
     notes: Counts
+    case_alike: NotRequired[list[_Alike]]
 
 
 class _Settings(TypedDict, total=False):
@@ -133,6 +142,7 @@ class ReleaseDocument(TypedDict):
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
+    twins: NotRequired[Twins]
     libraries: _Libraries
 
 
@@ -170,6 +180,7 @@ class _Chosen(TypedDict):
 
 class _Grouped(TypedDict, total=False):
     groups: dict[Name, dict[Name, _Chosen]]
+    twins: Twins
 
 
 class _Embedded(TypedDict, total=False):

@@ -92,6 +92,7 @@ MODELS = _schema(
         _field("license", _S, "licence of the weights", nullable=True),
         _field("is_merge", pa.bool_(), "made by merging other models", nullable=True),
         _field("is_moe", pa.bool_(), "a mixture of experts", nullable=True),
+        _field("twin_of", _S, "model that has the same scores on all items of both, and is no twin", True),
         _field(
             "leaderboards", pa.list_(pa.field("element", _S, nullable=False)), "leaderboards it stands on"
         ),

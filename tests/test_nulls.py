@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from routerset.etl.groups.nulls import MIXING, NULLS, STRATUM, deal_by_ability, trade
+from routerset.etl.groups.nulls import MIXING, NULLS, deal_by_ability, trade
+from routerset.schemas.dealing import STRATUM
 
 
 def rasch(n_models: int, n_items: int, seed: int = 0) -> np.ndarray:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from routerset.etl.groups.coverage import Coverage, integer_coverage, reference_coverage, row_means
 from routerset.etl.groups.greedy import best_group
 from routerset.schemas import store
+from routerset.schemas.groups import STRONGEST, WEAKEST
 from routerset.schemas.tables import GROUPS, Kind
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
 
 SIZES = (3, 5, 10, 100, 1000)
 """The reference's group sizes, in its order."""
-WEAKEST, STRONGEST = 0.1, 0.9
-"""Mean scores between which the reference looks for candidates."""
 DRAWS = 1000
 """Random strong-to-weak groups that the reference tries."""
 SPREAD = 8

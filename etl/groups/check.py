@@ -13,13 +13,22 @@ import pyarrow.parquet as pq
 from routerset.etl.groups.candidates import groups_table
 from routerset.etl.groups.limits import Scored, limits
 from routerset.etl.groups.methods import METHODS
-from routerset.release.layout import GROUPS, LIMITS, MANIFEST, data_path, limits_table, scores_path
+from routerset.release.layout import (
+    GROUPS,
+    LIMITS,
+    MANIFEST,
+    MODELS,
+    data_path,
+    limits_table,
+    scores_path,
+)
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.verify import Problem
 from routerset.schemas.matrix import read_matrix
 from routerset.schemas.released import split_column
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import Split
+from routerset.schemas.twins import one_of_each, standing_for_twins
 
 BOUNDS = ("train_at_most", "bound_by")
 """Columns of limits that another version of SciPy may prove otherwise."""
@@ -82,4 +91,6 @@ def _scored(release: Path, manifest: Manifest, benchmark: str) -> tuple[Scored, 
     rows = pa.concat_tables(parts).sort_by("item")
     sides = {side: rows.filter(pc.equal(rows[column], side.value))["item"].to_numpy() for side in Split}
     counts = subset_sizes(rows["subset"])
-    return Scored(matrix.scores, counts, sides, manifest.sizes, manifest.seed), matrix.models
+    named = standing_for_twins(release / MODELS)
+    pool = one_of_each(matrix, named) if manifest.twins == "one" else None
+    return Scored(matrix.scores, counts, sides, manifest.sizes, manifest.seed, pool), matrix.models

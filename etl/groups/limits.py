@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from routerset.etl.groups.bounds import bound
 from routerset.etl.groups.candidates import Group, Skipped, pool_of
-from routerset.etl.groups.methods import METHODS
+from routerset.etl.groups.methods import METHODS, choose
 from routerset.etl.groups.nulls import NULLS
 from routerset.schemas import store
 from routerset.schemas.tables import LIMITS, Split
@@ -31,6 +31,8 @@ class Scored:
     """The scores that groups are chosen from, and how. scores: (models, items), as `read_matrix` gives them.
 
     subsets: items per subset. sides: items of each side of the first scheme, ascending. seed: of the splits.
+    pool: see `methods.choose`. It is that of the real scores in worlds of noise, too, where twins part: how
+    many models there are to choose from has its share in what a search finds.
     """
 
     scores: np.ndarray
@@ -38,10 +40,21 @@ class Scored:
     sides: Mapping[Split, np.ndarray]
     sizes: Sequence[int]
     seed: int
+    pool: np.ndarray | None = None
 
     def choose(self, method: str, scores: np.ndarray) -> tuple[list[Group], list[Skipped]]:
         """The groups that a method chooses from some scores, and those that no pool could fill."""
-        return METHODS[method].choose(scores, self.sizes, self.subsets, self.sides[Split.TRAIN], self.seed)
+        train = self.sides[Split.TRAIN]
+        return choose(method, scores, self.sizes, self.subsets, train, self.seed, self.pool)
+
+    def pool_of(self, method: str, group: Group) -> tuple[np.ndarray, np.ndarray | None]:
+        """The models that a group of a method is taken from, and the bin of each where it has bins."""
+        row = METHODS[method]
+        scores = self.scores if row.sees_test else self.scores[:, self.sides[Split.TRAIN]]
+        if row.all_twins or self.pool is None:
+            return pool_of(scores, group.m, group.kind)
+        rows, bins = pool_of(scores[self.pool], group.m, group.kind)
+        return self.pool[rows], bins
 
 
 def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
@@ -63,7 +76,7 @@ def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
             for name, letter in (("ability", "a"), ("margins", "b")):
                 worlds = found.get(name, {}).get((method, group.m, group.kind), [])
                 row |= {f"draws_{letter}": len(worlds), **_summary(worlds, letter)}
-            rows.append(row | (_bound(scored, group, METHODS[method].sees_test) if binary else {}))
+            rows.append(row | (_bound(scored, method, group) if binary else {}))
         tables[method] = store.sort_rows(pa.Table.from_pylist(rows, LIMITS))
     return tables
 
@@ -101,8 +114,7 @@ def _summary(worlds: Sequence[tuple[float, float, float]], letter: str) -> dict[
     return {**told, f"oracle_{letter}_lo": min(oracles), f"oracle_{letter}_hi": max(oracles)}
 
 
-def _bound(scored: Scored, group: Group, sees_test: bool) -> dict[str, object]:
-    train = scored.scores[:, scored.sides[Split.TRAIN]]
-    pool, bins = pool_of(scored.scores if sees_test else train, group.m, group.kind)
-    found = bound(train, pool, group.rows, bins)
+def _bound(scored: Scored, method: str, group: Group) -> dict[str, object]:
+    pool, bins = scored.pool_of(method, group)
+    found = bound(scored.scores[:, scored.sides[Split.TRAIN]], pool, group.rows, bins)
     return {"train_covered": found.covered, "train_at_most": found.at_most, "bound_by": found.by}

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from routerset.etl.groups.coverage import row_means
+from routerset.schemas.dealing import deal
 
-STRATUM = 25
-"""Models of like ability that scores are dealt among."""
 MIXING, SPACING = 30, 10
 """Rounds of trades, every model in one of them, before the first matrix of a chain and between two."""
 BLOCK = 1 << 22
@@ -37,16 +36,8 @@ class Null:
 
 
 def deal_by_ability(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The scores of every item, dealt anew among the models of each stratum of STRATUM by mean score.
-
-    Keeps what scores each item has in each stratum, and so a model's expected mean up to its stratum's.
-    """
-    order = np.argsort(row_means(scores), kind="stable")
-    dealt = np.empty_like(scores)
-    for start in range(0, len(order), STRATUM):
-        stratum = order[start : start + STRATUM]
-        dealt[stratum] = rng.permuted(scores[stratum], axis=0)
-    return dealt
+    """The scores of every item, dealt anew among models of like mean score; see `dealing.deal`."""
+    return deal(scores, np.argsort(row_means(scores), kind="stable"), rng)
 
 
 def trade(scores: np.ndarray, rng: np.random.Generator, rounds: int) -> None:

@@ -17,17 +17,22 @@ from routerset.etl.groups.limits import Scored, limits
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
 from routerset.etl.stages.base import Context, Stage
+from routerset.etl.stages.groups import named_in
 from routerset.schemas import store
 from routerset.schemas.matrix import read_matrix
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import TABLES, Split
+from routerset.schemas.twins import one_of_each
 
 READS = ("items", "scores", "splits")
 
 
 @dataclass(frozen=True)
 class LimitsTask:
-    """The limits of one benchmark. inputs: checksums of the tables that they depend on."""
+    """The limits of one benchmark.
+
+    named: as of `GroupTask`. inputs: checksums of the tables that they depend on.
+    """
 
     benchmark: str
     methods: tuple[str, ...]
@@ -35,6 +40,7 @@ class LimitsTask:
     seed: int
     min_coverage: float
     scheme: str
+    named: tuple[str, ...] | None
     inputs: tuple[str, ...]
     code: str
 
@@ -62,6 +68,7 @@ def write_limits(context: Context) -> Finished:
 
 def _tasks(context: Context) -> list[LimitsTask]:
     config, digests = context.config, {output.path: output.sha256 for output in context.files(*READS)}
+    named = named_in(context)
     found = []
     for benchmark in context.benchmarks:
         scheme = config.splits.schemes[0]
@@ -74,6 +81,7 @@ def _tasks(context: Context) -> list[LimitsTask]:
                 config.splits.seed,
                 config.dataset.min_coverage,
                 scheme,
+                named,
                 tuple(digests[path] for path in paths),
                 code_fingerprint(__name__),
             )
@@ -98,6 +106,7 @@ def _write(task: LimitsTask, root: Path) -> tuple[Mapping[Path, int], store.Json
         {side: _items(splits, side) for side in Split},
         task.sizes,
         task.seed,
+        None if task.named is None else one_of_each(matrix, task.named),
     )
     found = limits(scored, task.methods)
     files = {root / task.path("limits", method): table for method, table in found.items()}
@@ -117,4 +126,4 @@ def _settings(context: Context) -> object:
     return config.groups, config.dataset.min_coverage, config.splits
 
 
-STAGE = Stage("limits", READS, _settings, write_limits)
+STAGE = Stage("limits", ("models", *READS), _settings, write_limits)

@@ -43,6 +43,7 @@ def _options(context: Context) -> ReleaseOptions:
         families=stages["ingest"].info["families"],
         methods=config.groups.methods,
         sizes=config.groups.sizes,
+        twins=config.groups.twins,
         skipped_groups=[
             {"benchmark": benchmark, "method": method, **skipped}
             # a manifest that was read again has its methods in another order

@@ -145,6 +145,14 @@ GROUPS = Suite(
             "group_facts",
         ),
         rows(
+            "one_of_each_twins",
+            "where [groups] twins says so, models with the same scores are one candidate: a second one adds "
+            "nothing, and takes a place",
+            "docs/validation.md: twins",
+            f"select {_KEY}, twins, first_twin as model_id from {{batch}} where twins > 0",
+            "group_facts",
+        ),
+        rows(
             "pool",
             "all_strong and all_weak come from the strongest and weakest fifth between mean scores "
             ".1 and .9, strong_to_weak from all between: means on all items for the paper's groups, on the "

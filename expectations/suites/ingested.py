@@ -27,12 +27,20 @@ MODELS = Suite(
             or regexp_matches(model_id, '(^|/)\.\.?(/|$)')
             or not regexp_full_match(model_id, '[^\s/\\]+(/[^\s/\\]+)?')""",
         ),
-        warn(
+        rows(
             "model_ids_differ_in_case",
-            "two spellings that differ in case alone are most often one model, which is then split in two",
+            "two spellings that differ in case alone are one model, which is then split in two",
             "docs/validation.md: names",
             """select lower(model_id) as spelled, list_sort(list(model_id)) as models from {batch}
             group by lower(model_id) having count(*) > 1""",
+        ),
+        rows(
+            "twins_resolve",
+            "what stands for a twin is a model of the table, and no twin itself",
+            f"{TABLES}: MODELS",
+            """select a.model_id, a.twin_of, b.twin_of as of_that from {batch} a left join {batch} b
+            on b.model_id = a.twin_of where a.twin_of is not null
+            and (b.model_id is null or b.twin_of is not null)""",
         ),
         rows(
             "org_matches",

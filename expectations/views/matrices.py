@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -111,12 +111,21 @@ def row_means(scores: np.ndarray) -> np.ndarray:
     return means
 
 
+def _one_of_each(models: Sequence[str], scores: np.ndarray, named: frozenset[str]) -> np.ndarray:
+    """Rows, ascending: of models with the same scores a named one, else the first."""
+    kept: dict[bytes, int] = {}
+    for row in sorted(range(len(models)), key=lambda row: (models[row] not in named, models[row])):
+        kept.setdefault(blake2b(scores[row].tobytes(), digest_size=16).digest(), row)
+    return np.array(sorted(kept.values()), np.int64)
+
+
 def group_rows(
     matrix: ScoreMatrix,
     groups: Mapping[Group, Sequence[str]],
     train: Sequence[np.ndarray],
     min_coverage: float = 1.0,
     rng: np.random.RandomState | None = None,
+    named: Collection[str] | None = None,
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
@@ -124,28 +133,36 @@ def group_rows(
     `paper` rank models by their mean on one of them, `paper` by that on all items. Means, pools and bins are
     those of the models with scores on at least `min_coverage` of the items; what they miss counts as 0 there,
     as it does where groups are chosen. rng: the reference's generator behind its splits, by which the paper's
-    strong-to-weak groups are drawn.
+    strong-to-weak groups are drawn. named: models that stand for twins, where other methods than the paper's
+    choose from one of each set of models with the same scores, as if there were no others.
     """
     covering = np.flatnonzero(matrix.coverage >= min_coverage * matrix.scores.shape[1])
     scores = matrix.scores if len(covering) == len(matrix.models) else matrix.scores[covering]
     if missing(scores).any():
         scores = np.where(missing(scores), scores.dtype.type(0), scores)
-    row_of = {matrix.models[row]: place for place, row in enumerate(covering.tolist())}
+    names = [matrix.models[row] for row in covering.tolist()]
+    row_of = {model: place for place, model in enumerate(names)}
+    kept = np.arange(len(names)) if named is None else _one_of_each(names, scores, frozenset(named))
+    single = scores if len(kept) == len(names) else scores[kept]
+    doubles = set(names).difference(names[row] for row in kept.tolist())
     means = row_means(scores)
     by_all = _choices(scores, None, means, rng)
     inside = [items[items < scores.shape[1]] for items in train]
     by_train = [
-        _choices(scores, items, row_means(np.ascontiguousarray(scores[:, items])), None)
+        _choices(single, items, row_means(np.ascontiguousarray(single[:, items])), None)
         for items in inside
         if len(items)
     ]
-    for group, candidates in groups.items():
+    for group, whole in groups.items():
+        published = group.method == "paper"
+        twins = [model for model in whole if not published and model in doubles]
+        candidates = [model for model in whole if published or model not in doubles]
         rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
         known = rows[rows >= 0]
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
         lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
-        ranked = [by_all] if group.method == "paper" else by_train
-        facts = min((_place(group, known, models, *one) for one in ranked), key=_faults, default=_UNRANKED)
+        ranked, places = ([by_all], known) if published else (by_train, np.searchsorted(kept, known))
+        facts = min((_place(group, places, models, *one) for one in ranked), key=_faults, default=_UNRANKED)
         worth = _worth(scores[known])
         yield {
             **asdict(group),
@@ -153,6 +170,8 @@ def group_rows(
             "covered": [-1, *_covered(scores[known], inside)],
             "incomplete": len(lost),
             "first_incomplete": lost[0] if lost else None,
+            "twins": len(twins),
+            "first_twin": twins[0] if twins else None,
             **facts,
             "oracle": worth[0],
             "best_single": float(means[known].max()) if len(known) else 0.0,
@@ -186,7 +205,7 @@ def _place(
     return {
         "outside_pool": len(outside),
         "first_outside": models[int(outside[0])] if len(outside) else None,
-        "empty_bins": empty_bins,
+        "empty_bins": empty_bins if group.kind == Kind.STRONG_TO_WEAK else 0,
         "gaps": int(np.ptp(places)) + 1 - len(own) if len(places) else 0,
         **better,
         "misplaced": len(misplaced),

@@ -15,7 +15,10 @@ from routerset.release.evaluator.results import Estimate, Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
 from routerset.release.evaluator.task import KINDS
+from routerset.release.layout import scores_path
 from routerset.release.manifest import Manifest, read_manifest, registry_order
+from routerset.release.pools import Pool, pool_of
+from routerset.schemas.matrix import read_scores
 
 Progress = Callable[[int, int, str], None]
 PAPER, FAMILY = "paper", "family"
@@ -31,8 +34,8 @@ class Findings:
     the first of the release. family, family_means: the same under the split without repeated questions, where
     there are two. published, published_means: as published, `paper` groups under the paper's split, of the
     routers that need no training; `rows` themselves where these groups come first, nothing where there are
-    none. curves: the scaling-up study. notes: what was left out, and of which benchmarks. Benchmarks come in
-    the paper's order.
+    none. curves: the scaling-up study. notes: what was left out, and of which benchmarks. pools: the models
+    of each benchmark that has a curve. Benchmarks come in the paper's order.
     """
 
     manifest: Manifest
@@ -47,6 +50,7 @@ class Findings:
     published_means: tuple[Row, ...]
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]
+    pools: tuple[Pool, ...] = ()
 
     @property
     def repeated(self) -> dict[str, tuple[int, int]]:
@@ -131,6 +135,7 @@ def find(
     rows: dict[str, list[Row]] = {_FIRST: [], FAMILY: [], PAPER: []}
     means: dict[str, list[Row]] = {_FIRST: [], FAMILY: [], PAPER: []}
     curves: list[Curve] = []
+    pools: list[Pool] = []
     for done, (name, curve) in enumerate(_curves(release, names)):
         progress(done, len(names), name)
         entry = manifest.benchmarks[name]
@@ -171,6 +176,8 @@ def find(
                         note(name, f"m = {m}: means over {n} of {len(KINDS)} kinds of {of}")
         try:
             curves += curve.result()
+            scores = read_scores(path / scores_path(name), manifest.benchmarks[name].n_items)
+            pools.append(pool_of(name, scores, manifest.seed))
         except DataError as error:
             note(name, f"scaling up: {_relative(error, release.path)}")
     progress(len(names), len(names), "")
@@ -188,6 +195,7 @@ def find(
         tuple(means[published]),
         tuple(curves),
         tuple(f"{_listed(dict.fromkeys(of))}: {words}" for words, of in notes.items()),
+        tuple(pools),
     )
 
 

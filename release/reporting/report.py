@@ -19,7 +19,7 @@ from routerset.schemas.store import atomic
 BASELINES, PAGE = "baselines.json", "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
 _TEXTS = ("md", "tex", "csv")
-_TABLES = ("summary", "noise", "table1", "table2", "published", "table3", "leakage", "families")
+_TABLES = ("summary", "noise", "table1", "table2", "published", "table3", "leakage", "families", "pool")
 _DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv")
 _OTHERS = (*_DATA, f"{SCALING_FIGURE}.png", f"{KINDS_FIGURE}.png", BASELINES, PAGE)
 FILES = (*(f"{table}.{ending}" for table in _TABLES for ending in _TEXTS), *_OTHERS)
@@ -90,6 +90,7 @@ def texts(found: Findings) -> dict[str, bytes]:
         "published": noise.published(found),
         "table3": contents.entropy(found),
         "leakage": contents.leaks(found),
+        "pool": contents.pools(found),
         "families": contents.families(found),
     }.items():
         if grid.rows:

@@ -220,6 +220,30 @@ def power(findings: Findings) -> Grid:
     )
 
 
+def pools(findings: Findings) -> Grid:
+    """How many LLMs each benchmark has to choose from, and how many different ones."""
+    columns = {
+        "models": "LLMs",
+        "complete": "Complete",
+        "able": "Mean in (.1, .9]",
+        "twin_sets": "Sets of twins",
+        "twin_models": "LLMs in them",
+        "twin_models_by_chance": "by chance",
+        "near_twins": "Near twins, pairs",
+        "near_twins_by_chance": "by chance",
+        "effective": "Effective number",
+        "effective_by_chance": "by chance",
+    }
+    return Grid(
+        "LLMs with a score on every item and a mean score in (.1, .9]. Twins have the same scores on all "
+        "items, near twins on 98% of them; the effective number is the participation ratio of the "
+        "correlations between residuals. By chance: the scores of each item dealt anew among LLMs of like "
+        "ability.",
+        (BENCHMARK, *(Column(key, title, digits=0) for key, title in columns.items())),
+        tuple((pool.benchmark, *(getattr(pool, key) for key in columns)) for pool in findings.pools),
+    )
+
+
 def verdicts(findings: Findings) -> tuple[int, int, int]:
     """Cells (benchmark, m, existing router) clearly better, clearly worse than the LLM that is best on train,
     and undecided: by whether V_B train differs from 1 at the 5% level, as one of all these cells (Holm).

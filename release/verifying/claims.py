@@ -109,7 +109,7 @@ def closed(opened: Opened) -> Iterator[Problem]:
 def _accounted(row: Row, counted: Mapping[str, int]) -> Iterator[Problem]:
     """One row of accounting: read = kept + superseded + quarantined, told apart by reasons and by joins."""
     where = f"accounting of {row.get('source')}, {row.get('benchmark')}"
-    for key in sorted(({*_ACCOUNTING} ^ {*row}) - {"joined"}):
+    for key in sorted(({*_ACCOUNTING} ^ {*row}) - {"joined", "case_alike"}):
         yield _problem(f"{where}: key {key} missing or unknown", f"{', '.join(_ACCOUNTING)}")
     if set(counted) != {*_COUNTS}:
         yield _problem(f"{where}: counts {counted}", f"{', '.join(_COUNTS)}, from 0 on")

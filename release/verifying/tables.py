@@ -17,13 +17,14 @@ from routerset.release.layout import Config
 from routerset.release.manifest import Manifest
 from routerset.release.scores import read_scores
 from routerset.release.verifying.problem import Opened, Problem, attempt, same
-from routerset.schemas import store
+from routerset.schemas import matrix, store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.families import family_ids
 from routerset.schemas.groups import Group
 from routerset.schemas.released import data_schema, split_column
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.tables import Split
+from routerset.schemas.twins import twin_of
 
 
 def tables(opened: Opened) -> Iterator[Problem]:
@@ -37,6 +38,19 @@ def tables(opened: Opened) -> Iterator[Problem]:
         if opened.whole(*(path for config in configs for path in config.files.values())):
             benchmark = _Benchmark(release, manifest, name)
             yield from attempt(f"data/{name}", partial(_benchmark, benchmark, configs))
+    if opened.whole(*(layout.scores_path(name) for name in manifest.benchmarks)):
+        yield from attempt(layout.MODELS, partial(_twins, release, manifest))
+
+
+def _twins(release: Path, manifest: Manifest) -> Iterator[Problem]:
+    """Models whose scores are the same, of all benchmarks together."""
+    known = read_table(release / layout.MODELS, ["model_id", "twin_of"])
+    expected = twin_of(
+        matrix.read_scores(release / layout.scores_path(name), entry.n_items)
+        for name, entry in manifest.benchmarks.items()
+    )
+    for model, twin in zip(known["model_id"].to_pylist(), known["twin_of"].to_pylist(), strict=True):
+        yield from same(layout.MODELS, f"{model}: twin_of", twin, expected.get(model))
 
 
 def _models_and_groups(release: Path, manifest: Manifest) -> Iterator[Problem]:

@@ -50,6 +50,7 @@ def make_build(folder: Path) -> Path:
         settings=known.settings,
         methods=known.methods,
         sizes=known.sizes,
+        twins=known.twins,
         skipped_groups=[
             {"benchmark": name, **row} for name, b in known.benchmarks.items() for row in b.skipped_groups
         ],

@@ -119,6 +119,7 @@ def test_a_release_without_groups_and_vectors_has_a_report(tmp_path: Path) -> No
         "baselines.json",
         "figure2_scaling.csv",
         "figure2_scaling.png",
+        *(f"pool.{ending}" for ending in ("md", "tex", "csv")),
         "report.html",
     }
     assert list(check_report(build / "release")) == []

@@ -103,6 +103,20 @@ def _window_with_gap(copy: Copy) -> None:
     copy.rows(GROUPS, edit)
 
 
+def _twin_candidates(copy: Copy) -> None:
+    """The second candidate of a greedy group has the scores of the first."""
+    groups = copy.read(part("groups", "arc", method="greedy")).to_pylist()
+    one, two = (row["model_id"] for row in groups[:2])
+
+    def edit(rows: list[Row]) -> None:
+        same = {row["item"]: row["score"] for row in rows if row["model_id"] == one}
+        for row in rows:
+            if row["model_id"] == two:
+                row["score"] = same[row["item"]]
+
+    copy.rows(SCORES, edit)
+
+
 def _weakest_as_strong(copy: Copy) -> None:
     order = _means(copy)
     copy.rows(
@@ -281,6 +295,7 @@ MUTATIONS = (
         lambda c: c.rows(GROUPS, lambda rows: [r for r in rows if (r["m"], r["kind"]) != (5, "all_weak")]),
     ),
     Mutation("candidate misses an item", "groups.candidates_complete", _incomplete_candidate),
+    Mutation("two candidates of one kind", "groups.one_of_each_twins", _twin_candidates),
     Mutation("weak models as strong", "groups.pool", _weakest_as_strong),
     Mutation("strong models as weak", "groups.pool", _strongest_as_weak),
     Mutation("one bin for all", "groups.one_per_bin", _one_bin),

@@ -78,6 +78,10 @@ def _in_capitals(rows: list[Row]) -> list[Row]:
     return [*rows, {**rows[0], "model_id": rows[0]["model_id"].upper(), "org": rows[0]["org"].upper()}]
 
 
+def _own_twin(rows: list[Row]) -> None:
+    rows[0]["twin_of"] = rows[0]["model_id"]
+
+
 def _same_key(rows: list[Row]) -> None:
     rows[1]["doc_key"] = rows[0]["doc_key"]
 
@@ -106,6 +110,8 @@ MUTATIONS = (
         "models.model_ids_differ_in_case",
         lambda c: c.rows(MODELS, _in_capitals),
     ),
+    Mutation("twin of nobody", "models.twins_resolve", cell(MODELS, 0, "twin_of", "a/nobody")),
+    Mutation("twin of itself", "models.twins_resolve", lambda c: c.rows(MODELS, _own_twin)),
     Mutation("other organisation", "models.org_matches", cell(MODELS, 0, "org", "nobody")),
     Mutation("negative size", "models.params_positive", cell(MODELS, 0, "params_b", -7.0)),
     Mutation("size NaN", "models.params_positive", cell(MODELS, 0, "params_b", math.nan)),

@@ -50,12 +50,8 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-OF_NOISE = {f"{name}.{ending}" for name in ("noise", "published") for ending in ("md", "tex", "csv")}
-"""What a report of a release without limits lacks."""
-
-
 def test_a_report_has_every_file(reported: Path) -> None:
-    assert names(reported / "reports") == {*FILES} - OF_NOISE
+    assert names(reported / "reports") == set(FILES)
 
 
 def test_the_same_release_gives_the_same_bytes_wherever_it_lies(reported: Path, tmp_path: Path) -> None:
@@ -63,7 +59,7 @@ def test_the_same_release_gives_the_same_bytes_wherever_it_lies(reported: Path, 
     written = write_report(release, tmp_path / "out")
     for path in written:
         assert path.read_bytes() == (reported / "reports" / path.name).read_bytes(), path.name
-    assert {path.name for path in written} == {*FILES} - OF_NOISE
+    assert {path.name for path in written} == set(FILES)
 
 
 def chunks(png: bytes) -> list[bytes]:

@@ -164,7 +164,8 @@ def _worse(m: int, kind: str, method: str) -> Callable[[Copy], None]:
             group = [row for row in rows if (row["m"], row["kind"]) == (m, kind)]
             places = sorted(order.index(row["model_id"]) for row in group)
             windowed = method == "paper" and kind != "strong_to_weak"
-            moved = [place + (windowed or place == places[0]) for place in places]
+            free = next(at for at in range(places[0] + 1, len(order)) if at not in places)
+            moved = [place + 1 for place in places] if windowed else sorted([free, *places[1:]])
             _put(group, [order[place] for place in moved])
 
         copy.rows(part("groups", "arc", method=method), edit)
@@ -276,7 +277,7 @@ MUTATIONS = (
     Mutation("next strong window", "groups.best_window", _worse(3, "all_strong", "paper")),
     Mutation("next weak window", "groups.best_window", _worse(3, "all_weak", "paper")),
     Mutation("another draw", "groups.best_draw", _worse(3, "strong_to_weak", "paper")),
-    Mutation("greedy candidate exchanged", "groups.covers_most", _worse(3, "all_weak", "greedy")),
+    Mutation("greedy candidate exchanged", "groups.covers_most", _worse(3, "strong_to_weak", "greedy")),
     Mutation("null item of a split", "splits.item_not_null", cell(PAPER, 3, "item", None)),
     Mutation("null candidate", "groups.model_id_not_null", cell(GROUPS, 0, "model_id", None)),
     Mutation("null rank", "groups.rank_not_null", cell(GROUPS, 0, "rank", None)),

@@ -129,7 +129,7 @@ def measure(
         return rng
 
     paper_s, (paper, _) = timed(lambda: paper_groups(scores, SIZES, fresh()), repeats)
-    greedy_s, (greedy, _) = timed(lambda: greedy_groups(scores, SIZES, train, paper), repeats)
+    greedy_s, (greedy, _) = timed(lambda: greedy_groups(scores, SIZES, train), repeats)
     direct_s, direct = timed(lambda: direct_paper_groups(scores, SIZES, fresh())) if peer else (0.0, {})
     found = {(g.m, str(g.kind)): g.rows for g in paper}
     kept = [
@@ -152,7 +152,7 @@ def compare(models: int, items: int, binary: bool, peer: bool) -> bool:
             print(f"{name:32}{seconds:10.2f}" + (f"{run.direct_s / seconds:10.1f}x" if peer else ""))
     for name, work in (
         ("paper", lambda: paper_groups(scores, SIZES, rng)),
-        ("greedy", lambda: greedy_groups(scores, SIZES, sides[Split.TRAIN], run.paper)),
+        ("greedy", lambda: greedy_groups(scores, SIZES, sides[Split.TRAIN])),
     ):
         print(f"{name}: at most {peak_mib(work):.0f} MiB beyond the scores")
     print(f"\n{'':22}{'oracle on train':>22}{'oracle on test':>22}")

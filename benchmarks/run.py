@@ -32,10 +32,12 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "jsonl": ("jsonl.py",),
     "groups": ("groups.py",),
     "groups-all": ("groups.py", "--all"),
+    "twins": ("twins.py",),
     "embed": ("embed.py",),
     "workers": ("workers.py",),
     "validate": ("validate.py", SCRATCH),
     "evaluate": ("evaluate.py", RELEASE),
+    "coverage": ("coverage.py",),
     "publish-bytes": ("publish.py", "bytes"),
     "publish-rebuild": ("publish.py", "rebuild"),
 }

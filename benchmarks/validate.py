@@ -131,7 +131,9 @@ def _items(benchmark: Benchmark) -> pa.Table:
                     "subset": subset,
                     "doc_key": str(key),
                     "question": question,
-                    "family_id": ids.family_id(question, None, ""),
+                    "question_source": "dump",
+                    "question_id": ids.question_id(question, None, ""),
+                    "family_id": ids.question_id(question, None, ""),
                 }
             )
     return pa.Table.from_pylist(rows, schema=ITEMS)

@@ -16,7 +16,7 @@ from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_table
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.verify import Problem
-from routerset.release.write import candidates
+from routerset.release.write import candidates, limits
 from routerset.schemas.plainfiles import entries
 from routerset.schemas.released import RELEASED
 from routerset.schemas.store import sha256
@@ -142,6 +142,11 @@ def _groups(release: Path, build: Path, benchmarks: list[str]) -> Iterator[Probl
     """Candidates of every group."""
     expected = layout.groups_table({name: candidates(build, name) for name in benchmarks})
     yield from _differs(layout.GROUPS, read_table(release / layout.GROUPS), expected, f"{build / 'tables'}")
+    if (build / "tables/limits").is_dir():
+        expected = limits(build, benchmarks)
+        yield from _differs(
+            layout.LIMITS, read_table(release / layout.LIMITS), expected, f"{build / 'tables'}"
+        )
 
 
 def _differs(path: str, found: pa.Table, expected: pa.Table, source: str) -> Iterator[Problem]:

@@ -150,13 +150,15 @@ def _add_synth(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--faults", nargs="*", default=[], metavar="F", help="faults that real dumps have")
     verb.add_argument("--benchmarks", nargs="*", metavar="B", help="only these benchmarks")
     verb.add_argument("--costs", action="store_true", help="with what answers cost, in layout long")
+    verb.add_argument("--world", choices=("topics", "rasch"), default="topics",
+                      help="strengths by topic (default), or abilities alone")  # fmt: skip
 
 
 def _synth(args: argparse.Namespace) -> int:
     from routerset.etl.demo import synth
 
-    given = (args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks, args.costs)
-    return synth(args.dir, *given)
+    given = (args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks, args.world)
+    return synth(args.dir, *given, args.costs)
 
 
 def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -174,12 +176,13 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _build(args: argparse.Namespace) -> int:
     from routerset.etl import console as text
+    from routerset.etl.config import load_config
 
+    config = load_config(args.config)
     if args.dry_run:
         from routerset.etl.build import steps
-        from routerset.etl.config import load_config
 
-        stages = steps(load_config(args.config), args.out)
+        stages = steps(config, args.out)
         rows = [[name, "would run" if runs else "up to date"] for name, runs in stages]
         show(text.table(["stage", "state"], rows))
         return DONE
@@ -196,7 +199,8 @@ def _build(args: argparse.Namespace) -> int:
     info = manifest.stages["ingest"].info
     show(text.accounting(info["accounting"], info["passed_over"]))
     if "groups" in manifest.stages:
-        show("\n" + text.candidate_groups(manifest.stages["groups"].info["groups"]))
+        groups = manifest.stages["groups"].info["groups"]
+        show("\n" + text.candidate_groups(groups, config.groups.methods))
     return DONE
 
 
@@ -287,6 +291,7 @@ def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--out", type=Path, metavar="DIR", default=Path("report"), help="default: report")
     verb.add_argument("--routers", metavar="A,B", help="default: those that need no training")
     verb.add_argument("--sizes", metavar="3,5", default="3,5", help="group sizes (default: 3,5)")
+    verb.add_argument("--method", metavar="M", help="groups to show first (default: the release's first)")
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -297,7 +302,7 @@ def _report(args: argparse.Namespace) -> int:
         raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
     sizes = [int(size) for size in args.sizes.split(",")]
     routers = args.routers.split(",") if args.routers else None
-    for path in write_report(args.release, args.out, sizes=sizes, routers=routers):
+    for path in write_report(args.release, args.out, sizes=sizes, routers=routers, method=args.method):
         show(plain(path))
     say(plain(f"report: {args.out.resolve()}"))
     return DONE

@@ -23,6 +23,7 @@ from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.plainfiles import read_bytes
 from routerset.schemas.splits import SPLIT_SCHEMES
+from routerset.schemas.twins import TWINS
 
 DTYPES = ("auto", "float32", "bfloat16")
 _VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", re.ASCII)
@@ -98,10 +99,15 @@ class Splits:
 
 @dataclass(frozen=True)
 class Groups:
-    """`[groups]`: selection methods and sizes of the candidate groups."""
+    """`[groups]`: selection methods, the first one is what evaluator, report and card show; sizes.
 
-    methods: tuple[str, ...] = ("paper", "greedy")
+    twins: whether methods choose from `one` of each set of models with the same scores, or from `all`, as
+    `paper` always does.
+    """
+
+    methods: tuple[str, ...] = ("greedy", "paper")
     sizes: tuple[int, ...] = SIZES
+    twins: str = "one"
 
 
 @dataclass(frozen=True)
@@ -292,6 +298,7 @@ def _check(config: Config) -> None:
     demand(0 <= seed < 1 << 32, "[splits] seed", f"expected 0 to {(1 << 32) - 1}, found {seed}")
     one_of(config.groups.methods, tuple(METHODS), "[groups] methods")
     distinct(config.groups.methods, "[groups] methods")
+    one_of([config.groups.twins], TWINS, "[groups] twins")
     sizes = config.groups.sizes
     demand(min(sizes, default=1) > 0, "[groups] sizes", f"expected numbers of at least 1, found {sizes}")
     distinct(config.embed.encoders, "[embed] encoders")

@@ -67,12 +67,16 @@ def accounting(rows: Sequence[Mapping[str, Any]], passed_over: Sequence[Mapping[
     return "\n\n".join(parts)
 
 
-def candidate_groups(info: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """The groups of a build: one line per method and benchmark, then what was skipped and why."""
+def candidate_groups(info: Mapping[str, Mapping[str, Mapping[str, Any]]], methods: Sequence[str]) -> str:
+    """The groups of a build: one line per method and benchmark, then what was skipped and why.
+
+    methods: in the order of the config, which a manifest that was read again does not keep.
+    """
     body: list[list[object]] = [
         [method, name, g["complete_models"], g["left_out"], len(g["groups"]), len(g["skipped"])]
-        for method, found in info.items()
-        for name, g in found.items()
+        for method in methods
+        if method in info
+        for name, g in info[method].items()
     ]
     text = table(["method", "benchmark", "complete models", "incomplete", "groups", "skipped"], body)
     short: dict[str, set[int]] = {}

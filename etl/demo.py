@@ -7,7 +7,7 @@ from pathlib import Path
 
 from routerset.etl.config import ConfigError
 from routerset.etl.progress import say, show
-from routerset.etl.synth import Fault, Layout, Plan, Scale, build_config, write
+from routerset.etl.synth import Fault, Layout, Plan, Scale, World, build_config, write
 from routerset.schemas import outfolder
 from routerset.schemas.exits import DONE
 from routerset.schemas.outfolder import NotOurs
@@ -24,7 +24,7 @@ The dataset is ready. In Python:
 
     d = load_dataset("{release}", "gsm8k-minilm")
     x = d["train"].with_format("numpy")["embedding"][:]
-    y = d["train"].with_format("numpy")["paper_m5_all_strong_label"][:]
+    y = d["train"].with_format("numpy")["greedy_m5_all_strong_label"][:]
 """
 
 
@@ -36,6 +36,7 @@ def synth(
     seed: int,
     faults: Sequence[str],
     benchmarks: Sequence[str] | None,
+    world: str,
     costs: bool = False,
 ) -> int:
     """Write synthetic dumps, and a config that builds them; returns the exit code."""
@@ -48,6 +49,7 @@ def synth(
             faults=frozenset(map(Fault, faults)),
             benchmarks=tuple(benchmarks) if benchmarks else None,
             costs=costs,
+            world=World(world),
         )
     except ValueError as error:
         names = f"layouts: {', '.join(Layout)}; faults: {', '.join(Fault)}"

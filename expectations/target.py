@@ -63,9 +63,12 @@ class Target:
     @property
     def settings(self) -> JsonObject:
         """What the config says to the gate; as a config that says nothing where no manifest tells."""
-        ingest = self.manifest.get("stages", {}).get("ingest", {}).get("info", {})
+        ingest, groups = (
+            self.manifest.get("stages", {}).get(stage, {}).get("info", {}) for stage in ("ingest", "groups")
+        )
         given = self.manifest.get("settings") or ingest.get("settings") or {}
-        return {"min_coverage": 1.0, "table_4": False, **given}
+        twins = self.manifest.get("twins") or groups.get("twins") or "all"
+        return {"min_coverage": 1.0, "table_4": False, **given, "twins": twins}
 
     def of(self, table: str) -> tuple[Part, ...]:
         """Files of a table."""

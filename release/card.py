@@ -170,7 +170,7 @@ def _example(manifest: Manifest) -> _Example:
         key=lambda n: (bool(manifest.benchmarks[n].encoders), bool(manifest.benchmarks[n].groups)),
     )
     benchmark = manifest.benchmarks[name]
-    group = min(manifest.benchmarks[name].groups, key=lambda g: g.method != "paper", default=None)
+    group = min(benchmark.groups, key=lambda g: g.method != manifest.method, default=None)
     return _Example(name, next(iter(benchmark.encoders), None), group.column if group else None)
 
 
@@ -185,11 +185,12 @@ def _groups(manifest: Manifest, benchmark: str) -> str:
 
 def _texts(benchmark: BenchmarkEntry) -> str:
     """Which texts the items of a benchmark have: question, prompt, both or none."""
-    found = {name: n for name, n in benchmark.texts.items() if n}
-    if len(found) > 1 and set(found.values()) == {benchmark.n_items}:
-        return "both"
-    whole = {name: "" if n == benchmark.n_items else f" of {n:,}" for name, n in found.items()}
-    return ", ".join(f"{name}{few}" for name, few in whole.items()) or "none"
+    found = {name: n for name in ("question", "prompt") if (n := benchmark.texts.get(name))}
+    few = {name: "" if n == benchmark.n_items else f" of {n:,}" for name, n in found.items()}
+    whole = len(found) > 1 and not any(few.values())
+    told = "both" if whole else ", ".join(f"{name}{of}" for name, of in few.items()) or "none"
+    taken = benchmark.texts.get("question_from_prompt")
+    return f"{told}; {taken:,} questions from the prompt" if taken else told
 
 
 def _skipped(manifest: Manifest) -> list[dict[str, Json]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import permutations
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ from routerset.release.costs import Costs, cost_digests, cost_records
 from routerset.release.files import read_table, reading
 from routerset.release.manifest import BenchmarkEntry, Manifest
 from routerset.release.scores import model_digests, model_records
-from routerset.schemas.groups import columns_of
+from routerset.schemas.groups import Group, columns_of
 from routerset.schemas.tables import Split
 
 SHOWN = 20
@@ -73,6 +72,9 @@ def compare(old: Side, new: Side) -> list[Change]:
     if before.schemes[0] != after.schemes[0]:
         what = f"the files follow split scheme `{after.schemes[0]}`, before `{before.schemes[0]}`"
         changes.append(Change(Level.MAJOR, "dataset", what))
+    if before.method != after.method:
+        what = f"groups by `{after.method}` are evaluated by default, before by `{before.method}`"
+        changes.append(Change(Level.PATCH, "dataset", what))
     if _differ(old, new, layout.MODELS):
         changes += _models(old.read(layout.MODELS), new.read(layout.MODELS))
     for name in sorted(before.benchmarks.keys() & after.benchmarks.keys()):
@@ -81,7 +83,9 @@ def compare(old: Side, new: Side) -> list[Change]:
 
 
 def _differ(old: Side, new: Side, *paths: str) -> bool:
-    return any(old.manifest.tables[p].sha256 != new.manifest.tables[p].sha256 for p in paths)
+    """Whether files that both have differ; `compare` tells of those that one of them lacks."""
+    pairs = [(old.manifest.tables.get(p), new.manifest.tables.get(p)) for p in paths]
+    return any(before and after and before.sha256 != after.sha256 for before, after in pairs)
 
 
 def _tables(old: Side, new: Side, path: str) -> bool:
@@ -90,10 +94,10 @@ def _tables(old: Side, new: Side, path: str) -> bool:
     return (before and before.sha256) != (after and after.sha256)
 
 
-def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
+def _sets(where: str, noun: str, old: Iterable[str], new: Iterable[str], *, of: str = "") -> Iterator[Change]:
     before, after = set(old), set(new)
-    yield from _named(Level.MAJOR, where, noun, "removed", sorted(before - after))
-    yield from _named(Level.MINOR, where, noun, "added", sorted(after - before))
+    yield from _named(Level.MAJOR, where, noun, "removed", sorted(before - after), of)
+    yield from _named(Level.MINOR, where, noun, "added", sorted(after - before), of)
 
 
 def _named(
@@ -150,6 +154,8 @@ def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
         yield from _costs(name, *(side.folder / layout.costs_path(name) for side in (old, new)))
     if _differ(old, new, layout.GROUPS):
         yield from _groups(name, old.read(layout.GROUPS), new.read(layout.GROUPS))
+    if _differ(old, new, layout.LIMITS):
+        yield from _limits(name, old.read(layout.LIMITS), new.read(layout.LIMITS))
     for encoder in sorted(set(before.encoders) & set(after.encoders)):
         files = [layout.vectors_path(encoder, name, split) for split in Split]
         if _differ(old, new, *files):
@@ -194,9 +200,7 @@ def _scores(name: str, old: Path, new: Path) -> Iterator[Change]:
 def _costs(name: str, *paths: Path) -> Iterator[Change]:
     """Changes of costs as of scores; a release without any has no such file."""
     before, after = (cost_digests(path) if path.exists() else {} for path in paths)
-    gone, new = (sorted(one - other) for one, other in permutations((before.keys(), after.keys())))
-    yield from _named(Level.MAJOR, name, "model", "removed", gone, of="costs of ")
-    yield from _named(Level.MINOR, name, "model", "added", new, of="costs of ")
+    yield from _sets(name, "model", before, after, of="costs of ")
     touched = sorted(m for m in before.keys() & after.keys() if before[m] != after[m])
     records = [cost_records(path, touched) if touched else {} for path in paths]
     filled = {m for m in touched if _more(records[0][m], records[1][m])}
@@ -218,6 +222,20 @@ def _groups(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
     )
     changed = [g.column for g in sorted(before.keys() & after.keys()) if before[g] != after[g]]
     yield from _named(Level.MAJOR, name, "group", "changed", changed)
+
+
+def _limits(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
+    before, after = (
+        {
+            Group(row["method"], row["m"], row["kind"]).column: row
+            for row in t.filter(pc.equal(t["benchmark"], name)).to_pylist()
+        }
+        for t in (old, new)
+    )
+    yield from _sets(name, "group", before, after, of="limits of ")
+    touched = [group for group in sorted(before.keys() & after.keys()) if before[group] != after[group]]
+    filled = {group for group in touched if _extends(after[group], before[group])}
+    yield from _touched(name, "group", touched, filled, of="limits of ")
 
 
 def _vectors(name: str, encoder: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:

@@ -6,7 +6,8 @@ data/B/{train,validation,test}.parquet       config "B"
 vectors/E/B/{train,validation,test}.parquet  config "B-E"
 scores/B.parquet                             config "scores-B"
 costs/B.parquet                              config "costs-B", where a dump tells costs
-models.parquet  groups.parquet  runs.parquet configs "models", "groups", "runs"
+models.parquet  groups.parquet               configs "models", "groups"
+limits.parquet  runs.parquet                 configs "limits", "runs"
 evaluator/  reports/
 ```
 """
@@ -21,20 +22,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release.errors import ReleaseError
+from routerset.schemas import families
 from routerset.schemas.checksums import CHANGELOG as CHANGELOG
 from routerset.schemas.checksums import CHECKSUMS as CHECKSUMS
 from routerset.schemas.groups import Group, Members
 from routerset.schemas.labels import selection_vectors
 from routerset.schemas.matrix import missing
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, list_of, split_column
+from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, TEXT, list_of, split_column
 from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, LICENSE = "manifest.json", "README.md", "LICENSE"
 CROISSANT = "croissant.json"
-MODELS, GROUPS, RUNS = (RELEASED[name].path for name in ("models", "groups", "runs"))
+MODELS, GROUPS, LIMITS, RUNS = (RELEASED[name].path for name in ("models", "groups", "limits", "runs"))
 EVALUATOR, REPORTS = "evaluator", "reports"
-
-_TEXT = ("question", "prompt")
 
 
 def data_path(benchmark: str, split: Split) -> str:
@@ -96,9 +96,9 @@ def item_columns(
     `publish_text`, question and prompt are null.
     Raises ReleaseError where a scheme does not cover exactly the items.
     """
-    columns = {name: items[name] for name in ("item", "item_id", "subset", *_TEXT, "family_id")}
+    columns = {name: items[name] for name in ("item", "item_id", "subset", *TEXT, "question_id", "family_id")}
     if not publish_text:
-        columns |= dict.fromkeys(_TEXT, pa.nulls(items.num_rows, pa.string()))
+        columns |= dict.fromkeys(TEXT, pa.nulls(items.num_rows, pa.string()))
     for scheme, table in splits.items():
         if not table["item"].equals(items["item"]):
             raise ReleaseError(
@@ -110,8 +110,17 @@ def item_columns(
 
 
 def texts(columns: pa.Table) -> dict[str, int]:
-    """Items with a question, and with a prompt."""
-    return {name: columns.num_rows - columns[name].null_count for name in _TEXT}
+    """Items with a question, with a prompt, and with a question that was taken from the prompt."""
+    found = {name: columns.num_rows - columns[name].null_count for name in ("question", "prompt")}
+    taken = pc.sum(pc.equal(columns["question_source"], "prompt")).as_py() or 0
+    return {**found, "question_from_prompt": taken}
+
+
+def neighbours(vectors: pa.ChunkedArray, family_ids: pa.ChunkedArray) -> dict[str, int]:
+    """What `families.neighbours` tells of a column of vectors."""
+    array = vectors.combine_chunks()
+    matrix = array.flatten().to_numpy().reshape(len(array), -1)
+    return families.neighbours(matrix, family_ids.to_pylist())
 
 
 def rows_of(columns: pa.Table, scheme: str, split: Split) -> np.ndarray:
@@ -122,8 +131,8 @@ def rows_of(columns: pa.Table, scheme: str, split: Split) -> np.ndarray:
 
 def leaked(columns: pa.Table, scheme: str) -> int:
     """Test items whose question is also in train, by family."""
-    families = columns["family_id"]
-    train, test = (families.take(pa.array(rows_of(columns, scheme, s))) for s in (Split.TRAIN, Split.TEST))
+    ids = columns["family_id"]
+    train, test = (ids.take(pa.array(rows_of(columns, scheme, s))) for s in (Split.TRAIN, Split.TEST))
     return int(pc.sum(pc.is_in(test, value_set=train.combine_chunks())).as_py() or 0)
 
 
@@ -156,6 +165,15 @@ def groups_table(members: Mapping[str, Members]) -> pa.Table:
     names = GROUPS_SCHEMA.names
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return pa.table(dict(zip(names, columns, strict=True)), schema=GROUPS_SCHEMA)
+
+
+def limits_table(parts: Mapping[tuple[str, str], pa.Table]) -> pa.Table:
+    """Table `limits` of a release, from (benchmark, method) -> table `limits` of a build; sorted."""
+    tables = [
+        pa.table([pa.repeat(key, len(part)) for key in keys] + part.columns, schema=LIMITS_SCHEMA)
+        for keys, part in sorted(parts.items(), key=lambda item: item[0])
+    ]
+    return pa.concat_tables([LIMITS_SCHEMA.empty_table(), *tables]).combine_chunks()
 
 
 def members_of(table: pa.Table, where: str) -> dict[Group, list[str]]:

@@ -16,8 +16,9 @@ from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.layout import MANIFEST, Config
 from routerset.schemas import manifests
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import COSTS, SCHEMA_VERSION, SCORES, Split
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
@@ -25,7 +26,7 @@ from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
-LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset")
+LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset", "scipy")
 """What tables and reports are made with."""
 DRAWN_BY = ("matplotlib", "pillow")
 """Those that only pictures need."""
@@ -48,8 +49,10 @@ class BenchmarkEntry:
     subsets: subset -> items; splits: scheme -> split -> items; test_items_in_train: scheme ->
     test items whose question is also in train; groups: in the order of their columns; skipped_groups: rows
     of the group and the reason why its pool could not fill it; encoders: those with vectors; runs_superseded:
-    runs of which another one of the same model and subset was taken; texts: items with a question, and with a
-    prompt; costs: scores whose cost is known, by measure.
+    runs of which another one of the same model and subset was taken; texts: items with a question, with a
+    prompt, and with a question taken from that; reference_note: why there is no reference score; families:
+    what joined items to families, by rule; neighbours: encoder -> groups of items whose vectors nearly agree
+    across families; costs: scores whose cost is known, by measure.
     """
 
     metric: str
@@ -71,6 +74,9 @@ class BenchmarkEntry:
     skipped_groups: tuple[Row, ...] = ()
     encoders: tuple[str, ...] = ()
     texts: Mapping[str, int] = field(default_factory=dict)
+    reference_note: str | None = None
+    families: Families = field(default_factory=dict)
+    neighbours: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     costs: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
@@ -86,7 +92,8 @@ class Manifest:
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
     read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
-    sizes: of the groups that were asked for.
+    sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
+    methods chose from one of each set of twins.
     """
 
     name: str
@@ -102,6 +109,7 @@ class Manifest:
     settings: Row = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    twins: str = "all"
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
@@ -116,8 +124,19 @@ class Manifest:
             found.append(_config("scores", SCORES, benchmark=name))
             if benchmark.costs:
                 found.append(_config("costs", COSTS, benchmark=name))
-        whole = {"models": MODELS_SCHEMA, "groups": GROUPS_SCHEMA, "runs": RUNS_SCHEMA}
+        whole = {
+            "models": MODELS_SCHEMA,
+            "groups": GROUPS_SCHEMA,
+            "limits": LIMITS_SCHEMA,
+            "runs": RUNS_SCHEMA,
+        }
         return found + [_config(name, schema) for name, schema in whole.items()]
+
+    @property
+    def method(self) -> str | None:
+        """How the groups that come first were chosen; None where there are none."""
+        chosen = (group.method for benchmark in self.benchmarks.values() for group in benchmark.groups)
+        return next(iter(self.methods or sorted(set(chosen))), None)
 
     @property
     def min_coverage(self) -> float:
@@ -149,6 +168,7 @@ class Manifest:
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
+            "twins": self.twins,
             "libraries": dict(self.libraries),
         }
 
@@ -172,9 +192,10 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            settings=document.get("settings", {}),  # which older releases lack, as the next two
+            settings=document.get("settings", {}),  # which older releases lack, as the next three
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
+            twins=document.get("twins", "all"),
             libraries=document["libraries"],
         )
         _check(manifest)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from routerset.release.manifest import Row
+from routerset.schemas.families import Families
 
 AUTO = "auto"
 """The version that follows from what changed."""
@@ -19,10 +20,10 @@ class ReleaseOptions:
     version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
     gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
     quarantined, reasons. settings: what the config says to the gate. methods, sizes: of the groups that were
-    asked for; skipped_groups: those that no pool could fill, rows of benchmark, method, m, kind, reason.
-    encoders: what to say of an encoder, its row in the registry by default; text: what they saw, `question`
-    or `prompt`; revisions: of weights that are not those of the registry, by encoder. None of these may hold
-    a path or a date.
+    asked for; twins: see `Manifest`; families: what joined items to families, by benchmark; skipped_groups:
+    those that no pool could fill, rows of benchmark, method, m, kind, reason. encoders: what to say of an
+    encoder, its row in the registry by default; text: what they saw, `question` or `prompt`; revisions: of
+    weights that are not those of the registry, by encoder. None of these may hold a path or a date.
     """
 
     name: str = "routereval"
@@ -34,6 +35,8 @@ class ReleaseOptions:
     settings: Row = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    twins: str = "all"
+    families: Mapping[str, Families] = field(default_factory=dict)
     skipped_groups: Sequence[Row] = ()
     encoders: Mapping[str, Row] = field(default_factory=dict)
     text: str = "question"

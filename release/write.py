@@ -22,7 +22,7 @@ from routerset.release.scores import ScoreSummary, read_scores
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.groups import Group, Members
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import TABLES, Split
 
 CELLS = 1 << 22
@@ -68,12 +68,13 @@ def write_tables(
             told = read_costs(costs, benchmark.scores, benchmark.columns.num_rows)
             tables[path], known = _copy(costs, release, path, told), told.known
         members[name] = benchmark.members
-        entries[name] = replace(_entry(benchmark, runs, options.skipped_groups), costs=known)
+        entries[name] = replace(_entry(benchmark, runs, options), costs=known)
     for table in ("models", "runs"):
         path = RELEASED[table].path
         tables[path] = _copy(build / TABLES[table].path(), release, path)
     groups = layout.groups_table(members)
     tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
+    tables[layout.LIMITS] = _write(release, layout.LIMITS, LIMITS_SCHEMA, iter([limits(build, names)]))
     return Manifest(
         name=options.name,
         version="",
@@ -88,6 +89,7 @@ def write_tables(
         settings=options.settings,
         methods=options.methods,
         sizes=options.sizes,
+        twins=options.twins,
     )
 
 
@@ -134,13 +136,29 @@ def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
 def candidates(build: Path, benchmark: str) -> dict[Group, list[str]]:
     """Candidates by rank of every group of one benchmark of a build, by all methods. Raises ReleaseError."""
     members: dict[Group, list[str]] = {}
-    for method in sorted(_values(build, "groups")):
-        path = build / TABLES["groups"].path(method=method, benchmark=benchmark)
-        if path.exists():
-            table = read_table(path)
-            table = table.append_column("method", pa.repeat(method, table.num_rows))
-            members |= layout.members_of(table, f"{path}")
+    for method, path in _by_method(build, "groups", benchmark):
+        table = read_table(path)
+        table = table.append_column("method", pa.repeat(method, table.num_rows))
+        members |= layout.members_of(table, f"{path}")
     return members
+
+
+def limits(build: Path, benchmarks: Sequence[str]) -> pa.Table:
+    """Table `limits` of some benchmarks of a build, as a release has it; empty where the build has none."""
+    found = {
+        (name, method): read_table(path)
+        for name in benchmarks
+        for method, path in _by_method(build, "limits", name)
+    }
+    return layout.limits_table(found)
+
+
+def _by_method(build: Path, table: str, benchmark: str) -> Iterator[tuple[str, Path]]:
+    """Files of a benchmark in a table of groups, by method."""
+    for method in sorted(_values(build, table)):
+        path = build / TABLES[table].path(method=method, benchmark=benchmark)
+        if path.exists():
+            yield method, path
 
 
 def _write_benchmark(benchmark: _Benchmark, release: Path) -> dict[str, TableEntry]:
@@ -202,15 +220,17 @@ def _measure(path: Path) -> tuple[int, int]:
     return table.num_rows, layout.arrow_bytes(table)
 
 
-def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> BenchmarkEntry:
+def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> BenchmarkEntry:
     known = BENCHMARKS[benchmark.name]
     columns, summary = benchmark.columns, benchmark.summary
     mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
     subsets = columns["subset"].to_pylist()
+    metric = metric_of(known, mine)
+    reference_score, reference_note = known.reference(metric, columns.num_rows)
     return BenchmarkEntry(
-        metric=metric_of(known, mine),
+        metric=metric,
         reference_model=known.reference_model,
-        reference_score=known.reference_score,
+        reference_score=reference_score,
         binary=summary.binary,
         n_items=columns.num_rows,
         n_models=summary.models,
@@ -229,11 +249,17 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, skipped: Sequence[Row]) -> Ben
         groups=tuple(benchmark.members),
         skipped_groups=tuple(
             {key: value for key, value in row.items() if key != "benchmark"}
-            for row in skipped
+            for row in options.skipped_groups
             if row["benchmark"] == benchmark.name
         ),
         encoders=tuple(benchmark.vectors),
         texts=layout.texts(columns),
+        reference_note=reference_note,
+        families=options.families.get(benchmark.name, {}),
+        neighbours={
+            encoder: layout.neighbours(table["vector"], columns["family_id"])
+            for encoder, table in benchmark.vectors.items()
+        },
     )
 
 

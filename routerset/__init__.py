@@ -109,7 +109,7 @@ def verify(
     config: str | Path | None = None,
     note: Callable[[str], None] = lambda words: None,
 ) -> list[Problem]:
-    """Recompute checksums, counts, splits, groups, runs, report and a sample of vectors of a release.
+    """Recompute checksums, counts, splits, groups, limits, runs, report and some vectors of a release.
 
     against: a build to compare its tables with, or a folder of dumps, whose files must be those of its runs.
     config: a build config by which these dumps are read again. note: told what could not be checked, and why.
@@ -126,7 +126,7 @@ def verify(
     from routerset.release.verify import Recomputation, verify
 
     checks: list[Recomputation] = [
-        check_groups,
+        partial(check_groups, note=note),
         check_runs,
         partial(check_vectors, note=note),
         partial(check_report, note=note),

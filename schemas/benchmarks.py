@@ -7,6 +7,7 @@ ordered after them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 MMLU_SUBJECTS = (
@@ -47,6 +48,32 @@ MATH_TOPICS = (
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Where a prompt holds its question: patterns of what stands before it, of which the last counts, and of
+    what follows it, of which the first does. All before the former is few-shot text.
+    """
+
+    before: str
+    after: str
+
+    def find(self, prompt: str) -> str | None:
+        """The question without white space around it; None where the prompt has another form."""
+        starts = [found.end() for found in re.finditer(self.before, prompt)]
+        rest = prompt[starts[-1] :] if starts else ""
+        end = re.search(self.after, rest)
+        return (rest[: end.start()].strip() or None) if end else None
+
+
+QUESTION_ANSWER = Asked(r"(?:\A|\n\n)Question: ", r"\nAnswer:\s*\Z")
+Q_A = Asked(r"(?:\A|\n\n)Q: ", r"\nA:\s*\Z")
+LAST_BLOCK = Asked(r"\A|\n\n", r"\Z")
+LETTERED = Asked(
+    r"\AThe following are multiple choice questions \(with answers\) about [^\n]*\.\n\n|\nAnswer: [A-J]\n\n",
+    r"\nA\. ",
+)
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """One benchmark.
 
@@ -58,6 +85,7 @@ class Benchmark:
     binary: every score is 0 or 1.
     reference_model, reference_score: the denominator of V_R, a share in [0, 1].
     filters: answer filters of the harness in its own order; the first one counts.
+    asked: where a prompt holds its question, if a rule separates it from the few-shot text.
     publish_text: whether the authors allow the question text to be published.
     models: number of LLMs at full size.
     """
@@ -75,6 +103,7 @@ class Benchmark:
     citation: str
     metric_aliases: tuple[str, ...] = ()
     binary: bool = True
+    asked: Asked | None = None
     publish_text: bool = True
     filters: tuple[str, ...] = ()
 
@@ -82,6 +111,18 @@ class Benchmark:
     def n_items(self) -> int:
         """Number of items at full size."""
         return sum(self.subsets.values())
+
+    def reference(self, metric: str, n_items: int) -> tuple[float | None, str | None]:
+        """Reference score for scores by a metric on so many items; None, and why, where it is of others."""
+        if metric != self.metric:
+            return None, f"the reference LLM was scored by {self.metric}, these LLMs by {metric}"
+        if n_items != self.n_items:
+            return None, f"the reference LLM was scored on {self.n_items} items, these LLMs on {n_items}"
+        return self.reference_score, None
+
+    def question_in(self, prompt: str) -> str | None:
+        """The question of a prompt, without few-shot text; None where no rule finds it."""
+        return self.asked.find(prompt) if self.asked else None
 
     def subset_order(self, subset: str) -> tuple[int, str]:
         """Sort key of a subset: registry order first, then unknown subsets by name."""
@@ -102,6 +143,7 @@ _ROWS = (
         models=5000,
         license="CC BY-SA 4.0",
         citation="Clark et al., 2018, arXiv:1803.05457",
+        asked=QUESTION_ANSWER,
     ),
     Benchmark(
         name="hellaswag",
@@ -115,6 +157,7 @@ _ROWS = (
         models=5000,
         license="MIT",
         citation="Zellers et al., 2019, arXiv:1905.07830",
+        asked=LAST_BLOCK,
     ),
     Benchmark(
         name="mmlu",
@@ -128,6 +171,7 @@ _ROWS = (
         models=5000,
         license="MIT",
         citation="Hendrycks et al., 2021, arXiv:2009.03300",
+        asked=LETTERED,
     ),
     Benchmark(
         name="truthfulqa",
@@ -142,6 +186,7 @@ _ROWS = (
         license="Apache-2.0",
         citation="Lin et al., 2022, arXiv:2109.07958",
         binary=False,
+        asked=Q_A,
     ),
     Benchmark(
         name="winogrande",
@@ -155,6 +200,7 @@ _ROWS = (
         models=5000,
         license="Apache-2.0",
         citation="Sakaguchi et al., 2020, arXiv:1907.10641",
+        asked=LAST_BLOCK,  # the sentence up to its blank, and the first option in it
     ),
     Benchmark(
         name="gsm8k",
@@ -170,6 +216,7 @@ _ROWS = (
         license="MIT",
         citation="Cobbe et al., 2021, arXiv:2110.14168",
         filters=("strict-match", "flexible-extract"),
+        asked=QUESTION_ANSWER,
     ),
     Benchmark(
         name="ifeval",

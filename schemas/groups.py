@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 
 from routerset.schemas.tables import Kind
 
+WEAKEST, STRONGEST = 0.1, 0.9
+"""Mean scores between which the reference looks for candidates."""
 _COLUMN = re.compile(rf"(.+)_m([1-9]\d*)_({'|'.join(Kind)})")
 
 

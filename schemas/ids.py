@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
 _DIGITS = re.compile(r"(\d+)")
@@ -36,10 +36,10 @@ def content_digest(
     return None if prompt is None else digest(normalise_text(prompt))
 
 
-def family_id(question: str | None, prompt: str | None, fallback: str) -> str:
-    """Hash of the question alone, so that twins in any subset share it.
+def question_id(question: str | None, prompt: str | None, fallback: str) -> str:
+    """Hash of the question alone, so that twins in any subset share it; see `families` for what else do.
 
-    fallback: what identifies an item that has no text (it is a family of its own).
+    prompt: in place of a question that is not known. fallback: what identifies an item that has no text.
     """
     text = question if question is not None else prompt
     return "fam-" + (digest("key", fallback) if text is None else digest("text", normalise_text(text)))[:16]
@@ -83,6 +83,29 @@ def model_id(name: str) -> str | None:
     name = "/".join(parts)
     good = _MODEL.fullmatch(name) and name.isprintable() and len(name) <= MAX_MODEL
     return name if good and not {".", ".."} & {*name.split("/")} else None
+
+
+def fold_model(ident: str) -> str:
+    """A model id without regard to case: as DuckDB lowers it, and what Python folds beyond that."""
+    return ident.replace("\u0130", "i").casefold()
+
+
+def kept_spellings(idents: Iterable[str], preferred: Collection[str] = ()) -> dict[str, str]:
+    """For every id that differs from another one in case alone, the one that both are known by.
+
+    Of the spellings of a model, that is a preferred one where there is any, then the bytewise smallest. Ids
+    that are kept as they are, are not among the keys.
+    """
+    spelled: dict[str, list[str]] = {}
+    for ident in idents:
+        spelled.setdefault(fold_model(ident), []).append(ident)
+    kept = [min(alike, key=lambda i: (i not in preferred, i.encode())) for alike in spelled.values()]
+    return {
+        ident: one
+        for one, alike in zip(kept, spelled.values(), strict=True)
+        for ident in alike
+        if ident != one
+    }
 
 
 def file_stem_is_safe(name: str) -> bool:

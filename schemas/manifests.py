@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypeAlias, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict
 
 import msgspec
 
@@ -20,6 +20,8 @@ Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.\.)[A-Za-z0-9][A
 Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Below: TypeAlias = Annotated[str, msgspec.Meta(pattern=BELOW)]
 """A file below the folder of the manifest."""
+Twins: TypeAlias = Literal["one", "all"]
+"""See `twins.TWINS`."""
 Counts: TypeAlias = dict[str, Count]
 
 
@@ -75,12 +77,21 @@ class _Benchmark(TypedDict):
     encoders: list[Name]
     texts: NotRequired[Counts]
     costs: NotRequired[Counts]
+    reference_note: NotRequired[str | None]
+    families: NotRequired[dict[str, Counts]]
+    neighbours: NotRequired[dict[Name, Counts]]
 
 
 class _Costs(TypedDict):
     kept: Count
     missing: Count
     bad: Count
+
+
+class _Alike(TypedDict):
+    kept: str
+    also: str
+    n_records: Count
 
 
 class _Accounting(TypedDict):
@@ -94,6 +105,7 @@ class _Accounting(TypedDict):
     joined: NotRequired[Counts]
     notes: Counts
     costs: NotRequired[dict[str, _Costs]]
+    case_alike: NotRequired[list[_Alike]]
 
 
 class _Settings(TypedDict, total=False):
@@ -120,6 +132,7 @@ class _Libraries(TypedDict, total=False):
     pillow: str
     pyarrow: str
     routerset: str
+    scipy: str
 
 
 class ReleaseDocument(TypedDict):
@@ -137,6 +150,7 @@ class ReleaseDocument(TypedDict):
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
+    twins: NotRequired[Twins]
     libraries: _Libraries
 
 
@@ -175,6 +189,7 @@ class _Chosen(TypedDict):
 
 class _Grouped(TypedDict, total=False):
     groups: dict[Name, dict[Name, _Chosen]]
+    twins: Twins
 
 
 class _Embedded(TypedDict, total=False):

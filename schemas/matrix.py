@@ -128,13 +128,18 @@ class ScoreMatrix:
         return found
 
 
+def read_scores(path: Path, n_items: int) -> ScoreMatrix:
+    """Matrix of all models in a scores table, with gaps where they have no score."""
+    with pq.ParquetFile(path) as file:
+        return ScoreMatrix.of(chunks(file), n_items)
+
+
 def read_matrix(path: Path, n_items: int, min_coverage: float = 1.0) -> ScoreMatrix:
     """Matrix of the models in a scores table that cover at least `min_coverage` of `n_items` items.
 
     A score that is missing under a lower coverage counts as 0 for the choice of groups, nowhere else.
     """
-    with pq.ParquetFile(path) as file:
-        found = ScoreMatrix.of(chunks(file), n_items)
+    found = read_scores(path, n_items)
     covering = found.coverage >= min_coverage * n_items
     found.scores[missing(found.scores)] = 0
     names = tuple(name for name, covers in zip(found.models, covering.tolist(), strict=True) if covers)

@@ -12,6 +12,8 @@ from routerset.schemas.groups import Group
 from routerset.schemas.labels import LABEL_SHARE
 from routerset.schemas.tables import TABLES
 
+TEXT = ("question", "question_source", "prompt")
+"""Columns of the items' texts, null where those are withheld."""
 _KEY = re.compile(r"\{(\w+)\}")
 
 
@@ -71,14 +73,14 @@ def list_of(dtype: pa.DataType, length: int, nullable: bool = False) -> pa.DataT
 _STRING = pa.string()
 _ITEM_ID = _field("item_id", _STRING, "stable content id of the item")
 _SUBSET = _field("subset", _STRING, "subset of the benchmark")
-GROUPS_SCHEMA = pa.schema(
-    [
-        _field("benchmark", _STRING, "short name of the benchmark"),
-        _field("method", _STRING, "how the group was chosen: paper or greedy"),
-        *TABLES["groups"].schema,
-    ]
+_BY_METHOD = (
+    _field("benchmark", _STRING, "short name of the benchmark"),
+    _field("method", _STRING, "how the group was chosen: paper or greedy"),
 )
-"""Groups of all benchmarks and methods in one file: the partition keys become columns."""
+GROUPS_SCHEMA, LIMITS_SCHEMA = (
+    pa.schema([*_BY_METHOD, *TABLES[name].schema]) for name in ("groups", "limits")
+)
+"""Groups, and their limits, of all benchmarks and methods in one file: the partition keys become columns."""
 
 
 def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:
@@ -88,9 +90,7 @@ def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:
             _field("item", pa.int32(), "row number of the item in canonical order; what `scores` joins on"),
             _ITEM_ID,
             _SUBSET,
-            _field("question", _STRING, "the question alone", nullable=True),
-            _field("prompt", _STRING, "the text sent to the LLMs, few-shot examples included", nullable=True),
-            _field("family_id", _STRING, "same question, same family, across subsets too"),
+            *(TABLES["items"].schema.field(name) for name in (*TEXT, "question_id", "family_id")),
             *(
                 _field(split_column(s), _STRING, f"train, validation or test under scheme {s}")
                 for s in schemes

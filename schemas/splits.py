@@ -12,7 +12,19 @@ import pyarrow as pa
 
 from routerset.schemas.tables import SPLITS, Split
 
-__all__ = ["SPLIT_SCHEMES", "Split", "family_split", "paper_split", "splits_table", "subset_sizes"]
+__all__ = [
+    "SPLIT_SCHEMES",
+    "Split",
+    "family_split",
+    "paper_split",
+    "splits_table",
+    "subset_sizes",
+    "thin_sides",
+]
+
+SHARES = {Split.TRAIN: 0.8, Split.VALIDATION: 0.1, Split.TEST: 0.1}
+THIN = 0.5
+"""Of its share of the items; a side with less is thin."""
 
 Strings: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
 
@@ -70,6 +82,12 @@ def family_split(family_ids: Strings, subsets: Strings, seed: int = 42) -> dict[
         middle = 2 * np.cumsum(size[ordered]) - size[ordered]
         side_of[ordered] = (middle > 2 * int(0.8 * n)).astype(np.int8) + (middle > 2 * int(0.9 * n))
     return {side: np.flatnonzero(side_of[family] == code).astype(np.int32) for code, side in enumerate(Split)}
+
+
+def thin_sides(sides: Mapping[str, int]) -> dict[str, float]:
+    """Sides that hold less than THIN of their share of the items, and that share in items."""
+    shares = {side: SHARES[Split(side)] * sum(sides.values()) for side in sides}
+    return {side: share for side, share in shares.items() if sides[side] < THIN * share}
 
 
 def subset_sizes(subsets: Strings) -> list[int]:

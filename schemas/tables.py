@@ -92,6 +92,7 @@ MODELS = _schema(
         _field("license", _S, "licence of the weights", nullable=True),
         _field("is_merge", pa.bool_(), "made by merging other models", nullable=True),
         _field("is_moe", pa.bool_(), "a mixture of experts", nullable=True),
+        _field("twin_of", _S, "model that has the same scores on all items of both, and is no twin", True),
         _field(
             "leaderboards", pa.list_(pa.field("element", _S, nullable=False)), "leaderboards it stands on"
         ),
@@ -105,6 +106,7 @@ ITEMS = _schema(
         _field("subset", _S, "subset of the benchmark"),
         _field("doc_key", _S, "key of the document in the dump"),
         _field("question", _S, "the question alone", nullable=True),
+        _field("question_source", _S, "where the question is from: dump, or prompt by a rule", nullable=True),
         _field("prompt", _S, "the text sent to the LLMs, few-shot examples included", nullable=True),
         _field(
             "choices",
@@ -112,7 +114,8 @@ ITEMS = _schema(
             "answer options, in the order that most models saw",
             nullable=True,
         ),
-        _field("family_id", _S, "same question, same family, across subsets too"),
+        _field("question_id", _S, "hash of the question, of the prompt where there is none"),
+        _field("family_id", _S, "the smallest question_id of the items that ask the same; see `families`"),
     ],
     sort=("item",),
 )
@@ -182,6 +185,38 @@ GROUPS = _schema(
         _field("model_id", _S, "the candidate, as `org/name`"),
     ],
     sort=("m", "kind", "rank"),
+)
+LIMITS = _schema(
+    [
+        _field("m", pa.int32(), "number of candidates"),
+        _field("kind", _S, "all_strong, all_weak or strong_to_weak"),
+        *(
+            column
+            for letter, world in (
+                ("a", "scores of each item dealt among models of like ability"),
+                ("b", "every matrix with the same sums per model and item alike"),
+            )
+            for column in (
+                _field(f"draws_{letter}", pa.int32(), f"worlds of noise: {world}"),
+                _field(f"oracle_{letter}", pa.float64(), "mean oracle score on test there", nullable=True),
+                _field(f"oracle_{letter}_lo", pa.float64(), "lowest of them", nullable=True),
+                _field(f"oracle_{letter}_hi", pa.float64(), "highest of them", nullable=True),
+                _field(
+                    f"best_single_{letter}", pa.float64(), "mean score of the best candidate", nullable=True
+                ),
+                _field(
+                    f"best_on_train_{letter}",
+                    pa.float64(),
+                    "mean test score of the candidate that is best on train",
+                    nullable=True,
+                ),
+            )
+        ),
+        _field("train_covered", pa.int64(), "train items that the group has right together", nullable=True),
+        _field("train_at_most", pa.int64(), "what no group of its kind exceeds there", nullable=True),
+        _field("bound_by", _S, "what proves it: pool, gains, lp or milp", nullable=True),
+    ],
+    sort=("m", "kind"),
 )
 QUARANTINE = _schema(
     [
@@ -255,6 +290,7 @@ TABLES: dict[str, Table] = {
         Table("quarantine", QUARANTINE, "ingest"),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
         Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),
+        Table("limits", LIMITS, "limits", ("method", "benchmark"), "limits.parquet", "limits"),
         Table("embeddings", embeddings_schema(1), "embed", ("encoder", "benchmark")),
     )
 }

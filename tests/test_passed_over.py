@@ -215,10 +215,3 @@ def test_two_tasks_about_different_documents_are_one_run(tmp_path: Path) -> None
         ("gsm8k", 10, True),
         ("mine", 10, True),
     ]
-
-
-def test_ids_that_differ_in_case_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log(tmp_path / "Org__a" / f"samples_gsm8k_{T1}.jsonl")
-    log(tmp_path / "org__a" / f"samples_gsm8k_{T1}.jsonl")
-    ingest(config_of(tmp_path, LM_EVAL), tmp_path / "out")
-    assert "Org/a and org/a differ in case alone" in capsys.readouterr().err

@@ -167,13 +167,13 @@ def test_model_ids(name: str, expected: str | None) -> None:
     assert ids.model_id(name) == expected
 
 
-def test_content_counts_choices_and_families_do_not() -> None:
+def test_choices_count_for_content_and_not_for_questions() -> None:
     first = ids.content_digest("What  is it?", ["a", "b"], None)
     assert ids.content_digest("what is IT?", ["a", "b"], None) == first
     assert ids.content_digest("what is it?", ["b", "a"], None) == first
     assert ids.content_digest("what is it?", ["b", "c"], None) != first
-    assert ids.family_id("What is it?", None, "x") == ids.family_id("what is  it?", "prompt", "y")
+    assert ids.question_id("What is it?", None, "x") == ids.question_id("what is  it?", "prompt", "y")
 
 
-def test_items_without_text_are_families_of_their_own() -> None:
-    assert ids.family_id(None, None, "x") != ids.family_id(None, None, "y")
+def test_items_without_text_are_questions_of_their_own() -> None:
+    assert ids.question_id(None, None, "x") != ids.question_id(None, None, "y")

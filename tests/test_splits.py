@@ -20,6 +20,7 @@ from routerset.schemas.splits import (
     paper_split,
     splits_table,
     subset_sizes,
+    thin_sides,
 )
 from routerset.schemas.tables import SPLITS
 
@@ -188,3 +189,11 @@ def test_an_empty_benchmark_has_an_empty_table() -> None:
 def test_an_unknown_scheme_is_an_error_that_lists_the_valid_ones() -> None:
     with pytest.raises(ValueError, match='unknown scheme "random"; valid schemes: paper, family'):
         splits_table("random", ["f"], ["s"])
+
+
+def test_a_side_with_less_than_half_of_its_share_is_thin() -> None:
+    thin = thin_sides({"train": 58, "validation": 3, "test": 41})
+    assert thin == {"validation": pytest.approx(10.2)}
+    assert not thin_sides({"train": 80, "validation": 10, "test": 10})
+    assert not thin_sides({"train": 8, "validation": 1, "test": 1})
+    assert set(thin_sides({"train": 100, "validation": 0, "test": 0})) == {"validation", "test"}

@@ -11,6 +11,7 @@ import pyarrow as pa
 from routerset.etl.groups.coverage import Coverage, integer_coverage, reference_coverage, row_means
 from routerset.etl.groups.greedy import best_group
 from routerset.schemas import store
+from routerset.schemas.groups import STRONGEST, WEAKEST
 from routerset.schemas.tables import GROUPS, Kind
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
 
 SIZES = (3, 5, 10, 100, 1000)
 """The reference's group sizes, in its order."""
-WEAKEST, STRONGEST = 0.1, 0.9
-"""Mean scores between which the reference looks for candidates."""
 DRAWS = 1000
 """Random strong-to-weak groups that the reference tries."""
 SPREAD = 8
@@ -75,7 +74,7 @@ def paper_groups(
     """
     wanted = _checked(sizes)
     cover = reference_coverage(scores)
-    ranking = _Ranking.of(scores)
+    ranking = _Ranking.of(row_means(scores))
     groups, skipped = list[Group](), list[Skipped]()
     for m in (*SIZES, *(m for m in wanted if m not in SIZES)):
         for kind, pool in ranking.pools(m):
@@ -91,24 +90,24 @@ def paper_groups(
 
 
 def greedy_groups(
-    scores: np.ndarray, sizes: Sequence[int], train: np.ndarray, starts: Sequence[Group] = ()
+    scores: np.ndarray, sizes: Sequence[int], train: np.ndarray
 ) -> tuple[list[Group], list[Skipped]]:
     """Candidate groups with an oracle mean on train items as high as lazy greedy and swaps can make it.
 
-    What a kind means is the same as in `paper_groups`: pools and bins are by mean score over all items,
-    so that every group of the one method is open to the other. Which models of the pool are taken
-    is decided on train items alone, in integers, with ties to the lowest row.
+    Test items have no say: what a kind means is the same as in `paper_groups`, but pools and bins are by
+    mean score over train items, and so is which models of a pool are taken, in integers, with ties to the
+    lowest row.
     When all that the pool can cover is covered, the remaining places go to further layers of coverage
     (`etl.groups.greedy`).
 
     scores: as for `paper_groups`, floats within [0, 1]; train: indices of the train items.
-    starts: groups of the same scores, such as those of `paper_groups`: no group returned is worse on
-    train than the start of its size and kind. Strong and weak groups are never worse than any window.
+    Strong and weak groups are never worse on train than any window of their pool.
     Returns groups and skipped ones, by size and in the order of `Kind`; a group is stored in ascending
     order of mean train score, ties by row. Raises ValueError for malformed scores or sizes.
     """
     cover = integer_coverage(scores, train)
-    ranking = _Ranking.of(scores)
+    # without train items there is nothing to tell models by: all stand below the pools
+    ranking = _Ranking.of(row_means(scores[:, train]) if len(train) else np.zeros(len(scores)))
     strength = cover.value(cover.rows)
     groups, skipped = list[Group](), list[Skipped]()
     for m in _checked(sizes):
@@ -116,19 +115,26 @@ def greedy_groups(
             if len(pool) < m:
                 skipped.append(_skip(m, kind, pool))
                 continue
-            others = [g.rows for g in starts if (g.m, g.kind) == (m, kind)]
-            if m <= SPREAD_UP_TO:
-                others += list(_spread(pool, m))
-            bins = None
             by_row = np.argsort(pool)
+            starts = list(_spread(pool, m)) if m <= SPREAD_UP_TO else []
+            bins = None
             if kind is Kind.STRONG_TO_WEAK:
-                bins = np.repeat(np.arange(m), _bin_sizes(len(pool), m))[by_row]
+                bins = _bins(len(pool), m)[by_row]
             else:
-                others.append(_best_window(cover, pool, m))
-            rows = np.sort(best_group(cover, pool[by_row], m, others, bins))
+                starts.append(_best_window(cover, pool, m))
+            rows = np.sort(best_group(cover, pool[by_row], m, starts, bins))
             rows = rows[np.argsort(strength[rows], kind="stable")]
             groups.append(Group(m, kind, rows.astype(np.int32)))
     return groups, skipped
+
+
+def pool_of(scores: np.ndarray, m: int, kind: Kind) -> tuple[np.ndarray, np.ndarray | None]:
+    """The models that a group of `m` is taken from, and the bin of each where it has bins.
+
+    scores: (models, items), of those items that the method ranks models by.
+    """
+    pool = dict(_Ranking.of(row_means(scores)).pools(m))[kind]
+    return pool, _bins(len(pool), m) if kind is Kind.STRONG_TO_WEAK else None
 
 
 def groups_table(found: Sequence[Group], models: Sequence[str]) -> pa.Table:
@@ -170,8 +176,7 @@ class _Ranking:
     last: int
 
     @classmethod
-    def of(cls, scores: np.ndarray) -> _Ranking:
-        means = row_means(scores)
+    def of(cls, means: np.ndarray) -> _Ranking:
         order = np.argsort(means, kind="stable")
         first, last = np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right")
         return cls(order, int(first), int(last))
@@ -198,6 +203,11 @@ def _skip(m: int, kind: Kind, pool: np.ndarray) -> Skipped:
 def _bin_sizes(n: int, m: int) -> np.ndarray:
     """Sizes of `m` contiguous bins of `n` models, the remainder to the first bins."""
     return n // m + (np.arange(m) < n % m)
+
+
+def _bins(n: int, m: int) -> np.ndarray:
+    """The bin of each of `n` models in ascending order of mean score."""
+    return np.repeat(np.arange(m), _bin_sizes(n, m))
 
 
 def _best_window(cover: Coverage, pool: np.ndarray, m: int) -> np.ndarray:

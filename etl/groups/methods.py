@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +17,8 @@ Choice: TypeAlias = tuple[list[Group], list[Skipped]]
 
 @dataclass(frozen=True)
 class Method:
-    """A row of `METHODS`. sees_test: whether the scores of test items have a say in its groups.
+    """A row of `METHODS`. sees_test: whether the scores of test items have a say in its groups. all_twins:
+    whether it chooses from all models whatever a config says of twins.
 
     choose: function of (scores, sizes, subsets, train, seed). scores: (models, items), models by name.
     subsets: items per subset, in canonical order. train: indices of the items that train routers.
@@ -28,6 +29,7 @@ class Method:
     title: str
     choose: Callable[[np.ndarray, Sequence[int], Sequence[int], np.ndarray, int], Choice]
     sees_test: bool
+    all_twins: bool = False
 
 
 def _paper(
@@ -40,16 +42,34 @@ def _paper(
 def _greedy(
     scores: np.ndarray, sizes: Sequence[int], subsets: Sequence[int], train: np.ndarray, seed: int
 ) -> Choice:
-    """It starts from the paper's groups, so that none of its groups is worse on train."""
-    starts, _ = _paper(scores, sizes, subsets, train, seed)
-    return greedy_groups(scores, sizes, train, starts=starts)
+    return greedy_groups(scores, sizes, train)
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("paper", "best windows and random draws, as in RouterEval", _paper, sees_test=True),
-        Method("greedy", "best coverage of the train items", _greedy, sees_test=False),
+        Method("paper", "best windows and random draws, as in RouterEval", _paper, True, all_twins=True),
+        Method("greedy", "best coverage of the train items, seen alone", _greedy, sees_test=False),
     )
 }
 """Every method, by name."""
+
+
+def choose(
+    method: str,
+    scores: np.ndarray,
+    sizes: Sequence[int],
+    subsets: Sequence[int],
+    train: np.ndarray,
+    seed: int,
+    pool: np.ndarray | None,
+) -> Choice:
+    """The groups of a method, as `Method.choose`.
+
+    pool: rows of the models that it chooses from, as if there were no others, ascending; None for all.
+    """
+    row = METHODS[method]
+    if row.all_twins or pool is None or len(pool) == len(scores):
+        return row.choose(scores, sizes, subsets, train, seed)
+    found, skipped = row.choose(scores[pool], sizes, subsets, train, seed)
+    return [replace(group, rows=pool[group.rows].astype(np.int32)) for group in found], skipped

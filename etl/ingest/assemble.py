@@ -28,6 +28,7 @@ from routerset.etl.ingest.shards import Shard, read_docset, read_lines
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store
+from routerset.schemas.families import Families
 from routerset.schemas.matrix import MISSING, as_floats, missing
 from routerset.schemas.tables import COSTS, ITEMS, JOINED_BY, QUARANTINE, RUNS, SCORES, Reason
 
@@ -36,6 +37,7 @@ WINDOW = 512
 REJOINED = "rejoined_by_content"
 MENDED = "joined_as_mended"
 OTHER_SETTINGS = "superseded_other_settings"
+CASE_ALIKE = "case_alike"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Assembled:
     """What one benchmark came to: totals of models and items, records per source, rows of its files.
 
     joined: kept records per source, by what told their documents. notes: what else there is to count.
+    case_alike: per source, {kept, also, n_records} of every model id that the dumps spell in another case.
+    families: what joined items to families, by rule.
     costs: known costs per source and measure.
     """
 
@@ -52,6 +56,8 @@ class Assembled:
     superseded: Mapping[str, int]
     joined: Mapping[str, Mapping[str, int]]
     notes: Mapping[str, Mapping[str, int]]
+    case_alike: Mapping[str, list[store.JsonObject]]
+    families: Families
     files: Mapping[Path, int]
     costs: Mapping[str, Mapping[str, int]]
 
@@ -87,15 +93,20 @@ def assemble(
     part: Path,
     code: str,
     min_share: float,
+    kept_as: Mapping[str, str],
 ) -> Assembled:
     """Write items, scores and costs of one benchmark below `tables`, its runs and quarantine below `part`.
 
-    code: fingerprint of the code that does so. min_share: `[dataset] min_models_per_item`.
+    code: fingerprint of the code that does so. min_share: `[dataset] min_models_per_item`. kept_as: ids of
+    models by other spellings of them (`ids.kept_spellings`).
     """
     packed = load_fragments(benchmark, shards, staging)
-    fragments = choose_runs(_frame(benchmark, shards, packed, staging), _alike(staging))
+    frame = _frame(benchmark, shards, packed, staging)
+    frame["spelled"] = frame["model_id"].map(lambda model: model if model in kept_as else "")
+    frame["model_id"] = frame["model_id"].map(lambda model: kept_as.get(model, model))
+    fragments = choose_runs(frame, _alike(staging))
     chosen = fragments[fragments["chosen"]]
-    items, columns = benchmark_items(benchmark, chosen, specs, staging, code, min_share)
+    items, columns, families = benchmark_items(benchmark, chosen, specs, staging, code, min_share)
     models = sorted(chosen["model_id"].unique())
     values = packed["values"].combine_chunks()
     placed = _place(benchmark, fragments, values, models, len(items), columns)
@@ -122,7 +133,9 @@ def assemble(
         files[path] = store.write_batches(path, COSTS, chain([first], batches))
     told = {source: dict(of_source) for source, of_source in costs.items()}
     other = fragments["superseded"].where(fragments["other_settings"], 0)
-    noted = {**placed.notes, OTHER_SETTINGS: other.to_numpy()}
+    spelled = fragments["spelled"] != ""
+    alike = fragments["n_read"].where(spelled, 0)
+    noted = {**placed.notes, OTHER_SETTINGS: other.to_numpy(), CASE_ALIKE: alike.to_numpy()}
     sums = fragments.groupby("source")[["n_kept", "superseded"]].sum()
     kept, superseded = ({str(k): int(v) for k, v in sums[name].items()} for name in ("n_kept", "superseded"))
     fragments = fragments.assign(**noted)
@@ -134,8 +147,15 @@ def assemble(
         str(source): {name: int(part[name].sum()) for name in noted if part[name].any()}
         for source, part in fragments.groupby("source")
     }
+    case_alike = {
+        str(source): [
+            {"kept": kept_as[str(also)], "also": also, "n_records": int(n)}
+            for also, n in part.groupby("spelled")["n_read"].sum().items()
+        ]
+        for source, part in fragments[spelled].groupby("source")
+    }
     n_models = fragments.loc[fragments["n_kept"] > 0, "model_id"].nunique()
-    return Assembled(n_models, len(items), kept, superseded, joined, notes, files, told)
+    return Assembled(n_models, len(items), kept, superseded, joined, notes, case_alike, families, files, told)
 
 
 def _frame(benchmark: str, shards: Sequence[Shard], fragments: pa.Table, staging: Path) -> pd.DataFrame:
@@ -159,16 +179,17 @@ def choose_runs(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> p
     """Mark the fragments of one run of every model and subset as `chosen`.
 
     The run with scores for most documents counts, of those the newest, of those the one whose source comes
-    first in the config. A run is all fragments of one model, subset, time, source and settings, in whatever
-    files they lie, but answers to two tasks about the same documents are two runs. A list of documents that
-    lies in two files counts once. A run without any score is never chosen.
+    first in the config, of those the one under the spelling of its model that is kept. A run is all fragments
+    of one model, as it is `spelled`, subset, time, source and settings, in whatever files they lie, but
+    answers to two tasks about the same documents are two runs. A list of documents that lies in two files
+    counts once. A run without any score is never chosen.
 
     alike: whether two lists of documents are about the same. `other_settings` marks the fragments of runs
     that are not chosen, and were made in another way than the chosen one.
     """
     frame = fragments.assign(moment=fragments["timestamp"].fillna(""), part=_parts(fragments, alike))
     of_model = ["subset", "model_id"]
-    run = [*of_model, "moment", "source", "part", *SETTINGS]
+    run = [*of_model, "spelled", "moment", "source", "part", *SETTINGS]
     frame["run"] = frame.groupby(run, dropna=False, sort=True).ngroup()
     once = frame.groupby(["run", "docset"])["n_values"].max().groupby("run").sum()
     frame["covered"] = frame["run"].map(once)

@@ -20,13 +20,14 @@ import pyarrow.compute as pc
 
 from routerset.etl.fingerprints import fingerprint
 from routerset.etl.ingest.identity import TEXTS, DocList
-from routerset.etl.ingest.items import Canonical, Placed, Readers, canonical_items
+from routerset.etl.ingest.items import OWN, Canonical, Placed, Readers, canonical_items
 from routerset.etl.ingest.shards import read_docset, read_prompts
-from routerset.etl.records import digest_of, seal_folder, sealed_folder
+from routerset.etl.records import digest_of, read_sealed, seal_folder, sealed_folder
 from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import ids, store
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.families import Families, family_ids
 from routerset.schemas.tables import ITEMS
 
 KEPT = "canonical"
@@ -43,6 +44,8 @@ _PLACES = pa.schema(
 """One row per list and document, in the list's order; the columns are those of `Placed`."""
 _LISTS = pa.schema([("joined_by", pa.string())])
 _OWNERS = pa.schema([("list", pa.int32())])
+_QUESTIONS = pa.schema([("question_id", pa.string()), ("question", pa.string())])
+_FAMILIES = pa.schema([("family_id", pa.string())])
 _PROMPTS = pa.schema([("doc_key", pa.string()), ("prompt", pa.string())])
 
 
@@ -65,14 +68,14 @@ def benchmark_items(
     staging: Path,
     code: str,
     min_share: float,
-) -> tuple[pa.Table, dict[str, Column]]:
-    """Items table of a benchmark, and the column of every document list.
+) -> tuple[pa.Table, dict[str, Column], Families]:
+    """Items table of a benchmark, the column of every document list, and what joined items to families.
 
     chosen: fragments of the runs that count. code: fingerprint of the code that works this out.
     min_share: of `canonical_items`.
     """
     kept = _Kept(staging / KEPT / benchmark, code, specs)
-    parts = [ITEMS.remove(0).empty_table()]
+    parts = [OWN.empty_table()]
     columns: dict[str, Column] = {}
     for subset in sorted(chosen["subset"].unique(), key=BENCHMARKS[benchmark].subset_order):
         offset = sum(len(part) for part in parts)
@@ -90,9 +93,30 @@ def benchmark_items(
         for name, placed in zip(names, found.placed, strict=True):
             position = placed.position
             columns[name] = Column(np.where(position >= 0, position + offset, position), placed)
+    items, families = _whole(benchmark, pa.concat_tables(parts), kept)
     kept.sweep()
-    items = pa.concat_tables(parts)
-    return items.add_column(0, ITEMS.field("item"), pa.array(np.arange(len(items), dtype=np.int32))), columns
+    return items, columns, families
+
+
+def _whole(benchmark: str, items: pa.Table, kept: _Kept) -> tuple[pa.Table, Families]:
+    """Rows of the items table from those that have what items say by themselves.
+
+    An item keeps the id of what its dump says, also where its question is taken from the prompt.
+    """
+    own, prompts = items["question"], items["prompt"].to_pylist()
+    asked = [None if prompt is None else BENCHMARKS[benchmark].question_in(prompt) for prompt in prompts]
+    question = pc.coalesce(own, pa.array(asked, pa.string())).combine_chunks()
+    source = pc.if_else(own.is_valid(), "dump", pc.if_else(question.is_valid(), "prompt", pa.scalar(None)))
+    names = list(map(ids.question_id, question.to_pylist(), prompts, items["item_id"].to_pylist()))
+    family, counts = kept.families(pa.table([names, question], _QUESTIONS.names))
+    columns = {name: items[name] for name in OWN.names} | {
+        "item": np.arange(len(items), dtype=np.int32),
+        "question": question,
+        "question_source": source,
+        "question_id": names,
+        "family_id": family,
+    }
+    return pa.table(columns, schema=ITEMS), counts
 
 
 def _read_lists(
@@ -141,17 +165,16 @@ def _with_prompts(
     sent = prompts["prompt"].take(pc.index_in(docs.doc_keys.take(pa.array(mine)), prompts["doc_key"]))
     text = np.array(found.items["prompt"].to_pylist(), object)
     text[position[mine]] = sent.to_pylist()
-    item_ids, families = found.items["item_id"].to_pylist(), found.items["family_id"].to_pylist()
+    item_ids = found.items["item_id"].to_pylist()
     repeats: Counter[str] = Counter()
     for at in np.sort(position[mine]).tolist() if found.items["question"].null_count else []:
         content = None if found.items["question"][at].is_valid else ids.content_digest(None, None, text[at])
         if content is not None:
             subset = found.items["subset"][at].as_py()
             item_ids[at] = ids.item_id(benchmark, subset, content, repeats[content])
-            families[at] = ids.family_id(None, text[at], item_ids[at])
             repeats[content] += 1
     items = found.items
-    for name, column in (("prompt", text.tolist()), ("item_id", item_ids), ("family_id", families)):
+    for name, column in (("prompt", text.tolist()), ("item_id", item_ids)):
         at = items.column_names.index(name)
         items = items.set_column(at, items.schema.field(name), pa.array(column, pa.string()))
     return replace(found, items=items)
@@ -183,6 +206,18 @@ class _Kept:
         if not self._is_whole(path):
             _save(path, canonical_items(benchmark, subset, lists, texts, readers, min_share))
         return _load(path, len(lists))
+
+    def families(self, questions: pa.Table) -> tuple[pa.ChunkedArray, Families]:
+        """What `family_ids` returns. questions: schema _QUESTIONS."""
+        path = self._path("families", _digest(questions))
+        if not self._is_whole(path):
+            found, counts = family_ids(*(column.to_pylist() for column in questions.columns))
+            with store.atomic_folder(path) as folder:
+                table = pa.table([found], schema=_FAMILIES)
+                store.write_table(folder / "families.parquet", _FAMILIES, table)
+                seal_folder(folder / RECORD, path.name, {"families": counts})
+        record = read_sealed(path / RECORD) or {}
+        return store.read_file(path / "families.parquet")["family_id"], record["families"]
 
     def prompts(self, benchmark: str, subset: str, run: pd.Series) -> pa.Table:
         """Prompts of one run (schema _PROMPTS). Raises DumpUnreadable."""
@@ -239,7 +274,7 @@ def _save(path: Path, found: Canonical) -> None:
     }
     joined = pa.table({"joined_by": [placed.joined_by for placed in found.placed]}, schema=_LISTS)
     with store.atomic_folder(path) as folder:
-        store.write_table(folder / "items.parquet", ITEMS.remove(0), found.items)
+        store.write_table(folder / "items.parquet", OWN, found.items)
         store.write_table(folder / "owners.parquet", _OWNERS, pa.table({"list": found.lists}, schema=_OWNERS))
         store.write_table(folder / "lists.parquet", _LISTS, joined)
         store.write_table(folder / "places.parquet", _PLACES, pa.table(columns, schema=_PLACES))

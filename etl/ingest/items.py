@@ -33,6 +33,8 @@ from routerset.schemas.tables import ITEMS, JOINED_BY
 UNKNOWN = -1
 CONFLICT = -2
 MIN_SHARE = 0.5
+OWN = pa.schema([ITEMS.field(n) for n in ("item_id", "subset", "doc_key", "question", "prompt", "choices")])
+"""What items say by themselves; the number, the family and a question from the prompt come later."""
 _SHOWN = 80  # characters of a document in a message
 
 Readers = Mapping[tuple[int, ...], int]
@@ -59,7 +61,7 @@ class Placed:
 class Canonical:
     """Items of one subset, and where each document of each list went.
 
-    items: schema ITEMS without `item`, in canonical order. lists: int32, the list that each text is from.
+    items: schema OWN, in canonical order. lists: int32, the list that each text is from.
     """
 
     items: pa.Table
@@ -275,7 +277,6 @@ def _item_rows(
     """Rows of the items table. tokens: of `Identity`; ordinals: which repeat of its content an item is."""
     contents = [t[1:] if t[0] == "c" else ids.digest(*_PLAIN[t[0]], t[1:]) for t in tokens]
     item_ids = list(map(ids.item_id, repeat(benchmark), repeat(subset), contents, ordinals))
-    families = map(ids.family_id, texts["question"].to_pylist(), texts["prompt"].to_pylist(), item_ids)
     columns = {
         "item_id": pa.array(item_ids, pa.string()),
         "subset": pa.repeat(pa.scalar(subset, pa.string()), len(item_ids)),
@@ -283,9 +284,8 @@ def _item_rows(
         "question": texts["question"],
         "prompt": texts["prompt"],
         "choices": texts["choices"],
-        "family_id": pa.array(families, pa.string()),
     }
-    return pa.table(columns, schema=ITEMS.remove(0))
+    return pa.table(columns, schema=OWN)
 
 
 _PLAIN = {"h": ("hash",), "k": ("key",)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -37,23 +37,25 @@ _NUMBER = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([BM]?)\s*", re.ASCII | re.IGNOREC
 
 
 def models_table(
-    benchmarks_of: Mapping[str, Sequence[str]], specs: Sequence[ModelsSpec]
+    benchmarks_of: Mapping[str, Sequence[str]], specs: Sequence[ModelsSpec], twins: Mapping[str, str]
 ) -> tuple[pa.Table, list[str]]:
     """Models table of the models that have scores, and a warning for each column with values of no meaning.
 
-    benchmarks_of: model -> names of the benchmarks it has scores in. Of several descriptions of one
-    model, the first value that means something counts, files in the config's order. Raises DumpUnreadable
-    where a file cannot be read, and SpecError where its columns are not those that the config names.
+    benchmarks_of: model -> names of the benchmarks it has scores in. twins: see `twins.twin_of`. Of several
+    descriptions of one model, the first value that means something counts, files in the config's order.
+    Raises DumpUnreadable where a file cannot be read, and SpecError where its columns are not those that the
+    config names.
     """
+    spelled = {ids.fold_model(model): model for model in benchmarks_of}
     described: dict[str, dict[str, object]] = {}
     warnings = []
     for spec in specs:
         unclear: dict[str, list[str]] = {}
         for row in _read(spec):
-            name = ids.model_id(row.pop("model_id"))
-            if name not in benchmarks_of:
+            name = spelled.get(ids.fold_model(ids.model_id(row.pop("model_id")) or ""))
+            if name is None:
                 continue
-            known = described.setdefault(str(name), {})
+            known = described.setdefault(name, {})
             for column, text in row.items():
                 value = _PARSED[column](text) if column in _PARSED else text
                 if value not in ("", None):
@@ -73,18 +75,11 @@ def models_table(
                 "model_id": model,
                 "org": model.split("/")[0] if "/" in model else None,
                 **{k: known.get(k) for k in ("revision", "precision", "architecture", "license", *_PARSED)},
+                "twin_of": twins.get(model),
                 "leaderboards": sorted({BENCHMARKS[b].leaderboard for b in benchmarks_of[model]}),
             }
         )
     return pa.Table.from_pylist(rows, schema=MODELS), warnings
-
-
-def alike_but_for_case(models: Iterable[str]) -> list[list[str]]:
-    """Ids that differ in case alone, those of each model together."""
-    spelled: dict[str, list[str]] = {}
-    for model in sorted(models):
-        spelled.setdefault(model.casefold(), []).append(model)
-    return [names for names in spelled.values() if len(names) > 1]
 
 
 def _read(spec: ModelsSpec) -> list[dict[str, str]]:

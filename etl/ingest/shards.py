@@ -81,6 +81,7 @@ class Shard:
     """One benchmark's runs in one batch: `folder` is the batch's below the staging folder.
 
     digest: of its file. A folder keeps its name where a dump is replaced by one of the same size and time.
+    models: ids as the dumps spell them.
     """
 
     benchmark: str
@@ -88,6 +89,7 @@ class Shard:
     order: int
     source: str
     digest: str
+    models: tuple[str, ...]
 
 
 def stage_batch(batch: Batch, staging: str) -> list[Shard]:
@@ -138,10 +140,11 @@ def staged_shards(batch: Batch, staging: str) -> list[Shard] | None:
     record = read_sealed(Path(staging) / SHARDS / batch.fingerprint / RECORD)
     if record is None:
         return None
+    of_batch = batch.fingerprint, batch.order, batch.spec.format
+    names = record["models"]
     return [
-        Shard(name.removesuffix(RUNS_FILE), batch.fingerprint, batch.order, batch.spec.format, digest)
-        for name, digest in sorted(record["outputs"].items())
-        if name.endswith(RUNS_FILE)
+        Shard(benchmark, *of_batch, record["outputs"][f"{benchmark}{RUNS_FILE}"], tuple(names[benchmark]))
+        for benchmark in sorted(names)
     ]
 
 
@@ -157,6 +160,7 @@ def _parse(batch: Batch, root: Path, folder: Path, aside: Collection[str]) -> No
     """Write the shards of a batch, and its record. aside: files not to read. Raises _Changed."""
     seen = batch.seen
     docsets: set[str] = set()
+    models: dict[str, set[str]] = {}
     quarantined = Quarantined()
     n_read: Counter[str] = Counter()
     notes: Counter[str] = Counter()
@@ -175,6 +179,7 @@ def _parse(batch: Batch, root: Path, folder: Path, aside: Collection[str]) -> No
                         quarantined.add(_without_text(block, dump, error))
                         continue
                     docsets.update(fragments["docset"].unique().to_pylist())
+                    models.setdefault(block.columns.benchmark, set()).update(block.runs.models)
                     shards.add(block.columns.benchmark, fragments)
             files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
     finally:
@@ -186,6 +191,7 @@ def _parse(batch: Batch, root: Path, folder: Path, aside: Collection[str]) -> No
         "files": files,
         "n_read": n_read,
         "notes": notes,
+        "models": {benchmark: sorted(found) for benchmark, found in models.items()},
         "source": batch.spec.format,
         "docsets": {name: digest_of(root / DOCSETS / f"{name}.parquet") for name in docsets},
         # what was set aside is of no digest and no identity, so that it is read the next time

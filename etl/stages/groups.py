@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.groups.candidates import groups_table
-from routerset.etl.groups.methods import METHODS
+from routerset.etl.groups.methods import choose
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
 from routerset.etl.stages.base import Context, Stage
@@ -21,15 +21,18 @@ from routerset.schemas import store
 from routerset.schemas.matrix import ScoreMatrix, read_matrix
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import TABLES, Split
+from routerset.schemas.twins import one_of_each, standing_for_twins
 
 READS = ("items", "scores", "splits")
+"""Tables of each benchmark; `models` besides, which tells who stands for twins."""
 
 
 @dataclass(frozen=True)
 class GroupTask:
     """Groups of one benchmark by one method.
 
-    scheme: split whose train side a method sees. inputs: checksums of the tables the groups depend on.
+    scheme: split whose train side a method sees. named: models that stand for twins; None where all twins are
+    to choose from. inputs: checksums of the tables the groups depend on.
     """
 
     benchmark: str
@@ -38,6 +41,7 @@ class GroupTask:
     seed: int
     min_coverage: float
     scheme: str
+    named: tuple[str, ...] | None
     inputs: tuple[str, ...]
     code: str
 
@@ -68,7 +72,7 @@ def write_groups(context: Context) -> Finished:
     for task, finished in zip(tasks, again, strict=True):
         outputs += finished.outputs
         info.setdefault(task.method, {})[task.benchmark] = finished.info
-    return Finished.of(outputs, {"groups": info})
+    return Finished.of(outputs, {"groups": info, "twins": context.config.groups.twins})
 
 
 def _tasks(context: Context) -> list[GroupTask]:
@@ -76,6 +80,7 @@ def _tasks(context: Context) -> list[GroupTask]:
     config = context.config
     digests = {output.path: output.sha256 for output in context.files(*READS)}
     scheme = config.splits.schemes[0]
+    named = named_in(context)
     found = []
     for benchmark in context.benchmarks:
         for method in config.groups.methods:
@@ -86,11 +91,19 @@ def _tasks(context: Context) -> list[GroupTask]:
                 config.splits.seed,
                 config.dataset.min_coverage,
                 scheme,
+                named,
                 (),
                 code_fingerprint(__name__),
             )
             found.append(replace(task, inputs=tuple(digests[task.path(table)] for table in READS)))
     return found
+
+
+def named_in(context: Context) -> tuple[str, ...] | None:
+    """The models that stand for twins, where groups take one of each set of twins, else None."""
+    if context.config.groups.twins == "all":
+        return None
+    return standing_for_twins(context.out / TABLES["models"].path())
 
 
 def _group(tasks: Sequence[GroupTask], build: str) -> list[Finished]:
@@ -108,8 +121,9 @@ def _choose(
     matrix = read(root / task.path("scores"), len(items), task.min_coverage)
     sides = pq.read_table(root / task.path("splits"))
     train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))["item"].to_numpy()
-    found, skipped = METHODS[task.method].choose(
-        matrix.scores, task.sizes, subset_sizes(items["subset"]), train, task.seed
+    pool = None if task.named is None else one_of_each(matrix, task.named)
+    found, skipped = choose(
+        task.method, matrix.scores, task.sizes, subset_sizes(items["subset"]), train, task.seed, pool
     )
     path = root / task.path("groups")
     rows = store.write_table(path, TABLES["groups"].schema, groups_table(found, matrix.models))
@@ -126,4 +140,4 @@ def _settings(context: Context) -> object:
     return config.groups, config.dataset.min_coverage, config.splits
 
 
-STAGE = Stage("groups", READS, _settings, write_groups)
+STAGE = Stage("groups", ("models", *READS), _settings, write_groups)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.assemble import assemble
 from routerset.etl.ingest.batches import Batch, PassedOver, plan_batches
-from routerset.etl.ingest.models import alike_but_for_case, models_table
+from routerset.etl.ingest.models import models_table
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
     DOCSETS,
@@ -35,20 +35,26 @@ from routerset.etl.records import read_sealed, write_sealed
 from routerset.etl.sources.base import BAD, COST_NOTE, READ, SourceSpec, cost_note
 from routerset.etl.sources.blocks import MAX_TOLD
 from routerset.etl.stages.base import Context, Stage
-from routerset.schemas import store
+from routerset.schemas import ids, store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import DATA_FAILED
+from routerset.schemas.matrix import read_scores
 from routerset.schemas.store import sha256
 from routerset.schemas.tables import COST_MEASURES, JOINED_BY, QUARANTINE, RUNS, TABLES
+from routerset.schemas.twins import twin_of
 
 if TYPE_CHECKING:
     from routerset.etl.config import Config, Runner
 
 STAGING = "staging"
 PLAN = f"{STAGING}/plan.json"
+LISTED = 20
+"""Model ids in another case that the accounting of a source and benchmark names, at most."""
 _PLACES = {name: place for place, name in enumerate(BENCHMARKS)}
 
 
+Found: TypeAlias = tuple[list[Shard], list[str]]
+"""Shards of one benchmark, and the models of all benchmarks, as the dumps spell them."""
 GroupMap: TypeAlias = Callable[[Sequence[object], Callable, Callable], None]  # type: ignore[type-arg]
 
 
@@ -170,8 +176,11 @@ def assemble_all(
             ),
         )
     parts: dict[str, Finished] = {}
-    for benchmark, shards in sorted(plan.shards(build).items(), key=lambda item: _PLACES[item[0]]):
-        part = done(build, _mark(benchmark, shards, plan.code, plan.min_share))
+    found = plan.shards(build)
+    models = _models(found)
+    for benchmark, shards in sorted(found.items(), key=lambda item: _PLACES[item[0]]):
+        kept_as = _kept_as(shards, models, specs)
+        part = done(build, _mark(benchmark, shards, plan.code, plan.min_share, kept_as))
         if part is None:
             raise RuntimeError(
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
@@ -182,11 +191,13 @@ def assemble_all(
 
 def _stage(
     work: Batch | dict[str, list[Shard]], build: str, benchmarks: Sequence[str]
-) -> Iterable[tuple[str, list[Shard]]]:
-    """Parse a batch, or pass on what earlier builds parsed; benchmarks with their shards."""
+) -> Iterable[tuple[str, Found]]:
+    """Parse a batch, or pass on what earlier builds parsed; every benchmark with its shards, and all models,
+    since one spelling of an id holds everywhere."""
     if isinstance(work, Batch):
         work = _by_benchmark(stage_batch(work, str(Path(build) / STAGING)), benchmarks)
-    return work.items()
+    models = sorted(_models(work))
+    return [(benchmark, (work.get(benchmark, []), models)) for benchmark in benchmarks if models]
 
 
 def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, list[Shard]]:
@@ -197,30 +208,51 @@ def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, l
     return found
 
 
-def _mark(benchmark: str, shards: Sequence[Shard], code: str, min_share: float) -> str:
+def _models(found: Mapping[str, Sequence[Shard]]) -> set[str]:
+    """Models of some shards, as the dumps spell them."""
+    return {model for shards in found.values() for shard in shards for model in shard.models}
+
+
+def _kept_as(shards: Sequence[Shard], models: Iterable[str], specs: Sequence[SourceSpec]) -> dict[str, str]:
+    """The ids of models in some shards that are spelled in another case, by that spelling.
+
+    models: all there are. What a config names a model stands above what dumps do.
+    """
+    named = (ids.model_id(name) for spec in specs for name in spec.models.values())
+    kept = ids.kept_spellings(models, {name for name in named if name})
+    return {model: kept[model] for shard in shards for model in shard.models if model in kept}
+
+
+def _mark(
+    benchmark: str, shards: Sequence[Shard], code: str, min_share: float, kept_as: Mapping[str, str]
+) -> str:
     folders = sorted((s.order, s.folder, s.digest) for s in shards)
-    return fingerprint("assemble", code, benchmark, folders, min_share)
+    return fingerprint("assemble", code, benchmark, folders, min_share, sorted(kept_as.items()))
 
 
 def _assemble(
     benchmark: str,
-    found: Iterable[Sequence[Shard]],
+    found: Iterable[Found],
     specs: Sequence[SourceSpec],
     build: str,
     code: str,
     min_share: float,
 ) -> str:
     """Assemble one benchmark from the shards of all batches, unless the same ones were assembled before."""
-    shards = list(chain.from_iterable(found))
+    pairs = list(found)
+    shards = list(chain.from_iterable(of_benchmark for of_benchmark, _ in pairs))
+    if not shards:
+        return benchmark
+    kept_as = _kept_as(shards, set(chain.from_iterable(models for _, models in pairs)), specs)
     root = Path(build)
     part = root / STAGING / "parts" / benchmark
 
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
         tables = root / "tables"
-        result = assemble(benchmark, shards, specs, root / STAGING, tables, part, code, min_share)
+        result = assemble(benchmark, shards, specs, root / STAGING, tables, part, code, min_share, kept_as)
         return result.files, asdict(replace(result, files={}))
 
-    once(root, _mark(benchmark, shards, code, min_share), make)
+    once(root, _mark(benchmark, shards, code, min_share, kept_as), make)
     return benchmark
 
 
@@ -283,13 +315,28 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         benchmarks_of[model].append(benchmark)
     if not benchmarks_of:
         raise EmptyBuild(f"{config.file}: no dump gave a score; {_why_empty(merged.quarantine)}")
-    models, warnings = models_table(benchmarks_of, config.models)
+    scores = (
+        read_scores(build / TABLES["scores"].path(benchmark=name), part.info["items"])
+        for name, part in parts.items()
+        if part.info["items"]
+    )
+    models, warnings = models_table(benchmarks_of, config.models, twin_of(scores))
     for warning in warnings:
         say(f"         warning: {warning}")
-    for names in alike_but_for_case(list(benchmarks_of)):
-        say(f"{' and '.join(names)} differ in case alone: are they one model? [source.models] can say so")
     for line in merged.bad_costs:
         say(f"         warning: {line}: the cost is missing, the score counts")
+    alike = {
+        each["also"]: each["kept"]
+        for part in parts.values()
+        for of_source in part.info["case_alike"].values()
+        for each in of_source
+    }
+    if alike:
+        also = min(alike)
+        say(
+            f"{len(alike)} model ids differ from another one in case alone, such as {also} from "
+            f"{alike[also]}: taken for one model; [source.models] can say otherwise"
+        )
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
     ]
@@ -304,6 +351,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         outputs,
         {
             "benchmarks": totals,
+            "families": {name: part.info["families"] for name, part in parts.items()},
             "accounting": merged.accounting,
             "settings": config.dataset.gate,
             "passed_over": [asdict(each) for each in plan.passed_over],
@@ -359,6 +407,8 @@ def account(
             "notes": dict(sorted({**noted, **found["notes"].get(source, {})}.items())),
             **({"costs": costs} if costs else {}),
         }
+        if alike := part.get("case_alike", {}).get(source):
+            row["case_alike"] = alike[:LISTED]
         if row["read"] != row["kept"] + row["superseded"] + row["quarantined"]:
             raise AccountingError(f"records of {source}, {benchmark or 'no benchmark'} do not add up: {row}")
         rows.append(row)

@@ -40,8 +40,10 @@ def _options(context: Context) -> ReleaseOptions:
         seed=config.splits.seed,
         accounting=stages["ingest"].info["accounting"],
         settings=stages["ingest"].info["settings"],
+        families=stages["ingest"].info["families"],
         methods=config.groups.methods,
         sizes=config.groups.sizes,
+        twins=config.groups.twins,
         skipped_groups=[
             {"benchmark": benchmark, "method": method, **skipped}
             # a manifest that was read again has its methods in another order

@@ -10,7 +10,7 @@ from routerset.etl.manifest import Finished
 from routerset.etl.progress import say
 from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import store
-from routerset.schemas.splits import splits_table
+from routerset.schemas.splits import splits_table, thin_sides
 from routerset.schemas.tables import TABLES, Split
 
 ENOUGH = 10
@@ -33,14 +33,14 @@ def write_splits(context: Context) -> Finished:
             sides = table["split"].to_pylist()
             found = {side.value: sides.count(side.value) for side in Split}
             counts.setdefault(scheme, {})[benchmark] = found
-            if len(table) < ENOUGH or not all(found.values()):
+            if len(table) < ENOUGH or thin_sides(found):
                 say(_too_few(benchmark, scheme, found))
     return Finished.of(outputs, {"counts": counts, "seed": wanted.seed})
 
 
 def _too_few(benchmark: str, scheme: str, sides: Mapping[str, int]) -> str:
-    """What a benchmark with few items, or an empty side, is good for."""
-    total, empty = sum(sides.values()), [side for side, n in sides.items() if not n]
+    """What a benchmark with few items, or a thin side, is good for."""
+    total, thin = sum(sides.values()), thin_sides(sides)
     lost = {
         Split.TRAIN.value: "no router can be trained, and no group chosen on train items",
         Split.VALIDATION.value: "routers train without it",
@@ -49,7 +49,12 @@ def _too_few(benchmark: str, scheme: str, sides: Mapping[str, int]) -> str:
     return (
         f"{benchmark}: {total} item{'s' * (total != 1)}, split {scheme}: "
         f"{', '.join(f'{n} {side}' for side, n in sides.items())}"
-        + "".join(f"; {side} is empty: {lost[side]}" for side in empty)
+        + "".join(
+            f"; {side} has {sides[side]} of its {share:.1f}"
+            if sides[side]
+            else f"; {side} is empty: {lost[side]}"
+            for side, share in thin.items()
+        )
         + f"; a subset of {ENOUGH} items or more has some on every side"
     )
 

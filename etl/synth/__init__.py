@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routerset.etl.synth.config import build_config
-from routerset.etl.synth.plan import Fault, Layout, Plan, Scale
+from routerset.etl.synth.plan import Fault, Layout, Plan, Scale, World
 
 if TYPE_CHECKING:
     from routerset.etl.synth.truth import Truth
 
-__all__ = ["Fault", "Layout", "Plan", "Scale", "build_config", "write"]
+__all__ = ["Fault", "Layout", "Plan", "Scale", "World", "build_config", "write"]
 
 
 def write(folder: Path, plan: Plan, progress: Callable[[str], None] = lambda _: None) -> Truth:

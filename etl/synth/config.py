@@ -25,6 +25,7 @@ def build_config(folder: Path, plan: Plan) -> str:
         ("dataset", {"name": "synthetic", "benchmarks": list(plan.placement())}),
         *(("[source]", source) for source in _sources(folder, plan)),
         ("[models]", {"path": (folder / MODELS).as_posix(), "columns": _MODEL_COLUMNS}),
+        ("groups", {"methods": ["greedy", "paper"]}),
         ("embed", {"encoders": ["minilm"], "text": "question"}),
     ]
     return "\n".join(

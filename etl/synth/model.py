@@ -4,7 +4,9 @@ Three-parameter logistic model (Birnbaum, 1968): P(correct) = c + (1 - c) / (1 +
 one ability theta per model and topic. Abilities and difficulties are in logits x 1024, slopes x 256,
 probabilities x 65536; a score is drawn by comparing 16 random bits with the probability. Models of one
 organisation share strengths and weaknesses by topic, and some excel on one benchmark, so that groups of
-candidates complement each other and the topic of a question tells whom to ask.
+candidates complement each other and the topic of a question tells whom to ask. In the world `rasch` (Rasch,
+1960) a model has one ability for everything, all slopes are one and nobody guesses: what is left to a router
+there is noise.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from routerset.etl.synth.plan import RECIPES
+from routerset.etl.synth.plan import RECIPES, World
 from routerset.schemas.benchmarks import Benchmark
 
 TOPICS = ("astronomy", "cooking", "finance", "law", "medicine", "music", "sailing", "software")
@@ -62,13 +64,14 @@ class Population:
     seed: int
     family: np.ndarray
     ability: np.ndarray
+    world: World = World.TOPICS
 
     def name(self, model: int) -> str:
         """Model name as `org/name`; the organisation tells the family."""
         return f"org-{self.family[model]}/model-{model:04d}"
 
 
-def population(seed: int) -> Population:
+def population(seed: int, world: World = World.TOPICS) -> Population:
     """Draw all models: a level per family and model, and per family two strong topics and a few weak ones."""
     bits = generator(seed, "models")
     family = uniforms(bits, N_POPULATION) % N_FAMILIES
@@ -78,6 +81,8 @@ def population(seed: int) -> Population:
     taste[strong.T, np.arange(N_FAMILIES)] += 2 * UNIT
     level = normals(bits, N_FAMILIES)[family] // 4 + normals(bits, N_POPULATION) // 2
     own = normals(bits, len(TOPICS) * N_POPULATION).reshape(len(TOPICS), N_POPULATION) // 4
+    if world is World.RASCH:
+        return Population(seed, family, np.tile(2 * level, (len(TOPICS), 1)), world)
     return Population(seed, family, taste[:, family] + level + own)
 
 
@@ -103,7 +108,9 @@ class ItemBank:
         return range(start, start + self.sizes[subset])
 
 
-def item_bank(seed: int, benchmark: Benchmark, sizes: dict[str, int]) -> ItemBank:
+def item_bank(
+    seed: int, benchmark: Benchmark, sizes: dict[str, int], world: World = World.TOPICS
+) -> ItemBank:
     """Draw the items of a benchmark; parameters belong to the question, so twins are equally hard."""
     n = sum(sizes.values())
     source = _sources(benchmark.name, sizes)
@@ -111,6 +118,8 @@ def item_bank(seed: int, benchmark: Benchmark, sizes: dict[str, int]) -> ItemBan
     topic = (uniforms(bits, n) % len(TOPICS)).astype(np.int64)
     difficulty = normals(bits, n) - RECIPES[benchmark.name].ease
     slope = 200 + (uniforms(bits, n).astype(np.int64) >> 8)
+    if world is World.RASCH:
+        slope[:] = 256
     return ItemBank(benchmark, sizes, source, topic[source], difficulty[source], slope[source])
 
 
@@ -157,8 +166,10 @@ def draw_scores(
     """
     name = bank.benchmark.name
     rows = rows or range(len(bank.source))
-    table = _probabilities(RECIPES[name].choices if bank.benchmark.binary else 0)
-    ability = (people.ability[:, models] + _bonus(people.seed, name)[: len(models)]).astype(np.int32)
+    alike = people.world is World.RASCH
+    table = _probabilities(RECIPES[name].choices if bank.benchmark.binary and not alike else 0)
+    bonus = 0 if alike else _bonus(people.seed, name)[: len(models)]
+    ability = (people.ability[:, models] + bonus).astype(np.int32)
     bits = generator(people.seed, name, "scores").advance(rows.start * _ROW // 4)
     for start in range(rows.start, rows.stop, _CHUNK):
         chunk = slice(start, min(start + _CHUNK, rows.stop))

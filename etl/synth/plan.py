@@ -31,6 +31,13 @@ class Scale(StrEnum):
     FULL = "full"
 
 
+class World(StrEnum):
+    """Who knows what: models with strengths by topic and benchmark, or none better at anything."""
+
+    TOPICS = "topics"
+    RASCH = "rasch"
+
+
 class Fault(StrEnum):
     """Faults that real dumps have."""
 
@@ -92,6 +99,7 @@ class Plan:
     seed: int = 0
     faults: frozenset[Fault] = frozenset()
     benchmarks: tuple[str, ...] | None = None
+    world: World = World.TOPICS
     costs: bool = False
 
     def __post_init__(self) -> None:

@@ -28,7 +28,7 @@ class Truth:
     @cached_property
     def people(self) -> Population:
         """All models that could be asked."""
-        return population(self.plan.seed)
+        return population(self.plan.seed, self.plan.world)
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -53,7 +53,7 @@ class Truth:
     def bank(self, benchmark: str) -> ItemBank:
         """Items of a benchmark with their difficulties."""
         row = BENCHMARKS[benchmark]
-        return item_bank(self.plan.seed, row, self.plan.subset_sizes(row))
+        return item_bank(self.plan.seed, row, self.plan.subset_sizes(row), self.plan.world)
 
     def items(self, benchmark: str) -> list[Item]:
         """Items of a benchmark in canonical order (subset by subset, by key)."""

@@ -6,7 +6,7 @@ A new expectation is one row in one of these modules; a new suite is one line he
 from __future__ import annotations
 
 from routerset.expectations.findings import Suite
-from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, SPLITS
+from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, LIMITS, SPLITS
 from routerset.expectations.suites.dumps import DUMPS
 from routerset.expectations.suites.ingested import COSTS, ITEMS, MODELS, QUARANTINE, RUNS, SCORES
 from routerset.expectations.suites.whole import BUILT, DRIFT, LAYOUT, MANIFEST, RELEASE
@@ -25,6 +25,7 @@ FOLDERS: dict[str, Suite] = {
         RUNS,
         SPLITS,
         GROUPS,
+        LIMITS,
         EMBEDDINGS,
         QUARANTINE,
         RELEASE,

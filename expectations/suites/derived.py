@@ -8,7 +8,19 @@ from routerset.schemas.tables import Kind, Split
 
 _SPLITS = "RouterEval, appendix A, Table 4"
 _GROUPS = "RouterEval, section 4.2 and appendix C"
+_LIMITS = "etl/groups/limits.py"
 _KEY = "benchmark, method, m, kind"
+_WORLDS = ("a", "b")
+_FLOORS = {
+    x: [f"oracle_{x}", f"oracle_{x}_lo", f"oracle_{x}_hi", f"best_single_{x}", f"best_on_train_{x}"]
+    for x in _WORLDS
+}
+
+
+def _in_either(condition: str) -> str:
+    """An SQL condition on the columns of one kind of worlds of noise, for both. condition: with {x}."""
+    return " or ".join(f"({condition.replace('{x}', x)})" for x in _WORLDS)
+
 
 SPLITS = Suite(
     "splits",
@@ -73,6 +85,14 @@ SPLITS = Suite(
             where abs(train - 0.8 * n) > subsets * (largest / 2 + 1) or abs(test - 0.1 * n) > subsets *
             (largest / 2 + 1)""",
         ),
+        warn(
+            "thin_side",
+            "a side with less than half of its share of the items says little: small subsets, a large family",
+            "docs/validation.md: families",
+            """select scheme, benchmark, count(*) as n, count(*) filter (split = 'train') as train,
+            count(*) filter (split = 'validation') as validation, count(*) filter (split = 'test') as test
+            from {batch} group by all having train < 0.4 * n or validation < 0.05 * n or test < 0.05 * n""",
+        ),
         rows(
             "counts_listed",
             "the manifest says how many items are on each side",
@@ -125,10 +145,18 @@ GROUPS = Suite(
             "group_facts",
         ),
         rows(
+            "one_of_each_twins",
+            "where [groups] twins says so, models with the same scores are one candidate: a second one adds "
+            "nothing, and takes a place",
+            "docs/validation.md: twins",
+            f"select {_KEY}, twins, first_twin as model_id from {{batch}} where twins > 0",
+            "group_facts",
+        ),
+        rows(
             "pool",
             "all_strong and all_weak come from the strongest and weakest fifth between mean scores "
-            ".1 and .9, "
-            "strong_to_weak from all between",
+            ".1 and .9, strong_to_weak from all between: means on all items for the paper's groups, on the "
+            "train items for all others",
             _GROUPS,
             f"select {_KEY}, outside_pool, first_outside as model_id from {{batch}} where outside_pool > 0",
             "group_facts",
@@ -137,7 +165,7 @@ GROUPS = Suite(
             "one_per_bin",
             "strong_to_weak takes one model from each of m bins of equal size, weakest to strongest",
             _GROUPS,
-            f"select {_KEY}, empty_bins from {{batch}} where kind = 'strong_to_weak' and empty_bins > 0",
+            f"select {_KEY}, empty_bins from {{batch}} where empty_bins > 0",
             "group_facts",
         ),
         rows(
@@ -164,15 +192,15 @@ GROUPS = Suite(
         ),
         rows(
             "covers_most",
-            "a greedy group covers no less of the train items than the paper's group of its kind, than any "
-            "window of neighbours, or than itself with one candidate exchanged (up to 10)",
+            "a greedy group covers no less of the train items than any window of neighbours, or than itself "
+            "with one candidate exchanged (up to 10)",
             "etl/groups/greedy.py",
             f"select {_KEY}, better_on_train from {{batch}} where better_on_train > 0",
             "group_facts",
         ),
         rows(
             "weakest_first",
-            "candidates stand in ascending order of mean score; labels and columns follow it",
+            "candidates stand in ascending order of the mean that they are ranked by; columns follow it",
             _GROUPS,
             f"select {_KEY}, misplaced, first_misplaced as model_id from {{batch}} where misplaced > 0",
             "group_facts",
@@ -187,8 +215,9 @@ GROUPS = Suite(
         ),
         warn(
             "learnable",
-            "fewer than 10^30 routers reach the oracle: the choice may be too hard to learn",
-            "RouterEval, section 4.2: at least 10^30 routers",
+            "fewer than 10^30 ways to choose a candidate per item reach the oracle: items are few, or seldom "
+            "have several best candidates; whether a router can learn one of them, the count cannot tell",
+            "RouterEval, section 4.2: at least 10^30 routers; router `privileged` shows what can be learnt",
             f"select {_KEY}, round(log10_routers, 1) as log10_routers from {{batch}} where "
             f"log10_routers < 30",
             "group_facts",
@@ -199,6 +228,83 @@ GROUPS = Suite(
             "RouterEval, Eq. 4",
             f"select {_KEY}, oracle, best_single from {{batch}} where m > 1 and oracle <= best_single + 1e-9",
             "group_facts",
+        ),
+    ),
+)
+
+LIMITS = Suite(
+    "limits",
+    "limits",
+    ("method", "benchmark", "m", "kind"),
+    (
+        not_null("m"),
+        not_null("kind"),
+        *(not_null(f"draws_{x}") for x in _WORLDS),
+        one_of("kind", [*Kind], "the paper knows three kinds of groups"),
+        one_of("bound_by", ["pool", "gains", "lp", "milp"], "a bound without a proof is a guess"),
+        unique("one_row_per_group", _KEY, "a group has one noise floor and one bound"),
+        rows(
+            "groups_complete",
+            "every group has its limits, and no other: an oracle without a noise floor says little",
+            _LIMITS,
+            f"""select * from (select distinct {_KEY}, true as limited from {{batch}})
+            full join (select distinct {_KEY}, true as found from groups) using ({_KEY})
+            where limited is distinct from found""",
+        ),
+        rows(
+            "floors_drawn",
+            "a floor is a mean over worlds: there is one where worlds were drawn, and nowhere else",
+            _LIMITS,
+            f"select {_KEY}, draws_a, draws_b from {{batch}} where "
+            + " or ".join(
+                f"draws_{x} < 0 or (draws_{x} > 0) <> ({name} is not null)"
+                for x, names in _FLOORS.items()
+                for name in names
+            ),
+        ),
+        rows(
+            "floors_are_shares",
+            "mean scores lie between 0 and 1",
+            _LIMITS,
+            f"select {_KEY} from {{batch}} where "
+            + " or ".join(f"{name} not between 0 and 1" for names in _FLOORS.values() for name in names),
+        ),
+        rows(
+            "floors_in_their_range",
+            "a mean lies between the least and the largest",
+            _LIMITS,
+            f"select {_KEY}, oracle_a, oracle_b from {{batch}} where "
+            + _in_either("oracle_{x} < oracle_{x}_lo - 1e-12 or oracle_{x} > oracle_{x}_hi + 1e-12"),
+        ),
+        rows(
+            "floors_in_order",
+            "no candidate can beat the oracle, none chosen on train the best on test, in any world",
+            "RouterEval, Eq. 4",
+            f"select {_KEY}, oracle_a, oracle_b from {{batch}} where "
+            + _in_either("best_on_train_{x} > best_single_{x} + 1e-9 or best_single_{x} > oracle_{x} + 1e-9"),
+        ),
+        rows(
+            "covered",
+            "train items that the candidates of the group have right, recounted; of scores of 0 and 1 alone",
+            _LIMITS,
+            f"""select {_KEY}, train_covered, covered[2:] as recounted from {{batch}} join group_facts
+            using ({_KEY}) where train_covered < 0 or case when train_covered is null
+            then list_max(covered) >= 0 else not list_contains(covered, train_covered) end""",
+        ),
+        rows(
+            "bound_proven",
+            "there is a bound, and what proves it, where train items are counted",
+            _LIMITS,
+            f"""select {_KEY}, train_covered, train_at_most, bound_by from {{batch}}
+            where (train_covered is null) <> (train_at_most is null)
+            or (bound_by is null) <> (train_at_most is null)""",
+        ),
+        rows(
+            "bound_holds",
+            "no group covers more than its bound, and no bound is more than all train items",
+            _LIMITS,
+            f"""select {_KEY}, train_covered, train_at_most from {{batch}} join group_facts using ({_KEY})
+            where train_at_most < train_covered or train_at_most > list_max(train_items)""",
         ),
     ),
 )
@@ -249,9 +355,9 @@ EMBEDDINGS = Suite(
             "vectors_differ",
             "a tenth of the questions or more share vectors with others: the texts were lost, or the rows",
             TABLES,
-            """with shared as (select encoder, digest, count(distinct family_id) as texts from {batch}
+            """with shared as (select encoder, digest, count(distinct question_id) as texts from {batch}
             where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
-            and not bool_and(may_be_cut)), every as (select encoder, count(distinct family_id) as texts
+            and not bool_and(may_be_cut)), every as (select encoder, count(distinct question_id) as texts
             from {batch} group by all) select encoder, sum(shared.texts)::bigint as shared,
             any_value(every.texts) as texts from shared join every using (encoder) group by encoder
             having sum(shared.texts) > 2 and 10 * sum(shared.texts) >= any_value(every.texts)""",
@@ -261,7 +367,7 @@ EMBEDDINGS = Suite(
             "two questions with one vector are one to every router: an encoder that ignores what they differ "
             "in (accents, rare signs), or shifted rows",
             TABLES,
-            """with twins as (select encoder, digest, count(distinct family_id) as texts, any_value(not
+            """with twins as (select encoder, digest, count(distinct question_id) as texts, any_value(not
             may_be_cut)
             as whole, min(benchmark || ' ' || item) as item, max(benchmark || ' ' || item) as other
             from {batch} where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
@@ -271,7 +377,7 @@ EMBEDDINGS = Suite(
             "equal_long_texts",
             "texts that differ have one vector; they may be cut to the same tokens by the encoder",
             TABLES,
-            """select encoder, count(distinct family_id) as texts, min(benchmark || ' ' || item) as item,
+            """select encoder, count(distinct question_id) as texts, min(benchmark || ' ' || item) as item,
             max(benchmark || ' ' || item) as other from {batch} where norm > 0 group by encoder, digest
             having texts > 1 and count(distinct prompt_digest) > 1 and bool_and(may_be_cut)""",
         ),

@@ -27,12 +27,20 @@ MODELS = Suite(
             or regexp_matches(model_id, '(^|/)\.\.?(/|$)')
             or not regexp_full_match(model_id, '[^\s/\\]+(/[^\s/\\]+)?')""",
         ),
-        warn(
+        rows(
             "model_ids_differ_in_case",
-            "two spellings that differ in case alone are most often one model, which is then split in two",
+            "two spellings that differ in case alone are one model, which is then split in two",
             "docs/validation.md: names",
             """select lower(model_id) as spelled, list_sort(list(model_id)) as models from {batch}
             group by lower(model_id) having count(*) > 1""",
+        ),
+        rows(
+            "twins_resolve",
+            "what stands for a twin is a model of the table, and no twin itself",
+            f"{TABLES}: MODELS",
+            """select a.model_id, a.twin_of, b.twin_of as of_that from {batch} a left join {batch} b
+            on b.model_id = a.twin_of where a.twin_of is not null
+            and (b.model_id is null or b.twin_of is not null)""",
         ),
         rows(
             "org_matches",
@@ -81,6 +89,7 @@ ITEMS = Suite(
         not_null("item_id"),
         not_null("subset"),
         not_null("doc_key"),
+        not_null("question_id"),
         not_null("family_id"),
         rows(
             "items_dense",
@@ -109,12 +118,52 @@ ITEMS = Suite(
             case when subset = benchmark then benchmark else benchmark || '/' || subset end || '/')""",
         ),
         rows(
-            "family_id_matches",
-            "a family that is not the question's lets a question leak from train to test",
-            "schemas/ids.py: family_id",
-            """select benchmark, item, family_id, expected_family from {batch}
-            where expected_family is not null and family_id <> expected_family""",
+            "question_id_matches",
+            "a hash that is not the question's hides that two items ask the same",
+            "schemas/ids.py: question_id",
+            """select benchmark, item, question_id, expected_question_id from {batch}
+            where expected_question_id is not null and question_id <> expected_question_id""",
             "text_facts",
+        ),
+        rows(
+            "question_source_told",
+            "a question is the dump's own, or stands in the prompt",
+            f"{TABLES}: ITEMS",
+            """select benchmark, item, question_source from {batch}
+            where (question is null) <> (question_source is null) or question_source not in ('dump', 'prompt')
+            or question_source = 'prompt' and not coalesce(contains(prompt, question), false)""",
+            "item_questions",
+        ),
+        rows(
+            "family_id_matches",
+            "a family has the smallest id of its questions, so that its side does not hang on their order",
+            "docs/validation.md: families",
+            """select benchmark, item, family_id, least from (select benchmark, item, family_id,
+            min(question_id) over (partition by benchmark, family_id) as least from {batch})
+            where family_id <> least""",
+        ),
+        rows(
+            "families_whole",
+            "a question in two families leaks from train to test, whatever its spacing and punctuation",
+            "docs/validation.md: families",
+            r"""with said as (select benchmark, item, family_id, question_id as said from {batch} union all
+            select benchmark, item, family_id, trim(regexp_replace(question, '[\s.,;:!?"'']+', ' ', 'g'))
+            from item_questions)
+            select benchmark, count(distinct family_id) as families, min(item) as item, max(item) as other
+            from said where said <> '' group by benchmark, said having families > 1""",
+        ),
+        warn(
+            "families_alike",
+            "a question has few words of any other in its family: what joined them?",
+            "docs/validation.md: families",
+            r"""with questions as (select benchmark, family_id, question_id, min(item) as item,
+            list_distinct(regexp_extract_all(lower(any_value(question)), '[\pL\pN]+')) as words
+            from {batch} where question is not null group by all)
+            select a.benchmark, a.item, a.family_id from questions a join questions b
+            on a.benchmark = b.benchmark and a.family_id = b.family_id and a.question_id <> b.question_id
+            group by all having max(len(list_intersect(a.words, b.words))
+            - least(10, greatest(len(a.words), len(b.words)) / 2)) < 0""",
+            "item_questions",
         ),
         rows(
             "subsets_in_canonical_order",
@@ -399,7 +448,7 @@ RUNS = Suite(
             """select distinct benchmark, subset, joined_by from {batch} join registry using (benchmark)
             anti join
             (select benchmark, subset from items join text_facts using (benchmark, item)
-            where expected_family is not null)
+            where expected_question_id is not null)
             using (benchmark, subset) where n_kept > 0 and joined_by = 'content' and has_text""",
         ),
         warn(

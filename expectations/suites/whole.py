@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.rules import TABLES, rows, warn
+from routerset.schemas.tables import LIMITS
 
 _MANIFEST = "docs/validation.md: manifest"
 _RELEASE = "release/layout.py"
 COMPARED = {
     "models": "*",
-    "items": "benchmark, item, item_id, subset, family_id",
+    "items": "benchmark, item, item_id, subset, question_id, family_id",
     "text_facts": "benchmark, item, text_digest",
     "splits": "scheme, benchmark, item, split",
     "groups": "method, benchmark, m, kind, rank, model_id",
+    "limits": ", ".join(["benchmark", "method", *LIMITS.names]),
     "score_digests": "benchmark, model_id, digest",
     "cost_facts": "benchmark, model_id, n, digest",
     "embedding_facts": "encoder, benchmark, item, digest",
@@ -63,8 +65,8 @@ LAYOUT = Suite(
             "a partition without rows is a build that lost them",
             TABLES,
             # a side of a split can be empty; that it should be, `splits.counts_listed` checks
-            """select path from {batch} where rows = 0 and table_name not in ('quarantine', 'groups', 'data',
-            'vectors')""",
+            """select path from {batch} where rows = 0 and table_name not in ('quarantine', 'groups',
+            'limits', 'data', 'vectors')""",
             "partitions",
         ),
         rows(

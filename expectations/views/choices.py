@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -67,27 +67,37 @@ class States:
 class Choices:
     """The models that groups are chosen from.
 
-    scores: (models, items). order: models by mean score, ascending. first, last: places in it between which
-    the reference draws. train: items of the train side of every split scheme. rng: see `group_rows`.
+    scores: (models, items). items: those that they are ranked by, None for all. order: models by mean score,
+    ascending. first, last: places in it between which candidates stand. rng: see `group_rows`.
     """
 
     scores: np.ndarray
+    items: np.ndarray | None
     order: np.ndarray
     first: int
     last: int
-    train: Sequence[np.ndarray]
     rng: np.random.RandomState | None
 
     @cached_property
-    def everywhere(self) -> States:
-        """Scores on all items."""
-        return States.of(self.scores)
+    def states(self) -> States:
+        """Scores on the items that count."""
+        return States.of(self.scores if self.items is None else self.scores[:, self.items])
 
     @cached_property
-    def on_train(self) -> list[States]:
-        """Scores on the train items of every scheme."""
-        inside = [items[items < self.scores.shape[1]] for items in self.train]
-        return [States.of(self.scores[:, items]) for items in inside if len(items)]
+    def position(self) -> np.ndarray:
+        """Place of every model in the order."""
+        places = np.empty(len(self.order), np.int64)
+        places[self.order] = np.arange(len(self.order))
+        return places
+
+    def span(self, kind: str, m: int) -> tuple[int, int]:
+        """The places in the order that candidates of a kind come from (RouterEval, appendix C)."""
+        width = max(len(self.order) // 5, m)
+        if kind == Kind.ALL_STRONG:
+            return max(self.last - width, 0), self.last
+        if kind == Kind.ALL_WEAK:
+            return self.first, min(self.first + width, len(self.order))
+        return self.first, self.last
 
     @cached_property
     def draws(self) -> dict[int, np.ndarray]:
@@ -101,25 +111,22 @@ class Choices:
                 found[m] = self.first + inside + np.cumsum(sizes) - sizes
         return found
 
-    def better(
-        self, group: Group, places: np.ndarray, span: tuple[int, int], paper: np.ndarray | None
-    ) -> dict[str, int]:
+    def better(self, group: Group, places: np.ndarray, span: tuple[int, int]) -> dict[str, int]:
         """How many choices the method of a group would have preferred to it.
 
-        places: of its candidates in the order, inside `span`. paper: places of the paper's group like it.
+        places: of its candidates in the order, ascending, inside `span`.
         """
         found = dict(NOTHING_BETTER)
         if group.method == "paper" and group.kind == Kind.STRONG_TO_WEAK:
             found["better_draws"] = self._better_draws(group.m, places)
         elif group.method == "paper":
             own = int(places.min()) - span[0]
-            worths = self.everywhere.windows(self.order[slice(*span)], group.m)
-            found["better_windows"] = self.everywhere.better(worths, worths[min(own, len(worths) - 1)], own)
-        elif group.method == "greedy" and self.on_train:
-            found["better_on_train"] = min(
-                sum(states.better(worths, own) for worths in self._others(states, group, places, span, paper))
-                for states in self.on_train
-                for own in states.together(self.order[places][np.newaxis])
+            worths = self.states.windows(self.order[slice(*span)], group.m)
+            found["better_windows"] = self.states.better(worths, worths[min(own, len(worths) - 1)], own)
+        elif group.method == "greedy":
+            (own_worth,) = self.states.together(self.order[places][np.newaxis])
+            found["better_on_train"] = sum(
+                self.states.better(worths, own_worth) for worths in self._others(group, places, span)
             )
         return found
 
@@ -132,21 +139,12 @@ class Choices:
             return len(draws)
         if m > MOST_JOINED:
             return 0
-        worths = self.everywhere.together(self.order[draws])
-        return self.everywhere.better(worths, worths[own[0]], int(own[0]))
+        worths = self.states.together(self.order[draws])
+        return self.states.better(worths, worths[own[0]], int(own[0]))
 
-    def _others(
-        self,
-        states: States,
-        group: Group,
-        places: np.ndarray,
-        span: tuple[int, int],
-        paper: np.ndarray | None,
-    ) -> Iterator[np.ndarray]:
+    def _others(self, group: Group, places: np.ndarray, span: tuple[int, int]) -> Iterator[np.ndarray]:
         """Worth of groups that a greedy one must not fall behind."""
-        pool = self.order[slice(*span)]
-        if paper is not None:
-            yield states.together(self.order[paper][np.newaxis])
+        states, pool = self.states, self.order[slice(*span)]
         binned = group.kind == Kind.STRONG_TO_WEAK
         if not binned:
             yield states.windows(pool, group.m)
@@ -154,28 +152,14 @@ class Choices:
             return
         edges = np.cumsum(bin_sizes(len(pool), group.m))
         for place in range(group.m):
-            others = np.delete(places, place)
-            joined = self.states_of(states, others)
+            joined = states.join.reduce(states.rows[self.order[np.delete(places, place)]], axis=0)
             options = pool
             if binned:
                 at = int(np.searchsorted(edges, places[place] - span[0], side="right"))
                 options = pool[edges[at] - bin_sizes(len(pool), group.m)[at] : edges[at]]
             yield states.worth(states.join(states.rows[options], joined))
 
-    def states_of(self, states: States, places: np.ndarray) -> np.ndarray:
-        """What some models answer right together."""
-        return np.asarray(states.join.reduce(states.rows[self.order[places]], axis=0))
-
 
 def bin_sizes(n: int, m: int) -> np.ndarray:
     """Sizes of m contiguous bins of n models, the remainder to the first."""
     return n // m + (np.arange(m) < n % m)
-
-
-def places_of(
-    group: Group, groups: Mapping[Group, Sequence[str]], position: Mapping[str, int]
-) -> np.ndarray | None:
-    """Places of a group's candidates in the order of mean scores; None unless all are known and differ."""
-    models = groups.get(group, ())
-    places = sorted({position[model] for model in models if model in position})
-    return np.array(places, np.int64) if len(places) == group.m else None

@@ -83,15 +83,18 @@ def _notes(session: Session, part: Part) -> Iterator[tuple[str, str]]:
 
 
 def registry_claims(session: Session) -> Made:
-    """What the manifest says of a benchmark, and what the registry says."""
+    """What the manifest says of a benchmark, and what the registry says: no score where it is of others."""
     if session.target.what is not What.RELEASE:
         return None
-    rows = [
-        {"benchmark": name, "name": key, "listed": str(entry.get(key)), "known": str(getattr(known, key))}
-        for name, entry in (session.target.manifest.get("benchmarks") or {}).items()
-        if (known := BENCHMARKS.get(name))
-        for key in ("reference_model", "reference_score")
-    ]
+    rows = []
+    for name, entry in (session.target.manifest.get("benchmarks") or {}).items():
+        if known := BENCHMARKS.get(name):
+            alike = (entry["metric"], entry["n_items"]) == (known.metric, sum(known.subsets.values()))
+            claims = (known.reference_model, known.reference_score if alike else None)
+            rows += [
+                {"benchmark": name, "name": key, "listed": str(entry.get(key)), "known": str(value)}
+                for key, value in zip(("reference_model", "reference_score"), claims, strict=True)
+            ]
     columns = ("benchmark", "name", "listed", "known")
     return pa.Table.from_pylist(rows, schema=pa.schema([(column, _S) for column in columns]))
 

@@ -29,9 +29,9 @@ _FACTS = pa.schema(
         ("benchmark", _S),
         ("item", pa.int32()),
         ("item_id", _S),
-        ("family_id", _S),
+        ("question_id", _S),
         ("expected_id", _S),
-        ("expected_family", _S),
+        ("expected_question_id", _S),
         ("prompt_digest", _S),
         ("text_digest", _S),
         ("characters", pa.int64()),
@@ -54,7 +54,7 @@ _VECTORS = pa.schema(
 
 
 def text_facts(session: Session) -> Made:
-    """Ids and families as the texts of the items give them; null where the text is not there.
+    """Ids as the texts of the items give them; null where the text is not there.
 
     text_digest: of question and prompt, of a benchmark whose texts are published.
     """
@@ -67,7 +67,9 @@ def text_facts(session: Session) -> Made:
     for row in table.to_pylist():
         question, prompt = row["question"], row["prompt"]
         content = None
-        if known or question is None:
+        if row["question_source"] == "prompt":
+            content = ids.content_digest(None, None, prompt)
+        elif known or question is None:
             content = ids.content_digest(question, row.get("choices"), prompt)
         has_text = question is not None or prompt is not None
         rows.append(
@@ -75,11 +77,11 @@ def text_facts(session: Session) -> Made:
                 "benchmark": row["benchmark"],
                 "item": row["item"],
                 "item_id": row["item_id"],
-                "family_id": row["family_id"],
+                "question_id": row["question_id"],
                 "expected_id": None
                 if content is None or row["subset"] is None
                 else ids.item_id(row["benchmark"], row["subset"], content, 0),
-                "expected_family": ids.family_id(question, prompt, "") if has_text else None,
+                "expected_question_id": ids.question_id(question, prompt, "") if has_text else None,
                 "prompt_digest": _loose_digest(prompt if prompt is not None else question),
                 "text_digest": ids.digest(str(question), str(prompt))
                 if row["benchmark"] in published
@@ -149,7 +151,7 @@ def embedding_facts(session: Session) -> Made:
     if "vector_rows" not in session:
         return None
     if "text_facts" not in session:
-        return """select *, null::varchar as family_id, null::varchar as prompt_digest, true as may_be_cut
+        return """select *, null::varchar as question_id, null::varchar as prompt_digest, true as may_be_cut
             from vector_rows"""
     if session.target.what is What.RELEASE:
         join = "using (benchmark, item_id)"
@@ -158,34 +160,34 @@ def embedding_facts(session: Session) -> Made:
         join = "using (benchmark, item)"
         item = "v.item"
     return f"""select v.encoder, v.benchmark, {item} as item, coalesce(v.item_id, t.item_id) as item_id,
-        v.is_null, v.dimension, v.not_finite, v.norm, v.digest, t.family_id,
-        coalesce(t.prompt_digest, t.family_id) as prompt_digest,
+        v.is_null, v.dimension, v.not_finite, v.norm, v.digest, t.question_id,
+        coalesce(t.prompt_digest, t.question_id) as prompt_digest,
         coalesce(v.cut, 1) > 0 and (t.characters >= {LONG_TEXT} or t.prompt_digest is null
-        and t.expected_family is null) as may_be_cut from vector_rows v left join text_facts t {join}"""
+        and t.expected_question_id is null) as may_be_cut from vector_rows v left join text_facts t {join}"""
 
 
 def leaks(session: Session) -> Made:
-    """Withheld questions that stand somewhere else in a release, found by the hash that is their family."""
+    """Withheld questions that stand somewhere else in a release, found by their hash."""
     if session.target.what is not What.RELEASE or DATA not in session:
         return None
     withheld = [name for name, b in BENCHMARKS.items() if not b.publish_text]
     names = ", ".join(f"'{name}'" for name in withheld)
-    secret = session.query(f"select family_id, benchmark, item from data where benchmark in ({names})")
+    secret = session.query(f"select question_id, benchmark, item from data where benchmark in ({names})")
     homes = {
-        family: (benchmark, item)
-        for family, benchmark, item in zip(
-            *(secret[c].to_pylist() for c in ("family_id", "benchmark", "item")), strict=True
+        question: (benchmark, item)
+        for question, benchmark, item in zip(
+            *(secret[c].to_pylist() for c in ("question_id", "benchmark", "item")), strict=True
         )
     }
     rows: list[dict[str, object]] = []
     if homes:
         other = session.query(
             f"""select 'data/' || benchmark || '/' || file_split || '.parquet' as path, item_id as place,
-            family_id
+            question_id
             from data where benchmark not in ({names}) and question is not null"""
         )
-        found = zip(*(other[c].to_pylist() for c in ("path", "place", "family_id")), strict=True)
-        places = [(path, place, homes[family]) for path, place, family in found if family in homes]
+        found = zip(*(other[c].to_pylist() for c in ("path", "place", "question_id")), strict=True)
+        places = [(path, place, homes[question]) for path, place, question in found if question in homes]
         places += list(_in_texts(session.target.root, homes))
         rows = [
             {"path": path, "place": place, "benchmark": benchmark, "item": item}
@@ -196,7 +198,7 @@ def leaks(session: Session) -> Made:
 
 
 def _in_texts(root: Path, homes: dict[str, tuple[str, int]]) -> Iterator[tuple[str, str, tuple[str, int]]]:
-    """Lines of texts, and strings in JSON and in small tables, that hash to a withheld family."""
+    """Lines of texts, and strings in JSON and in small tables, that hash to a withheld question."""
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if not path.is_file() or name == CHECKSUMS:
@@ -208,9 +210,9 @@ def _in_texts(root: Path, homes: dict[str, tuple[str, int]]) -> Iterator[tuple[s
         else:
             continue
         for place, text in texts:
-            family = ids.family_id(text, None, "")
-            if family in homes:
-                yield name, place, homes[family]
+            question = ids.question_id(text, None, "")
+            if question in homes:
+                yield name, place, homes[question]
 
 
 def _cells(path: Path) -> Iterator[tuple[str, str]]:

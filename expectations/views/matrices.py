@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from routerset.expectations.session import readable
-from routerset.expectations.views.choices import NOTHING_BETTER, Choices, bin_sizes, places_of
+from routerset.expectations.views.choices import NOTHING_BETTER, Choices, bin_sizes
 from routerset.schemas.groups import Group
 from routerset.schemas.matrix import Chunk, ScoreMatrix, chunks, missing
 from routerset.schemas.tables import Kind
@@ -19,6 +19,12 @@ from routerset.schemas.tables import Kind
 WEAKEST, STRONGEST = 0.1, 0.9
 """Mean scores between which candidates are looked for (RouterEval, appendix C)."""
 TOLERANCE = 1e-6
+_UNRANKED: Mapping[str, object] = {
+    **dict.fromkeys(("outside_pool", "empty_bins", "gaps", "misplaced"), 0),
+    **dict.fromkeys(("first_outside", "first_misplaced")),
+    **NOTHING_BETTER,
+}
+"""What is known of a group that is ranked on train items where no splits are at hand."""
 _BLOCK = 1 << 21
 
 
@@ -105,64 +111,68 @@ def row_means(scores: np.ndarray) -> np.ndarray:
     return means
 
 
+def _one_of_each(models: Sequence[str], scores: np.ndarray, named: frozenset[str]) -> np.ndarray:
+    """Rows, ascending: of models with the same scores a named one, else the first."""
+    kept: dict[bytes, int] = {}
+    for row in sorted(range(len(models)), key=lambda row: (models[row] not in named, models[row])):
+        kept.setdefault(blake2b(scores[row].tobytes(), digest_size=16).digest(), row)
+    return np.array(sorted(kept.values()), np.int64)
+
+
 def group_rows(
     matrix: ScoreMatrix,
     groups: Mapping[Group, Sequence[str]],
     train: Sequence[np.ndarray],
     min_coverage: float = 1.0,
     rng: np.random.RandomState | None = None,
+    named: Collection[str] | None = None,
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
-    groups: candidates by rank. train: items of the train side, one array per split scheme: `greedy` ranks
-    candidates by their mean on one of them. Means, pools and bins are those of the models with scores on at
-    least `min_coverage` of the items; what they miss counts as 0 there, as it does where groups are chosen.
-    rng: the reference's generator behind its splits, by which the paper's strong-to-weak groups are drawn.
+    groups: candidates by rank. train: items of the train side, one array per split scheme: methods other than
+    `paper` rank models by their mean on one of them, `paper` by that on all items. Means, pools and bins are
+    those of the models with scores on at least `min_coverage` of the items; what they miss counts as 0 there,
+    as it does where groups are chosen. rng: the reference's generator behind its splits, by which the paper's
+    strong-to-weak groups are drawn. named: models that stand for twins, where other methods than the paper's
+    choose from one of each set of models with the same scores, as if there were no others.
     """
     covering = np.flatnonzero(matrix.coverage >= min_coverage * matrix.scores.shape[1])
     scores = matrix.scores if len(covering) == len(matrix.models) else matrix.scores[covering]
     if missing(scores).any():
         scores = np.where(missing(scores), scores.dtype.type(0), scores)
-    row_of = {matrix.models[row]: place for place, row in enumerate(covering.tolist())}
+    names = [matrix.models[row] for row in covering.tolist()]
+    row_of = {model: place for place, model in enumerate(names)}
+    kept = np.arange(len(names)) if named is None else _one_of_each(names, scores, frozenset(named))
+    single = scores if len(kept) == len(names) else scores[kept]
+    doubles = set(names).difference(names[row] for row in kept.tolist())
     means = row_means(scores)
-    order = np.argsort(means, kind="stable")
-    first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))
-    position = np.empty(len(order), np.int64)
-    position[order] = np.arange(len(order))
-    choices = Choices(scores, order, first, last, train, rng)
-    place_of = {model: int(position[row]) for model, row in row_of.items()}
-    for group, candidates in groups.items():
+    by_all = _choices(scores, None, means, rng)
+    inside = [items[items < scores.shape[1]] for items in train]
+    by_train = [
+        _choices(single, items, row_means(np.ascontiguousarray(single[:, items])), None)
+        for items in inside
+        if len(items)
+    ]
+    for group, whole in groups.items():
+        published = group.method == "paper"
+        twins = [model for model in whole if not published and model in doubles]
+        candidates = [model for model in whole if published or model not in doubles]
         rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
         known = rows[rows >= 0]
-        places = position[known]
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
         lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
-        span = max(len(order) // 5, group.m)
-        start, stop = {
-            Kind.ALL_STRONG.value: (max(last - span, 0), last),
-            Kind.ALL_WEAK.value: (first, min(first + span, len(order))),
-        }.get(group.kind, (first, last))
-        outside = np.flatnonzero((places < start) | (places >= stop))
-        orders = [places] if group.method == "paper" else [means[known], *_train_means(scores, known, train)]
-        misplaced = min((_descents(values, known) for values in orders), key=len)
+        ranked, places = ([by_all], known) if published else (by_train, np.searchsorted(kept, known))
+        facts = min((_place(group, places, models, *one) for one in ranked), key=_faults, default=_UNRANKED)
         worth = _worth(scores[known])
-        own = places_of(group, groups, place_of)
-        paper = places_of(replace(group, method="paper"), groups, place_of)
-        empty_bins = group.m - _bins_hit(places, start, stop, group.m)
-        better = NOTHING_BETTER  # another rule says what is wrong with a group that is none of its kind
-        if own is not None and not len(outside) and (group.kind != Kind.STRONG_TO_WEAK or not empty_bins):
-            better = choices.better(group, own, (start, stop), paper)
         yield {
             **asdict(group),
+            "train_items": [0, *map(len, inside)],
+            "covered": [-1, *_covered(scores[known], inside)],
             "incomplete": len(lost),
             "first_incomplete": lost[0] if lost else None,
-            "outside_pool": len(outside),
-            "first_outside": models[int(outside[0])] if len(outside) else None,
-            "empty_bins": empty_bins,
-            "gaps": int(np.ptp(places)) + 1 - len(set(places.tolist())) if len(places) else 0,
-            **better,
-            "misplaced": len(misplaced),
-            "first_misplaced": models[int(misplaced[0])] if len(misplaced) else None,
+            "twins": len(twins),
+            "first_twin": twins[0] if twins else None,
+            **facts,
             "oracle": worth[0],
             "best_single": float(means[known].max()) if len(known) else 0.0,
             "mean": float(means[known].mean()) if len(known) else 0.0,
@@ -170,10 +180,47 @@ def group_rows(
         }
 
 
-def _train_means(scores: np.ndarray, rows: np.ndarray, train: Sequence[np.ndarray]) -> list[np.ndarray]:
-    block = scores[rows]
-    inside = [items[items < scores.shape[1]] for items in train]
-    return [row_means(np.ascontiguousarray(block[:, items])) for items in inside if len(items)]
+def _choices(
+    scores: np.ndarray, items: np.ndarray | None, means: np.ndarray, rng: np.random.RandomState | None
+) -> tuple[Choices, np.ndarray]:
+    """The models in the order of their means on some items, and those means."""
+    order = np.argsort(means, kind="stable")
+    first, last = (int(n) for n in np.searchsorted(means[order], [WEAKEST, STRONGEST], side="right"))
+    return Choices(scores, items, order, first, last, rng), means
+
+
+def _place(
+    group: Group, known: np.ndarray, models: Sequence[str], choices: Choices, means: np.ndarray
+) -> dict[str, object]:
+    """Where candidates stand in an order of models, and whether others would have been preferred."""
+    places = choices.position[known]
+    start, stop = choices.span(group.kind, group.m)
+    outside = np.flatnonzero((places < start) | (places >= stop))
+    misplaced = _descents(places if group.method == "paper" else means[known], known)
+    empty_bins = group.m - _bins_hit(places, start, stop, group.m) if group.kind == Kind.STRONG_TO_WEAK else 0
+    better = NOTHING_BETTER  # another rule says what is wrong with a group that is none of its kind
+    own = np.unique(places)
+    if len(own) == group.m and not len(outside) and not empty_bins:
+        better = choices.better(group, own, (start, stop))
+    return {
+        "outside_pool": len(outside),
+        "first_outside": models[int(outside[0])] if len(outside) else None,
+        "empty_bins": empty_bins if group.kind == Kind.STRONG_TO_WEAK else 0,
+        "gaps": int(np.ptp(places)) + 1 - len(own) if len(places) else 0,
+        **better,
+        "misplaced": len(misplaced),
+        "first_misplaced": models[int(misplaced[0])] if len(misplaced) else None,
+    }
+
+
+def _faults(facts: Mapping[str, object]) -> tuple[object, ...]:
+    """What is wrong with a group, gravest first: of several splits it must suit one."""
+    return facts["outside_pool"], facts["empty_bins"], facts["misplaced"], facts["better_on_train"]
+
+
+def _covered(block: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:
+    """Items of each side that some candidate has right, where scores are 0 or 1."""
+    return [int(block[:, items].any(axis=0).sum()) for items in sides] if block.dtype == np.uint8 else []
 
 
 def _descents(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ def scan(session: Session) -> dict[str, pa.Table]:
     digests: list[dict[str, object]] = []
     grouped = "groups" in session
     shuffles = paper_shuffles(session) if grouped else {}
+    named = _standing_for_twins(session)
     released = grouped and session.target.what is What.RELEASE and DATA in session
     parts = session.target.of("scores")
     orders = [] if grouped else [_order(part, read_order(part.path)) for part in parts]
@@ -48,10 +49,11 @@ def scan(session: Session) -> dict[str, pa.Table]:
             train = _train(session, benchmark)
             sizes, rng = shuffles.get(benchmark, ([], None))
             sides = [items.tobytes() for items in train]
-            key = str((rows, groups, sides, share, seed_of(session), [len(part) for part in sizes]))
+            lengths = [len(part) for part in sizes]
+            key = str((rows, groups, sides, share, seed_of(session), lengths, named))
             # a release most often holds what its build does
             known = session.built.choices.get(key) if rows and session.built is not None else None
-            found = list(group_rows(matrix, groups, train, share, rng)) if known is None else known
+            found = list(group_rows(matrix, groups, train, share, rng, named)) if known is None else known
             session.choices[key] = found
             facts += [{"benchmark": benchmark, **row} for row in found]
         if released:
@@ -64,6 +66,16 @@ def scan(session: Session) -> dict[str, pa.Table]:
     if released:
         views["group_columns"] = pa.Table.from_pylist(columns, schema=GROUP_COLUMNS)
     return views
+
+
+def _standing_for_twins(session: Session) -> list[str] | None:
+    """Models that stand for twins; None where groups may hold both."""
+    if session.target.settings["twins"] == "all":
+        return None
+    if "models" not in session or "twin_of" not in session.columns("models"):
+        return []
+    found = session.query("select distinct twin_of from models where twin_of is not null order by twin_of")
+    return [str(model) for model in found["twin_of"].to_pylist()]
 
 
 def _order(part: Part, order: Order) -> dict[str, object]:

@@ -14,7 +14,7 @@ from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
 from routerset.expectations.views.matrices import read_order
 from routerset.schemas.groups import Group, columns_of
-from routerset.schemas.released import GROUPS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import TABLES, Split, embeddings_schema
 
 _COLUMNS = pa.schema(
@@ -37,6 +37,7 @@ _PARTITIONS = pa.schema(
 )
 _ORDERS = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
 _STRING = pa.string()
+_WHOLE = {"groups": GROUPS_SCHEMA, "limits": LIMITS_SCHEMA}
 
 
 def columns(session: Session) -> Made:
@@ -73,8 +74,8 @@ def schema_of(session: Session, part: Part, groups: Iterable[Group] = ()) -> pa.
         return vectors_schema(_dimension(part, "embedding"), groups)
     if part.table == EMBEDDINGS:
         return embeddings_schema(_dimension(part, "vector"))
-    if part.table == "groups" and session.target.what is What.RELEASE:
-        return GROUPS_SCHEMA
+    if session.target.what is What.RELEASE:
+        return _WHOLE.get(part.table, TABLES[part.table].schema)
     return TABLES[part.table].schema
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.released import RELEASED, data_schema
+from routerset.schemas.released import RELEASED, TEXT, data_schema
 from routerset.schemas.tables import COST_MEASURES, TABLES
 
 MAX_ITEMS = 1 << 20
@@ -63,10 +63,19 @@ def items(session: Session) -> Made:
     """Items without their texts; those of a release come from its data files."""
     if session.target.what is not What.RELEASE:
         found = table("items")(session)
-        return None if found is None else f"select * exclude (question, prompt, choices) from ({found})"
+        texts = ", ".join((*TEXT, "choices"))
+        return None if found is None else f"select * exclude ({texts}) from ({found})"
     if DATA not in session:
         return None
-    return "select benchmark, item, item_id, subset, family_id from data"
+    return "select benchmark, item, item_id, subset, question_id, family_id from data"
+
+
+def item_questions(session: Session) -> Made:
+    """Items with what they ask."""
+    if "items" not in session:
+        return None
+    names = "benchmark, item, question_id, family_id, question, question_source, prompt"
+    return f"select {names} from ({item_texts(session)})"
 
 
 def item_texts(session: Session) -> str:
@@ -216,8 +225,9 @@ def file_sides(session: Session) -> Made:
 
 
 BUILDERS: dict[str, Callable[[Session], Made]] = {
-    **{name: table(name) for name in ("models", "scores", "costs", "runs", "groups", "quarantine")},
+    **{name: table(name) for name in ("models", "scores", "costs", "runs", "groups", "limits", "quarantine")},
     "items": items,
+    "item_questions": item_questions,
     "splits": splits,
     "data": data,
     "doc_keys": doc_keys,

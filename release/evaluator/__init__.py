@@ -15,6 +15,7 @@ from .results import Difference, Estimate, Evaluation, Row
 from .routers import ROUTERS, TRAINING_FREE
 from .scoring import evaluate
 from .task import Router, Task
+from .verdict import beyond_noise
 
 __all__ = [
     "ROUTERS",
@@ -30,6 +31,7 @@ __all__ = [
     "Row",
     "Task",
     "UsageError",
+    "beyond_noise",
     "evaluate",
     "load_release",
 ]

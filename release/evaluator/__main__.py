@@ -17,6 +17,7 @@ from .errors import EvaluatorError, UsageError
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
+from .results import SEEN, TRACKS
 from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up
@@ -54,9 +55,13 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--benchmarks", metavar="A,B", help="default: all")
     add("--sizes", metavar="3,5", help="group sizes m (default: all)")
     add("--encoder", metavar="E", help="whose vectors to use (default: minilm, or else the first)")
-    add("--method", default="paper", metavar="M", help="how groups were chosen: paper (default) or greedy")
-    add("--scheme", default="paper", metavar="S", help="how items were split: paper (default) or family")
-    add("--compat", action="store_true", help="reproduce the reference code's quirks")
+    add("--method", metavar="M", help="how groups were chosen, such as paper, or greedy, which never sees "
+        "test (default: the first of the release's manifest)")  # fmt: skip
+    add("--scheme", metavar="S", help="how items were split, such as paper or family (default: likewise)")
+    add("--track", choices=TRACKS, default=SEEN, help="where routers learn: seen (default), on a benchmark's "
+        "own items, or unseen, on those of all others")  # fmt: skip
+    add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
+        "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
     add("--commit", action="store_true", help="check the predictions and print their sha256; score nothing")
     add("--differences", action="store_true", help="compare every pair of routers instead")
@@ -100,14 +105,15 @@ def _run(arguments: argparse.Namespace) -> str:
     sizes = _sizes(arguments.sizes)
     if arguments.resamples < 0:
         raise UsageError(f"--resamples {arguments.resamples}: expected 0 or more")
+    method, scheme = release.setting(arguments.method, arguments.scheme, arguments.compat)
     predicted: PredictedRouter | None = None
     routers: dict[str, RouterFactory | RouterRow] = {}
     if arguments.predictions:
         predicted = read_predictions(
             arguments.predictions,
             release,
-            method=arguments.method,
-            scheme=arguments.scheme,
+            method=method,
+            scheme=scheme,
             benchmarks=benchmarks,
             sizes=sizes,
         )
@@ -129,9 +135,10 @@ def _run(arguments: argparse.Namespace) -> str:
         benchmarks=benchmarks,
         sizes=sizes,
         encoder=arguments.encoder,
-        method=arguments.method,
-        scheme=arguments.scheme,
+        method=method,
+        scheme=scheme,
         compat=arguments.compat,
+        track=arguments.track,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 import numpy.typing as npt
 
 from .task import Scores
 
 RESAMPLES = 10_000
-LEVEL = 0.95
-DETECTABLE = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2) + NormalDist().inv_cdf(0.8)
-"""A difference of this many standard errors is found by a 5% two-sided test with 80% power."""
 
 
 def resample_counts(n: int, resamples: int, seed: int) -> Scores:
@@ -30,18 +25,12 @@ def resample_counts(n: int, resamples: int, seed: int) -> Scores:
     return counts
 
 
-def percentile_interval(replicates: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], ...]:
-    """Lower and upper 95% limits along axis 0, over the resamples where the value is defined.
-
-    NaN where it never is (or where there are no resamples at all).
+def standard_errors(replicates: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
+    """Of the values that (resamples, ...) replicates over n items are of, from the resamples where they are
+    defined; NaN where fewer than two are.
     """
-    low, high = (np.full(replicates.shape[1:], np.nan) for _ in range(2))
     defined = np.isfinite(replicates)
-    whole = defined.all(axis=0) & (len(replicates) > 0)
-    limits = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    if whole.any():
-        low[whole], high[whole] = np.quantile(replicates[:, whole], limits, axis=0)
-    for index in zip(*np.nonzero(~whole & defined.any(axis=0)), strict=True):
-        column = replicates[(slice(None), *index)]
-        low[index], high[index] = np.quantile(column[np.isfinite(column)], limits)
-    return low, high
+    count = defined.sum(axis=0)
+    mean = np.where(defined, replicates, 0).sum(axis=0) / np.maximum(count, 1)
+    squares = np.where(defined, (replicates - mean) ** 2, 0).sum(axis=0)
+    return np.asarray(np.sqrt(squares / np.where(count > 1, count, np.nan) * (n / max(n - 1, 1))))

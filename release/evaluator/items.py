@@ -18,31 +18,49 @@ from .reader import Group, Release, read_parquet
 from .task import Labels, Scores
 
 Number = TypeVar("Number", bound=np.generic)
+Places = tuple[tuple[str, npt.NDArray[np.intp]], ...]
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The rows of one split: `scores` and `labels` by group, (n, m) each; `vectors` (n, d); all read-only."""
+    """The rows of one split: `scores` and `labels` by group, (n, m) each; `vectors` (n, d); all read-only.
 
-    rows: npt.NDArray[np.intp]
+    places: where they stand: (benchmark, rows of its data files) one after the other.
+    """
+
+    places: Places
     item_ids: tuple[str, ...]
     subsets: tuple[str, ...]
     vectors: Scores
     scores: dict[Group, Scores]
     labels: dict[Group, Labels]
 
+    def take(self, order: npt.NDArray[np.intp]) -> Part:
+        """Some rows of one benchmark's part, in some order."""
+        ((benchmark, rows),) = self.places
+        return Part(
+            ((benchmark, rows[order]),),
+            tuple(self.item_ids[row] for row in order),
+            tuple(self.subsets[row] for row in order),
+            frozen(self.vectors[order]),
+            {group: frozen(values[order]) for group, values in self.scores.items()},
+            {group: frozen(values[order]) for group, values in self.labels.items()},
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Items:
     """All items of a benchmark under one scheme.
 
-    files_follow_scheme: each file is one split of it. unscored: items left out, as a candidate has no score.
+    binary: every score is 0 or 1. files_follow_scheme: each file is one split of it. unscored: items left
+    out, as a candidate has no score.
     """
 
     release: Release
     benchmark: str
     parts: dict[str, Part]
+    binary: bool
     files_follow_scheme: bool
     unscored: int
 
@@ -53,18 +71,31 @@ def frozen(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
     return array.view()
 
 
-def read_prompts(folder: Path, rows: Mapping[str, npt.NDArray[np.intp]], split: str) -> list[str]:
-    """Texts of one split, in the order of its `rows`: prompts, questions where there is none, else nothing.
+def read_prompts(data: Path, places: Mapping[str, Places], split: str) -> list[str]:
+    """Texts of one split, in the order of its rows: prompts, questions where there is none, else nothing.
 
-    folder: of the benchmark's data files. Raises LeftOut where they hold neither for any item, KeyError for
+    data: folder of the benchmarks' folders. Raises LeftOut where one holds neither for any item, KeyError for
     a split that is none.
     """
-    columns = _concatenate(folder, ["prompt", "question"])
-    texts = pc.coalesce(columns["prompt"], columns["question"])
-    if texts.null_count == len(texts):
-        raise LeftOut("this release publishes no prompts and no questions for it; use a router on vectors")
-    found: list[str] = texts.take(pa.array(rows[split])).fill_null("").to_pylist()
+    found: list[str] = []
+    for benchmark, rows in places[split]:
+        columns = concatenate(data / benchmark, ["prompt", "question"])
+        texts = pc.coalesce(columns["prompt"], columns["question"])
+        if texts.null_count == len(texts):
+            raise LeftOut(
+                "this release publishes no prompts and no questions for it; use a router on vectors"
+            )
+        found += texts.take(pa.array(rows)).fill_null("").to_pylist()
     return found
+
+
+def numbered(release: Release, places: Mapping[str, Places]) -> dict[str, Places]:
+    """The same items by their number, as in the table of scores."""
+    number = {
+        name: concatenate(release.path / "data" / name, ["item"])["item"].to_numpy().astype(np.intp)
+        for name in dict.fromkeys(name for parts in places.values() for name, _ in parts)
+    }
+    return {s: tuple((name, number[name][rows]) for name, rows in parts) for s, parts in places.items()}
 
 
 def load_items(
@@ -82,7 +113,7 @@ def load_items(
     columns = ["item_id", "subset", split_column]
     for group in groups:
         columns += [group.column, group.label_column]
-    table = _concatenate(folder, columns)
+    table = concatenate(folder, columns)
     splits = table[split_column].to_numpy(zero_copy_only=False)
     item_ids = table["item_id"].to_numpy(zero_copy_only=False)
     vectors = np.zeros((len(item_ids), 0), np.float32)
@@ -117,7 +148,7 @@ def load_items(
                 ", so leave this benchmark out of --benchmarks"
             )
         parts[split] = Part(
-            rows,
+            ((benchmark, rows),),
             tuple(str(item_ids[r]) for r in rows),
             tuple(str(subsets[r]) for r in rows),
             frozen(vectors[rows]),
@@ -125,7 +156,8 @@ def load_items(
             {g: frozen(v[rows]) for g, v in labels.items()},
         )
     files = np.repeat(SPLITS, [pq.read_metadata(folder / f"{s}.parquet").num_rows for s in SPLITS])
-    return Items(release, benchmark, parts, bool((files == splits).all()), int((~scored).sum()))
+    binary = release.benchmarks[benchmark].binary
+    return Items(release, benchmark, parts, binary, bool((files == splits).all()), int((~scored).sum()))
 
 
 def _require_scheme(folder: Path, scheme: str) -> None:
@@ -139,7 +171,8 @@ def _require_scheme(folder: Path, scheme: str) -> None:
         raise UsageError(f"{folder}: no split scheme {scheme!r}; this release has {', '.join(schemes)}")
 
 
-def _concatenate(folder: Path, columns: Sequence[str]) -> pa.Table:
+def concatenate(folder: Path, columns: Sequence[str]) -> pa.Table:
+    """Columns of a folder's three files, one after the other: what rows in `Part.places` count."""
     tables = [read_parquet(folder / f"{split}.parquet", columns) for split in SPLITS]
     try:
         return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
@@ -163,7 +196,7 @@ def _nulls(column: pa.ChunkedArray, group: Group) -> npt.NDArray[np.bool_]:
 
 
 def _read_vectors(folder: Path, item_ids: npt.NDArray[np.object_]) -> Scores:
-    table = _concatenate(folder, ["item_id", "embedding"])
+    table = concatenate(folder, ["item_id", "embedding"])
     found = {item: row for row, item in enumerate(table["item_id"].to_pylist())}
     missing = [item for item in item_ids if item not in found]
     if missing:

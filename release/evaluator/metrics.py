@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError
+from .intervals import Interval
 from .task import Floats, Scores, Task
 
 Array = npt.NDArray[np.float64]
@@ -74,6 +75,12 @@ def preferred(task: Task) -> npt.NDArray[np.intp]:
     return np.lexsort((drawn, -means))
 
 
+def best_on_train(task: Task) -> float:
+    """Mean test score of the candidate that training scores prefer; for a task that shows its test scores."""
+    assert task.Y_test is not None
+    return float(task.Y_test[:, preferred(task)[0]].mean(dtype=np.float64))
+
+
 def one_hot(chosen: npt.NDArray[np.intp], m: int) -> Scores:
     """(n, m) policy that always takes `chosen`."""
     return np.eye(m, dtype=np.float32)[chosen]
@@ -94,8 +101,8 @@ class CellScores:
     best_on_train: int
     reference_score: float | None
 
-    def statistics(self, weights: Floats) -> Array:
-        """Every metric under item weights: (B, n), rows sum to n -> (B, R, len(METRICS)).
+    def statistics(self, weights: Floats, names: Iterable[str] | None = None) -> Array:
+        """Some metrics, by default all, under item weights: (B, n), rows sum to n -> (B, R, metrics).
 
         An undefined ratio (zero denominator, no reference) is NaN; the caller turns it into None.
         """
@@ -104,9 +111,9 @@ class CellScores:
         yardsticks = [self.Y_test[:, best_on_test], self.Y_test[:, self.best_on_train]]
         # one product of all columns, for the weights are far larger than these
         columns = np.column_stack([*yardsticks, self.Y_test.max(axis=1), self.value, self.entropy])
-        sums = weights.astype(np.float64) @ columns / n
+        sums = np.asarray(weights, np.float64) @ columns / n
         weighted = Weighted(self, weights, *np.split(sums, [1, 2, 3, 3 + routers], axis=1))
-        return np.stack([metric.of(weighted) for metric in METRICS.values()], axis=2)
+        return np.stack([METRICS[name].of(weighted) for name in names or METRICS], axis=2)
 
     def selection_variance(self) -> float:
         """Variance of the mean score difference of two routers that choose independently at random."""
@@ -176,7 +183,8 @@ class Metric:
     """name: in JSON and CSV. title: for people. says: what it is, in a few words. of: computes it, (B, R).
 
     higher_is_better: None where neither is. head, width: of its column in the table of the command line.
-    digits: decimals shown there and in reports. in_paper: Tables 1 and 2 have it.
+    digits: decimals shown there and in reports. in_paper: Tables 1 and 2 have it. interval: how its 95%
+    interval is made; None where none is known to hold (benchmarks/coverage.py), which every metric starts as.
     """
 
     name: str
@@ -188,17 +196,24 @@ class Metric:
     width: int = 7
     digits: int = 3
     in_paper: bool = False
+    interval: Interval | None = None
 
 
 _value, _entropy = attrgetter("value"), attrgetter("entropy")
 _ROWS = (
-    Metric("mu_o", "mu_o", "mean score of the chosen LLMs", _value, True, "", 6, in_paper=True),
-    Metric("v_r", "V_R", "mu_o over the reference LLM", over_reference, True, in_paper=True),
-    Metric("v_b", "V_B", "mu_o over the best single candidate on test", over_best, True, in_paper=True),
-    Metric("e_p", "E_p", "entropy of the selection probabilities, bits", _entropy, in_paper=True),
+    Metric("mu_o", "mu_o", "mean score of the chosen LLMs", _value, True, "", 6, in_paper=True,
+           interval="score"),
+    Metric("v_r", "V_R", "mu_o over the reference LLM", over_reference, True, in_paper=True,
+           interval="score/reference"),
+    Metric("v_b_train", "V_B train", "mu_o over the one picked on train", over_best_on_train, True, "V_B tr",
+           interval="items"),
+    Metric("v_b", "V_B hindsight", "mu_o over the best single candidate on test, known in hindsight alone",
+           over_best, True, "V_B(h)", in_paper=True),
+    Metric("e_p", "E_p", "entropy of the selection probabilities, bits", _entropy, in_paper=True,
+           interval="items"),
     Metric("marginal_entropy", "H", "entropy of the choices made, bits", marginal_entropy),
-    Metric("v_b_train", "V_B train", "mu_o over the one picked on train", over_best_on_train, True, "V_B tr"),
-    Metric("oracle_gap", "oracle gap", "0 = best single on test, 1 = oracle", oracle_gap, True, "gap", 8),
+    Metric("oracle_gap", "oracle gap hindsight", "0 = best single on test, 1 = oracle", oracle_gap, True,
+           "gap(h)", 8),
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}

@@ -120,17 +120,20 @@ def read_predictions(
     path: Path,
     release: Release,
     *,
-    method: str = "paper",
-    scheme: str = "paper",
+    method: str | None = None,
+    scheme: str | None = None,
     benchmarks: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
 ) -> PredictedRouter:
     """A router from a file; `benchmarks` and `sizes` narrow the cells that rows without them can mean.
 
+    method, scheme: as for `evaluate`.
+
     Raises PredictionError for NaN, unknown, missing or repeated items, unknown models, probabilities
     outside [0, 1] or not summing to 1; UsageError for wrong columns; InputError for an unreadable file.
     """
     table = _read(path)
+    method, scheme = release.setting(method, scheme)
     groups = [
         g
         for g in release.groups

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -14,16 +14,32 @@ import pyarrow.parquet as pq
 
 from .errors import DataError, InputError, UsageError
 from .files import open_regular, read_json
-from .task import KINDS
+from .limits import Limits
+from .task import KINDS, Cell
 
 SCHEMA_VERSION = 2
-REFERENCE_SEED = 42
+REFERENCE_SEED, REFERENCE = 42, "paper"
+LIMITS = "limits.parquet"
 GroupKey = tuple[str, str, int, str]  # method, benchmark, m, kind
+
+_SHARES = {
+    "noise_oracle": "oracle_a",
+    "noise_oracle_lo": "oracle_a_lo",
+    "noise_oracle_hi": "oracle_a_hi",
+    "noise_oracle_b": "oracle_b",
+    "noise_oracle_b_lo": "oracle_b_lo",
+    "noise_oracle_b_hi": "oracle_b_hi",
+    "noise_best_single_b": "best_single_b",
+    "noise_best_on_train_b": "best_on_train_b",
+}
+_COUNTS = {"covered": "train_covered", "at_most": "train_at_most"}
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What the manifest says of one benchmark; `reference_score` is the denominator of V_R."""
+    """What the manifest says of one benchmark; `reference_score` is the denominator of V_R, and
+    `reference_note` says why there is none.
+    """
 
     name: str
     metric: str
@@ -31,6 +47,7 @@ class Benchmark:
     reference_model: str | None
     reference_score: float | None
     n_items: int
+    reference_note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +79,9 @@ class Release:
     """A release folder and what it holds.
 
     split_seed: that of the `paper` split. skipped: groups that it could not have. min_coverage: share of a
-    benchmark's items that a candidate has a score on at least.
+    benchmark's items that a candidate has a score on at least. methods, schemes: how groups were chosen and
+    items split, the first of each is what is evaluated by default. limits: of cells under the first split
+    scheme; empty where the release has none.
     """
 
     path: Path
@@ -73,6 +92,17 @@ class Release:
     split_seed: int
     skipped: tuple[Skipped, ...] = ()
     min_coverage: float = 1.0
+    methods: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+    limits: Mapping[Cell, Limits] = field(default_factory=dict)
+
+    def setting(self, method: str | None, scheme: str | None, compat: bool = False) -> tuple[str, str]:
+        """Method and scheme to evaluate: those asked for, or else the first of this release.
+
+        compat: else the reference's own.
+        """
+        first = [names[0] if names and not compat else REFERENCE for names in (self.methods, self.schemes)]
+        return method or first[0], scheme or first[1]
 
     def encoders(self, benchmark: str) -> list[str]:
         """Names of the encoders that have vectors for `benchmark`, sorted."""
@@ -122,6 +152,7 @@ def load_release(path: str | Path = ".") -> Release:
                 reference_model=_get(entry, "reference_model", str, NoneType, default=None),
                 reference_score=_get(entry, "reference_score", float, int, NoneType, default=None),
                 n_items=_get(entry, "n_items", int),
+                reference_note=_get(entry, "reference_note", str, NoneType, default=None),
             )
             for name, entry in sorted(entries.items())
         }
@@ -139,11 +170,15 @@ def load_release(path: str | Path = ".") -> Release:
         told = _get(manifest, "release", dict)
         name, version = _get(told, "name", str), _get(told, "version", str)
         seed = _get(manifest, "seed", int, default=REFERENCE_SEED, most=(1 << 32) - 1)
+        has_limits = LIMITS in _get(manifest, "tables", dict, default={})
         coverage = float(_get(settings, "min_coverage", float, int, default=1.0, most=1))
+        methods, schemes = (_names(manifest, key) for key in ("methods", "schemes"))
     except ValueError as error:
         raise InputError(f"{manifest_path}: a required entry is missing or malformed ({error})") from error
     groups = _read_groups(path, columns)
-    return Release(path, name, version, benchmarks, groups, seed, skipped, coverage)
+    methods = methods or tuple(dict.fromkeys(group.method for group in groups))
+    limits = _read_limits(path, schemes[0] if schemes else REFERENCE) if has_limits else {}
+    return Release(path, name, version, benchmarks, groups, seed, skipped, coverage, methods, schemes, limits)
 
 
 def _get(entry: object, key: str, *kinds: type, default: object = ..., most: int = 1 << 40) -> Any:
@@ -163,6 +198,14 @@ def _name(name: str) -> str:
     if ".." in name or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
         raise ValueError(f"found name {name!r:.80}, expected letters, digits, '.', '_' or '-'")
     return name
+
+
+def _names(entry: object, key: str) -> tuple[str, ...]:
+    """A list of names, empty where there is none. Raises ValueError."""
+    found = _get(entry, key, list, default=[])
+    if not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{key}: found {found!r:.80}, expected names")
+    return tuple(map(_name, found))
 
 
 def _group(row: object, benchmark: str) -> GroupKey:
@@ -194,6 +237,25 @@ def _read_groups(path: Path, columns: dict[GroupKey, tuple[str, str]]) -> tuple[
             )
         groups.append(Group(*key, candidates, *columns[key]))
     return tuple(groups)
+
+
+def _read_limits(path: Path, scheme: str) -> dict[Cell, Limits]:
+    """Limits of every cell; `headroom_real` is for those who score it. Raises DataError, InputError."""
+    table = read_parquet(
+        path / LIMITS, ["benchmark", "method", "m", "kind", *_SHARES.values(), *_COUNTS.values()]
+    )
+    limits = {}
+    try:
+        for row in table.to_pylist():
+            benchmark, method, kind = (_get(row, name, str) for name in ("benchmark", "method", "kind"))
+            shares = {name: _get(row, column, float, NoneType, most=1) for name, column in _SHARES.items()}
+            counts = {name: _get(row, column, int, NoneType) for name, column in _COUNTS.items()}
+            optimal = None if None in counts.values() else counts["covered"] == counts["at_most"]
+            cell = (benchmark, _get(row, "m", int), kind, method, scheme)
+            limits[cell] = Limits(**shares, **counts, optimal=optimal)
+    except ValueError as error:
+        raise DataError(f"{path / LIMITS}: {error}; fetch the release again") from error
+    return limits
 
 
 def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:

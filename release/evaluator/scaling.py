@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError
+from .everyone import read_matrix
 from .plain import plain
-from .reader import Release, read_parquet
+from .reader import Release
 from .results import Value
 from .task import Scores
 
@@ -23,13 +24,16 @@ STEP = 256  # models whose running maximum is taken together
 class Curve:
     """Accuracy of r_o(p) on random subsets of m models, for every m from 1 to the pool.
 
-    oracle, chance: (SUBSETS, pool) mean score of the best and of a uniformly drawn member; column m - 1 holds
-    subsets of m models, nested along each row. Every r_o(p) is p x oracle + (1 - p) x chance.
+    profile: (pool,) mean over items of the best, second best, ... score: means over all subsets depend on it
+    alone. oracle, chance: (SUBSETS, pool) mean score of the best and of a uniformly drawn member of random
+    subsets, for their spread; column m - 1 holds subsets of m models, nested along each row. Every r_o(p) is
+    p x oracle + (1 - p) x chance.
     """
 
     benchmark: str
     reference_model: str | None
     reference_score: float | None
+    profile: npt.NDArray[np.float64]
     oracle: npt.NDArray[np.float64]
     chance: npt.NDArray[np.float64]
 
@@ -38,29 +42,53 @@ class Curve:
         """Number of models that cover every item."""
         return int(self.oracle.shape[1])
 
-    def accuracy(self, p: float) -> npt.NDArray[np.float64]:
-        """(SUBSETS, pool) accuracy of r_o(p)."""
-        return np.asarray(p * self.oracle + (1 - p) * self.chance)
+    def mean(self, p: float, sizes: Iterable[int]) -> npt.NDArray[np.float64]:
+        """Accuracy of r_o(p), mean over all subsets of some m, exactly."""
+        best = np.array([expected_best(self.profile, m) for m in sizes])
+        return np.asarray(p * best + (1 - p) * self.profile.mean())
 
     def mean_and_band(self, p: float, sizes: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], ...]:
-        """Mean over the subsets, and the 2.5th and 97.5th percentile, for some m."""
-        values = self.accuracy(p)[:, sizes - 1]
-        low, high = np.quantile(values, [0.025, 0.975], axis=0)
-        return values.mean(axis=0), low, high
+        """Mean over all subsets of some m, and the 2.5th and 97.5th percentile over SUBSETS of them."""
+        drawn = (p * self.oracle + (1 - p) * self.chance)[:, sizes - 1]
+        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+        return self.mean(p, sizes.tolist()), low, high
 
     def to_dict(self) -> dict[str, Value | list[int] | dict[str, list[float]]]:
         """Means at about 60 sizes, evenly spaced in log m."""
-        sizes = spread_sizes(self.pool)
-        curves = {f"{p:g}": self.accuracy(p).mean(axis=0)[sizes - 1].round(6).tolist() for p in PROBABILITIES}
+        sizes = spread_sizes(self.pool).tolist()
+        curves = {f"{p:g}": self.mean(p, sizes).round(6).tolist() for p in PROBABILITIES}
         return {
             "benchmark": self.benchmark,
             "pool": self.pool,
             "subsets": len(self.oracle),
             "reference_model": self.reference_model,
             "reference_score": self.reference_score,
-            "m": sizes.tolist(),
+            "m": sizes,
             "accuracy": curves,
         }
+
+
+def score_profile(scores: Scores) -> npt.NDArray[np.float64]:
+    """(models,) mean over items of the best score, of the second best, and so on. scores: (models, items)."""
+    n_models, n_items = scores.shape
+    if ((scores == 0) | (scores == 1)).all():
+        right = np.bincount(scores.sum(axis=0).astype(np.intp), minlength=n_models + 1)
+        return np.asarray(np.cumsum(right[:0:-1])[::-1] / n_items)
+    means = np.zeros(n_models)
+    for start in range(0, n_items, STEP):
+        means += np.sort(scores[:, start : start + STEP], axis=0)[::-1].sum(axis=1, dtype=np.float64)
+    return np.asarray(means / n_items)
+
+
+def expected_best(profile: npt.NDArray[np.float64], m: int) -> float:
+    """Mean over all subsets of m models of the mean best score of an item.
+
+    The r-th best of N models is the best of C(N - r, m - 1) of the C(N, m) subsets. For scores of 0 and 1
+    that is 1 - mean of C(N - c, m) / C(N, m), c being the models that have an item right.
+    """
+    others = np.arange(1, len(profile))[::-1]
+    shares = np.concatenate([[1.0], np.cumprod(np.maximum(others - m + 1, 0) / others)])
+    return float(shares @ profile * m / len(profile))
 
 
 def spread_sizes(pool: int, points: int = 60) -> npt.NDArray[np.intp]:
@@ -90,9 +118,10 @@ def scaling_up(
     curves = []
     for done, name in enumerate(names):
         progress(done, len(names), name)
-        oracle, chance = random_subsets(read_scores(release, name), subsets, np.random.default_rng(seed))
+        scores = read_scores(release, name)
+        drawn = random_subsets(scores, subsets, np.random.default_rng(seed))
         info = release.benchmarks[name]
-        curves.append(Curve(name, info.reference_model, info.reference_score, oracle, chance))
+        curves.append(Curve(name, info.reference_model, info.reference_score, score_profile(scores), *drawn))
     progress(len(names), len(names), "")
     return curves
 
@@ -102,26 +131,11 @@ def read_scores(release: Release, benchmark: str) -> Scores:
 
     Raises DataError if no model does, a model has two scores for an item, or a row is none of a score.
     """
-    path = release.path / "scores" / f"{benchmark}.parquet"
-    table = read_parquet(path, ["model_id", "item", "score"])
-    models = table["model_id"].combine_chunks()
-    items, scores = (table[name].to_numpy() for name in ("item", "score"))
-    n = release.benchmarks[benchmark].n_items
-    named = models.is_valid().to_numpy(zero_copy_only=False)
-    unsound = np.flatnonzero(~(named & (items >= 0) & (items < n) & (scores >= 0) & (scores <= 1)))
-    if len(unsound):
-        found = ", ".join(f"{name} {table[name][int(unsound[0])]}" for name in table.column_names)
-        raise DataError(
-            f"{path}: row {unsound[0]}: {found}; expected a model, an item below {n} and a score in [0, 1]"
-        )
-    codes = models.dictionary_encode().indices.to_numpy()  # as it is, where it is a dictionary already
-    matrix = np.full((int(codes.max(initial=-1)) + 1, n), np.nan, np.float32)
-    matrix[codes, items] = scores
-    if np.count_nonzero(~np.isnan(matrix)) != len(table):
-        raise DataError(f"{path}: a model has two scores for an item; expected one")
+    matrix = read_matrix(release, benchmark).scores
     covering = ~np.isnan(matrix).any(axis=1)
     if not covering.any():
-        raise DataError(f"{path}: no model covers all {n} items")
+        path = release.path / "scores" / f"{benchmark}.parquet"
+        raise DataError(f"{path}: no model covers all {matrix.shape[1]} items")
     return matrix if covering.all() else matrix[covering]
 
 
@@ -182,7 +196,8 @@ def scaling_table(curves: Sequence[Curve]) -> str:
         )
         lines += ["", f"{curve.benchmark}  pool of {curve.pool} models{reference}"]
         lines.append(f"  {'m':>5}" + "".join(f"{f'p={p:g}':>8}" for p in PROBABILITIES))
-        means = [curve.accuracy(p).mean(axis=0) for p in PROBABILITIES]
-        for m in table_sizes(curve.pool):
-            lines.append(f"  {m:>5}" + "".join(f"{mean[m - 1]:>8.3f}" for mean in means))
+        sizes = table_sizes(curve.pool)
+        means = zip(*(curve.mean(p, sizes).tolist() for p in PROBABILITIES), strict=True)
+        for m, row in zip(sizes, means, strict=True):
+            lines.append(f"  {m:>5}" + "".join(f"{mean:>8.3f}" for mean in row))
     return "\n".join(lines[1:])

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from itertools import groupby
+from functools import partial
+from itertools import chain, groupby
 
 import numpy as np
 
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Output, differences, mean_over_kinds, rows, score_cell
 from .errors import DataError, InputError, LeftOut, UsageError
+from .intervals import interval_note
 from .items import load_items
-from .metrics import check_probabilities, choose, entropy, one_hot
+from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release
-from .results import Difference, Evaluation, Row
+from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
-from .task import PolicyRouter, Router, Scores, SharedRouter, Task
-from .tasks import make_tasks
+from .task import Cell, PolicyRouter, Router, SharedRouter, Task
+from .tasks import Batch, make_tasks, with_test_scores
+from .unseen import unseen_batches
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
 
@@ -30,9 +33,10 @@ def evaluate(
     benchmarks: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     encoder: str | None = None,
-    method: str = "paper",
-    scheme: str = "paper",
+    method: str | None = None,
+    scheme: str | None = None,
     compat: bool = False,
+    track: str = SEEN,
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
@@ -44,15 +48,21 @@ def evaluate(
     routers: registered names and router classes, or a mapping from any name to a class (or function
     without arguments) that makes a router, or its row.
     benchmarks, sizes: default all. encoder: default `minilm`, or else the first one.
-    method: how groups were chosen. scheme: how items were split. compat: the reference code's quirks.
-    seed: of routers and bootstrap. resamples: 0 for no intervals. pairs: also every difference between
-    two routers. covers: only the groups it accepts. progress: called with (done, total, next benchmark).
+    method: how groups were chosen. scheme: how items were split. Default of both: the first of the release's
+    manifest. compat: the reference code's quirks, by default on its own groups and split, `paper`.
+    track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
+    candidates have a score on, less those whose question it asks too. seed: of routers and bootstrap.
+    resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
+    it accepts. progress: called with (done, total, next benchmark).
 
     What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
     note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
     DataError for unusable data or router outputs, LeftOut where nothing remains.
     """
+    if track not in TRACKS or (compat and track != SEEN):
+        raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
     chosen = _rows(routers)
+    method, scheme = release.setting(method, scheme, compat)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
     result_rows: list[Row] = []
     means: list[Row] = []
@@ -68,34 +78,58 @@ def evaluate(
             continue
         if items.unscored:
             notes.append(f"{name}, m = {groups[0].m}: {items.unscored} items without all scores left out")
-        tasks = make_tasks(items, groups, encoder=vectors, scheme=scheme, compat=compat, seed=seed)
-        tests = [items.parts["test"].scores[g] for g in groups]
+        made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed)
+        batches: list[Batch] = [(items, groups)]
+        own: dict[Cell, float] = {}
+        if track == UNSEEN:
+            own = {
+                task.cell: best_on_train(task)
+                for task in with_test_scores(made(items, groups), items, groups)
+            }
+            batches = unseen_batches(items, groups, vectors, scheme)
+            if absent := len(groups) - len(batches):
+                left_out.append(
+                    LeftOut(
+                        f"{name}: {absent} of {len(groups)} cells left out: no train item of another "
+                        "benchmark has scores of all their candidates"
+                    )
+                )
+        plain = [made(*batch) for batch in batches]
+        bound = [with_test_scores(tasks, *of) for tasks, of in zip(plain, batches, strict=True)]
+        tests = [items.parts["test"].scores[g] for _, of in batches for g in of]
         ran: list[RouterRow] = []
         outputs: list[list[Output]] = []
         for row in chosen:
             try:
-                outputs.append(list(run_router(row, tasks, tests)))
+                given = bound if row.sees_test_scores else plain
+                outputs.append([output for tasks in given for output in run_router(row, tasks)])
                 ran.append(row)
             except LeftOut as error:
                 left_out.append(LeftOut(f"{name}, router {row.name}: {error}"))
-        if not ran:
+        if not ran or not tests:
             continue
         counts = resample_counts(len(tests[0]), resamples, seed)
-        cells = zip(tasks, zip(*outputs, strict=True), tests, strict=True)
+        cells = zip(chain(*plain), zip(*outputs, strict=True), tests, strict=True)
+        told = release.benchmarks[name]
+        if resamples and (few := interval_note(len(tests[0]))):
+            notes.append(f"{name}: {few}")
+        if told.reference_note:
+            notes.append(f"{name}: no V_R: {told.reference_note}")
         for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
-            reference = release.benchmarks[name].reference_score
-            kinds = [score_cell(*cell, counts, reference) for cell in of_size]
-            kinds = [replace(one, n_kinds=len(kinds)) for one in kinds]
+            kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
+            kinds = [
+                replace(one, n_kinds=len(kinds), best_on_own_train=own.get(one.task.cell)) for one in kinds
+            ]
             mean = mean_over_kinds(kinds)
-            result_rows += [row for one in kinds for row in rows(one, ran)]
-            means += rows(mean, ran)
+            result_rows += [row for one in kinds for row in rows(one, ran, told.reference_note)]
+            means += rows(mean, ran, told.reference_note)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    return Evaluation(tuple(result_rows), tuple(means), tuple(compared), tuple(notes))
+    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)))
 
 
 def _rows(routers: Routers) -> list[RouterRow]:
@@ -170,15 +204,15 @@ def _encoder(release: Release, benchmark: str, wanted: str | None, chosen: Seque
     return wanted or ("minilm" if "minilm" in available else next(iter(available), None))
 
 
-def run_router(row: RouterRow, tasks: Sequence[Task], tests: Sequence[Scores]) -> Iterator[Output]:
+def run_router(row: RouterRow, tasks: Sequence[Task]) -> Iterator[Output]:
     """Fit a router to tasks of one benchmark and check what it says of each.
 
-    tests: the test scores of each task, shown only to routers that declare `sees_test_scores`.
+    tasks: with their test scores for routers that declare `sees_test_scores`, and for no others.
     Raises DataError for NaN or anything else that is not a distribution, and for a router that writes into
     its task.
     """
     try:
-        yield from _outputs(row, tasks, tests)
+        yield from _outputs(row, tasks)
     except ValueError as error:
         if "read-only" not in str(error) and "WRITEABLE" not in str(error):
             raise
@@ -188,20 +222,17 @@ def run_router(row: RouterRow, tasks: Sequence[Task], tests: Sequence[Scores]) -
         ) from error
 
 
-def _outputs(row: RouterRow, tasks: Sequence[Task], tests: Sequence[Scores]) -> Iterator[Output]:
+def _outputs(row: RouterRow, tasks: Sequence[Task]) -> Iterator[Output]:
     router = row.make()
     if isinstance(router, SharedRouter):
         router.fit_all(tuple(tasks))
-    for task, Y_test in zip(tasks, tests, strict=True):
-        shown = replace(task, Y_test=Y_test) if row.sees_test_scores else task
+    for task in tasks:
         if not isinstance(router, SharedRouter):
             router = row.make()
-            router.fit(shown)
-        probabilities = check_probabilities(router.predict_proba(shown), task, row.name)
+            router.fit(task)
+        probabilities = check_probabilities(router.predict_proba(task), task, row.name)
         if isinstance(router, PolicyRouter):
-            policy = check_probabilities(router.policy(shown), task, f"{row.name} (policy)").astype(
-                np.float32
-            )
+            policy = check_probabilities(router.policy(task), task, f"{row.name} (policy)").astype(np.float32)
         else:
             policy = one_hot(choose(probabilities, task), task.m)
         entropies = np.full(task.n_test, np.nan)

@@ -18,6 +18,16 @@ KINDS = ("all_strong", "all_weak", "strong_to_weak")
 
 
 @dataclass(frozen=True, eq=False)
+class Everyone:
+    """Scores of all models of a benchmark that have one on every item, (n, models) for each split."""
+
+    models: tuple[str, ...]
+    train: Scores
+    validation: Scores
+    test: Scores
+
+
+@dataclass(frozen=True, eq=False)
 class Task:
     """One cell of the benchmark: a group of m candidate LLMs on one benchmark under one split.
 
@@ -29,6 +39,7 @@ class Task:
     labels_train, labels_val: uint8 (n, m), 1 where the score is at least 0.95 x the best on that item.
     No array can be written to: copy it first (`X = task.X_train - mean`, not `task.X_train -= mean`).
     Y_test: None, unless the router declares `sees_test_scores = True` (upper bounds such as the oracle).
+    read_everyone: None likewise; gives the scores of all models on the same items, rows as those of X.
     test_items: item_id of each test row.
     binary: every score is 0 or 1.
     compat: follow the reference code's quirks; then the training rows come in the reference's order.
@@ -54,6 +65,7 @@ class Task:
     test_items: tuple[str, ...]
     read_prompts: Callable[[str], list[str]]
     Y_test: Scores | None = None
+    read_everyone: Callable[[], Everyone] | None = None
     binary: bool = True
     compat: bool = False
     seed: int = 0
@@ -80,7 +92,8 @@ class Router(Protocol):
 
     Optional class attributes, read once, before the first `fit`:
     `uses_vectors = False`: works in a release without embeddings.
-    `sees_test_scores = True`: an upper bound; `task.Y_test` is filled in and the table marks it with a star.
+    `sees_test_scores = True`: an upper bound; `task.Y_test` and `task.read_everyone` are filled in, and
+    the table marks it with a star.
     `has_probabilities = False`: it only chooses, so its E_p is undefined.
     `entropy_floor = 1e-4`: with compat, E_p drops terms with p at or below it, as the reference does.
     Optional methods: those of `SharedRouter` and of `PolicyRouter`.

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from .errors import UsageError
-from .items import Items, frozen, read_prompts, reference_order
+from .everyone import read_everyone
+from .items import Items, frozen, numbered, read_prompts, reference_order
 from .reader import Group
-from .task import Task
+from .task import Everyone, Task
+
+Batch = tuple[Items, Sequence[Group]]
+"""Groups that are learnt together, from the same items."""
 
 
 def make_tasks(
@@ -27,26 +32,15 @@ def make_tasks(
     With compat the training rows come in the reference's order and, where scores are continuous, the
     training scores are its labels. Raises UsageError where that order cannot be had.
     """
-    binary = items.release.benchmarks[items.benchmark].binary
+    items = _ordered(items, compat and scheme == "paper")
     train, val, test = (items.parts[s] for s in ("train", "validation", "test"))
-    order = np.arange(len(train.rows))
-    if compat and scheme == "paper":
-        if not items.files_follow_scheme:
-            raise UsageError(
-                f"{items.benchmark}: --compat needs the reference's row order, kept only by a release whose "
-                "files follow the paper split: drop --compat, or build one with schemes = ['paper', ...]"
-            )
-        subsets = {split: part.subsets for split, part in items.parts.items()}
-        order = reference_order(subsets, items.release.split_seed)
-
     # no part of the release, whose test scores a router could follow it to
-    rows = {split: part.rows for split, part in items.parts.items()} | {"train": train.rows[order]}
-    prompts = partial(read_prompts, items.release.path / "data" / items.benchmark, rows)
-    X_train = frozen(train.vectors[order])
+    places = {split: part.places for split, part in items.parts.items()}
+    prompts = partial(read_prompts, items.release.path / "data", places)
     tasks = []
     for group in groups:
-        scores, labels = train.scores[group][order], train.labels[group][order]
-        if compat and not binary:
+        scores, labels = train.scores[group], train.labels[group]
+        if compat and not items.binary:
             # The reference trains on labels here, and labels an item that every candidate fails all ones.
             labels = np.where(labels.any(axis=1, keepdims=True), labels, np.uint8(1))
             scores = labels.astype(np.float32)
@@ -59,7 +53,7 @@ def make_tasks(
                 scheme=scheme,
                 encoder=encoder,
                 candidates=group.candidates,
-                X_train=X_train,
+                X_train=train.vectors,
                 X_val=val.vectors,
                 X_test=test.vectors,
                 Y_train=frozen(scores),
@@ -68,9 +62,38 @@ def make_tasks(
                 labels_val=val.labels[group],
                 test_items=test.item_ids,
                 read_prompts=prompts,
-                binary=binary,
+                binary=items.binary,
                 compat=compat,
                 seed=seed,
             )
         )
     return tasks
+
+
+def with_test_scores(tasks: Sequence[Task], items: Items, groups: Sequence[Group]) -> list[Task]:
+    """The tasks as an upper bound is shown them: with Y_test, and with what all models scored."""
+    compat = tasks[0].compat and tasks[0].scheme == "paper"
+    places = {split: part.places for split, part in _ordered(items, compat).parts.items()}
+
+    def read() -> Everyone:
+        return read_everyone(items.release, numbered(items.release, places))
+
+    test = items.parts["test"]
+    return [
+        replace(task, Y_test=test.scores[group], read_everyone=read)
+        for task, group in zip(tasks, groups, strict=True)
+    ]
+
+
+def _ordered(items: Items, as_reference: bool) -> Items:
+    """The items with the training rows in the order of the files, or of the reference."""
+    if not as_reference:
+        return items
+    if not items.files_follow_scheme:
+        raise UsageError(
+            f"{items.benchmark}: --compat needs the reference's row order, kept only by a release whose "
+            "files follow the paper split: drop --compat, or build one with schemes = ['paper', ...]"
+        )
+    subsets = {split: part.subsets for split, part in items.parts.items()}
+    order = reference_order(subsets, items.release.split_seed)
+    return replace(items, parts=items.parts | {"train": items.parts["train"].take(order)})

@@ -10,25 +10,32 @@ from math import hypot
 from pathlib import Path
 
 from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
+from routerset.release.evaluator.intervals import interval_note
 from routerset.release.evaluator.results import Estimate, Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
 from routerset.release.evaluator.task import KINDS
+from routerset.release.layout import scores_path
 from routerset.release.manifest import Manifest, read_manifest, registry_order
-from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.release.pools import Pool, pool_of
+from routerset.schemas.matrix import read_scores
 
 Progress = Callable[[int, int, str], None]
 PAPER, FAMILY = "paper", "family"
+PUBLISHED_SIZES = (3, 5)
+"""Group sizes of the paper's Tables 1 and 2."""
 
 
 @dataclass(frozen=True)
 class Findings:
     """Results of one release.
 
-    method, scheme: how groups were chosen and items split in `rows` (a cell each) and `means` (over kinds).
-    family, family_means: the same under the split without repeated questions, where there are two.
-    curves: the scaling-up study. notes: what was left out, and of which benchmarks. Benchmarks come in the
-    paper's order.
+    method, scheme: how groups were chosen and items split in `rows` (a cell each) and `means` (over kinds):
+    the first of the release. family, family_means: the same under the split without repeated questions, where
+    there are two. published, published_means: as published, `paper` groups under the paper's split, of the
+    routers that need no training; `rows` themselves where these groups come first, nothing where there are
+    none. curves: the scaling-up study. notes: what was left out, and of which benchmarks. pools: the models
+    of each benchmark that has a curve. Benchmarks come in the paper's order.
     """
 
     manifest: Manifest
@@ -39,8 +46,11 @@ class Findings:
     means: tuple[Row, ...]
     family: tuple[Row, ...]
     family_means: tuple[Row, ...]
+    published: tuple[Row, ...]
+    published_means: tuple[Row, ...]
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]
+    pools: tuple[Pool, ...] = ()
 
     @property
     def repeated(self) -> dict[str, tuple[int, int]]:
@@ -55,6 +65,11 @@ class Findings:
     def sizes(self) -> list[int]:
         """Group sizes that were evaluated, ascending."""
         return sorted({row.m for row in self.means})
+
+    @property
+    def published_sizes(self) -> list[int]:
+        """Group sizes as published, ascending."""
+        return sorted({row.m for row in self.published_means})
 
     @property
     def routers(self) -> list[str]:
@@ -82,13 +97,15 @@ def find(
     sizes: Sequence[int] = (3, 5),
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
+    method: str | None = None,
     progress: Progress = lambda done, total, label: None,
 ) -> Findings:
     """Evaluate a release for its report.
 
-    routers: by default those that need no training. encoder: by default `minilm`, or else the first. A
-    benchmark that cannot be evaluated (no groups of these sizes, no test items, missing scores) is left out
-    with a note. progress: called with (done, total, next benchmark).
+    routers: by default those that need no training. encoder: by default `minilm`, or else the first. method:
+    how the groups were chosen that come first, by default the first of the release. A benchmark that cannot
+    be evaluated (no groups of these sizes, no test items, missing scores) is left out with a note. progress:
+    called with (done, total, next benchmark).
 
     Raises UsageError for names that this release does not have, InputError for missing files or libraries.
     """
@@ -99,71 +116,100 @@ def find(
     needs_vectors = {name for name in wanted if find_router(name).uses_vectors}
     if encoder is not None and not any(encoder in release.encoders(name) for name in names):
         raise UsageError(f"no vectors by encoder {encoder!r}; this release has {_listed(manifest.encoders)}")
-    methods = sorted({group.method for group in release.groups}, key=lambda m: (m != PAPER, m))
-    method = methods[0] if methods else PAPER
-    scheme = PAPER if PAPER in manifest.schemes else manifest.schemes[0]
-    schemes = (PAPER, FAMILY) if scheme == PAPER and FAMILY in manifest.schemes else (scheme,)
+    if method not in (None, *release.methods):
+        raise UsageError(f"no groups by method {method!r}; this release has {_listed(release.methods)}")
+    method, scheme = release.setting(method, None)
+    sides = {_FIRST: _Side(method, scheme, tuple(wanted), tuple(sizes))}
+    if scheme == PAPER and FAMILY in manifest.schemes:
+        sides[FAMILY] = _Side(method, FAMILY, tuple(wanted), tuple(sizes))
+    if method != PAPER and any(group.method == PAPER for group in release.groups):
+        split = PAPER if PAPER in manifest.schemes else scheme
+        quick = tuple(name for name in wanted if name in TRAINING_FREE)
+        sides[PAPER] = _Side(PAPER, split, quick, tuple(m for m in sizes if m in PUBLISHED_SIZES))
 
     notes: dict[str, list[str]] = {}
 
     def note(name: str, words: str) -> None:
         notes.setdefault(words, []).append(name)
 
-    rows: dict[str, list[Row]] = {name: [] for name in schemes}
-    means: dict[str, list[Row]] = {name: [] for name in schemes}
+    rows: dict[str, list[Row]] = {_FIRST: [], FAMILY: [], PAPER: []}
+    means: dict[str, list[Row]] = {_FIRST: [], FAMILY: [], PAPER: []}
     curves: list[Curve] = []
+    pools: list[Pool] = []
     for done, (name, curve) in enumerate(_curves(release, names)):
         progress(done, len(names), name)
-        expected = BENCHMARKS[name].metric if name in BENCHMARKS else None
-        if expected and manifest.benchmarks[name].metric != expected:
-            note(
-                name, f"scored by {manifest.benchmarks[name].metric}, the reference LLM of V_R by {expected}"
-            )
-        found = {group.m for group in release.groups_of(name, method)}
-        if absent := sorted(set(sizes) - found):
-            note(name, f"no {method} groups of {' or '.join(f'm = {m}' for m in absent)}")
+        entry = manifest.benchmarks[name]
+        for reason in (
+            entry.reference_note and f"no V_R: {entry.reference_note}",
+            interval_note(entry.splits[scheme]["test"]),
+        ):
+            if reason:
+                note(name, reason)
         vectors = encoder in release.encoders(name) if encoder else bool(release.encoders(name))
-        usable = [r for r in wanted if vectors or r not in needs_vectors]
-        if usable != wanted:
-            note(name, f"no vectors, so without {_listed(r for r in wanted if r not in usable)}")
-        for side in schemes:
-            if usable and found.intersection(sizes):
+        lacking = [r for r in wanted if r in needs_vectors and not vectors]
+        if lacking:
+            note(name, f"no vectors, so without {_listed(lacking)}")
+        for key, side in sides.items():
+            found = {group.m for group in release.groups_of(name, side.method)}
+            if key != FAMILY and (absent := sorted(set(side.sizes) - found)):
+                note(name, f"no {side.method} groups of {' or '.join(f'm = {m}' for m in absent)}")
+            usable = [r for r in side.routers if r not in lacking]
+            if usable and found.intersection(side.sizes):
                 try:
                     result = evaluate(
                         release,
                         usable,
                         benchmarks=[name],
-                        sizes=[m for m in sizes if m in found],
+                        sizes=[m for m in side.sizes if m in found],
                         encoder=encoder if vectors else None,
-                        method=method,
-                        scheme=side,
+                        method=side.method,
+                        scheme=side.scheme,
                     )
                 except DataError as error:
-                    note(name, f"split {side}: {_relative(error, release.path)}")
+                    note(name, f"split {side.scheme}: {_relative(error, release.path)}")
                 else:
-                    rows[side] += result.rows
-                    means[side] += result.means
+                    rows[key] += result.rows
+                    means[key] += result.means
                     few = {row.m: row.n_kinds for row in result.means if row.n_kinds < len(KINDS)}
-                    for m, n in few.items() if side == scheme else ():
-                        note(name, f"m = {m}: means over {n} of {len(KINDS)} kinds of groups")
+                    for m, n in few.items() if key != FAMILY else ():
+                        of = "groups" if key == _FIRST else f"{side.method} groups"
+                        note(name, f"m = {m}: means over {n} of {len(KINDS)} kinds of {of}")
         try:
             curves += curve.result()
+            scores = read_scores(path / scores_path(name), manifest.benchmarks[name].n_items)
+            pools.append(pool_of(name, scores, manifest.seed))
         except DataError as error:
             note(name, f"scaling up: {_relative(error, release.path)}")
     progress(len(names), len(names), "")
-    family, family_means = (rows[FAMILY], means[FAMILY]) if len(schemes) == 2 else ([], [])
+    published = _FIRST if method == PAPER else PAPER
     return Findings(
         manifest,
         tuple(names),
         method,
         scheme,
-        tuple(rows[scheme]),
-        tuple(means[scheme]),
-        tuple(family),
-        tuple(family_means),
+        tuple(rows[_FIRST]),
+        tuple(means[_FIRST]),
+        tuple(rows[FAMILY]),
+        tuple(means[FAMILY]),
+        tuple(rows[published]),
+        tuple(means[published]),
         tuple(curves),
-        tuple(f"{_listed(of)}: {words}" for words, of in notes.items()),
+        tuple(f"{_listed(dict.fromkeys(of))}: {words}" for words, of in notes.items()),
+        tuple(pools),
     )
+
+
+_FIRST = "first"
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What is evaluated together. method, scheme: how groups are chosen and items split."""
+
+    method: str
+    scheme: str
+    routers: tuple[str, ...]
+    sizes: tuple[int, ...]
 
 
 def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Future[list[Curve]]]]:
@@ -197,13 +243,14 @@ def _combine(signed: Sequence[tuple[int, Estimate]], n: int) -> Estimate:
         values.append(sign * e.value)
         if e.lo is not None and e.hi is not None:
             spans.append((e.value - e.lo, e.hi - e.value)[::sign])
+    few = any(e.few_items for _, e in signed)
     if not values:
         return Estimate()
     total = sum(values) / n
     if len(spans) < len(values):
         return Estimate(total)
     below, above = (hypot(*side) / n for side in zip(*spans, strict=True))
-    return Estimate.of(total, total - below, total + above)
+    return Estimate.of(total, total - below, total + above, few)
 
 
 def _relative(error: DataError, path: Path) -> str:

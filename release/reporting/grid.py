@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from routerset.release.evaluator.results import Estimate
+from routerset.release.evaluator.results import FEW, Estimate
 from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.task import KINDS as GROUP_KINDS
 
@@ -30,6 +30,8 @@ TITLES = {
     "mmlu_pro": "MMLU-PRO",
 }
 """Benchmarks as the paper's tables call them, in its order."""
+BESIDE = {"noise_oracle": "Noise alone", "headroom_real": "Real headroom"}
+"""Rows of tables that stand beside those of routers."""
 
 SYMBOL = re.compile(r"\b(mu|V|E|r)_(\w)\b")
 """A letter and its subscript."""
@@ -71,7 +73,7 @@ class Grid:
 
 def label(name: str) -> str:
     """What people call a benchmark, a router or a kind of group."""
-    return TITLES.get(name) or KINDS.get(name) or row_for(name).title
+    return TITLES.get(name) or KINDS.get(name) or BESIDE.get(name) or row_for(name).title
 
 
 def number(value: float | None, digits: int) -> str:
@@ -79,13 +81,16 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def text(cell: Cell, column: Column, interval: str = "{value} [{lo}, {hi}]") -> str:
-    """A cell for people. interval: template for a value with its limits."""
+def text(cell: Cell, column: Column, interval: str = "{value} [{lo}, {hi}]", bare: str = "{value}") -> str:
+    """A cell for people. interval, bare: templates for a value with its limits, and without."""
     if isinstance(cell, Estimate):
         parts = {k: number(getattr(cell, k), column.digits) for k in ("value", "lo", "hi")}
-        return parts["value"] if cell.lo is None else interval.format(**parts)
+        template = interval if cell.lo is not None else bare if cell.value is not None else "{value}"
+        return template.format(**parts) + FEW * cell.few_items
     if isinstance(cell, float):
         return number(cell, column.digits)
+    if column.key == "kind":
+        return KINDS.get(str(cell), str(cell))  # "mean" is a router, too
     return "-" if cell is None else label(str(cell))
 
 
@@ -102,7 +107,7 @@ def to_markdown(grid: Grid) -> str:
         "| " + " | ".join(heads) + " |",
         "|" + "".join("---:|" if grid.numbers(i) else "---|" for i in range(len(heads))),
     ]
-    templates = ("{value}<br><sub>{lo}..{hi}</sub>", "**{value}**<br><sub>{lo}..{hi}</sub>")
+    templates = ("{value}<br><sub>{lo}..{hi}</sub>", "**{value}**<br><sub>{lo}..{hi}</sub>", "**{value}**")
     lines += ["| " + " | ".join(cells) + " |" for cells in _texts(grid, *templates)]
     return "\n".join(lines) + "\n"
 
@@ -121,23 +126,30 @@ def to_latex(grid: Grid) -> str:
 
 def latex_rows(grid: Grid) -> Iterator[list[str]]:
     """Cells of each row, for LaTeX."""
-    templates = ("${value}_{{{lo}}}^{{{hi}}}$", r"$\mathbf{{{value}}}_{{{lo}}}^{{{hi}}}$")
+    bold = r"$\mathbf{{{value}}}"
+    templates = ("${value}_{{{lo}}}^{{{hi}}}$", bold + "_{{{lo}}}^{{{hi}}}$", bold + "$")
     for row, cells in zip(grid.rows, _texts(grid, *templates), strict=True):
-        yield [c if isinstance(of, Estimate) else latex(c) for of, c in zip(row, cells, strict=True)]
+        yield [
+            c.replace(FEW, r"$\sim$") if isinstance(of, Estimate) else latex(c)
+            for of, c in zip(row, cells, strict=True)
+        ]
 
 
-def _texts(grid: Grid, interval: str, bold: str) -> Iterator[list[str]]:
-    """Cells of each row as text. interval, bold: templates of a value with its limits."""
+def _texts(grid: Grid, interval: str, bold: str, bold_alone: str) -> Iterator[list[str]]:
+    """Cells of each row as text. interval, bold: templates of a value with limits; bold_alone: without."""
     for i, row in enumerate(grid.rows):
         yield [
-            text(cell, column, bold if (i, k) in grid.bold else interval)
+            text(cell, column, *((bold, bold_alone) if (i, k) in grid.bold else (interval,)))
             for k, (cell, column) in enumerate(zip(row, grid.columns, strict=True))
         ]
 
 
 def latex(words: str) -> str:
     """Words for LaTeX, their symbols such as V_B in math mode."""
-    return _TO_ESCAPE.sub(lambda m: "\\" + m[3] if m[3] else f"${m[1]}_{m[2]}$".replace("mu", r"\mu"), words)
+    escaped = _TO_ESCAPE.sub(
+        lambda m: "\\" + m[3] if m[3] else f"${m[1]}_{m[2]}$".replace("mu", r"\mu"), words
+    )
+    return escaped.replace(FEW, r"$\sim$")
 
 
 def to_csv(grid: Grid) -> str:

@@ -13,6 +13,7 @@ from routerset.release.evaluator.metrics import TABLE_ORDER as METRIC_ORDER
 from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import ROUTERS, TABLE_ORDER, RouterRow, row_for
 from routerset.release.evaluator.scaling import PROBABILITIES
+from routerset.release.reporting import noise
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.colours import RAMP, css, variable
 from routerset.release.reporting.evaluation import Findings
@@ -26,11 +27,15 @@ STYLE, SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("
 
 @dataclass(frozen=True)
 class Standing:
-    """One benchmark at one m, as a row of marks between 0 and 1: yardsticks on the axis, routers below it."""
+    """One benchmark at one m, as a row of marks between 0 and 1: yardsticks on the axis, routers below it.
+
+    floor: noise alone; without a value where that is not known.
+    """
 
     benchmark: str
     yardsticks: dict[str, Estimate]
     routers: dict[str, Estimate]
+    floor: Estimate
 
     @property
     def names(self) -> list[str]:
@@ -49,6 +54,7 @@ class Standing:
     def summary(self) -> str:
         """All values, for those who cannot see the marks."""
         marks = self.yardsticks | self.routers
+        marks |= {noise.NOISE: self.floor} if self.floor.value is not None else {}
         return "; ".join(f"{label(name)} {tell(estimate)}" for name, estimate in marks.items())
 
 
@@ -75,10 +81,13 @@ def render_page(found: Findings) -> str:
     environment.tests["estimate"] = lambda cell: isinstance(cell, Estimate)
     manifest = found.manifest
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    figure_rows = contents.kinds_of_figure(found)
+    figure_rows, floors = contents.kinds_of_figure(found), noise.by_kind(found)
     overall = {m: contents.overall(found, m) for m in found.sizes}
     return template.render(
         tables=contents,
+        noise=noise,
+        shares=noise.real_shares(found),
+        real={m: noise.over_benchmarks(found, m) for m in found.sizes},
         style=Markup(_colours() + STYLE.read_text(encoding="utf-8")),
         script=Markup(SCRIPT.read_text(encoding="utf-8")),
         found=found,
@@ -90,11 +99,11 @@ def render_page(found: Findings) -> str:
         best={m: _best(values) for m, values in overall.items()},
         standings={m: _standings(found, m) for m in found.sizes},
         metrics=[METRICS[name] for name in METRIC_ORDER],
-        paper_tables=paper_tables(found.means, found.sizes),
+        paper_tables=paper_tables(found.published_means, found.published_sizes),
         paper_columns=COLUMNS,
         scaling_panels=[(curve, scaling_panel(curve)) for curve in found.curves],
         kinds_panels=[
-            (name, kinds_panel([row for row in figure_rows if row.benchmark == name]))
+            (name, kinds_panel([row for row in figure_rows if row.benchmark == name], floors))
             for name in dict.fromkeys(row.benchmark for row in figure_rows)
         ],
         kinds_routers=list(dict.fromkeys(row.router for row in figure_rows)),
@@ -147,14 +156,16 @@ def _best(overall: dict[str, Estimate]) -> str | None:
 
 def _standings(found: Findings, m: int) -> list[Standing]:
     rows = [row for row in found.means if row.m == m]
+    floors = {row.benchmark: noise.floor(row) for row in noise.cells(rows)}
     standings = []
     for name in dict.fromkeys(row.benchmark for row in rows):
         marks = {row.router: row.metrics["mu_o"] for row in rows if row.benchmark == name}
         standings.append(
             Standing(
                 name,
-                {r: marks[r] for r in ("random", "best_single", "oracle") if r in marks},
+                {r: marks[r] for r in ("random", "best_single", noise.PRIVILEGED, "oracle") if r in marks},
                 {r: e for r, e in marks.items() if row_for(r).compared},
+                floors.get(name, Estimate()),
             )
         )
     return standings

@@ -89,8 +89,8 @@ def to_markdown(table: PaperTable) -> str:
 def to_latex(table: PaperTable) -> str:
     """A `table*` with one tabular per band (needs booktabs); intervals as sub- and superscripts."""
     lines = [r"\begin{table*}\centering\scriptsize\setlength{\tabcolsep}{3pt}"]
-    arrows = {True: r"\uparrow", False: r"\downarrow", None: ""}
-    heads = ["$" + of.title.replace("mu", r"\mu") + arrows[of.higher_is_better] + "$" for of in COLUMNS]
+    arrows = {True: r"$\uparrow$", False: r"$\downarrow$", None: ""}
+    heads = [grids.latex(of.title) + arrows[of.higher_is_better] for of in COLUMNS]
     n = len(COLUMNS)
     for band in table.bands():
         lines.append(rf"\begin{{tabular}}{{ll{'r' * n * len(band)}}}\toprule")
@@ -103,8 +103,8 @@ def to_latex(table: PaperTable) -> str:
             lines.append(" & ".join([f"$m={m}$" if first else "", *cells[1:]]) + r" \\")
         lines.append(r"\bottomrule\end{tabular}\par\medskip")
     lines.append(
-        rf"\caption{{Results, part {table.number}: means over the three kinds of groups, with paired "
-        r"bootstrap 95\% intervals. The best existing router is in bold.}"
+        rf"\caption{{Results, part {table.number}: means over the three kinds of groups, with 95\% "
+        r"intervals. The best existing router is in bold.}"
     )
     lines.append(r"\end{table*}")
     return "\n".join(lines) + "\n"
@@ -137,6 +137,11 @@ def placed(rows: Sequence[KindRow], width: float) -> Iterator[tuple[KindRow, int
             e = row.kinds.get(kind)
             if e is not None and e.value is not None:
                 yield row, place, (i - middle) * step, e.value, e
+
+
+def beside(floors: Sequence[KindRow], benchmark: str, m: int) -> list[KindRow]:
+    """What stands beside the routers of one panel of Figure 3."""
+    return [row for row in floors if (row.benchmark, row.m) == (benchmark, m)]
 
 
 def by_kind(rows: Sequence[Row], metric: str) -> list[KindRow]:

@@ -11,7 +11,7 @@ from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from routerset.release.reporting.colours import css
 from routerset.release.reporting.grid import KINDS, label, number, tell
-from routerset.release.reporting.paper_tables import KindRow, placed
+from routerset.release.reporting.paper_tables import KindRow, beside, placed
 from routerset.release.reporting.plots_png import BANDS
 
 WIDTH, HEIGHT = 320, 216
@@ -47,7 +47,7 @@ def scaling_panel(curve: Curve) -> Markup:
     if curve.reference_score is not None:
         marks.append(_reference(curve.reference_model or "reference LLM", curve.reference_score))
     ticks = [(_x(k / span), f"{10**k:,}") for k in range(5) if k <= span + 1e-9]
-    ends_of = {p: curve.accuracy(p).mean(axis=0) for p in (0.0, 0.5, 1.0)}
+    ends_of = {p: curve.mean(p, (1, curve.pool)) for p in (0.0, 0.5, 1.0)}
     summary = f"{label(curve.benchmark)}, {curve.pool} models: " + "; ".join(
         f"r_o({p:g}) goes from {number(float(v[0]), 2)} to {number(float(v[-1]), 2)}"
         for p, v in ends_of.items()
@@ -65,9 +65,18 @@ def _reference(name: str, score: float) -> str:
     )
 
 
-def kinds_panel(rows: Sequence[KindRow]) -> Markup:
-    """One benchmark of Figure 3: mu_o of each router in the three kinds of groups. rows: of one m."""
+def kinds_panel(rows: Sequence[KindRow], floors: Sequence[KindRow]) -> Markup:
+    """One benchmark of Figure 3: mu_o of each router in the three kinds of groups. rows: of one m.
+
+    floors: what noise alone reaches, a line below the routers of each kind.
+    """
     marks = []
+    floors = beside(floors, rows[0].benchmark, rows[0].m)
+    for row, k, _, value, e in placed(floors, 0):
+        tip = f"{label(row.router)}, {[*KINDS.values()][k]}: {tell(e)}"
+        ends = f'x1="{_x((k + 0.08) / len(KINDS)):.1f}" x2="{_x((k + 0.92) / len(KINDS)):.1f}"'
+        line = f'<line {ends} y1="{_y(value):.1f}" y2="{_y(value):.1f}" class="floor"/>'
+        marks.append(f"<g><title>{escape(tip)}</title>{line}</g>")
     for row, k, offset, value, e in placed(rows, 0.76):
         x, y = _x((k + 0.5 + offset) / len(KINDS)), _y(value)
         tip = f"{label(row.router)}, {[*KINDS.values()][k]}: {tell(e)}"
@@ -81,7 +90,7 @@ def kinds_panel(rows: Sequence[KindRow]) -> Markup:
     summary = f"{label(rows[0].benchmark)}, m = {rows[0].m}: " + "; ".join(
         f"{label(row.router)} "
         + ", ".join(f"{KINDS[k]} {number(row.kinds[k].value, 2)}" for k in KINDS if k in row.kinds)
-        for row in rows
+        for row in [*rows, *floors]
     )
     return _svg(summary, ticks, marks)
 

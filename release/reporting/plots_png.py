@@ -13,7 +13,7 @@ from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from routerset.release.reporting.colours import RAMP
 from routerset.release.reporting.grid import KINDS, label
-from routerset.release.reporting.paper_tables import KindRow, placed
+from routerset.release.reporting.paper_tables import KindRow, beside, placed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,15 +67,23 @@ def _scaling_panel(ax: Axes, curve: Curve) -> None:
     ax.set_title(f"{label(curve.benchmark)}  (pool of {curve.pool:,})")
 
 
-def kinds_png(rows: Sequence[KindRow]) -> bytes:
-    """Figure 3: mu_o by kind of group with 95% intervals, a panel per benchmark. rows: of one m."""
+def kinds_png(rows: Sequence[KindRow], floors: Sequence[KindRow]) -> bytes:
+    """Figure 3: mu_o by kind of group with 95% intervals, a panel per benchmark. rows: of one m.
+
+    floors: what noise alone reaches, a line below the routers of each kind.
+    """
     benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
     with _panels(len(benchmarks)) as (figure, axes):
         for name, ax in zip(benchmarks, axes, strict=True):
+            for floor, x, _, value, _ in placed(beside(floors, name, rows[0].m), 0):
+                ax.plot(
+                    [x - 0.42, x + 0.42], [value, value],
+                    color="#111827", linewidth=1.1, zorder=1.5, label=label(floor.router),
+                )  # fmt: skip
             _kinds_panel(ax, [row for row in rows if row.benchmark == name])
             ax.set_title(label(name))
         figure.supylabel(f"mean score of the chosen LLMs (m = {rows[0].m})", fontsize=9)
-        return _png(figure, axes[0])
+        return _png(figure, *axes)
 
 
 def _kinds_panel(ax: Axes, rows: Sequence[KindRow]) -> None:
@@ -134,10 +142,12 @@ def _panels(n: int) -> Iterator[tuple[Figure, list[Axes]]]:
         yield figure, axes
 
 
-def _png(figure: Figure, first: Axes) -> bytes:
-    """The picture, without the date and the name of the program that drew it."""
-    handles, labels = first.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=7)
+def _png(figure: Figure, *axes: Axes) -> bytes:
+    """The picture, without the date and the name of the program that drew it. axes: those of its legend."""
+    shown = {
+        words: handle for ax in axes for handle, words in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(shown.values()), list(shown), loc="outside upper center", ncols=7)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
     return out.getvalue()

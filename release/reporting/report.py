@@ -7,6 +7,7 @@ from pathlib import Path
 
 from routerset.release.layout import REPORTS
 from routerset.release.reporting import grid as grids
+from routerset.release.reporting import noise
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.baselines import baselines_text
 from routerset.release.reporting.evaluation import Findings, Progress, find
@@ -18,7 +19,7 @@ from routerset.schemas.store import atomic
 BASELINES, PAGE = "baselines.json", "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
 _TEXTS = ("md", "tex", "csv")
-_TABLES = ("summary", "table1", "table2", "table3", "leakage")
+_TABLES = ("summary", "noise", "table1", "table2", "published", "table3", "leakage", "families", "pool")
 _DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv")
 _OTHERS = (*_DATA, f"{SCALING_FIGURE}.png", f"{KINDS_FIGURE}.png", BASELINES, PAGE)
 FILES = (*(f"{table}.{ending}" for table in _TABLES for ending in _TEXTS), *_OTHERS)
@@ -33,6 +34,7 @@ def write_report(
     sizes: Sequence[int] = (3, 5),
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
+    method: str | None = None,
     progress: Progress = lambda done, total, label: None,
 ) -> list[Path]:
     """Evaluate a release and write its report; returns the files, sorted.
@@ -43,7 +45,13 @@ def write_report(
     """
     outfolder.check(out, outfolder.REPORT, FILES)
     found = find(
-        release, benchmarks=benchmarks, sizes=sizes, encoder=encoder, routers=routers, progress=progress
+        release,
+        benchmarks=benchmarks,
+        sizes=sizes,
+        encoder=encoder,
+        routers=routers,
+        method=method,
+        progress=progress,
     )
     outfolder.mark(out, outfolder.REPORT)
     return _write(out, report_files(found))
@@ -73,13 +81,17 @@ def report_files(found: Findings) -> dict[str, bytes]:
 def texts(found: Findings) -> dict[str, bytes]:
     """Tables and numbers, which need no library that draws."""
     made = {}
-    for table in paper_tables(found.means, found.sizes):
+    for table in paper_tables(found.published_means, found.published_sizes):
         for ending, write in zip(_TEXTS, (to_markdown, to_latex, to_csv), strict=True):
             made[f"table{table.number}.{ending}"] = write(table)
     for name, grid in {
         "summary": contents.summary(found),
+        "noise": noise.noise(found),
+        "published": noise.published(found),
         "table3": contents.entropy(found),
         "leakage": contents.leaks(found),
+        "pool": contents.pools(found),
+        "families": contents.families(found),
     }.items():
         if grid.rows:
             writers = (grids.to_markdown, grids.to_latex, grids.to_csv)
@@ -101,7 +113,7 @@ def figures(found: Findings) -> dict[str, bytes]:
     """The pictures."""
     draw = {
         f"{SCALING_FIGURE}.png": lambda: scaling_png(found.curves),
-        f"{KINDS_FIGURE}.png": lambda: kinds_png(contents.kinds_of_figure(found)),
+        f"{KINDS_FIGURE}.png": lambda: kinds_png(contents.kinds_of_figure(found), noise.by_kind(found)),
     }
     return {name: draw[name]() for name in panels(found)}
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from routerset.release.evaluator.intervals import FEW_ITEMS, holm
 from routerset.release.evaluator.metrics import METRICS, TABLE_ORDER
-from routerset.release.evaluator.results import Estimate
+from routerset.release.evaluator.results import FEW, Estimate
 from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS, table_sizes
+from routerset.release.reporting import noise
 from routerset.release.reporting.evaluation import Findings, average, difference
 from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
 from routerset.release.reporting.paper_tables import KindRow, by_kind
+from routerset.schemas.families import COSINE, RULES
 
 BENCHMARK = Column("benchmark", "Benchmark", choose=True)
 SIZE = Column("m", "m", choose=True)
@@ -31,9 +35,10 @@ def summary(findings: Findings) -> Grid:
             known = [e for e in of_router if e is not None]
             mean = average(known) if len(known) == len(names) else None
             rows.append((m, router, *of_router, mean))
+        rows += noise.summary_rows(findings, m, names)
     return Grid(
-        "mu_o, the mean test score of the chosen LLMs: means over the three kinds of groups, with paired "
-        f"bootstrap 95% intervals. {_setting(findings)}",
+        "mu_o, the mean test score of the chosen LLMs: means over the three kinds of groups, with "
+        f"95% intervals. {_setting(findings)}{noise.in_words(findings)}",
         (
             Column("m", "m"),
             Column("router", "Router"),
@@ -48,7 +53,7 @@ def results(findings: Findings) -> Grid:
     """Every metric of every router, as means over the kinds."""
     columns = [Column(of.name, of.title, bar=of.name == "mu_o", digits=of.digits) for of in _METRICS]
     return Grid(
-        f"Means over the three kinds of groups, with paired bootstrap 95% intervals. {_setting(findings)}",
+        f"Means over the three kinds of groups, with 95% intervals. {_setting(findings)}",
         (BENCHMARK, SIZE, ROUTER, *columns),
         tuple((r.benchmark, r.m, r.router, *(r.metrics[of.name] for of in _METRICS)) for r in findings.means),
     )
@@ -77,7 +82,7 @@ def entropy(findings: Findings) -> Grid:
         entropies,
         columns,
         "Entropy of the selection probabilities (E_p) and of the choices made (H), in bits, by kind of "
-        "group, with bootstrap 95% intervals.",
+        "group; 95% intervals of E_p alone: none of H is known to hold.",
     )
 
 
@@ -107,19 +112,47 @@ def leaks(findings: Findings) -> Grid:
     )
 
 
+def families(findings: Findings) -> Grid:
+    """What joined items to families, benchmark by benchmark, and what nearly agrees without being joined."""
+    rows: list[tuple[Cell, ...]] = []
+    for name in findings.benchmarks:
+        entry = findings.manifest.benchmarks[name]
+        joined = [(rule, entry.families[rule]) for rule in RULES if rule in entry.families]
+        rows += [(name, rule, n["families"], n["items"]) for rule, n in joined]
+        near = sorted(entry.neighbours.items())
+        rows += [(name, f"cosine by {encoder}, not joined", n["groups"], n["items"]) for encoder, n in near]
+    return Grid(
+        "Families of two or more items that each rule makes, and the items in them: text, the same words; "
+        "context, a long run of words that few items share; near, nearly all they say. Cosine: groups of "
+        f"items whose vectors agree to {COSINE} across families; they are told, and stay apart.",
+        (BENCHMARK, Column("rule", "Joined by"), Column("families", "Families"), Column("items", "Items")),
+        tuple(rows),
+    )
+
+
 def kinds(findings: Findings) -> Grid:
     """The values of Figure 3, for every m."""
     columns = [Column(kind, words) for kind, words in KINDS.items()]
-    return _of_kinds(findings, ["mu_o"], columns, "mu_o by kind of group, with bootstrap 95% intervals.")
+    caption = "mu_o by kind of group, with 95% intervals."
+    shown = _of_kinds(findings, ["mu_o"], columns, caption)
+    floors = noise.by_kind(findings)
+    if not floors:
+        return shown
+    caption = f"{shown.caption} Noise alone: mean, lowest and highest of the worlds drawn."
+    return replace(shown, caption=caption, rows=shown.rows + tuple(_row_of_kinds([row]) for row in floors))
 
 
 def _of_kinds(findings: Findings, metrics: Sequence[str], columns: Sequence[Column], caption: str) -> Grid:
     """Some metrics of every router, each in the three kinds of groups."""
-    rows: list[tuple[Cell, ...]] = []
-    for of in zip(*(by_kind(findings.rows, metric) for metric in metrics), strict=True):
-        values = [row.kinds.get(kind) for row in of for kind in KINDS]
-        rows.append((of[0].benchmark, of[0].m, of[0].router, *values))
-    return Grid(f"{caption} {_setting(findings)}", (BENCHMARK, SIZE, ROUTER, *columns), tuple(rows))
+    of = zip(*(by_kind(findings.rows, metric) for metric in metrics), strict=True)
+    rows = tuple(map(_row_of_kinds, of))
+    return Grid(f"{caption} {_setting(findings)}", (BENCHMARK, SIZE, ROUTER, *columns), rows)
+
+
+def _row_of_kinds(metrics: Sequence[KindRow]) -> tuple[Cell, ...]:
+    """Some metrics of one router, each in the three kinds of groups."""
+    of = metrics[0]
+    return (of.benchmark, of.m, of.router, *(row.kinds.get(kind) for row in metrics for kind in KINDS))
 
 
 def kinds_of_figure(findings: Findings) -> list[KindRow]:
@@ -144,7 +177,7 @@ def scaling(findings: Findings) -> Grid:
             for i, m in enumerate(sizes)
         ]
     return Grid(
-        f"Mean score of r_o(p) over {SUBSETS} random subsets of m LLMs, and the range of 95% of them.",
+        f"Mean score of r_o(p) over all subsets of m LLMs, and the range of 95% of {SUBSETS} random ones.",
         (BENCHMARK, SIZE, *(Column(f"p{p:g}", f"p = {p:g}") for p in PROBABILITIES)),
         tuple(rows),
     )
@@ -187,19 +220,42 @@ def power(findings: Findings) -> Grid:
     )
 
 
+def pools(findings: Findings) -> Grid:
+    """How many LLMs each benchmark has to choose from, and how many different ones."""
+    columns = {
+        "models": "LLMs",
+        "complete": "Complete",
+        "able": "Mean in (.1, .9]",
+        "twin_sets": "Sets of twins",
+        "twin_models": "LLMs in them",
+        "twin_models_by_chance": "by chance",
+        "near_twins": "Near twins, pairs",
+        "near_twins_by_chance": "by chance",
+        "effective": "Effective number",
+        "effective_by_chance": "by chance",
+    }
+    return Grid(
+        "LLMs with a score on every item and a mean score in (.1, .9]. Twins have the same scores on all "
+        "items, near twins on 98% of them; the effective number is the participation ratio of the "
+        "correlations between residuals. By chance: the scores of each item dealt anew among LLMs of like "
+        "ability.",
+        (BENCHMARK, *(Column(key, title, digits=0) for key, title in columns.items())),
+        tuple((pool.benchmark, *(getattr(pool, key) for key in columns)) for pool in findings.pools),
+    )
+
+
 def verdicts(findings: Findings) -> tuple[int, int, int]:
     """Cells (benchmark, m, existing router) clearly better, clearly worse than the LLM that is best on train,
-    and undecided: by whether the interval of V_B on train lies above, below or around 1.
+    and undecided: by whether V_B train differs from 1 at the 5% level, as one of all these cells (Holm).
     """
-    better = worse = undecided = 0
-    for row in findings.means:
-        ratio = row.metrics["v_b_train"]
-        if not row_for(row.router).compared or ratio.lo is None or ratio.hi is None:
-            continue
-        better += ratio.lo > 1
-        worse += ratio.hi < 1
-        undecided += ratio.lo <= 1 <= ratio.hi
-    return better, worse, undecided
+    rows = [r for r in findings.means if row_for(r.router).compared and r.p_best_train is not None]
+    clear = [
+        (row.metrics["v_b_train"].value or 0.0) - 1
+        for row, p in zip(rows, holm([row.p_best_train for row in rows]), strict=True)
+        if p is not None and p < 0.05
+    ]
+    better = sum(value > 0 for value in clear)
+    return better, len(clear) - better, len(rows) - len(clear)
 
 
 def overall(findings: Findings, m: int) -> dict[str, Estimate]:
@@ -213,4 +269,6 @@ def overall(findings: Findings, m: int) -> dict[str, Estimate]:
 
 
 def _setting(findings: Findings) -> str:
-    return f"Groups: {findings.method}; split: {findings.scheme}."
+    few = any(row.few_items for row in findings.means)
+    mark = f" {FEW}: fewer than {FEW_ITEMS} test items." if few else ""
+    return f"Groups: {findings.method}; split: {findings.scheme}.{mark}"

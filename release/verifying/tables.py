@@ -18,12 +18,14 @@ from routerset.release.layout import Config
 from routerset.release.manifest import Manifest
 from routerset.release.scores import read_scores
 from routerset.release.verifying.problem import Opened, Problem, attempt, same
-from routerset.schemas import store
+from routerset.schemas import matrix, store
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.families import family_ids
 from routerset.schemas.groups import Group
 from routerset.schemas.released import data_schema, split_column
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.tables import Split
+from routerset.schemas.twins import twin_of
 
 
 def tables(opened: Opened) -> Iterator[Problem]:
@@ -37,6 +39,19 @@ def tables(opened: Opened) -> Iterator[Problem]:
         if opened.whole(*(path for config in configs for path in config.files.values())):
             benchmark = _Benchmark(release, manifest, name)
             yield from attempt(f"data/{name}", partial(_benchmark, benchmark, configs))
+    if opened.whole(*(layout.scores_path(name) for name in manifest.benchmarks)):
+        yield from attempt(layout.MODELS, partial(_twins, release, manifest))
+
+
+def _twins(release: Path, manifest: Manifest) -> Iterator[Problem]:
+    """Models whose scores are the same, of all benchmarks together."""
+    known = read_table(release / layout.MODELS, ["model_id", "twin_of"])
+    expected = twin_of(
+        matrix.read_scores(release / layout.scores_path(name), entry.n_items)
+        for name, entry in manifest.benchmarks.items()
+    )
+    for model, twin in zip(known["model_id"].to_pylist(), known["twin_of"].to_pylist(), strict=True):
+        yield from same(layout.MODELS, f"{model}: twin_of", twin, expected.get(model))
 
 
 def _models_and_groups(release: Path, manifest: Manifest) -> Iterator[Problem]:
@@ -143,6 +158,7 @@ def _items(benchmark: _Benchmark) -> Iterator[Problem]:
     subsets, families = (everything[column].to_pylist() for column in ("subset", "family_id"))
     yield from same(where, "subsets", {s: subsets.count(s) for s in set(subsets)}, dict(entry.subsets))
     yield from same(where, "texts", layout.texts(everything), dict(entry.texts))
+    yield from _families(benchmark, everything)
     yield from same(where, "different item ids", len(set(everything["item_id"].to_pylist())), len(subsets))
     if subsets != sorted(subsets, key=BENCHMARKS[name].subset_order):
         yield Problem(where, "subsets out of order", "the items of each together, in the registry's order")
@@ -159,6 +175,24 @@ def _items(benchmark: _Benchmark) -> Iterator[Problem]:
         rule = SPLIT_SCHEMES[scheme].split(families, subsets, manifest.seed)
         moved = sum(len(np.setdiff1d(rule[split], rows)) for split, rows in found.items())
         yield from same(where, f"scheme {scheme}: items on the wrong side:", moved, 0)
+
+
+def _families(benchmark: _Benchmark, items: pa.Table) -> Iterator[Problem]:
+    """Families as the texts make them, where those are published, and what the vectors say beside them."""
+    entry, where = benchmark.manifest.benchmarks[benchmark.name], f"data/{benchmark.name}"
+    if entry.text_published and entry.families:
+        names, counts = family_ids(items["question_id"].to_pylist(), items["question"].to_pylist())
+        yield from same(where, "families by rule", counts, entry.families)
+        wrong = pc.sum(pc.not_equal(items["family_id"], pa.array(names))).as_py()
+        yield from same(where, "items of another family than their texts give:", wrong, 0)
+    for encoder in entry.encoders:
+        paths = (layout.vectors_path(encoder, benchmark.name, split) for split in Split)
+        vectors = pa.concat_tables(read_table(benchmark.release / p, ["item_id", "embedding"]) for p in paths)
+        family = items["family_id"].take(pc.index_in(vectors["item_id"], items["item_id"].combine_chunks()))
+        if family.null_count:  # of no item of this benchmark, which is said of their file
+            continue
+        found = layout.neighbours(vectors["embedding"], family)
+        yield from same(where, f"neighbours by {encoder}", found, entry.neighbours.get(encoder))
 
 
 def _side(where: str, split: Split, table: pa.Table, manifest: Manifest, text: bool) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from routerset.release import layout
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.scores import read_scores
 from routerset.release.texts import evaluator_files
+from routerset.schemas.released import LIMITS_SCHEMA
 from routerset.schemas.tables import Split
 from tests.attacks.forge import Attack, Forgery, Json
 
@@ -25,7 +26,10 @@ BOTH, VERIFY, VALIDATE = "verify, validate", "verify", "validate"
 DATA, TEST = "data/gsm8k/train.parquet", "data/gsm8k/test.parquet"
 VECTORS = "vectors/ready/gsm8k/train.parquet"
 SCORES, GPQA = "scores/gsm8k.parquet", "data/gpqa/train.parquet"
-_OWN = ["item", "item_id", "subset", "question", "prompt", "family_id", "split_paper", "split_family"]
+_OWN = [
+    *("item", "item_id", "subset", "question", "question_source", "prompt", "question_id", "family_id"),
+    *("split_paper", "split_family"),
+]
 _GROUPS = ["paper_m3_all_strong", "paper_m3_all_weak", "paper_m3_strong_to_weak"]
 
 Candidates: TypeAlias = dict[Any, list[str]]
@@ -97,7 +101,7 @@ def removed_files() -> Iterator[Attack]:
                  "evaluator/__init__.py", "evaluator/README.md", "evaluator/routers/knn.py"):  # fmt: skip
         tools = VERIFY if path.startswith("evaluator/") else BOTH
         yield Attack(f"no {path}", lambda f, p=path: (f.root / p).unlink(), tools, papers=False)
-    for path in (DATA, VECTORS, SCORES, "models.parquet", "groups.parquet"):
+    for path in (DATA, VECTORS, SCORES, "models.parquet", "groups.parquet", "limits.parquet"):
         yield Attack(f"no {path}", lambda f, p=path: (f.root / p).unlink(), VERIFY, papers=False)
 
 
@@ -297,7 +301,9 @@ def table_values() -> Iterator[Attack]:
         changes |= {group: _flip, f"{group}_label": _flip}
     for column, value in changes.items():
         if column != "prompt":  # nothing else tells how a question was put
-            tools = VALIDATE if column in ("question", "family_id") else VERIFY
+            tools = (
+                VALIDATE if column in ("question", "question_source", "question_id", "family_id") else VERIFY
+            )
             where = f"{DATA} {column}"
             yield Attack(where, lambda f, c=column, v=value: f.table(DATA, edited(c, v)), tools)
     for column in ("item_id", "subset", *_GROUPS, *(f"{g}_label" for g in _GROUPS)):
@@ -319,6 +325,11 @@ def table_values() -> Iterator[Attack]:
     for column in ("m", "rank"):
         change = edited(column, lambda v: v + 1)
         yield Attack(f"groups {column}", lambda f, change=change: f.table("groups.parquet", change))
+    for column in LIMITS_SCHEMA.names:
+        change = edited(
+            column, lambda v: f"{v}x" if isinstance(v, str) else v + (1 if type(v) is int else 1e-12)
+        )
+        yield Attack(f"limits {column}", lambda f, change=change: f.table("limits.parquet", change))
     for column in ("model_id", "org", "leaderboards"):
         change = edited(column, lambda v: [*v, "v9"] if isinstance(v, list) else f"{v}x")
         tools = VERIFY if column == "model_id" else VALIDATE
@@ -327,7 +338,7 @@ def table_values() -> Iterator[Attack]:
 
 def table_rows() -> Iterator[Attack]:
     """Rows removed, repeated and moved."""
-    for path in (DATA, VECTORS, SCORES, "models.parquet", "groups.parquet", GPQA):
+    for path in (DATA, VECTORS, SCORES, "models.parquet", "groups.parquet", "limits.parquet", GPQA):
         yield Attack(f"{path}: a row less", lambda f, p=path: f.table(p, lambda t: t.slice(1)))
         yield Attack(f"{path}: no row", lambda f, p=path: f.table(p, lambda t: t.slice(0, 0)))
         twice = lambda t: pa.concat_tables([t.slice(0, 1), t])  # noqa: E731
@@ -386,7 +397,7 @@ def footers() -> Iterator[Attack]:
         "columns in another order": (turned, VERIFY), "a column more": (column, BOTH),
         "a column less": (lambda t: t.drop_columns([t.column_names[-1]]), BOTH),
     }  # fmt: skip
-    for path in (DATA, VECTORS, SCORES, "models.parquet", "groups.parquet"):
+    for path in (DATA, VECTORS, SCORES, "models.parquet", "groups.parquet", "limits.parquet"):
         for name, (change, tools) in changes.items():
             yield Attack(f"{path}: {name}", lambda f, p=path, c=change: f.table(p, c), tools)
 

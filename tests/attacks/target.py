@@ -10,7 +10,7 @@ from routerset.etl.groups.candidates import paper_groups
 from routerset.release.build import write_release
 from routerset.release.options import ReleaseOptions
 from routerset.release.reporting.report import reports_hook
-from routerset.schemas.ids import family_id
+from routerset.schemas.ids import question_id
 from routerset.schemas.splits import paper_split
 from tests.release.builds import QUESTION, Bench, binary, write_build
 
@@ -38,7 +38,7 @@ def benches() -> list[Bench]:
 
 
 def _families(name: str, n: int) -> list[str]:
-    return [family_id(QUESTION.format(name=name, item=i), None, "") for i in range(n)]
+    return [question_id(QUESTION.format(name=name, item=i), None, "") for i in range(n)]
 
 
 def make_release(root: Path) -> Path:

@@ -140,7 +140,7 @@ REPORT_ATTACKS: dict[str, tuple[str, Attack]] = {
     **{f"{name}: a digit": edited(name, digit) for name in TEXTS},
     **{f"{name}: emptied": raw(name, lambda _: b"") for name in FILES},
     **{f"{name}: removed": (name, lambda r, n=name: (r / "reports" / n).unlink()) for name in FILES},
-    "a limit alone": baselines(lambda rows: rows[3].update(mu_o_hi=rows[3]["mu_o_hi"] + 1e-6)),
+    "a limit alone": baselines(lambda rows: rows[3].update(mu_o_hi=(rows[3]["mu_o_hi"] or 0.9) + 1e-6)),
     "a metric by half of its tolerance": baselines(lambda rows: rows[5].update(mu_o=rows[5]["mu_o"] + 4e-5)),
     "the count of test items": baselines(lambda rows: rows[0].update(n_test=rows[0]["n_test"] + 1)),
     "the score of the reference": baselines(lambda rows: rows[0].update(reference_score=0.5)),

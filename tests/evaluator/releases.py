@@ -11,13 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from routerset.schemas.released import LIMITS_SCHEMA
+
 SPLITS = ("train", "validation", "test")
 KINDS = ("all_strong", "all_weak", "strong_to_weak")
 
 
 @dataclass
 class Fixture:
-    """One benchmark. scores (models, items); groups: (method, m, kind) -> rows; splits: scheme -> sides."""
+    """One benchmark. scores (models, items); groups: (method, m, kind) -> rows; splits: scheme -> sides.
+
+    limits: (method, m, kind) -> columns of table `limits` that are not null.
+    """
 
     name: str
     scores: np.ndarray
@@ -31,6 +36,7 @@ class Fixture:
     reference_score: float | None = 0.9
     binary: bool = True
     labels: dict[tuple[str, int, str], np.ndarray] = field(default_factory=dict)
+    limits: dict[tuple[str, int, str], dict[str, float | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n_models, n = self.scores.shape
@@ -104,9 +110,12 @@ def write_release(
 ) -> Path:
     """The folder of a release whose files follow the split scheme `follow`."""
     rows = []
+    limits = []
     manifest = {
         "schema_version": schema_version,
         "release": {"name": "fixture", "version": "1.2.3"},
+        "methods": list(dict.fromkeys(method for f in fixtures for method, *_ in f.groups)),
+        "schemes": list(dict.fromkeys([follow, *(s for f in fixtures for s in f.splits)])),
         "benchmarks": {},
     }
     for f in fixtures:
@@ -130,6 +139,7 @@ def write_release(
             "subsets": {s: list(f.subsets).count(s) for s in dict.fromkeys(f.subsets)},
         }
         base = {
+            "item": pa.array(np.arange(n, dtype=np.int32)),
             "item_id": pa.array([f"{f.name}-{i:05d}" for i in range(n)]),
             "subset": pa.array(list(f.subsets)),
         }
@@ -141,6 +151,8 @@ def write_release(
             name = f"{method}_m{m}_{kind}"
             columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(Y.ravel()), m)
             columns[f"{name}_label"] = pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), m)
+            if known := f.limits.get((method, m, kind)):
+                limits.append({"benchmark": f.name, "method": method, "m": m, "kind": kind, **known})
             rows += [(method, f.name, m, kind, rank, f.models[row]) for rank, row in enumerate(members)]
         data = {
             **base,
@@ -168,6 +180,9 @@ def write_release(
     types = (pa.string(), pa.string(), pa.int32(), pa.string(), pa.int32(), pa.string())
     columns = [pa.array(c, t) for c, t in zip(zip(*rows, strict=True), types, strict=True)]
     pq.write_table(pa.table(columns, names=list(names)), folder / "groups.parquet")
+    if limits:
+        pq.write_table(pa.Table.from_pylist(limits, LIMITS_SCHEMA), folder / "limits.parquet")
+        manifest["tables"] = {"limits.parquet": {}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

@@ -17,7 +17,11 @@ METRICS = ("mu_o", "v_r", "v_b", "e_p", "marginal_entropy", "v_b_train", "oracle
 KEYS = {
     *("benchmark", "m", "kind", "method", "scheme", "router", "encoder", "compat", "n_test", "n_kinds"),
     *(name + part for name in METRICS for part in ("", "_lo", "_hi")),
-    *("mdd", "best_single_score", "reference_score", "sees_test_scores"),
+    *("mdd", "best_single_score", "oracle_score", "reference_score", "sees_test_scores"),
+    *("track", "best_on_own_train"),
+    *(name + part for name in ("noise_oracle", "noise_oracle_b") for part in ("", "_lo", "_hi")),
+    *("headroom_real", "noise_best_single_b", "noise_best_on_train_b", "covered", "at_most", "optimal"),
+    *("p_best_train", "few_items", "interval_note", "v_r_note"),
 }
 
 
@@ -77,7 +81,10 @@ def test_progress_and_notes_stay_off_stdout(toy: Release, capsys: pytest.Capture
     code, out, err = run(capsys, toy.path, "--routers", "oracle", "--sizes", "10", "--format", "json")
     assert code == 0
     assert {row["m"] for row in json.loads(out)} == {10}
-    assert err == "evaluating toy (1 of 1)\nnote: soft: no paper groups of m = [10]; it has m = [3, 5]\n"
+    assert err == (
+        "evaluating toy (1 of 1)\nnote: soft: no paper groups of m = [10]; it has m = [3, 5]\n"
+        "note: toy: too few items: 12 test items, intervals need 30\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,6 +163,7 @@ def test_all_leaves_out_with_a_note_what_cannot_run(
         "random",
         "best_single",
         "mean",
+        "privileged",
     }
     assert "note: router knn is left out: this release has no vectors" in err
     assert "note: router mlc is left out: no --mlc-model FOLDER" in err
@@ -164,8 +172,9 @@ def test_all_leaves_out_with_a_note_what_cannot_run(
 def test_help_names_every_router_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    assert "oracle, r_o_0.5, random, best_single, mean, linear, mlp, c_roberta, mlc, knn" in " ".join(
-        out.split()
+    assert (
+        "oracle, r_o_0.5, random, best_single, mean, privileged, linear, mlp, c_roberta, mlc, knn"
+        in " ".join(out.split())
     )
     assert "exit codes: 0 done" in out
 

@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from routerset.release.evaluator import DataError, Task
-from routerset.release.evaluator.bootstrap import DETECTABLE, percentile_interval, resample_counts
+from routerset.release.evaluator.bootstrap import resample_counts, standard_errors
+from routerset.release.evaluator.intervals import (
+    DETECTABLE,
+    FEWEST,
+    FEWEST_FOR_SCORES,
+    holm,
+    t_limits,
+    t_test,
+    wilson,
+)
 from routerset.release.evaluator.metrics import (
     METRICS,
     CellScores,
@@ -147,21 +157,65 @@ def test_resample_counts_are_seeded_draws_of_n_items() -> None:
     assert counts.var() == pytest.approx(1 - 1 / 50, abs=0.02)
 
 
-def test_the_interval_of_a_mean_is_the_normal_one_where_n_is_large() -> None:
-    rng = np.random.default_rng(0)
-    values = (rng.random(2000) < 0.3).astype(np.float32)
-    replicates = (resample_counts(2000, 10_000, 0) @ values / 2000).astype(np.float64)
-    low, high = percentile_interval(replicates[:, None])
-    error = values.std() / np.sqrt(2000)
-    assert low[0] == pytest.approx(values.mean() - 1.96 * error, abs=0.05 * error + 5e-4)
-    assert high[0] == pytest.approx(values.mean() + 1.96 * error, abs=0.05 * error + 5e-4)
+def test_the_bootstrap_standard_error_of_a_mean_is_its_own() -> None:
+    values = np.random.default_rng(0).random((200, 3))
+    replicates = resample_counts(200, 10_000, 0) @ values / 200
+    assert standard_errors(replicates, 200) == pytest.approx(values.std(axis=0, ddof=1) / 200**0.5, rel=0.03)
 
 
-def test_an_interval_leaves_out_resamples_where_the_value_is_undefined() -> None:
-    replicates = np.array([[1.0, np.nan, 5.0], [2.0, np.nan, np.nan], [3.0, np.nan, 6.0]])
-    low, high = percentile_interval(replicates)
-    assert np.allclose(low, [1.05, np.nan, 5.025], equal_nan=True)
-    assert np.allclose(high, [2.95, np.nan, 5.975], equal_nan=True)
+def test_a_standard_error_leaves_out_resamples_where_the_value_is_undefined() -> None:
+    replicates = np.array([[1.0, np.nan, 5.0], [2.0, np.nan, np.nan], [3.0, np.nan, 7.0]])
+    expected = [np.std([1, 2, 3]), np.nan, 1.0]
+    assert standard_errors(replicates, 100) == pytest.approx(
+        np.array(expected) * (100 / 99) ** 0.5, nan_ok=True
+    )
+    assert np.isnan(standard_errors(replicates[:0], 100)).all()
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 30), (1, 60), (41, 55), (700, 1430), (132, 132)])
+def test_scores_of_0_and_1_have_wilsons_interval(right: int, n: int) -> None:
+    expected = stats.binomtest(right, n).proportion_ci(0.95, "wilson")
+    values = np.arange(n) < right
+    low, high = wilson(np.array([values.mean()]), np.array([values.var()]), n)
+    assert (low[0], high[0]) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_scores_between_0_and_1_are_known_better_than_their_mean_tells() -> None:
+    values = np.random.default_rng(0).random(400)
+    low, high = wilson(np.array([values.mean()]), np.array([values.var()]), 400)
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.01)
+    assert low < values.mean() < high
+
+
+def test_the_t_interval_and_its_test_are_the_textbooks() -> None:
+    values = np.random.default_rng(0).normal(0.2, 1, 60)
+    value, error = np.array([values.mean()]), np.array([values.std(ddof=1) / 60**0.5])
+    expected = stats.ttest_1samp(values, 0)
+    interval = expected.confidence_interval(0.95)
+    low, high = t_limits(value, error, 60)
+    assert (low[0], high[0]) == pytest.approx((interval.low, interval.high))
+    assert t_test(value, error, 60)[0] == pytest.approx(expected.pvalue)
+
+
+def test_what_is_the_same_on_every_item_or_on_too_few_has_no_interval() -> None:
+    one, error = np.array([0.5]), np.array([0.1])
+    assert np.isnan(t_limits(one, np.zeros(1), 500)).all()
+    assert np.isnan(t_limits(one, error, FEWEST - 1)).all()
+    assert np.isnan(t_test(one, error, FEWEST - 1)).all()
+    assert np.isnan(wilson(one, np.array([0.25]), FEWEST_FOR_SCORES - 1)).all()
+    assert np.isfinite([t_limits(one, error, FEWEST), wilson(one, np.array([0.25]), FEWEST_FOR_SCORES)]).all()
+
+
+@given(st.lists(st.none() | st.floats(0, 1, width=32), max_size=12))
+def test_holm_rejects_step_by_step(p: list[float | None]) -> None:
+    adjusted = holm(p)
+    assert [value is None for value in adjusted] == [value is None for value in p]
+    order = sorted((value, i) for i, value in enumerate(p) if value is not None)
+    rejected = True
+    for place, (value, i) in enumerate(order):
+        rejected &= value * (len(p) - place) < 0.05
+        if abs(value * (len(p) - place) - 0.05) > 1e-5:
+            assert ((adjusted[i] or 0.0) < 0.05) == rejected
 
 
 def test_selection_variance_is_that_of_two_independent_random_choices() -> None:

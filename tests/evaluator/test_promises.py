@@ -169,5 +169,4 @@ def test_a_score_of_a_file_says_what_it_is_worth(
 
 
 def test_outputs_are_those_of_the_router(tasks: list[Task]) -> None:
-    tests = [np.zeros((task.n_test, task.m), np.float32) for task in tasks]
-    assert len(list(run_router(RouterRow("x", Chooses, "x"), tasks, tests))) == len(tasks)
+    assert len(list(run_router(RouterRow("x", Chooses, "x"), tasks))) == len(tasks)

@@ -14,10 +14,12 @@ from routerset.release.evaluator import DataError, Release, UsageError, load_rel
 from routerset.release.evaluator.scaling import (
     PROBABILITIES,
     SUBSETS,
+    expected_best,
     random_subsets,
     read_scores,
     scaling_table,
     scaling_up,
+    score_profile,
     spread_sizes,
 )
 from tests.evaluator.releases import random_fixture, write_release
@@ -36,11 +38,23 @@ def test_every_size_is_the_oracle_and_the_mean_of_the_same_random_subset(binary:
             assert chance[row, m - 1] == pytest.approx(subset.mean(), abs=1e-7)
 
 
-def test_the_mean_over_subsets_estimates_the_mean_over_all_subsets() -> None:
-    scores = random_fixture(n_models=7, sizes={"a": 30}).scores
+@pytest.mark.parametrize("binary", [True, False])
+def test_the_curve_is_the_mean_over_all_subsets(binary: bool) -> None:
+    scores = random_fixture(binary=binary, n_models=7, sizes={"a": 300}).scores
     oracle, _ = random_subsets(scores, 4000, np.random.default_rng(0))
-    exact = np.mean([scores[list(s)].max(axis=0).mean() for s in combinations(range(7), 3)])
-    assert oracle[:, 2].mean() == pytest.approx(exact, abs=4 * oracle[:, 2].std() / np.sqrt(4000))
+    for m in range(1, 8):
+        exact = np.mean([scores[list(s)].max(axis=0).mean() for s in combinations(range(7), m)])
+        assert expected_best(score_profile(scores), m) == pytest.approx(exact, abs=1e-6)
+        spread = oracle[:, m - 1].std() / np.sqrt(4000)
+        assert oracle[:, m - 1].mean() == pytest.approx(exact, abs=4 * spread + 1e-6)
+
+
+def test_of_0_and_1_the_curve_is_a_function_of_how_many_have_an_item_right() -> None:
+    scores = random_fixture(n_models=12, sizes={"a": 40}).scores
+    right = scores.sum(axis=0).astype(int).tolist()
+    for m in (1, 3, 12):
+        missed = np.mean([math.comb(12 - c, m) / math.comb(12, m) for c in right])
+        assert expected_best(score_profile(scores), m) == pytest.approx(1 - missed, abs=1e-12)
 
 
 def test_a_curve_of_every_benchmark(toy: Release) -> None:
@@ -56,7 +70,7 @@ def test_a_curve_of_every_benchmark(toy: Release) -> None:
         mean, low, high = curve.mean_and_band(0.5, np.arange(1, 41))
         assert (low <= mean + 1e-9).all()
         assert (mean <= high + 1e-9).all()
-        assert np.allclose(curve.accuracy(0.3), 0.3 * curve.oracle + 0.7 * curve.chance)
+        assert np.allclose(curve.mean(0.0, [1, 20]), curve.profile.mean())
     assert max(map(len, scaling_table(curves).splitlines())) <= 80
     json.dumps([c.to_dict() for c in curves], allow_nan=False)
     assert len(PROBABILITIES) == 6

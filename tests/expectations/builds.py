@@ -52,6 +52,7 @@ def make_build(folder: Path) -> Path:
         settings=known.settings,
         methods=known.methods,
         sizes=known.sizes,
+        twins=known.twins,
         skipped_groups=[
             {"benchmark": name, **row} for name, b in known.benchmarks.items() for row in b.skipped_groups
         ],
@@ -89,8 +90,8 @@ def _cost(out: Path, ingest: dict[str, Any]) -> None:
 def _embed(out: Path, benchmark: str) -> Path:
     """Write one vector per item, the same for the same question."""
     part = f"benchmark={benchmark}/part-0.parquet"
-    items = pq.ParquetFile(out / "tables" / "items" / part).read(columns=["item", "family_id"])
-    seeds = [int(family.removeprefix("fam-")[:8], 16) for family in items["family_id"].to_pylist()]
+    items = pq.ParquetFile(out / "tables" / "items" / part).read(columns=["item", "question_id"])
+    seeds = [int(name.removeprefix("fam-")[:8], 16) for name in items["question_id"].to_pylist()]
     vectors = np.stack([np.random.default_rng(seed).standard_normal(DIMENSION) for seed in seeds])
     flat = pa.array(vectors.astype(np.float32).ravel())
     schema = embeddings_schema(DIMENSION)

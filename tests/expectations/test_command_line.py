@@ -33,7 +33,8 @@ def test_a_release_that_holds_exits_0_with_its_warnings(
     assert (code, err) == (0, "")
     assert re.search(r"^groups +learnable +warning +\d+$", out, re.MULTILINE)
     assert re.search(r"^items +table_4_counts +warning +\d+$", out, re.MULTILINE)
-    assert re.search(r"^\d+ expectations: 0 errors, 2 warnings$", out.splitlines()[-1])
+    assert re.search(r"^splits +\w+ +warning +\d+$", out, re.MULTILINE)
+    assert re.search(r"^\d+ expectations: 0 errors, 3 warnings$", out.splitlines()[-1])
 
 
 def files_of(folder: Path) -> dict[str, int]:

@@ -65,6 +65,7 @@ def test_the_gate_of_every_stage_that_writes_tables_has_suites() -> None:
         "ingest": ["layout", "manifest", "models", "items", "scores", "runs", "quarantine"],
         "splits": ["layout", "splits"],
         "groups": ["layout", "groups"],
+        "limits": ["layout", "limits"],
         "embed": ["layout", "embeddings"],
     }
     assert {table.name for table in TABLES.values()} <= {name for names in of.values() for name in names}

@@ -16,7 +16,7 @@ from tests.expectations.mutations.edits import Mutation
 def test_the_good_build_has_no_error(good: Path) -> None:
     outcome = validate(good)
     assert [f"{f.table} {f.expectation}" for f in outcome.errors] == []
-    assert {f.expectation for f in outcome.warnings} == {"learnable", "table_4_counts"}
+    assert {f.expectation for f in outcome.warnings} == {"learnable", "table_4_counts", "thin_side"}
     assert outcome.skipped == ()
     assert outcome.exit_code == 0
 

@@ -10,11 +10,22 @@ import numpy as np
 import pyarrow as pa
 
 from routerset.etl.groups.candidates import groups_table, paper_groups
+from routerset.etl.groups.limits import Scored, limits
 from routerset.release.build import ReleaseOptions
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.splits import SPLIT_SCHEMES, paper_split
-from routerset.schemas.tables import GROUPS, ITEMS, MODELS, RUNS, SCORES, SPLITS, Split, embeddings_schema
+from routerset.schemas.tables import (
+    GROUPS,
+    ITEMS,
+    LIMITS,
+    MODELS,
+    RUNS,
+    SCORES,
+    SPLITS,
+    Split,
+    embeddings_schema,
+)
 
 NEWER = "2024-02-01T00:00:00.000000"
 """Time of the runs that count."""
@@ -92,8 +103,10 @@ def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[di
         "subset": subsets,
         "doc_key": [str(i) for i in range(n)],
         "question": texts,
+        "question_source": ["dump"] * n,
         "prompt": [f"Q: {text}\nA:" for text in texts],
         "choices": [["yes", "no"]] * n,
+        "question_id": families,
         "family_id": families,
     }
     store.write_table(tables / "items" / part, ITEMS, pa.table(items))
@@ -117,6 +130,11 @@ def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[di
         known = np.nan_to_num(bench.scores)
         groups, _ = paper_groups(known, bench.sizes, paper_split(counts)[1])
         store.write_table(tables / "groups/method=paper" / part, GROUPS, groups_table(groups, names))
+        whole = known.astype(np.uint8) if np.isin(known, (0, 1)).all() else known
+        sides = {side: np.sort(rows) for side, rows in paper_split(counts)[0].items()}
+        scored = Scored(whole, counts, sides, bench.sizes, 42)
+        found = limits(scored, ["paper"])["paper"]
+        store.write_table(tables / "limits/method=paper" / part, LIMITS, found)
     for encoder, dimension in bench.encoders.items():
         rng = np.random.default_rng(len(encoder) + n)
         schema = embeddings_schema(dimension)

@@ -68,7 +68,10 @@ def test_group_columns_hold_the_scores_of_the_candidates(built: Path, name: str,
 
 def test_data_files_have_the_columns_of_the_contract(built: Path) -> None:
     table = read(built / "release", "data/gsm8k/train.parquet")
-    plain = ["item", "item_id", "subset", "question", "prompt", "family_id", "split_paper", "split_family"]
+    plain = [
+        *("item", "item_id", "subset", "question", "question_source", "prompt", "question_id", "family_id"),
+        *("split_paper", "split_family"),
+    ]
     groups = [f"paper_m{m}_{kind}{end}" for m in (3, 5) for kind in Kind for end in ("", "_label")]
     assert table.column_names == plain + groups
     assert table.schema.field("paper_m5_all_weak").type.list_size == 5
@@ -84,7 +87,7 @@ def test_vectors_stand_with_their_items(built: Path) -> None:
         assert vectors.column_names[:3] == ["item_id", "subset", "embedding"]
         assert vectors["item_id"].to_pylist() == items["item_id"].to_pylist()
         assert vectors["embedding"].to_pylist() == source["vector"].take(items["item"]).to_pylist()
-        assert vectors.select(vectors.column_names[3:]).equals(items.select(items.column_names[8:]))
+        assert vectors.select(vectors.column_names[3:]).equals(items.select(items.column_names[10:]))
 
 
 @pytest.mark.parametrize("schemes", [("paper", "family"), ("family", "paper"), ("family",)])
@@ -185,6 +188,17 @@ def test_the_manifest_counts_what_is_there(built: Path) -> None:
     assert manifest.benchmarks["gsm8k"].skipped_groups[0]["m"] == 1000
     assert manifest.encoders["sbert"]["dimension"] == 768
     assert manifest.tables["models.parquet"].rows == 20
+
+
+def test_no_reference_score_for_another_metric_or_other_items(built: Path) -> None:
+    entry = read_manifest(built / "release").benchmarks["gpqa"]
+    told = "the reference LLM was scored on 1192 items, these LLMs on 30"
+    assert (entry.reference_model, entry.reference_score, entry.reference_note) == ("GPT-4", None, told)
+    mc2 = BENCHMARKS["truthfulqa"]
+    assert mc2.reference("mc2", 817) == (0.669, None)
+    assert mc2.reference("mc1", 817) == (None, "the reference LLM was scored by mc2, these LLMs by mc1")
+    rows = evaluate(load_release(built / "release"), ["oracle"], benchmarks=["gpqa"], resamples=0).rows
+    assert {(row.metrics["v_r"].value, row.v_r_note) for row in rows} == {(None, told)}
 
 
 def test_the_evaluator_reads_and_scores_the_release(built: Path) -> None:

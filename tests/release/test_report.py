@@ -115,6 +115,7 @@ def test_a_release_without_groups_and_vectors_has_a_report(tmp_path: Path) -> No
         "baselines.json",
         "figure2_scaling.csv",
         "figure2_scaling.png",
+        *(f"pool.{ending}" for ending in ("md", "tex", "csv")),
         "report.html",
     }
     assert list(check_report(build / "release")) == []
@@ -237,8 +238,8 @@ def test_what_is_undefined_stays_undefined() -> None:
 
 @st.composite
 def estimates(draw: st.DrawFn) -> Estimate:
-    low, value, high = sorted(draw(st.lists(st.floats(0, 1), min_size=3, max_size=3)))
-    return Estimate(value, low, high)
+    low, value, high = sorted(draw(st.lists(st.integers(0, 999), min_size=3, max_size=3, unique=True)))
+    return Estimate(value / 999, low / 999, high / 999)
 
 
 @given(estimates(), estimates())
@@ -267,13 +268,13 @@ def test_leakage_shows_the_repeated_share_and_both_splits(found: Findings, built
     assert knn[6] == difference(knn[4], knn[5])
 
 
-def test_verdicts_count_every_cell_of_an_existing_router(found: Findings) -> None:
-    defined = [
-        row
-        for row in found.means
-        if row.router in ("knn", "c_roberta") and row.metrics["v_b_train"].lo is not None
-    ]
-    assert sum(contents.verdicts(found)) == len(defined) > 0
+def test_verdicts_count_every_cell_of_an_existing_router_and_mind_how_many_they_are(found: Findings) -> None:
+    assert contents.verdicts(found) == (0, 0, 0)  # too few test items
+    knn = next(row for row in found.means if row.router == "knn")
+    told = [(1.2, 0.001), (0.8, 0.002), (1.1, 0.03), (1.0, 0.9), (1.3, None)]
+    means = [replace(knn, p_best_train=p, metrics=knn.metrics | {"v_b_train": Estimate(v)}) for v, p in told]
+    oracle = replace(next(row for row in found.means if row.router == "oracle"), p_best_train=1e-9)
+    assert contents.verdicts(replace(found, means=(*means, oracle))) == (1, 1, 2)
 
 
 # Tables as text
@@ -285,7 +286,10 @@ GRID = Grid(
         ("oracle", 3, Estimate(0.5, 0.25, 0.75), 0.1234),
         ("own_router", 5, Estimate(None, None, None), None),
         ("random", 5, None, -0.0001),
+        ("knn", 5, Estimate(0.5, 0.25, 0.75, few_items=True), 0.0),
+        ("mean", 5, Estimate(0.75), 0.0),
     ),
+    frozenset({(4, 2)}),
 )
 
 
@@ -297,6 +301,8 @@ def test_markdown() -> None:
         "| Oracle r_o | 3 | 0.50<br><sub>0.25..0.75</sub> | 0.123 |\n"
         "| own_router | 5 | - | - |\n"
         "| Random | 5 | - | 0.000 |\n"
+        "| PRknn | 5 | 0.50<br><sub>0.25..0.75</sub>~ | 0.000 |\n"
+        "| Train mean | 5 | **0.75** | 0.000 |\n"
     )
 
 
@@ -306,11 +312,14 @@ def test_latex() -> None:
     assert lines[2] == r"Router & m & $\mu_o$ & x \\\midrule\endhead"
     assert lines[3] == r"Oracle $r_o$ & 3 & $0.50_{0.25}^{0.75}$ & 0.123 \\"
     assert lines[4] == r"own\_router & 5 & - & - \\"
+    assert lines[6] == r"PRknn & 5 & $0.50_{0.25}^{0.75}$$\sim$ & 0.000 \\"
+    assert lines[7].endswith(r"& 5 & $\mathbf{0.75}$ & 0.000 \\")
 
 
 def test_csv() -> None:
     assert grids.to_csv(GRID) == (
         "router,m,mu_o,mu_o_lo,mu_o_hi,x\noracle,3,0.5,0.25,0.75,0.1234\nown_router,5,,,,\nrandom,5,,,,-0.0001\n"
+        "knn,5,0.5,0.25,0.75,0.0\nmean,5,0.75,,,0.0\n"
     )
 
 
@@ -377,15 +386,21 @@ def test_the_page_speaks_to_those_who_cannot_see_it(page: Page, found: Findings)
         row.metrics["mu_o"] for m in (3, 5) for row in found.means if (row.m, row.router) == (m, "oracle")
     ]
     for track, e in zip(tracks, oracles, strict=True):
-        assert f"Oracle r_o {e.value:.3f} [{e.lo:.3f}, {e.hi:.3f}]" in str(track["aria-label"])
+        assert f"Oracle r_o {grids.tell(e)}" in str(track["aria-label"])
     assert all(a.get("scope") for a in page.all("th"))
 
 
 def test_the_page_shows_each_value_with_its_interval(reported: Path, found: Findings) -> None:
     text = (reported / "reports/report.html").read_text(encoding="utf-8")
     for row in found.means:
-        e = row.metrics["mu_o"]
-        assert f"<b>{e.value:.3f}</b><small>{e.lo:.3f} to {e.hi:.3f}</small>" in text
+        assert row.metrics["mu_o"].lo is None  # too few test items, which its notes say
+        assert f"<b>{row.metrics['mu_o'].value:.3f}</b></td>" in text
+    assert any("too few items" in note for note in found.notes)
+    few = [
+        replace(row, few_items=True, metrics=row.metrics | {"mu_o": Estimate(0.5, 0.375, 0.625, True)})
+        for row in found.means
+    ]
+    assert "<b>0.500</b><small>0.375 to 0.625~</small>" in render_page(replace(found, means=tuple(few)))
 
 
 def test_the_page_says_what_it_is_of(reported: Path) -> None:

@@ -242,6 +242,7 @@ def test_a_column_that_nothing_lists_is_found_with_every_checksum_right(
         ("groups.parquet", lambda t: t.slice(1), "data/gpqa", "paper_m3_all_strong: found 2 models"),
         ("groups.parquet", lambda t: t.slice(3), "groups.parquet", "groups of gpqa"),
         ("models.parquet", lambda t: t.slice(1), "models.parquet", "different models 19"),
+        ("models.parquet", put("twin_of", 3, "org/model-0000"), "models.parquet", "model-0003: twin_of"),
     ],
 )
 def test_content_that_does_not_fit_is_found(
@@ -266,6 +267,8 @@ def test_content_that_does_not_fit_is_found(
             "data/gsm8k",
         ),
         ("gpqa", {"test_items_in_train": {"paper": 0, "family": 0}}, "data/gpqa"),
+        ("gsm8k", {"families": {"text": {"families": 1, "items": 2}}}, "data/gsm8k"),
+        ("gsm8k", {"neighbours": {"minilm": {"groups": 1, "items": 2}}}, "data/gsm8k"),
         ("gsm8k", {"encoders": ["minilm"]}, "manifest.json"),
     ],
 )

@@ -14,7 +14,7 @@ from routerset.release.errors import VersionError
 from routerset.release.manifest import read_manifest
 from routerset.release.verify import verify
 from routerset.release.version import choose_version, next_version
-from routerset.schemas.tables import GROUPS, ITEMS, MODELS, SCORES, SPLITS
+from routerset.schemas.tables import GROUPS, ITEMS, LIMITS, MODELS, SCORES, SPLITS
 from tests.release.builds import Bench, binary, options, write_build
 from tests.release.edits import (
     GSM8K,
@@ -135,6 +135,16 @@ def test_a_version_too_small_or_malformed_is_refused(
             edit(f"groups/method=paper/{GSM8K}", GROUPS, without_last_group),
             "2.0.0",
             ["MAJOR, gsm8k: 1 group removed: `paper_m5_strong_to_weak`"],
+        ),
+        (
+            edit(f"limits/method=paper/{GSM8K}", LIMITS, put("oracle_a", 0, 0.5)),
+            "2.0.0",
+            ["MAJOR, gsm8k: limits of 1 group changed: `paper_m3_all_strong`"],
+        ),
+        (
+            drop_folder("limits"),
+            "2.0.0",
+            ["MAJOR, gsm8k: limits of 6 groups removed: `paper_m3_all_strong`, "],
         ),
         (
             edit(f"items/{GSM8K}", ITEMS, put("question", 4, "Another question?")),

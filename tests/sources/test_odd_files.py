@@ -128,7 +128,7 @@ def test_a_models_file_that_is_none_is_an_error(
 ) -> None:
     make(tmp_path / name, what, monkeypatch)
     with pytest.raises(DumpUnreadable, match=f"{name}.*found a "):
-        models_table({"org/a": ["gsm8k"]}, [ModelsSpec(str(tmp_path / name), {"model_id": "m"})])
+        models_table({"org/a": ["gsm8k"]}, [ModelsSpec(str(tmp_path / name), {"model_id": "m"})], {})
     with pytest.raises(OSError, match=name):
         store.sha256(tmp_path / name)
 

@@ -156,7 +156,7 @@ def test_in_a_models_file(tmp_path: Path, place: str) -> None:
     for column in COLUMNS:
         if written(tmp_path / "m.parquet", known | {place: column}):
             try:
-                assert len(models_table({"org/a": ["gsm8k"]}, [spec])[0]) == 1
+                assert len(models_table({"org/a": ["gsm8k"]}, [spec], {})[0]) == 1
             except DumpUnreadable as error:
                 refused.append(str(error))
     assert all("m.parquet" in message for message in refused)

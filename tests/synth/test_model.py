@@ -8,7 +8,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from routerset.etl.synth import Plan, Scale
+from routerset.etl.synth import Plan, Scale, World
 from routerset.etl.synth.model import TOPICS, UNIT, draw_scores, generator, item_bank, normals, population
 from routerset.etl.synth.truth import Truth
 from routerset.etl.synth.wording import WORDS, write_items
@@ -167,3 +167,10 @@ def test_items_are_unique_in_their_subset_and_name_their_topic(name: str) -> Non
 def test_names_carry_the_family() -> None:
     people = population(0)
     assert people.name(42) == f"org-{people.family[42]}/model-0042"
+
+
+def test_a_rasch_world_has_one_ability_for_everything_and_its_items_one_slope() -> None:
+    people = population(0, World.RASCH)
+    assert (people.ability == people.ability[0]).all()
+    row = BENCHMARKS["gsm8k"]
+    assert set(item_bank(0, row, dict(row.subsets), World.RASCH).slope.tolist()) == {256}

@@ -14,6 +14,7 @@ from .knn import NearestNeighbours
 from .linear import LinearRouter
 from .mlc import MultiLabelRoberta, no_model
 from .mlp import MlpRouter, no_torch
+from .privileged import Privileged
 from .yardsticks import BestSingle, Oracle, Random, TrainMean
 
 RouterFactory = Callable[[], Router]
@@ -28,8 +29,9 @@ def nothing() -> str | None:
 class RouterRow:
     """name: in commands and data. make: makes a fresh router. title: for people.
 
-    trained: by gradient descent, so that it runs only where it is asked for. compared: an existing router, of
-    which reports name the best; the others are yardsticks. lacks: why it cannot run here, None where it can.
+    trained: by gradient descent. on_request: runs only where it is asked for, as those that are trained do.
+    compared: an existing router, of which reports name the best; the others are yardsticks. lacks: why it
+    cannot run here, None where it can.
     colour: on light paper and on a dark screen. marker: Matplotlib's name, for colour is never the only
     difference; hollow: only its outline. in_figure: Figure 3 shows it.
     The rest is what its class declares (see `task.Router`), read here and nowhere else.
@@ -39,6 +41,7 @@ class RouterRow:
     make: RouterFactory
     title: str
     trained: bool = False
+    on_request: bool = False
     compared: bool = True
     lacks: Callable[[], str | None] = nothing
     colour: tuple[str, str] = ("#5f6b7a", "#9aa7b8")
@@ -69,6 +72,9 @@ _ROWS = (
     _YARDSTICK("random", Random, "Random", colour=("#8a94a3", "#7f8b9c"), marker="x", in_figure=False),
     _YARDSTICK("best_single", BestSingle, "Best single", colour=("#1f2937", "#f1f5f9"), marker="D"),
     _YARDSTICK("mean", TrainMean, "Train mean", in_figure=False),
+    _YARDSTICK(
+        "privileged", Privileged, "Privileged", on_request=True, colour=("#0369a1", "#7dd3fc"), marker="P"
+    ),
     RouterRow("linear", LinearRouter, "LinearR", trained=True, colour=("#be185d", "#f472b6")),
     RouterRow("mlp", MlpRouter, "MLPR", trained=True, lacks=no_torch, colour=("#7e22ce", "#d8a4ff")),
     RouterRow("c_roberta", ClusterRouter, "C-RoBERTa", colour=("#0f766e", "#2dd4bf"), marker="s"),
@@ -78,7 +84,7 @@ _ROWS = (
 
 ROUTERS: dict[str, RouterRow] = {row.name: row for row in _ROWS}
 
-TRAINING_FREE = tuple(row.name for row in _ROWS if not row.trained)
+TRAINING_FREE = tuple(row.name for row in _ROWS if not (row.trained or row.on_request))
 """Routers without gradient training: seconds for a whole release."""
 
 TABLE_ORDER = tuple(

@@ -13,6 +13,7 @@ from tests.expectations.mutations.edits import (
     FAMILY,
     GROUPS,
     ITEMS,
+    LIMITS,
     MODELS,
     PAPER,
     SCORES,
@@ -102,6 +103,20 @@ def _window_with_gap(copy: Copy) -> None:
     copy.rows(GROUPS, edit)
 
 
+def _twin_candidates(copy: Copy) -> None:
+    """The second candidate of a greedy group has the scores of the first."""
+    groups = copy.read(part("groups", "arc", method="greedy")).to_pylist()
+    one, two = (row["model_id"] for row in groups[:2])
+
+    def edit(rows: list[Row]) -> None:
+        same = {row["item"]: row["score"] for row in rows if row["model_id"] == one}
+        for row in rows:
+            if row["model_id"] == two:
+                row["score"] = same[row["item"]]
+
+    copy.rows(SCORES, edit)
+
+
 def _weakest_as_strong(copy: Copy) -> None:
     order = _means(copy)
     copy.rows(
@@ -149,7 +164,8 @@ def _worse(m: int, kind: str, method: str) -> Callable[[Copy], None]:
             group = [row for row in rows if (row["m"], row["kind"]) == (m, kind)]
             places = sorted(order.index(row["model_id"]) for row in group)
             windowed = method == "paper" and kind != "strong_to_weak"
-            moved = [place + (windowed or place == places[0]) for place in places]
+            free = next(at for at in range(places[0] + 1, len(order)) if at not in places)
+            moved = [place + 1 for place in places] if windowed else sorted([free, *places[1:]])
             _put(group, [order[place] for place in moved])
 
         copy.rows(part("groups", "arc", method=method), edit)
@@ -221,7 +237,7 @@ def _cut_texts(copy: Copy) -> None:
     def lengthen(rows: list[Row]) -> None:
         for row in rows[:2]:
             row["question"] = row["question"] * 40
-            row["family_id"] = f"fam-{row['item']}"
+            row["question_id"] = f"fam-{row['item']}"
 
     copy.rows(ITEMS, lengthen)
     copy.rows(VECTORS, _copy_vector)
@@ -245,6 +261,11 @@ MUTATIONS = (
     Mutation("leaked family", "splits.family_kept_whole", _leak_family),
     Mutation("joined families", "splits.family_kept_whole", _join_families),
     Mutation(
+        "thin side",
+        "splits.thin_side",
+        lambda c: c.rows(part("splits", "arc", scheme="family"), _all_on_train),
+    ),
+    Mutation(
         "everything on train",
         "splits.family_ratio",
         lambda c: c.rows(part("splits", "arc", scheme="family"), _all_on_train),
@@ -256,7 +277,7 @@ MUTATIONS = (
     Mutation("next strong window", "groups.best_window", _worse(3, "all_strong", "paper")),
     Mutation("next weak window", "groups.best_window", _worse(3, "all_weak", "paper")),
     Mutation("another draw", "groups.best_draw", _worse(3, "strong_to_weak", "paper")),
-    Mutation("greedy candidate exchanged", "groups.covers_most", _worse(3, "all_weak", "greedy")),
+    Mutation("greedy candidate exchanged", "groups.covers_most", _worse(3, "strong_to_weak", "greedy")),
     Mutation("null item of a split", "splits.item_not_null", cell(PAPER, 3, "item", None)),
     Mutation("null candidate", "groups.model_id_not_null", cell(GROUPS, 0, "model_id", None)),
     Mutation("null rank", "groups.rank_not_null", cell(GROUPS, 0, "rank", None)),
@@ -275,6 +296,7 @@ MUTATIONS = (
         lambda c: c.rows(GROUPS, lambda rows: [r for r in rows if (r["m"], r["kind"]) != (5, "all_weak")]),
     ),
     Mutation("candidate misses an item", "groups.candidates_complete", _incomplete_candidate),
+    Mutation("two candidates of one kind", "groups.one_of_each_twins", _twin_candidates),
     Mutation("weak models as strong", "groups.pool", _weakest_as_strong),
     Mutation("strong models as weak", "groups.pool", _strongest_as_weak),
     Mutation("one bin for all", "groups.one_per_bin", _one_bin),
@@ -298,6 +320,32 @@ MUTATIONS = (
     Mutation("few routers", "groups.learnable", lambda c: None),
     Mutation("null size of a group", "groups.m_not_null", cell(GROUPS, 0, "m", None)),
     Mutation("null kind", "groups.kind_not_null", cell(GROUPS, 0, "kind", None)),
+    Mutation("null size of limits", "limits.m_not_null", cell(LIMITS, 0, "m", None)),
+    Mutation("null kind of limits", "limits.kind_not_null", cell(LIMITS, 0, "kind", None)),
+    Mutation("null worlds by ability", "limits.draws_a_not_null", cell(LIMITS, 0, "draws_a", None)),
+    Mutation("null worlds by margins", "limits.draws_b_not_null", cell(LIMITS, 0, "draws_b", None)),
+    Mutation("unknown kind of limits", "limits.kind_known", cell(LIMITS, 0, "kind", "all_medium")),
+    Mutation("unknown proof", "limits.bound_by_known", cell(LIMITS, 0, "bound_by", "guess")),
+    Mutation("limits twice", "limits.one_row_per_group", repeat(LIMITS, 0)),
+    Mutation("group without limits", "limits.groups_complete", drop(LIMITS, 0)),
+    Mutation(
+        "released group without limits",
+        "limits.groups_complete",
+        drop("release/limits.parquet", 0),
+        release=True,
+    ),
+    Mutation("limits of no group", "limits.groups_complete", repeat(LIMITS, 0, m=4)),
+    Mutation("floor of no worlds", "limits.floors_drawn", cell(LIMITS, 0, "draws_a", 0)),
+    Mutation("worlds without a floor", "limits.floors_drawn", cell(LIMITS, 0, "best_on_train_b", None)),
+    Mutation("floor above 1", "limits.floors_are_shares", cell(LIMITS, 0, "oracle_b", 1.5)),
+    Mutation("floor that is NaN", "limits.floors_are_shares", cell(LIMITS, 0, "oracle_a_hi", math.nan)),
+    Mutation("floor above its range", "limits.floors_in_their_range", cell(LIMITS, 0, "oracle_a_hi", 0.0)),
+    Mutation("floors out of order", "limits.floors_in_order", cell(LIMITS, 0, "best_single_b", 0.0)),
+    Mutation("more covered", "limits.covered", cell(LIMITS, 0, "train_covered", 1)),
+    Mutation("covered not told", "limits.covered", cell(LIMITS, 0, "train_covered", None)),
+    Mutation("bound without proof", "limits.bound_proven", cell(LIMITS, 0, "bound_by", None)),
+    Mutation("bound above all items", "limits.bound_holds", cell(LIMITS, 0, "train_at_most", 10**6)),
+    Mutation("bound below the group", "limits.bound_holds", cell(LIMITS, 0, "train_at_most", 0)),
     Mutation("null item of a vector", "embeddings.item_not_null", cell(VECTORS, 2, "item", None)),
     Mutation("null vector", "embeddings.vector_not_null", cell(VECTORS, 2, "vector", None)),
     Mutation("vector twice", "embeddings.one_row_per_item", repeat(VECTORS, 2)),

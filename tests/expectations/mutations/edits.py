@@ -15,6 +15,7 @@ ITEMS, SCORES = part("items", "arc"), part("scores", "arc")
 COSTS = part("costs", COSTED)
 PAPER, FAMILY = part("splits", "mmlu", scheme="paper"), part("splits", "gpqa", scheme="family")
 GROUPS = part("groups", "arc", method="paper")
+LIMITS = part("limits", "arc", method="paper")
 VECTORS = part("embeddings", "arc", encoder=ENCODER)
 DATA = "release/data/arc/train.parquet"
 RELEASED = "release/scores/arc.parquet"

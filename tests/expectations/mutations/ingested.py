@@ -24,6 +24,8 @@ from tests.expectations.mutations.edits import (
     unknown_benchmark,
 )
 
+NOBODY = "fam-0000000000000000"
+
 
 def _quarantine(**changes: Any) -> Callable[[Copy], None]:
     row = {
@@ -53,12 +55,33 @@ def _demanded(copy: Copy) -> None:
     manifest(lambda found: found["stages"]["ingest"]["info"]["settings"].update(table_4=True))(copy)
 
 
+def _not_asked(rows: list[Row]) -> None:
+    rows[3] |= {"question_source": "prompt", "prompt": "Something else."}
+
+
+def _spaced(rows: list[Row]) -> None:
+    rows[4]["question"] = rows[3]["question"].replace(" ", "  ") + "..."
+
+
+def _same_question(rows: list[Row]) -> None:
+    rows[4]["question_id"] = rows[3]["question_id"]
+
+
+def _joined(rows: list[Row]) -> None:
+    rows[3] |= {"question": "Who painted these sunflowers?", "family_id": "fam-0"}
+    rows[4] |= {"question": "How far is the moon?", "family_id": "fam-0"}
+
+
 def _same_id(rows: list[Row]) -> None:
     rows[1]["item_id"] = rows[0]["item_id"]
 
 
 def _in_capitals(rows: list[Row]) -> list[Row]:
     return [*rows, {**rows[0], "model_id": rows[0]["model_id"].upper(), "org": rows[0]["org"].upper()}]
+
+
+def _own_twin(rows: list[Row]) -> None:
+    rows[0]["twin_of"] = rows[0]["model_id"]
 
 
 def _same_key(rows: list[Row]) -> None:
@@ -104,6 +127,8 @@ MUTATIONS = (
         "models.model_ids_differ_in_case",
         lambda c: c.rows(MODELS, _in_capitals),
     ),
+    Mutation("twin of nobody", "models.twins_resolve", cell(MODELS, 0, "twin_of", "a/nobody")),
+    Mutation("twin of itself", "models.twins_resolve", lambda c: c.rows(MODELS, _own_twin)),
     Mutation("other organisation", "models.org_matches", cell(MODELS, 0, "org", "nobody")),
     Mutation("negative size", "models.params_positive", cell(MODELS, 0, "params_b", -7.0)),
     Mutation("size NaN", "models.params_positive", cell(MODELS, 0, "params_b", math.nan)),
@@ -116,6 +141,7 @@ MUTATIONS = (
     Mutation("null item_id", "items.item_id_not_null", cell(ITEMS, 3, "item_id", None)),
     Mutation("null subset", "items.subset_not_null", cell(ITEMS, 3, "subset", None)),
     Mutation("null doc_key", "items.doc_key_not_null", cell(ITEMS, 3, "doc_key", None)),
+    Mutation("null question_id", "items.question_id_not_null", cell(ITEMS, 3, "question_id", None)),
     Mutation("null family", "items.family_id_not_null", cell(ITEMS, 3, "family_id", None)),
     Mutation("gap in the items", "items.items_dense", drop(ITEMS, 5)),
     Mutation("item number twice", "items.items_dense", cell(ITEMS, 5, "item", 4)),
@@ -125,7 +151,14 @@ MUTATIONS = (
     Mutation("question edited", "items.item_id_stable", cell(ITEMS, 3, "question", "What is new?")),
     Mutation("items swapped", "items.item_id_stable", swap(ITEMS, "question", 3, 4)),
     Mutation("other prefix", "items.item_id_prefix", cell(ITEMS, 3, "item_id", "mmlu/0123456789abcdef")),
-    Mutation("other family", "items.family_id_matches", cell(ITEMS, 3, "family_id", "fam-0000000000000000")),
+    Mutation("other question_id", "items.question_id_matches", cell(ITEMS, 3, "question_id", NOBODY)),
+    Mutation("question of no source", "items.question_source_told", cell(ITEMS, 3, "question_source", None)),
+    Mutation("third source", "items.question_source_told", cell(ITEMS, 3, "question_source", "x")),
+    Mutation("question not in the prompt", "items.question_source_told", lambda c: c.rows(ITEMS, _not_asked)),
+    Mutation("one question in two families", "items.families_whole", lambda c: c.rows(ITEMS, _spaced)),
+    Mutation("one hash in two families", "items.families_whole", lambda c: c.rows(ITEMS, _same_question)),
+    Mutation("unlike questions in a family", "items.families_alike", lambda c: c.rows(ITEMS, _joined)),
+    Mutation("other family", "items.family_id_matches", cell(ITEMS, 3, "family_id", NOBODY)),
     Mutation(
         "subsets out of order",
         "items.subsets_in_canonical_order",

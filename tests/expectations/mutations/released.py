@@ -31,8 +31,8 @@ def _leaked_prompt(copy: Copy) -> None:
 
 def _leaked_elsewhere(copy: Copy) -> None:
     """A GPQA question under the name of another benchmark."""
-    family = copy.read("release/data/gpqa/train.parquet")["family_id"][0].as_py()
-    cell(DATA, 0, "family_id", family)(copy)
+    question = copy.read("release/data/gpqa/train.parquet")["question_id"][0].as_py()
+    cell(DATA, 0, "question_id", question)(copy)
 
 
 def _leaked_in_text(copy: Copy) -> None:
@@ -170,6 +170,11 @@ MUTATIONS = (
         "candidate changed",
         "built.groups_as_built",
         swap("release/groups.parquet", "model_id", 0, 1),
+    ),
+    Mutation(
+        "floor changed",
+        "built.limits_as_built",
+        cell("release/limits.parquet", 0, "oracle_a", 0.5),
     ),
     Mutation("vectors exchanged", "built.embedding_facts_as_built", swap(VECTORS, "vector", 0, 1)),
     Mutation(

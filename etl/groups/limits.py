@@ -1,0 +1,120 @@
+"""Beside a group's oracle: what the same search reaches in worlds of noise, and what no group can exceed.
+
+The noise floor of a group is the mean oracle score, on test items, of the group that the same method finds in
+matrices without specialisation (`etl.groups.nulls`). A headroom that noise gives as well is no headroom.
+
+The same scores, splits, sizes and seed give the same rows, in any order of benchmarks and on any number of
+workers. Floors depend on NumPy's generator too, whose streams are stable since 1.17 but not promised to be;
+bounds on SciPy, whose HiGHS may prove more, or less, within its number of nodes from one version to the next.
+A release states the versions of both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from routerset.etl.groups.bounds import bound
+from routerset.etl.groups.candidates import Group, Skipped, pool_of
+from routerset.etl.groups.methods import METHODS, choose
+from routerset.etl.groups.nulls import NULLS
+from routerset.schemas import store
+from routerset.schemas.tables import LIMITS, Split
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The scores that groups are chosen from, and how. scores: (models, items), as `read_matrix` gives them.
+
+    subsets: items per subset. sides: items of each side of the first scheme, ascending. seed: of the splits.
+    pool: see `methods.choose`. It is that of the real scores in worlds of noise, too, where twins part: how
+    many models there are to choose from has its share in what a search finds.
+    """
+
+    scores: np.ndarray
+    subsets: Sequence[int]
+    sides: Mapping[Split, np.ndarray]
+    sizes: Sequence[int]
+    seed: int
+    pool: np.ndarray | None = None
+
+    def choose(self, method: str, scores: np.ndarray) -> tuple[list[Group], list[Skipped]]:
+        """The groups that a method chooses from some scores, and those that no pool could fill."""
+        train = self.sides[Split.TRAIN]
+        return choose(method, scores, self.sizes, self.subsets, train, self.seed, self.pool)
+
+    def pool_of(self, method: str, group: Group) -> tuple[np.ndarray, np.ndarray | None]:
+        """The models that a group of a method is taken from, and the bin of each where it has bins."""
+        row = METHODS[method]
+        scores = self.scores if row.sees_test else self.scores[:, self.sides[Split.TRAIN]]
+        if row.all_twins or self.pool is None:
+            return pool_of(scores, group.m, group.kind)
+        rows, bins = pool_of(scores[self.pool], group.m, group.kind)
+        return self.pool[rows], bins
+
+
+def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
+    """Rows of table `limits` of one benchmark, by method.
+
+    A world in which the search finds no group of a size and kind, since the pool is too small there, is not
+    counted; without test items there is none. Margins are kept for scores of 0 and 1 alone: elsewhere that
+    floor is null.
+    """
+    binary = scored.scores.dtype == np.uint8
+    drawn = [null for null in NULLS.values() if binary or not null.binary]
+    tested = len(scored.sides[Split.TEST]) > 0
+    found = {null.name: _floors(scored, methods, null.name) for null in drawn if tested}
+    tables = {}
+    for method in methods:
+        rows = []
+        for group in scored.choose(method, scored.scores)[0]:
+            row: dict[str, object] = {"m": group.m, "kind": group.kind.value}
+            for name, letter in (("ability", "a"), ("margins", "b")):
+                worlds = found.get(name, {}).get((method, group.m, group.kind), [])
+                row |= {f"draws_{letter}": len(worlds), **_summary(worlds, letter)}
+            rows.append(row | (_bound(scored, method, group) if binary else {}))
+        tables[method] = store.sort_rows(pa.Table.from_pylist(rows, LIMITS))
+    return tables
+
+
+def _floors(
+    scored: Scored, methods: Sequence[str], null: str
+) -> dict[tuple[str, int, str], list[tuple[float, float, float]]]:
+    """By method, size and kind: oracle, best single and best on train, on test, in each world."""
+    rng = np.random.default_rng([scored.seed, list(NULLS).index(null)])
+    found: dict[tuple[str, int, str], list[tuple[float, float, float]]] = {}
+    for world in NULLS[null].worlds(scored.scores, rng):
+        for method in methods:
+            for group in scored.choose(method, world)[0]:
+                on_test = _reached(world[group.rows], scored.sides)
+                found.setdefault((method, group.m, group.kind), []).append(on_test)
+    return found
+
+
+def _reached(scores: np.ndarray, sides: Mapping[Split, np.ndarray]) -> tuple[float, float, float]:
+    """Mean test score of the oracle, of the best candidate, and of the one that is best on train."""
+    train, test = (scores[:, sides[side]] for side in (Split.TRAIN, Split.TEST))
+    means = test.mean(axis=1, dtype=np.float64)
+    chosen = int(train.sum(axis=1, dtype=np.float64).argmax())
+    return float(test.max(axis=0).mean(dtype=np.float64)), float(means.max()), float(means[chosen])
+
+
+def _summary(worlds: Sequence[tuple[float, float, float]], letter: str) -> dict[str, float | None]:
+    """Columns of one null model: means over worlds, and the range of the oracle."""
+    if not worlds:
+        return {}
+    oracles, *_ = columns = list(zip(*worlds, strict=True))
+    means = [math.fsum(column) / len(worlds) for column in columns]
+    names = ("oracle", "best_single", "best_on_train")
+    told = {f"{name}_{letter}": mean for name, mean in zip(names, means, strict=True)}
+    return {**told, f"oracle_{letter}_lo": min(oracles), f"oracle_{letter}_hi": max(oracles)}
+
+
+def _bound(scored: Scored, method: str, group: Group) -> dict[str, object]:
+    pool, bins = scored.pool_of(method, group)
+    found = bound(scored.scores[:, scored.sides[Split.TRAIN]], pool, group.rows, bins)
+    return {"train_covered": found.covered, "train_at_most": found.at_most, "bound_by": found.by}

@@ -1,0 +1,129 @@
+"""Stage `limits`: beside every group, what noise alone reaches and what no group can exceed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from routerset.etl.fingerprints import code_fingerprint, fingerprint
+from routerset.etl.groups.limits import Scored, limits
+from routerset.etl.manifest import Finished, done, once
+from routerset.etl.progress import watch
+from routerset.etl.stages.base import Context, Stage
+from routerset.etl.stages.groups import named_in
+from routerset.schemas import store
+from routerset.schemas.matrix import read_matrix
+from routerset.schemas.splits import subset_sizes
+from routerset.schemas.tables import TABLES, Split
+from routerset.schemas.twins import one_of_each
+
+READS = ("items", "scores", "splits")
+
+
+@dataclass(frozen=True)
+class LimitsTask:
+    """The limits of one benchmark.
+
+    named: as of `GroupTask`. inputs: checksums of the tables that they depend on.
+    """
+
+    benchmark: str
+    methods: tuple[str, ...]
+    sizes: tuple[int, ...]
+    seed: int
+    min_coverage: float
+    scheme: str
+    named: tuple[str, ...] | None
+    inputs: tuple[str, ...]
+    code: str
+
+    @property
+    def mark(self) -> str:
+        """Name under which the finished task is known again."""
+        return fingerprint("limits", asdict(self))
+
+    def path(self, table: str, method: str = "") -> str:
+        """File of a table that the task reads or writes, below the build folder."""
+        return TABLES[table].path(benchmark=self.benchmark, scheme=self.scheme, method=method)
+
+
+def write_limits(context: Context) -> Finished:
+    """Draw worlds of noise for every benchmark and choose groups there."""
+    from routerset.etl.pipeline import parallel_map
+
+    build, tasks = context.out, _tasks(context)
+    waiting = [task for task in tasks if done(build, task.mark) is None]
+    with watch("limits", len(waiting), lambda: sum(done(build, task.mark) is not None for task in waiting)):
+        parallel_map(waiting, functools.partial(_limit, build=str(build)), context.runner)
+    finished = [_limit(task, str(build)) for task in tasks]
+    return Finished.of([output for one in finished for output in one.outputs], {})
+
+
+def _tasks(context: Context) -> list[LimitsTask]:
+    config, digests = context.config, {output.path: output.sha256 for output in context.files(*READS)}
+    named = named_in(context)
+    found = []
+    for benchmark in context.benchmarks:
+        scheme = config.splits.schemes[0]
+        paths = [TABLES[table].path(benchmark=benchmark, scheme=scheme) for table in READS]
+        found.append(
+            LimitsTask(
+                benchmark,
+                config.groups.methods,
+                config.groups.sizes,
+                config.splits.seed,
+                config.dataset.min_coverage,
+                scheme,
+                named,
+                tuple(digests[path] for path in paths),
+                code_fingerprint(__name__),
+            )
+        )
+    return found
+
+
+def _limit(task: LimitsTask, build: str) -> Finished:
+    """Carry out a task, unless it is done."""
+    root = Path(build)
+    return once(root, task.mark, functools.partial(_write, task, root))
+
+
+def _write(task: LimitsTask, root: Path) -> tuple[Mapping[Path, int], store.JsonObject]:
+    """Write the limits of one benchmark."""
+    items = pq.read_table(root / task.path("items"), columns=["subset"])
+    matrix = read_matrix(root / task.path("scores"), len(items), task.min_coverage)
+    splits = pq.read_table(root / task.path("splits"))
+    scored = Scored(
+        matrix.scores,
+        subset_sizes(items["subset"]),
+        {side: _items(splits, side) for side in Split},
+        task.sizes,
+        task.seed,
+        None if task.named is None else one_of_each(matrix, task.named),
+    )
+    found = limits(scored, task.methods)
+    files = {root / task.path("limits", method): table for method, table in found.items()}
+    return {
+        path: store.write_table(path, TABLES["limits"].schema, table) for path, table in files.items()
+    }, {}
+
+
+def _items(splits: pa.Table, side: Split) -> np.ndarray:
+    """Items of one side, ascending."""
+    chosen = splits.filter(pc.equal(splits["split"].cast(pa.string()), side.value))
+    return np.asarray(chosen["item"])
+
+
+def _settings(context: Context) -> object:
+    config = context.config
+    return config.groups, config.dataset.min_coverage, config.splits
+
+
+STAGE = Stage("limits", ("models", *READS), _settings, write_limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,8 @@ Row = Mapping[str, Json]
 
 LIBRARIES = ("matplotlib", "numpy", "pillow", "pyarrow", "routerset", "scipy")
 """What tables and reports are made with."""
+NOTE = re.compile(r"[a-z_]{1,40}", re.ASCII)
+"""Notes of the accounting that a release tells; what else readers say may quote dumps, and stays behind."""
 DRAWN_BY = ("matplotlib", "pillow")
 """Those that only pictures need."""
 

@@ -16,7 +16,7 @@ from routerset.release import layout
 from routerset.release.costs import CostSummary, read_costs
 from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.files import read_table
-from routerset.release.manifest import BenchmarkEntry, Manifest, Row, TableEntry, registry_order
+from routerset.release.manifest import NOTE, BenchmarkEntry, Manifest, Row, TableEntry, registry_order
 from routerset.release.options import ReleaseOptions
 from routerset.release.scores import ScoreSummary, read_scores
 from routerset.schemas import store
@@ -85,12 +85,19 @@ def write_tables(
         encoders={e: {**_describe(e, options), "dimension": d} for e, d in sorted(dimensions.items())},
         n_models=tables[layout.MODELS].rows,
         tables=tables,
-        accounting=tuple(options.accounting),
+        accounting=tuple(map(_published, options.accounting)),
         settings=options.settings,
         methods=options.methods,
         sizes=options.sizes,
         twins=options.twins,
     )
+
+
+def _published(row: Row) -> Row:
+    """A row of accounting without the notes that are no codes."""
+    notes = row["notes"]
+    codes = {note: n for note, n in notes.items() if NOTE.fullmatch(note)} if isinstance(notes, dict) else {}
+    return {**row, "notes": codes}
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from routerset.embed.encoders import ENCODERS
 from routerset.embed.texts import TEXTS
 from routerset.release import layout
-from routerset.release.manifest import DRAWN_BY, LIBRARIES, BenchmarkEntry, Json, Row
+from routerset.release.manifest import DRAWN_BY, LIBRARIES, NOTE, BenchmarkEntry, Json, Row
 from routerset.release.verifying.problem import Opened, Problem, same
 from routerset.release.version import parse_version
 from routerset.release.write import registry_row
@@ -20,7 +20,6 @@ _LOCAL = re.compile(r"local-[0-9a-f]{16}")
 _COUNTS = ("read", "kept", "superseded", "quarantined")
 _ACCOUNTING = ("source", "benchmark", *_COUNTS, "reasons", "joined", "notes")
 _COSTS = ("kept", "missing", "bad")
-_CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
 _VERSION = re.compile(r"\d+(\.\w+)*([+-][\w.]+)?", re.ASCII)
 _SETTINGS = {"min_coverage": (int, float), "min_models_per_item": (int, float), "table_4": (bool,)}
 """What a config says to the gate, and the types of it."""
@@ -133,7 +132,7 @@ def _accounted(row: Row, counted: Mapping[str, int]) -> Iterator[Problem]:
         if name not in COST_MEASURES or n != of_measure or not whole:
             yield _problem(f"{where}: {name} {of_measure}", f"{', '.join(_COSTS)}, of every score")
     notes = row.get("notes")
-    named = isinstance(notes, dict) and all(map(_CODE.fullmatch, notes))
+    named = isinstance(notes, dict) and all(map(NOTE.fullmatch, notes))
     if not (named and isinstance(notes, dict) and len(_counts(notes, notes)) == len(notes)):
         yield _problem(f"{where}: notes {notes}", "codes with counts")
 

@@ -181,6 +181,16 @@ def test_a_manifest_says_what_the_costs_are(tmp_path: Path) -> None:
         assert [p.path for p in verify(forged.root)] != [], number
 
 
+def test_notes_that_quote_a_dump_stay_behind(tmp_path: Path) -> None:
+    build = write_build(tmp_path, [Bench("arc", binary(3, 10, 0), sizes=(), encoders={})])
+    notes = {"parse_failed": 2, "left out: column 'cost' is named as no item (see ignore_columns)": 1}
+    row = {"source": "wide", "benchmark": "arc", "read": 30, "kept": 30, "superseded": 0, "quarantined": 0}
+    accounting = {**row, "reasons": {}, "notes": notes}
+    write_release(build, build / "release", options(accounting=(accounting,), skipped_groups=()))
+    assert verify(build / "release") == []
+    assert read_manifest(build / "release").accounting[0]["notes"] == {"parse_failed": 2}
+
+
 def test_costs_are_those_of_the_table(tmp_path: Path) -> None:
     build = make(tmp_path, costs())
     assert (build / "release/costs/arc.parquet").read_bytes() == (build / PART).read_bytes()

@@ -6,8 +6,8 @@ Groups are drawn at random from the paper's pools: strong and weak (a fifth of t
 score above 0.1 and not above 0.9. All items are cut into ten folds. What predicts a fold learns from the nine
 others, and so does the single candidate that it is compared with: share = (privileged - best on the nine) /
 (oracle - best on the nine), sums over the groups. Beside it stands the same with the best single of
-hindsight, which is what was measured elsewhere. The standard error is that of the ratio over groups, which
-share models and all items: too small for a world of other items.
+hindsight, which may be what was measured elsewhere. The standard error is that of the ratio over groups,
+which share models and all items: too small for a world of other items.
 """
 
 from __future__ import annotations

@@ -26,10 +26,12 @@ def row_digest(scores: np.ndarray) -> bytes:
 
 
 def one_of_each(matrix: ScoreMatrix, named: Collection[str] = ()) -> np.ndarray:
-    """Rows of a score matrix, ascending, without those that equal another one.
+    """Rows of a score matrix, ascending, without those that equal another one on SHARED items or more.
 
     Of equal rows that of a `named` model stays, such as one that stands for twins, of those the first.
     """
+    if matrix.scores.shape[1] < SHARED:
+        return np.arange(len(matrix.models))
     first: dict[bytes, int] = {}
     wanted = frozenset(named)
     for row in sorted(range(len(matrix.models)), key=lambda row: (matrix.models[row] not in wanted, row)):

@@ -99,8 +99,10 @@ def test_a_twin_of_two_that_differ_is_of_the_first_and_those_stay_apart() -> Non
 
 
 def test_one_of_each_keeps_the_named_model_then_the_first() -> None:
-    scores = np.array([[0, 1], [1, 1], [0, 1], [1, 1], [0, 0]], np.uint8)
-    found = ScoreMatrix(tuple("abcde"), scores)
+    few = np.array([[0, 1], [1, 1], [0, 1], [1, 1], [0, 0]], np.uint8)
+    found = ScoreMatrix(tuple("abcde"), np.tile(few, SHARED // 2))
     assert one_of_each(found).tolist() == [0, 1, 4]
     assert one_of_each(found, {"c", "e"}).tolist() == [1, 2, 4]
-    assert one_of_each(ScoreMatrix(("a", "b"), np.array([[0.0], [-0.0]], np.float32))).tolist() == [0]
+    zeros = np.tile(np.array([[0.0], [-0.0]], np.float32), SHARED)
+    assert one_of_each(ScoreMatrix(("a", "b"), zeros)).tolist() == [0]
+    assert one_of_each(ScoreMatrix(tuple("abcde"), few)).tolist() == [0, 1, 2, 3, 4]  # too few items to tell

@@ -106,8 +106,8 @@ def greedy_groups(
     order of mean train score, ties by row. Raises ValueError for malformed scores or sizes.
     """
     cover = integer_coverage(scores, train)
-    # without train items there is nothing to tell models by: all stand below the pools
-    ranking = _Ranking.of(row_means(scores[:, train]) if len(train) else np.zeros(len(scores)))
+    # without train items there is nothing to tell models by
+    ranking = _Ranking.of(row_means(scores[:, train])) if len(train) else _Ranking(np.arange(0), 0, 0)
     strength = cover.value(cover.rows)
     groups, skipped = list[Group](), list[Skipped]()
     for m in _checked(sizes):

@@ -19,6 +19,8 @@ from routerset.schemas.tables import Kind
 WEAKEST, STRONGEST = 0.1, 0.9
 """Mean scores between which candidates are looked for (RouterEval, appendix C)."""
 TOLERANCE = 1e-6
+LEAST_SHARED = 100
+"""Items that twins have in common, at least."""
 _UNRANKED: Mapping[str, object] = {
     **dict.fromkeys(("outside_pool", "empty_bins", "gaps", "misplaced"), 0),
     **dict.fromkeys(("first_outside", "first_misplaced")),
@@ -112,7 +114,9 @@ def row_means(scores: np.ndarray) -> np.ndarray:
 
 
 def _one_of_each(models: Sequence[str], scores: np.ndarray, named: frozenset[str]) -> np.ndarray:
-    """Rows, ascending: of models with the same scores a named one, else the first."""
+    """Rows, ascending: of models with the same scores on enough items a named one, else the first."""
+    if scores.shape[1] < LEAST_SHARED:
+        return np.arange(len(models))
     kept: dict[bytes, int] = {}
     for row in sorted(range(len(models)), key=lambda row: (models[row] not in named, models[row])):
         kept.setdefault(blake2b(scores[row].tobytes(), digest_size=16).digest(), row)
@@ -220,7 +224,8 @@ def _faults(facts: Mapping[str, object]) -> tuple[object, ...]:
 
 def _covered(block: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:
     """Items of each side that some candidate has right, where scores are 0 or 1."""
-    return [int(block[:, items].any(axis=0).sum()) for items in sides] if block.dtype == np.uint8 else []
+    covered = [int(block[:, items].any(axis=0).sum()) for items in sides]
+    return covered or [0] if block.dtype == np.uint8 else []
 
 
 def _descents(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -107,8 +107,9 @@ def raw(name: str, change: Callable[[bytes], bytes]) -> tuple[str, Attack]:
 
 
 def digit(content: str) -> str:
-    """The last decimal of the last number, another one."""
-    at = max(i for i in range(2, len(content)) if content[i].isdigit() and content[i - 2] in ".0123456789")
+    """The last digit of the last number, with decimals if any has, another one."""
+    digits = [i for i in range(2, len(content)) if content[i].isdigit()]
+    at = max((i for i in digits if content[i - 2] in ".0123456789"), default=digits[-1])
     return f"{content[:at]}{(int(content[at]) + 1) % 10}{content[at + 1 :]}"
 
 

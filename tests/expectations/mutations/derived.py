@@ -105,7 +105,7 @@ def _window_with_gap(copy: Copy) -> None:
 
 def _twin_candidates(copy: Copy) -> None:
     """The second candidate of a greedy group has the scores of the first."""
-    groups = copy.read(part("groups", "arc", method="greedy")).to_pylist()
+    groups = copy.read(part("groups", "mmlu", method="greedy")).to_pylist()
     one, two = (row["model_id"] for row in groups[:2])
 
     def edit(rows: list[Row]) -> None:
@@ -114,7 +114,7 @@ def _twin_candidates(copy: Copy) -> None:
             if row["model_id"] == two:
                 row["score"] = same[row["item"]]
 
-    copy.rows(SCORES, edit)
+    copy.rows(part("scores", "mmlu"), edit)
 
 
 def _weakest_as_strong(copy: Copy) -> None:

@@ -34,7 +34,9 @@ def test_a_bound_is_proven_against_all_groups(seed: int, binned: bool) -> None:
     assert (found.covered, found.at_most) == (best, best)
     assert found.optimal
     poor = np.array([0, 3, 6])
-    assert bound(scores, np.arange(9), poor, bins).at_most == best
+    # the tree is not searched for a group that is far from the relaxation, whose bound holds all the same
+    assert bound(scores, np.arange(9), poor, bins).at_most >= best
+    assert bound(scores, np.arange(9), poor, bins, solve=False).at_most >= best
 
 
 def test_all_that_the_pool_covers_needs_no_program() -> None:

@@ -41,11 +41,19 @@ class Bound:
         return self.covered == self.at_most
 
 
-def bound(scores: np.ndarray, pool: np.ndarray, group: np.ndarray, bins: np.ndarray | None = None) -> Bound:
+def bound(
+    scores: np.ndarray,
+    pool: np.ndarray,
+    group: np.ndarray,
+    bins: np.ndarray | None = None,
+    *,
+    solve: bool = True,
+) -> Bound:
     """Upper bound of what `len(group)` models of `pool` can cover.
 
     scores: (models, items) of 0 and 1, items of train alone. pool, group: rows of it, the group within the
-    pool. bins: the bin of each model of the pool, where a group takes one of each.
+    pool. bins: the bin of each model of the pool, where a group takes one of each. solve: whether programs
+    are solved for it, which is worth its time for a group that was chosen to cover most.
     """
     right = scores[pool].astype(bool)
     m = len(group)
@@ -56,7 +64,7 @@ def bound(scores: np.ndarray, pool: np.ndarray, group: np.ndarray, bins: np.ndar
         return Bound(covered, min(ceiling, covered) if len(pool) == m else ceiling, "pool")
     gains = _by_gains(right, np.isin(pool, group), m, bins)
     best = min(best, Bound(covered, gains, "gains"), key=lambda one: one.at_most)
-    if best.optimal or m > MAX_SIZE:
+    if best.optimal or m > MAX_SIZE or not solve:
         return best
     for by, at_most in _programs(right, m, bins):
         if at_most < best.at_most:

@@ -16,7 +16,7 @@ import numpy as np
 from routerset.etl.groups.coverage import row_means
 from routerset.schemas.dealing import deal
 
-MIXING, SPACING = 30, 10
+MIXING, SPACING = 20, 6
 """Rounds of trades, every model in one of them, before the first matrix of a chain and between two."""
 BLOCK = 1 << 22
 """Scores worked on in one go."""

@@ -23,7 +23,6 @@ from routerset.etl.stages.release import FOLDER
 from routerset.etl.stages.rows import STAGES
 from routerset.release.build import check_replaceable
 from routerset.schemas import outfolder
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import TRY_LATER, USAGE
 from routerset.schemas.outfolder import NotOurs
 from routerset.schemas.plainfiles import entries
@@ -77,7 +76,7 @@ def build(
     busy = BuildLocked(f"{out}: another build is at work here; wait for it, or use another --out")
     with locked(out / outfolder.LOCK, busy):
         outfolder.check(out, outfolder.BUILD, PARTS)
-        _table_files(out)
+        _table_files(out, config.registry)
         check_replaceable(out, out / FOLDER)
         outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
@@ -119,7 +118,7 @@ def _carry_out(context: Context, files: _Files, only: str | None) -> bool:
             # of what it was when the stage began: what changed meanwhile differs from it the next time
             finished = replace(finished, fingerprint=fingerprint or stage.fingerprint(context) or "")
             files.wrote(finished.outputs)
-            _sweep(out, stage.name, finished.outputs)
+            _sweep(out, stage.name, finished.outputs, context.config.registry)
             ran = True
         context.finished[stage.name] = finished
         if ran:
@@ -206,7 +205,7 @@ def _remove_temporaries(out: Path) -> None:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
 
-def _table_files(out: Path, written: Collection[str] = ()) -> list[Path]:
+def _table_files(out: Path, benchmarks: Collection[str], written: Collection[str] = ()) -> list[Path]:
     """Every table of a build, by path. Raises NotOurs for anything else among them.
 
     Ours is what was `written` just now, what the manifest lists, and what a killed run left: a table in its
@@ -216,7 +215,8 @@ def _table_files(out: Path, written: Collection[str] = ()) -> list[Path]:
     ours = outfolder.listed(out).union(written)
     names = [f"tables/{name}" for name, _ in entries(root)] if root.is_dir() else []
     for name in names:
-        if not (name in ours or any(map(outfolder.is_temporary, name.split("/"))) or _is_table(out, name)):
+        passing = any(map(outfolder.is_temporary, name.split("/")))
+        if not (name in ours or passing or _is_table(out, name, benchmarks)):
             raise NotOurs(
                 f"{out / name}: found a file that is not ours among the tables of a build; nothing of it was "
                 "touched: move it, or choose another --out"
@@ -224,14 +224,14 @@ def _table_files(out: Path, written: Collection[str] = ()) -> list[Path]:
     return [out / name for name in names]
 
 
-def _is_table(out: Path, name: str) -> bool:
+def _is_table(out: Path, name: str, benchmarks: Collection[str]) -> bool:
     """Whether a file of a build is a table of ours where it belongs."""
     _, folder, *parts = name.split("/")
     table = TABLES.get(folder.removesuffix(".parquet"))
     keys = dict(part.split("=", 1) for part in parts if "=" in part)
     if table is None or keys.keys() != set(table.keys) or name != table.path(**keys):
         return False
-    if keys and keys["benchmark"] not in BENCHMARKS:
+    if keys and keys["benchmark"] not in benchmarks:
         return False
     try:
         found = pq.read_schema(out / name)
@@ -240,11 +240,11 @@ def _is_table(out: Path, name: str) -> bool:
     return (found.names, found.metadata) == (table.schema.names, table.schema.metadata)
 
 
-def _sweep(out: Path, stage: str, outputs: Iterable[Output]) -> None:
+def _sweep(out: Path, stage: str, outputs: Iterable[Output], benchmarks: Collection[str]) -> None:
     """Remove what earlier builds and killed runs left among the tables of a stage."""
     current = {output.path for output in outputs}
     folders = {table.name for table in tables_of(stage)}
-    for path in _table_files(out, current):
+    for path in _table_files(out, benchmarks, current):
         inside = path.relative_to(out)
         if inside.parts[1] in folders and inside.as_posix() not in current:
             path.unlink()

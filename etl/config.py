@@ -6,7 +6,8 @@ import dataclasses
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -18,10 +19,12 @@ from routerset.embed.texts import TEXTS
 from routerset.etl.groups.candidates import SIZES
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
-from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.plainfiles import read_bytes
+from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, registry
+from routerset.schemas.released import RELEASED
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.twins import TWINS
 
@@ -136,7 +139,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole config file. file: where it was read from."""
+    """A whole config file. file: where it was read from. registry: every benchmark that it may name."""
 
     file: str
     sources: tuple[SourceSpec, ...]
@@ -146,10 +149,12 @@ class Config:
     groups: Groups = Groups()
     embed: Embed = Embed()
     release: Release = Release()
+    registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
 
 
 _SECTIONS = {"dataset": Dataset, "splits": Splits, "groups": Groups, "embed": Embed, "release": Release}
-_LISTS = ("source", "models")
+_LISTS = ("source", "models", "benchmark")
+_URL = re.compile(r"(https?|hf|s3|gs)://[^\s<>|\"'`\\\x00-\x1f\x7f]{1,500}")
 _WRONG = re.compile(r"Expected `(?P<expected>\w+).*?`.*? - at `\$\.(?P<place>.*)`")
 _KINDS = {"array": "a list", "object": "a table"}
 
@@ -186,13 +191,14 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         tables[name] = entries
     sources = [_source(e, f"{path}: [[source]] {i}") for i, e in enumerate(tables["source"], 1)]
     models = [_section(ModelsSpec, e, f"{path}: [[models]] {i}") for i, e in enumerate(tables["models"], 1)]
+    known = _benchmarks(tables["benchmark"], path)
     embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
     release = _section(Release, raw.get("release", {}), f"{path}: [release]")
     dataset = _section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]")
     config = Config(
         file=str(path),
         sources=tuple(
-            replace(source.with_paths(absolute), merge_revisions=dataset.merge_revisions)
+            replace(source.with_paths(absolute), merge_revisions=dataset.merge_revisions, registry=known)
             for source in sources
         ),
         dataset=dataset,
@@ -201,6 +207,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
         release=replace(release, previous=release.previous and absolute(release.previous)),
+        registry=known,
     )
     _check(config)
     return config
@@ -209,6 +216,36 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
 def _hint(key: str, valid: Sequence[str]) -> str:
     close = difflib.get_close_matches(key, valid, n=1)
     return f'"{key}"' + (f' (did you mean "{close[0]}"?)' if close else "")
+
+
+def _benchmarks(tables: Sequence[object], path: Path) -> Mapping[str, Benchmark]:
+    """The registry with what `[[benchmark]]` tables say, each of a benchmark of it or of another."""
+    declared: dict[str, Declared] = {}
+    for number, raw in enumerate(tables, 1):
+        where = f"{path}: [[benchmark]] {number}"
+        name = raw.get("name") if isinstance(raw, Mapping) else None
+        if not isinstance(raw, Mapping) or not isinstance(name, str):
+            raise ConfigError(f"{where} name: expected a name, found {name!r}")
+        if name in declared:
+            raise ConfigError(f"{where} name: {name!r} is there more than once")
+        rest = {key: value for key, value in raw.items() if key != "name"}
+        declared[name] = _section(Declared, rest, where)
+        try:
+            registry({name: declared[name]})
+        except DeclarationError as error:
+            raise ConfigError(f"{where} {error}") from None
+    try:
+        return registry(declared)
+    except DeclarationError as error:
+        raise ConfigError(f"{path}: [[benchmark]] {error}") from None
+
+
+def _config_names(benchmarks: Sequence[str], encoders: Sequence[str]) -> Iterator[str]:
+    """What the tables of a release may be called."""
+    for table in RELEASED.values():
+        for benchmark in benchmarks if "benchmark" in table.keys else ("",):
+            for encoder in encoders if "encoder" in table.keys else ("",):
+                yield table.config.format(benchmark=benchmark, encoder=encoder)
 
 
 def _source(raw: object, where: str) -> SourceSpec:
@@ -237,7 +274,7 @@ def _section(kind: type[T], raw: object, where: str) -> T:
     """One table of the config as a dataclass; types are checked, lists become tuples."""
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: expected a table, found {raw!r}")
-    valid = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    valid = list(kind.__annotations__)
     for key in raw:
         if key not in valid:
             raise ConfigError(f"{where} unknown key {_hint(key, valid)}; valid keys: {', '.join(valid)}")
@@ -278,15 +315,29 @@ def _check(config: Config) -> None:
         for value in values:
             demand(values.count(value) == 1, where, f"{value!r} is there more than once")
 
-    known = tuple(BENCHMARKS)
+    known = tuple(config.registry)
     targets = sorted({target for source in config.sources for target in source.tasks.values()})
     demand(bool(config.sources), "no [[source]]", "add at least one with format and path")
     one_of([s.benchmark for s in config.sources if s.benchmark], known, "[[source]] benchmark")
     one_of([target.partition("/")[0] for target in targets], known, "[[source]] tasks")
     for target in targets:
-        named = "/" in target or len(BENCHMARKS[target].subsets) == 1
+        named = "/" in target or len(config.registry[target].subsets) == 1
         demand(named, "[[source]] tasks", f'"{target}" has several subsets: write "{target}/SUBSET"')
     one_of(config.dataset.benchmarks, known, "[dataset] benchmarks")
+    names = Counter(_config_names(known, sorted({*config.embed.encoders})))
+    repeated = [name for name, n in names.items() if n > 1]
+    demand(not repeated, "[[benchmark]] name", f"a release would call two tables {', '.join(repeated)}")
+    for source in config.sources:
+        url, license, citation = source.told().values()
+        demand(
+            url is None or _URL.fullmatch(url) is not None,
+            "[[source]] url",
+            f"expected https://..., found {url!r}",
+        )
+        good = license is None or is_license(license)
+        demand(good, "[[source]] license", f'expected an SPDX id, such as "CC-BY-4.0", found {license!r}')
+        good = citation is None or is_line(citation)
+        demand(good, "[[source]] citation", f"expected one line, found {citation!r}")
     for key in ("min_coverage", "min_models_per_item"):
         demand(0.0 < getattr(config.dataset, key) <= 1.0, f"[dataset] {key}", "expected a share in (0, 1]")
     good = file_stem_is_safe(config.dataset.name)

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from routerset.expectations.dumps import NO_DUMPS, DumpReader, ReadDumps
 from routerset.expectations.errors import UnknownTable, Unreadable
-from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.manifests import JsonObject, ManifestError, read_manifest
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
+from routerset.schemas.manifests import JsonObject, ManifestError, declared_by, read_manifest
 from routerset.schemas.plainfiles import open_regular
+from routerset.schemas.registry import registry
 from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import TABLES, tables_of
 
@@ -69,6 +70,11 @@ class Target:
         given = self.manifest.get("settings") or ingest.get("settings") or {}
         twins = self.manifest.get("twins") or groups.get("twins") or "all"
         return {"min_coverage": 1.0, "table_4": False, **given, "twins": twins}
+
+    @property
+    def registry(self) -> Mapping[str, Benchmark]:
+        """All benchmarks, as the manifest has them declared."""
+        return registry(declared_by(self.manifest))
 
     def of(self, table: str) -> tuple[Part, ...]:
         """Files of a table."""

@@ -96,7 +96,8 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
     return _template().render(
         manifest=manifest,
         benchmarks=benchmarks,
-        registry=BENCHMARKS,
+        registry=manifest.registry,
+        registered=[name for name in benchmarks if name in BENCHMARKS],
         configs=configs,
         sizes={c.name: _sizes(manifest, c) for c in configs},
         figures=shown,
@@ -106,7 +107,7 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         skipped=_skipped(manifest),
         with_encoder={e: sum(e in b.encoders for b in benchmarks.values()) for e in manifest.encoders},
         methods={g.method for name in benchmarks for g in benchmarks[name].groups},
-        withheld=[BENCHMARKS[name].title for name, b in benchmarks.items() if not b.text_published],
+        withheld=[manifest.registry[name].title for name, b in benchmarks.items() if not b.text_published],
         smallest_test=min(b.splits[manifest.schemes[0]]["test"] for b in benchmarks.values()),
         costed=[name for name, b in benchmarks.items() if b.costs],
         cost_docs=COST_MEASURES,
@@ -129,12 +130,14 @@ def license_text(manifest: Manifest) -> str:
         raise ReleaseInputError(
             "routerset: its licence file is not installed; install the package with pip, for example `make`"
         )
-    benchmarks = "\n".join(f"- {name}: {BENCHMARKS[name].license}" for name in manifest.benchmarks)
+    benchmarks = "\n".join(f"- {name}: {manifest.registry[name].license}" for name in manifest.benchmarks)
+    found = {str(row["license"]) for row in manifest.sources if row["license"]}
+    terms = f" ({', '.join(sorted(found))}; README.md says of which source)" if found else ""
     return f"""Questions and prompts below data/ keep the licence of their benchmark:
 
 {benchmarks}
 
-Scores below scores/ come from public leaderboard results, whose terms apply.
+Scores below scores/ come from public leaderboard results, whose terms apply{terms}.
 The evaluator, the curation and everything else are under the licence below.
 
 {"-" * 80}

@@ -13,7 +13,6 @@ import pyarrow as pa
 from routerset.release.card import CITATION
 from routerset.release.layout import Config
 from routerset.release.manifest import Manifest
-from routerset.schemas.benchmarks import BENCHMARKS
 
 _TERMS = (
     "arrayShape", "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty",
@@ -51,7 +50,7 @@ def croissant(manifest: Manifest) -> dict[str, object]:
         ),
         "version": manifest.version,
         "citeAs": CITATION,
-        "license": sorted({"Apache-2.0", *(BENCHMARKS[name].license for name in manifest.benchmarks)}),
+        "license": sorted({"Apache-2.0", *(manifest.registry[name].license for name in manifest.benchmarks)}),
         "isLiveDataset": False,
         "distribution": [*_file_objects(manifest), *(_file_set(c) for c in configs if len(c.files) > 1)],
         "recordSet": [_record_set(config) for config in configs],

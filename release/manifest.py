@@ -16,9 +16,10 @@ import pyarrow as pa
 from routerset.release.errors import ReleaseError, ReleaseInputError
 from routerset.release.layout import MANIFEST, Config
 from routerset.schemas import manifests
-from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
+from routerset.schemas.registry import registry
 from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import COSTS, SCHEMA_VERSION, SCORES, Split
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
@@ -55,7 +56,7 @@ class BenchmarkEntry:
     runs of which another one of the same model and subset was taken; texts: items with a question, with a
     prompt, and with a question taken from that; reference_note: why there is no reference score; families:
     what joined items to families, by rule; neighbours: encoder -> groups of items whose vectors nearly agree
-    across families; costs: scores whose cost is known, by measure.
+    across families; costs: scores whose cost is known, by measure; declared: what a config said of it.
     """
 
     metric: str
@@ -81,11 +82,12 @@ class BenchmarkEntry:
     families: Families = field(default_factory=dict)
     neighbours: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     costs: Mapping[str, int] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """Its entry in the manifest; a benchmark without costs says nothing of them."""
+        """Its entry in the manifest, without costs and declarations where there are none."""
         row = {**asdict(self), "groups": [group.row for group in self.groups]}
-        return {key: value for key, value in row.items() if key != "costs" or value}
+        return {key: value for key, value in row.items() if key not in ("costs", "declared") or value}
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,9 @@ class Manifest:
 
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
-    read, kept, superseded, quarantined, reasons; settings: what the config says to the gate; methods,
-    sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
-    methods chose from one of each set of twins.
+    read, kept, superseded, quarantined, reasons; sources: what each one gave, and where it is from; settings:
+    what the config says to the gate; methods, sizes: of the groups that were asked for, the first method is
+    what is shown by default; twins: whether methods chose from one of each set of twins.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Manifest:
     n_models: int
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
+    sources: tuple[Row, ...] = ()
     settings: Row = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -134,6 +137,11 @@ class Manifest:
             "runs": RUNS_SCHEMA,
         }
         return found + [_config(name, schema) for name, schema in whole.items()]
+
+    @property
+    def registry(self) -> Mapping[str, Benchmark]:
+        """All benchmarks that are known, as the config of this release had them declared."""
+        return registry({name: b.declared for name, b in self.benchmarks.items() if b.declared})  # type: ignore[misc]
 
     @property
     def method(self) -> str | None:
@@ -168,6 +176,7 @@ class Manifest:
             "n_models": self.n_models,
             "tables": {path: asdict(t) for path, t in self.tables.items()},
             "accounting": list(self.accounting),
+            "sources": list(self.sources),
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
@@ -195,7 +204,8 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            settings=document.get("settings", {}),  # which older releases lack, as the next three
+            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next four
+            settings=document.get("settings", {}),
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
             twins=document.get("twins", "all"),

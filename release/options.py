@@ -8,6 +8,7 @@ from pathlib import Path
 
 from routerset.release.manifest import Row
 from routerset.schemas.families import Families
+from routerset.schemas.registry import Declared
 
 AUTO = "auto"
 """The version that follows from what changed."""
@@ -23,7 +24,8 @@ class ReleaseOptions:
     asked for; twins: see `Manifest`; families: what joined items to families, by benchmark; skipped_groups:
     those that no pool could fill, rows of benchmark, method, m, kind, reason. encoders: what to say of an
     encoder, its row in the registry by default; text: what they saw, `question` or `prompt`; revisions: of
-    weights that are not those of the registry, by encoder. None of these may hold a path or a date.
+    weights that are not those of the registry, by encoder. declared: what a config said of benchmarks.
+    sources: what each one gave, and where it is from. None of these may hold a path or a date.
     """
 
     name: str = "routereval"
@@ -41,3 +43,5 @@ class ReleaseOptions:
     encoders: Mapping[str, Row] = field(default_factory=dict)
     text: str = "question"
     revisions: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+    sources: Sequence[Row] = ()

@@ -16,7 +16,6 @@ from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.verify import Problem
 from routerset.release.write import metric_of
 from routerset.schemas import store
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.matrix import chunks
 from routerset.schemas.tables import JOINED_BY, TABLES
 
@@ -34,7 +33,11 @@ def check_runs(release: Path) -> Iterator[Problem]:
         yield _problem(f"{runs.num_rows} rows", f"{manifest.tables[RUNS].rows} of the manifest")
     if store.sort_rows(runs) != runs:
         yield _problem("rows out of order", "rows by model, benchmark, subset and time")
-    for found, expected in (*_malformed(runs), *_of_models(release, manifest, runs), *_chosen(runs)):
+    for found, expected in (
+        *_malformed(manifest, runs),
+        *_of_models(release, manifest, runs),
+        *_chosen(runs),
+    ):
         yield _problem(found, expected)
     for found, expected in _of_manifest(manifest, runs):
         yield _problem(found, expected)
@@ -56,7 +59,7 @@ def _rows(runs: pa.Table, wrong: pa.Array | np.ndarray, what: str, expected: str
         yield f"{chosen.num_rows} runs {what}, such as {shown}", expected
 
 
-def _malformed(runs: pa.Table) -> Pairs:
+def _malformed(manifest: Manifest, runs: pa.Table) -> Pairs:
     """What can be told from a row alone."""
     nulls = [f.name for f in runs.schema if not f.nullable and runs[f.name].null_count]
     if nulls:
@@ -70,7 +73,7 @@ def _malformed(runs: pa.Table) -> Pairs:
         ("sha256", lambda text: _SHA256.fullmatch(text) is not None, "64 hex digits"),
         ("file", _is_relative, "a path relative to its source"),
         ("joined_by", JOINED_BY.__contains__, f"one of {', '.join(JOINED_BY)}"),
-        ("benchmark", BENCHMARKS.__contains__, "a benchmark of the registry"),
+        ("benchmark", manifest.registry.__contains__, "a benchmark of the registry, or of the manifest"),
     ):
         bad = [value for value in pc.unique(runs[column]).to_pylist() if not good(value)]
         if bad:
@@ -143,13 +146,14 @@ def _chosen(runs: pa.Table) -> Pairs:
 
 def _of_manifest(manifest: Manifest, runs: pa.Table) -> Pairs:
     """Counts and metrics that the manifest says of the runs."""
+    registry = manifest.registry
     for name, entry in manifest.benchmarks.items():
         mine = runs.filter(pc.equal(runs["benchmark"], name))
         superseded = mine.num_rows - int(pc.sum(mine["chosen"]).as_py() or 0)
         if (mine.num_rows, superseded) != (entry.n_runs, entry.runs_superseded):
             told = f"{entry.n_runs}, {entry.runs_superseded} of them superseded, in the manifest"
             yield f"{name}: {mine.num_rows} runs, {superseded} of them superseded", told
-        if (metric := metric_of(BENCHMARKS[name], mine)) != entry.metric:
+        if (metric := metric_of(registry[name], mine)) != entry.metric:
             yield f"{name}: runs scored by {metric}", f"{entry.metric} of the manifest"
     kept = runs.group_by(["source", "benchmark"]).aggregate([("n_kept", "sum")]).to_pylist()
     sums = {(row["source"], row["benchmark"]): row["n_kept_sum"] for row in kept}

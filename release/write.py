@@ -20,8 +20,9 @@ from routerset.release.manifest import NOTE, BenchmarkEntry, Manifest, Row, Tabl
 from routerset.release.options import ReleaseOptions
 from routerset.release.scores import ScoreSummary, read_scores
 from routerset.schemas import store
-from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
+from routerset.schemas.benchmarks import Benchmark
 from routerset.schemas.groups import Group, Members
+from routerset.schemas.registry import registry
 from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
 from routerset.schemas.tables import TABLES, Split
 
@@ -43,6 +44,10 @@ def write_tables(
     names = sorted(_values(build, "items"), key=registry_order)
     if not names:
         raise ReleaseInputError(f"{build / 'tables/items'}: no benchmark found; run `routerset build` first")
+    known_as = registry(options.declared)
+    for name in names:
+        if name not in known_as:
+            raise ReleaseError(f"{name}: no such benchmark; declare it in the config, as a [[benchmark]]")
     runs = read_table(build / TABLES["runs"].path())
     entries: dict[str, BenchmarkEntry] = {}
     tables: dict[str, TableEntry] = {}
@@ -50,7 +55,7 @@ def write_tables(
     dimensions: dict[str, int] = {}
     for name in names:
         progress(name)
-        benchmark = _load(build, name, options.schemes)
+        benchmark = _load(build, known_as[name], options.schemes)
         for encoder, vectors in benchmark.vectors.items():
             size = vectors["vector"].type.list_size
             if dimensions.setdefault(encoder, size) != size:
@@ -86,6 +91,7 @@ def write_tables(
         n_models=tables[layout.MODELS].rows,
         tables=tables,
         accounting=tuple(map(_published, options.accounting)),
+        sources=tuple(options.sources),
         settings=options.settings,
         methods=options.methods,
         sizes=options.sizes,
@@ -104,7 +110,7 @@ def _published(row: Row) -> Row:
 class _Benchmark:
     """One benchmark in memory. matrix: (models, items); rows: group -> rows of the matrix, by rank."""
 
-    name: str
+    row: Benchmark
     columns: pa.Table
     schemes: Sequence[str]
     members: Mapping[Group, list[str]]
@@ -114,13 +120,16 @@ class _Benchmark:
     scores: Path
     vectors: Mapping[str, pa.Table]
 
+    @property
+    def name(self) -> str:
+        return self.row.name
 
-def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
-    if name not in BENCHMARKS:
-        raise ReleaseError(f"{name}: not in the registry; add a row to schemas/benchmarks.py")
+
+def _load(build: Path, row: Benchmark, schemes: Sequence[str]) -> _Benchmark:
+    name = row.name
     items = read_table(build / TABLES["items"].path(benchmark=name))
     splits = {s: read_table(build / TABLES["splits"].path(scheme=s, benchmark=name)) for s in schemes}
-    columns = layout.item_columns(name, items, splits, BENCHMARKS[name].publish_text)
+    columns = layout.item_columns(name, items, splits, row.publish_text)
     members = candidates(build, name)
     models = sorted({model for candidates in members.values() for model in candidates})
     row_of = {model: row for row, model in enumerate(models)}
@@ -137,7 +146,7 @@ def _load(build: Path, name: str, schemes: Sequence[str]) -> _Benchmark:
                     "table items in canonical order; embed again"
                 )
     rows = {g: np.array([row_of[m] for m in candidates]) for g, candidates in members.items()}
-    return _Benchmark(name, columns, schemes, members, rows, matrix, summary, scores, vectors)
+    return _Benchmark(row, columns, schemes, members, rows, matrix, summary, scores, vectors)
 
 
 def candidates(build: Path, benchmark: str) -> dict[Group, list[str]]:
@@ -228,7 +237,7 @@ def _measure(path: Path) -> tuple[int, int]:
 
 
 def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> BenchmarkEntry:
-    known = BENCHMARKS[benchmark.name]
+    known = benchmark.row
     columns, summary = benchmark.columns, benchmark.summary
     mine = runs.filter(pc.equal(runs["benchmark"], benchmark.name))
     subsets = columns["subset"].to_pylist()
@@ -262,6 +271,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> Be
         encoders=tuple(benchmark.vectors),
         texts=layout.texts(columns),
         reference_note=reference_note,
+        declared=known.declared,
         families=options.families.get(benchmark.name, {}),
         neighbours={
             encoder: layout.neighbours(table["vector"], columns["family_id"])
@@ -273,7 +283,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> Be
 def metric_of(known: Benchmark, runs: pa.Table) -> str:
     """Metric of the scores: the official one under its own name, else what the runs were read from."""
     found = set(runs.filter(runs["chosen"])["metric"].to_pylist())
-    others = sorted(found - {known.metric, *known.metric_aliases})
+    others = sorted(found.difference(known.metrics))
     return "/".join(others) if others else known.metric
 
 

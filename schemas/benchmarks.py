@@ -1,14 +1,16 @@
 """The registry of benchmarks: what each one holds, and how its leaderboard scores it.
 
-Item counts, metrics and reference scores are those of RouterEval, Table 4. A benchmark that is
-not listed here can be added with one row; subsets that a dump names beyond the listed ones are
-ordered after them.
+Item counts, metrics and reference scores are those of RouterEval, Table 4. A config can declare others, and
+change these, for its build alone (`schemas/registry.py`); subsets that a dump names beyond the listed ones
+are ordered after them.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 MMLU_SUBJECTS = (
     "abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge",
@@ -78,26 +80,28 @@ class Benchmark:
     """One benchmark.
 
     name: the short name used in paths and dataset configs.
-    leaderboard: `v1` or `v2` of the Open LLM Leaderboard.
-    shots: few-shot examples in the prompt.
-    subsets: subset name -> number of items at full size, in canonical order.
+    leaderboard: `v1` or `v2` of the Open LLM Leaderboard; of others, its name.
+    shots: few-shot examples in the prompt, where known.
+    subsets: subset name -> number of items at full size, 0 where not known, in canonical order.
     metric: the metric that counts; `metric_aliases` are other names that dumps use for it.
     binary: every score is 0 or 1.
     reference_model, reference_score: the denominator of V_R, a share in [0, 1].
     filters: answer filters of the harness in its own order; the first one counts.
     asked: where a prompt holds its question, if a rule separates it from the few-shot text.
     publish_text: whether the authors allow the question text to be published.
-    models: number of LLMs at full size.
+    models: number of LLMs at full size, 0 where not known.
+    range: least and greatest score in dumps, which are scaled to [0, 1]. categories: of subsets. tasks: names
+    in dumps that a config gives. declared: what a config said, as it said it (`registry.Declared`).
     """
 
     name: str
     title: str
     leaderboard: str
-    shots: int
+    shots: int | None
     subsets: dict[str, int]
     metric: str
-    reference_model: str
-    reference_score: float
+    reference_model: str | None
+    reference_score: float | None
     models: int
     license: str
     citation: str
@@ -106,6 +110,15 @@ class Benchmark:
     asked: Asked | None = None
     publish_text: bool = True
     filters: tuple[str, ...] = ()
+    range: tuple[float, float] = (0.0, 1.0)
+    categories: Mapping[str, str] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+    declared: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metric that counts, its own first."""
+        return (self.metric, *self.metric_aliases)
 
     @property
     def n_items(self) -> int:
@@ -114,9 +127,11 @@ class Benchmark:
 
     def reference(self, metric: str, n_items: int) -> tuple[float | None, str | None]:
         """Reference score for scores by a metric on so many items; None, and why, where it is of others."""
+        if self.reference_score is None:
+            return None, "no score of a reference LLM is known"
         if metric != self.metric:
             return None, f"the reference LLM was scored by {self.metric}, these LLMs by {metric}"
-        if n_items != self.n_items:
+        if n_items != self.n_items and all(self.subsets.values()):
             return None, f"the reference LLM was scored on {self.n_items} items, these LLMs on {n_items}"
         return self.reference_score, None
 

@@ -10,6 +10,7 @@ import msgspec
 from routerset.schemas.checksums import BELOW
 from routerset.schemas.exits import UNREADABLE
 from routerset.schemas.plainfiles import read_json
+from routerset.schemas.registry import Declared, registry
 from routerset.schemas.tables import SCHEMA_VERSION
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -80,6 +81,16 @@ class _Benchmark(TypedDict):
     reference_note: NotRequired[str | None]
     families: NotRequired[dict[str, Counts]]
     neighbours: NotRequired[dict[Name, Counts]]
+    declared: NotRequired[Declared]
+
+
+class _Source(TypedDict):
+    source: str
+    url: str | None
+    license: str | None
+    citation: str | None
+    files: Count
+    read: Counts
 
 
 class _Costs(TypedDict):
@@ -147,6 +158,7 @@ class ReleaseDocument(TypedDict):
     n_models: Count
     tables: dict[Below, _Table]
     accounting: list[_Accounting]
+    sources: NotRequired[list[_Source]]
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
@@ -173,6 +185,8 @@ class _Ingested(TypedDict, total=False):
     settings: _Settings
     passed_over: list[JsonObject]
     bad_costs: list[str]
+    sources: list[_Source]
+    declared: dict[Name, Declared]
 
 
 class _Split(TypedDict, total=False):
@@ -242,11 +256,23 @@ def read_manifest(path: Path) -> JsonObject:
         elif "stages" in document:
             for name, stage in msgspec.convert(document, BuildDocument)["stages"].items():
                 _ = msgspec.convert(stage["info"], _SAID.get(name, JsonObject))
+        _ = registry(declared_by(document))
     except ValueError as error:
         raise ManifestError(
             f"{path}: an entry is missing or malformed ({error}); fetch or build it again"
         ) from error
     return document
+
+
+def declared_by(manifest: JsonObject) -> dict[str, Declared]:
+    """What the config of a build or a release declared of benchmarks, as its manifest tells."""
+    if "release" in manifest:
+        benchmarks = manifest["benchmarks"].items()
+        return {name: entry["declared"] for name, entry in benchmarks if "declared" in entry}
+    declared: dict[str, Declared] = (
+        manifest.get("stages", {}).get("ingest", {}).get("info", {}).get("declared", {})
+    )
+    return declared
 
 
 def _unknown(found: object, known: object, where: str = "$") -> str | None:

@@ -44,17 +44,11 @@ class Family:
 
     def tasks(self) -> Iterator[tuple[str, Task]]:
         """Every name of the family with its task."""
-        metrics = self.metrics or metrics_of(self.benchmark)
+        metrics = self.metrics or BENCHMARKS[self.benchmark].metrics
         for subset in BENCHMARKS[self.benchmark].subsets:
             for name in self.names:
                 task = Task(self.benchmark, subset, metrics, self.filters)
                 yield name.format(self.spelled.get(subset, subset)), task
-
-
-def metrics_of(benchmark: str) -> tuple[str, ...]:
-    """Names of a benchmark's official metric, the registry's own first."""
-    row = BENCHMARKS[benchmark]
-    return (row.metric, *row.metric_aliases)
 
 
 _EXACT = ("exact_match",)

@@ -26,7 +26,7 @@ from routerset.etl.records import digest_of, read_sealed, seal_folder, sealed_fo
 from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import ids, store
-from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.benchmarks import Benchmark
 from routerset.schemas.families import Families, family_ids
 from routerset.schemas.tables import ITEMS
 
@@ -74,10 +74,10 @@ def benchmark_items(
     chosen: fragments of the runs that count. code: fingerprint of the code that works this out.
     min_share: of `canonical_items`.
     """
-    kept = _Kept(staging / KEPT / benchmark, code, specs)
+    kept, row = _Kept(staging / KEPT / benchmark, code, specs), specs[0].registry[benchmark]
     parts = [OWN.empty_table()]
     columns: dict[str, Column] = {}
-    for subset in sorted(chosen["subset"].unique(), key=BENCHMARKS[benchmark].subset_order):
+    for subset in sorted(chosen["subset"].unique(), key=row.subset_order):
         offset = sum(len(part) for part in parts)
         rows = chosen[chosen["subset"] == subset]
         names = sorted(rows["docset"].unique())
@@ -93,18 +93,18 @@ def benchmark_items(
         for name, placed in zip(names, found.placed, strict=True):
             position = placed.position
             columns[name] = Column(np.where(position >= 0, position + offset, position), placed)
-    items, families = _whole(benchmark, pa.concat_tables(parts), kept)
+    items, families = _whole(row, pa.concat_tables(parts), kept)
     kept.sweep()
     return items, columns, families
 
 
-def _whole(benchmark: str, items: pa.Table, kept: _Kept) -> tuple[pa.Table, Families]:
+def _whole(benchmark: Benchmark, items: pa.Table, kept: _Kept) -> tuple[pa.Table, Families]:
     """Rows of the items table from those that have what items say by themselves.
 
     An item keeps the id of what its dump says, also where its question is taken from the prompt.
     """
     own, prompts = items["question"], items["prompt"].to_pylist()
-    asked = [None if prompt is None else BENCHMARKS[benchmark].question_in(prompt) for prompt in prompts]
+    asked = [None if prompt is None else benchmark.question_in(prompt) for prompt in prompts]
     question = pc.coalesce(own, pa.array(asked, pa.string())).combine_chunks()
     source = pc.if_else(own.is_valid(), "dump", pc.if_else(question.is_valid(), "prompt", pa.scalar(None)))
     names = list(map(ids.question_id, question.to_pylist(), prompts, items["item_id"].to_pylist()))

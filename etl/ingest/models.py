@@ -25,7 +25,7 @@ from routerset.etl.sources.parse.jsonlines import is_utf8
 from routerset.etl.sources.parse.scores import NULLS
 from routerset.etl.sources.parse.tabular import is_parquet, read_header, values_of
 from routerset.schemas import ids
-from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.tables import MODELS
 
 if TYPE_CHECKING:
@@ -37,12 +37,16 @@ _NUMBER = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([BM]?)\s*", re.ASCII | re.IGNOREC
 
 
 def models_table(
-    benchmarks_of: Mapping[str, Sequence[str]], specs: Sequence[ModelsSpec], twins: Mapping[str, str]
+    benchmarks_of: Mapping[str, Sequence[str]],
+    specs: Sequence[ModelsSpec],
+    twins: Mapping[str, str],
+    registry: Mapping[str, Benchmark] = BENCHMARKS,
 ) -> tuple[pa.Table, list[str]]:
     """Models table of the models that have scores, and a warning for each column with values of no meaning.
 
-    benchmarks_of: model -> names of the benchmarks it has scores in. twins: see `twins.twin_of`. Of several
-    descriptions of one model, the first value that means something counts, files in the config's order.
+    benchmarks_of: model -> names of the benchmarks it has scores in. twins: see `twins.twin_of`. registry:
+    all benchmarks. Of several descriptions of one model, the first value that means something counts, files
+    in the config's order.
     Raises DumpUnreadable where a file cannot be read, and SpecError where its columns are not those that the
     config names.
     """
@@ -76,7 +80,7 @@ def models_table(
                 "org": model.split("/")[0] if "/" in model else None,
                 **{k: known.get(k) for k in ("revision", "precision", "architecture", "license", *_PARSED)},
                 "twin_of": twins.get(model),
-                "leaderboards": sorted({BENCHMARKS[b].leaderboard for b in benchmarks_of[model]}),
+                "leaderboards": sorted({registry[b].leaderboard for b in benchmarks_of[model]}),
             }
         )
     return pa.Table.from_pylist(rows, schema=MODELS), warnings

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import UNREADABLE, USAGE
 from routerset.schemas.tables import Reason
 
@@ -32,7 +33,8 @@ PATH = MappingProxyType({"path": True})
 """Metadata of a field of `Options` that holds a path."""
 
 
-_NO_KEYS = ("options", "merge_revisions")
+_NO_KEYS = ("options", "merge_revisions", "registry")
+_TOLD = ("url", "license", "citation")
 
 
 class DumpUnreadable(OSError):
@@ -76,7 +78,8 @@ class SourceSpec:
     document. models: renames of models. metric: read this instead of what the registry names.
     key_space: sources with the same key space share document keys (default: format and
     benchmark; for `lm_eval` format and task). options: the format's own keys.
-    merge_revisions: as `[dataset]` says it, whether revisions of a model are one model.
+    url, license, citation: where the dump is from, for the card. merge_revisions: as `[dataset]` says it,
+    whether revisions of a model are one model. registry: the benchmarks of the build.
     """
 
     format: str
@@ -88,8 +91,12 @@ class SourceSpec:
     models: Mapping[str, str] = field(default_factory=dict)
     metric: str | None = None
     key_space: str | None = None
+    url: str | None = None
+    license: str | None = None
+    citation: str | None = None
     options: Options = Options()
     merge_revisions: bool = False
+    registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
 
     def options_as(self, kind: type[OptionsT]) -> OptionsT:
         """The format's own keys, those of `kind`; its defaults where nothing was said."""
@@ -105,8 +112,14 @@ class SourceSpec:
         return replace(self, path=change(self.path), options=replace(self.options, **changed))
 
     def settings(self) -> dict[str, object]:
-        """What the source says, but for where files lie: what fingerprints are made of."""
-        return asdict(self.with_paths(lambda _: ""))
+        """What the source says of its dumps, and the config of benchmarks: what fingerprints are made of."""
+        declared = {name: row for name, row in self.registry.items() if row.declared}
+        said = asdict(replace(self.with_paths(lambda _: ""), registry=declared))
+        return {key: value for key, value in said.items() if key not in _TOLD}
+
+    def told(self) -> dict[str, str | None]:
+        """Where the dump is from, as far as the config says."""
+        return {name: getattr(self, name) for name in _TOLD}
 
     def _option_paths(self) -> dict[str, str]:
         paths = {f.name: getattr(self.options, f.name) for f in fields(self.options) if "path" in f.metadata}
@@ -175,6 +188,7 @@ class Columns:
 
     doc_keys, prints: string arrays; a print changes whenever the document's text or gold answer does.
     docs: reads the text (schema DOCS, one row per column), called only for documents never seen before.
+    bounds: least and greatest score, which become 0 and 1.
     prompt_fixed: prints change with the prompt, too; where they do not (each model may have its own chat
     template), the prompt of one model stands for all.
     """
@@ -186,6 +200,7 @@ class Columns:
     doc_keys: pa.Array
     prints: pa.Array
     docs: Callable[[], pa.Table]
+    bounds: tuple[float, float] = (0.0, 1.0)
     prompt_fixed: bool = True
 
     def take(self, places: np.ndarray) -> Columns:

@@ -153,8 +153,10 @@ def _block(
     dump: Dump, columns: Columns, runs: Runs, cells: Cells, costs: Costs = NO_COSTS
 ) -> tuple[Block, pa.Table]:
     """Block of distinct runs and documents, with every cell that is out of bounds quarantined."""
-    good = (cells.values >= -SLACK) & (cells.values <= 1.0 + SLACK)
-    kept = np.where(good, np.clip(cells.values, 0.0, 1.0), np.nan)
+    low, high = columns.bounds
+    scaled = cells.values if (low, high) == (0.0, 1.0) else (cells.values - low) / (high - low)
+    good = (scaled >= -SLACK) & (scaled <= 1.0 + SLACK)
+    kept = np.where(good, np.clip(scaled, 0.0, 1.0), np.nan)
     clean = kept.astype(np.float32) + np.float32(0.0)  # no negative zero
     there = cells.state != ABSENT
     run, column = np.nonzero(~good & there)
@@ -167,7 +169,7 @@ def _block(
     details = [
         f"document {key}: no score"
         if gone
-        else f"document {key}: expected a score in [0, 1], found "
+        else f"document {key}: expected a score in [{low:g}, {high:g}], found "
         + (repr(value) if text is None else ascii(text[:40]))
         + (": write decimals with a point" if text and _DECIMAL_COMMA.fullmatch(text) else "")
         for key, gone, text, value in zip(

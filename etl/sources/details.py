@@ -269,6 +269,7 @@ def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
         doc_keys=keys,
         prints=documents.prints.take(pa.array(usable)),
         docs=lambda: _docs(run.dump, usable, keys),
+        bounds=run.bounds,
         prompt_fixed=False,
     )
     runs = Runs((run.model,), (run.timestamp,), usable[None, :], run.settings)

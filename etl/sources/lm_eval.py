@@ -195,6 +195,7 @@ def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[list[Block
         doc_keys=keys,
         prints=rows["print"],
         docs=lambda: _documents(run.dump, numbers, keys),
+        bounds=run.bounds,
         prompt_fixed=False,
     )
     cells = Cells.of(rows["score"].to_numpy()[None, :], texts)

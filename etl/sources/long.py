@@ -159,6 +159,7 @@ def _columns(
         doc_keys=doc_keys,
         prints=prints_of(docs),
         docs=lambda: docs,
+        bounds=spec.registry[benchmark].range,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from routerset.etl.sources.base import SourceSpec
 from routerset.schemas import ids
-from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.tasks import find_task, metrics_of
+from routerset.schemas.benchmarks import Benchmark
+from routerset.schemas.tasks import Task, find_task
 
 TIME = r"(?:\d{4}-\d\d-\d\d(?:[T_ ]\d\d.*)?|\d{8}[T_]\d{4}.*)"
 """Pattern of the time that names of files and folders end with."""
@@ -61,12 +62,37 @@ def resolve_task(task: str, spec: SourceSpec) -> tuple[str, str] | None:
     """
     target = spec.tasks.get(task)
     if target is None:
-        known = find_task(task)
+        known = task_of(task, spec)
         return (known.benchmark, known.subset) if known else None
     benchmark, _, subset = target.partition("/")
-    if benchmark not in BENCHMARKS:
+    if benchmark not in spec.registry:
         return None
-    return benchmark, subset or next(iter(BENCHMARKS[benchmark].subsets))
+    return benchmark, subset or next(iter(spec.registry[benchmark].subsets))
+
+
+def task_of(name: str, spec: SourceSpec) -> Task | None:
+    """The task behind a dump's task name: of a benchmark that the config declares, or of the registry."""
+    for row in spec.registry.values():
+        for task in row.tasks:
+            subset = _subset_in(name, task, row)
+            if subset is not None:
+                return Task(row.name, subset, row.metrics, row.filters)
+    known = find_task(name)
+    declared = spec.registry[known.benchmark].declared if known else {}
+    if known and "metric" in declared:
+        known = replace(known, metrics=spec.registry[known.benchmark].metrics)
+    if known and "filters" in declared:
+        known = replace(known, filters=spec.registry[known.benchmark].filters)
+    return known
+
+
+def _subset_in(name: str, task: str, row: Benchmark) -> str | None:
+    """The subset that a name tells, which may hold it in the place of `{}`; None where it is another's."""
+    before, place, after = task.partition("{}")
+    if not place:
+        return next(iter(row.subsets)) if name == task else None
+    subset = name[len(before) : len(name) - len(after)]
+    return subset if name == before + subset + after and ids.file_stem_is_safe(subset) else None
 
 
 def resolve_model(name: str, spec: SourceSpec, revision: str | None = None) -> str | None:
@@ -96,4 +122,4 @@ def resolve_key_space(spec: SourceSpec, benchmark: str) -> str:
 
 def metric_names(benchmark: str, spec: SourceSpec) -> tuple[str, ...]:
     """Names under which the metric that counts may stand in a dump, the first one preferred."""
-    return (spec.metric,) if spec.metric else metrics_of(benchmark)
+    return (spec.metric,) if spec.metric else spec.registry[benchmark].metrics

@@ -152,6 +152,7 @@ def _columns(task: Task, spec: SourceSpec, prompts: Content) -> tuple[Columns, d
         doc_keys=doc_keys,
         prints=prints_of(docs),
         docs=lambda: docs,
+        bounds=spec.registry[task.benchmark].range,
     )
     return columns, notes
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.manifest import Finished
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.store import JsonObject, Output
 
 if TYPE_CHECKING:  # at run time a stage sees the values of the config, whose code is none of its own
@@ -50,7 +49,7 @@ class Context:
     def benchmarks(self) -> list[str]:
         """Benchmarks that hold items, in the registry's order."""
         totals = self.finished["ingest"].info["benchmarks"]
-        return [name for name in BENCHMARKS if totals.get(name, {}).get("items")]
+        return [name for name in self.config.registry if totals.get(name, {}).get("items")]
 
     def files(self, *tables: str) -> list[Output]:
         """Files of some tables, in the order in which they were written."""

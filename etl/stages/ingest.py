@@ -36,9 +36,9 @@ from routerset.etl.sources.base import BAD, COST_NOTE, READ, SourceSpec, cost_no
 from routerset.etl.sources.blocks import MAX_TOLD
 from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import ids, store
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.exits import DATA_FAILED
 from routerset.schemas.matrix import read_scores
+from routerset.schemas.registry import declared_in
 from routerset.schemas.store import sha256
 from routerset.schemas.tables import COST_MEASURES, JOINED_BY, QUARANTINE, RUNS, TABLES
 from routerset.schemas.twins import twin_of
@@ -50,7 +50,6 @@ STAGING = "staging"
 PLAN = f"{STAGING}/plan.json"
 LISTED = 20
 """Model ids in another case that the accounting of a source and benchmark names, at most."""
-_PLACES = {name: place for place, name in enumerate(BENCHMARKS)}
 
 
 Found: TypeAlias = tuple[list[Shard], list[str]]
@@ -70,13 +69,15 @@ class EmptyBuild(ValueError):
 
 @dataclass(frozen=True)
 class Merged:
-    """Runs and quarantine of all benchmarks, accounting rows, the checksums of all files, and bad costs."""
+    """Runs and quarantine of all benchmarks, accounting rows, the checksums of all files, bad costs, and
+    what each source gave."""
 
     runs: pa.Table
     quarantine: pa.Table
     accounting: list[store.JsonObject]
     inputs: list[str]
     bad_costs: list[str]
+    sources: list[store.JsonObject]
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def plan(config: Config) -> Plan:
     code = code_fingerprint(assemble.__module__)
     over = [asdict(each) for each in passed_over]
     mark = fingerprint([b.fingerprint for b in batches], over, _of_config(config))
-    wanted = config.dataset.benchmarks or tuple(BENCHMARKS)
+    wanted = config.dataset.benchmarks or tuple(config.registry)
     share = config.dataset.min_models_per_item
     seen = fingerprint([batch.seen for batch in batches])
     return Plan(tuple(batches), wanted, code, mark, seen, share, tuple(passed_over))
@@ -178,7 +179,7 @@ def assemble_all(
     parts: dict[str, Finished] = {}
     found = plan.shards(build)
     models = _models(found)
-    for benchmark, shards in sorted(found.items(), key=lambda item: _PLACES[item[0]]):
+    for benchmark, shards in ((name, found[name]) for name in specs[0].registry if name in found):
         kept_as = _kept_as(shards, models, specs)
         part = done(build, _mark(benchmark, shards, plan.code, plan.min_share, kept_as))
         if part is None:
@@ -275,6 +276,7 @@ def merge(plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Merged:
     read: Counter[tuple[str, str]] = Counter()
     notes: Counter[tuple[str, str, str]] = Counter()
     inputs: list[str] = []
+    sources: dict[int, store.JsonObject] = {}
     quarantines = [QUARANTINE.empty_table()]
     for batch in plan.batches:
         folder = build / STAGING / SHARDS / batch.fingerprint
@@ -282,6 +284,12 @@ def merge(plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Merged:
         if facts is None:
             raise RuntimeError(f"{folder}: altered by another program while the build ran; build again")
         wanted = {"", *plan.benchmarks}
+        spec = batch.spec
+        source = sources.setdefault(
+            batch.order, {"source": spec.format, **spec.told(), "files": 0, "read": Counter()}
+        )
+        source["files"] += len(batch.dumps)
+        source["read"].update({b: n for b, n in facts["n_read"].items() if b in wanted})
         read.update({(batch.spec.format, b): n for b, n in facts["n_read"].items() if b in wanted})
         for key, n in facts["notes"].items():
             benchmark, _, note = key.partition("/")
@@ -300,7 +308,12 @@ def merge(plan: Plan, build: Path, parts: Mapping[str, Finished]) -> Merged:
     quarantine = store.sort_rows(pa.concat_tables(quarantines).cast(QUARANTINE))
     all_runs = store.sort_rows(pa.concat_tables(runs).cast(RUNS))
     return Merged(
-        all_runs, quarantine, account(read, parts, quarantine, notes), sorted(inputs), _bad_costs(notes)
+        all_runs,
+        quarantine,
+        account(read, parts, quarantine, notes),
+        sorted(inputs),
+        _bad_costs(notes),
+        [{**sources[at], "read": dict(sorted(sources[at]["read"].items()))} for at in sorted(sources)],
     )
 
 
@@ -320,7 +333,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         for name, part in parts.items()
         if part.info["items"]
     )
-    models, warnings = models_table(benchmarks_of, config.models, twin_of(scores))
+    models, warnings = models_table(benchmarks_of, config.models, twin_of(scores), config.registry)
     for warning in warnings:
         say(f"         warning: {warning}")
     for line in merged.bad_costs:
@@ -356,6 +369,8 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
             "settings": config.dataset.gate,
             "passed_over": [asdict(each) for each in plan.passed_over],
             "dumps": merged.inputs,
+            "sources": merged.sources,
+            "declared": declared_in(config.registry),
             **({"bad_costs": merged.bad_costs} if merged.bad_costs else {}),
         },
     )
@@ -364,7 +379,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
 def _of_config(config: Config) -> store.JsonObject:
     """What the config says about ingest, without paths."""
     return {
-        "sources": [spec.settings() for spec in config.sources],
+        "sources": [{**spec.settings(), **spec.told()} for spec in config.sources],
         "models": [
             {"columns": dict(m.columns), "encoding": m.encoding, "sha256": sha256(m.path)}
             for m in config.models

@@ -41,6 +41,8 @@ def _options(context: Context) -> ReleaseOptions:
         accounting=stages["ingest"].info["accounting"],
         settings=stages["ingest"].info["settings"],
         families=stages["ingest"].info["families"],
+        sources=stages["ingest"].info["sources"],
+        declared=stages["ingest"].info["declared"],
         methods=config.groups.methods,
         sizes=config.groups.sizes,
         twins=config.groups.twins,

@@ -158,7 +158,7 @@ def _item(
 def preamble(seed: int, benchmark: Benchmark, subset: str) -> str:
     """Few-shot examples of a subset, as they stand before every question."""
     # TruthfulQA counts as zero-shot, yet its prompt opens with six answered questions
-    shots = 6 if benchmark.name == "truthfulqa" else benchmark.shots
+    shots = 6 if benchmark.name == "truthfulqa" else benchmark.shots or 0
     lead = {
         "mmlu": "The following are multiple choice questions (with answers) about {}.\n\n",
         "mmlu_pro": "The following are multiple choice questions (with answers). Think step by step.\n\n",

@@ -64,7 +64,9 @@ DUMPS = Suite(
             """select (select min(file) from dump_runs r
             where (r.benchmark, r.subset) = (b.benchmark, b.subset)) as file,
             benchmark, subset, items, s.n_items as expected_items from {batch} b
-            left join registry_subsets s using (benchmark, subset) where items is distinct from s.n_items""",
+            join registry r using (benchmark) left join registry_subsets s using (benchmark, subset)
+            where r.n_items > 0
+            and items is distinct from coalesce(s.n_items, if(s.subset is null, null, items))""",
             "dump_items",
         ),
         warn(

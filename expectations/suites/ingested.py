@@ -6,10 +6,12 @@ from routerset.expectations.findings import Suite
 from routerset.expectations.suites.rules import TABLES, not_null, one_of, rows, unique, warn
 from routerset.schemas.tables import JOINED_BY, Reason
 
-_COUNTS = """select benchmark, subset, coalesce(f.n, 0) as found, coalesce(s.n_items, 0) as expected
+_COUNTS = """select benchmark, subset, coalesce(f.n, 0) as found,
+    coalesce(s.n_items, if(s.subset is null, 0, f.n), 0) as expected
     from (select benchmark, subset, count(*) as n from {batch} group by all) f full join registry_subsets s
-    using (benchmark, subset) where benchmark in (select benchmark from {batch})"""
-"""Items of every subset of the benchmarks that are there, beside those of the paper."""
+    using (benchmark, subset)
+    where benchmark in (select benchmark from {batch} join registry using (benchmark) where n_items > 0)"""
+"""Items of every subset of the benchmarks that are there, beside those of the paper, where they are known."""
 
 MODELS = Suite(
     "models",

@@ -13,7 +13,6 @@ from routerset.expectations.session import Made, Session, readable
 from routerset.expectations.target import DATA, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
 from routerset.expectations.views.table_files import schema_of
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.checksums import entries
 from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import Split
@@ -87,10 +86,10 @@ def registry_claims(session: Session) -> Made:
     if session.target.what is not What.RELEASE:
         return None
     rows = []
+    registry = session.target.registry
     for name, entry in (session.target.manifest.get("benchmarks") or {}).items():
-        if known := BENCHMARKS.get(name):
-            alike = (entry["metric"], entry["n_items"]) == (known.metric, sum(known.subsets.values()))
-            claims = (known.reference_model, known.reference_score if alike else None)
+        if known := registry.get(name):
+            claims = (known.reference_model, known.reference(entry["metric"], entry["n_items"])[0])
             rows += [
                 {"benchmark": name, "name": key, "listed": str(entry.get(key)), "known": str(value)}
                 for key, value in zip(("reference_model", "reference_score"), claims, strict=True)

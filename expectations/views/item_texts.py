@@ -15,7 +15,6 @@ from routerset.expectations.session import Made, Session, quoted, readable
 from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from routerset.expectations.views.tables import item_texts
 from routerset.schemas import ids
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.checksums import CHECKSUMS
 
 LONG_TEXT = 256
@@ -62,7 +61,7 @@ def text_facts(session: Session) -> Made:
         return None
     known = session.target.what is not What.RELEASE
     table = session.query(item_texts(session))
-    published = {name for name, b in BENCHMARKS.items() if b.publish_text}
+    published = {name for name, b in session.target.registry.items() if b.publish_text}
     rows = []
     for row in table.to_pylist():
         question, prompt = row["question"], row["prompt"]
@@ -170,7 +169,7 @@ def leaks(session: Session) -> Made:
     """Withheld questions that stand somewhere else in a release, found by their hash."""
     if session.target.what is not What.RELEASE or DATA not in session:
         return None
-    withheld = [name for name, b in BENCHMARKS.items() if not b.publish_text]
+    withheld = [name for name, b in session.target.registry.items() if not b.publish_text]
     names = ", ".join(f"'{name}'" for name in withheld)
     secret = session.query(f"select question_id, benchmark, item from data where benchmark in ({names})")
     homes = {

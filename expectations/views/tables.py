@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.released import RELEASED, TEXT, data_schema
 from routerset.schemas.tables import COST_MEASURES, TABLES
 
@@ -124,21 +123,21 @@ def registry(session: Session) -> Made:
             "n_items": b.n_items,
             "n_models": b.models,
             "metric": b.metric,
-            "metrics": [b.metric, *b.metric_aliases],
+            "metrics": list(b.metrics),
             "is_binary": b.binary,
             "publish_text": b.publish_text,
             "has_text": b.publish_text or not release,
         }
-        for b in BENCHMARKS.values()
+        for b in session.target.registry.values()
     ]
     return pa.Table.from_pylist(rows)
 
 
-def registry_subsets(_: Session) -> Made:
-    """Subsets of every benchmark at full size, in canonical order."""
+def registry_subsets(session: Session) -> Made:
+    """Subsets of every benchmark at full size, in canonical order; n_items is null where nobody knows it."""
     rows = [
-        {"benchmark": b.name, "subset": subset, "position": position, "n_items": n}
-        for b in BENCHMARKS.values()
+        {"benchmark": b.name, "subset": subset, "position": position, "n_items": n or None}
+        for b in session.target.registry.values()
         for position, (subset, n) in enumerate(b.subsets.items())
     ]
     return pa.Table.from_pylist(rows)

@@ -12,7 +12,6 @@ from routerset.release.manifest import DRAWN_BY, LIBRARIES, NOTE, BenchmarkEntry
 from routerset.release.verifying.problem import Opened, Problem, same
 from routerset.release.version import parse_version
 from routerset.release.write import registry_row
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import COST_MEASURES, JOINED_BY, REASONS
 
 _LOCAL = re.compile(r"local-[0-9a-f]{16}")
@@ -26,12 +25,13 @@ _SETTINGS = {"min_coverage": (int, float), "min_models_per_item": (int, float), 
 
 
 def benchmarks_known(opened: Opened) -> Iterator[Problem]:
-    """Reference and the right to publish texts are those of the registry; runs tell the metric."""
+    """Reference and the right to publish texts are those known or declared; runs tell the metric."""
+    registry = opened.manifest.registry
     for name, entry in opened.manifest.benchmarks.items():
-        if name not in BENCHMARKS:
-            yield _problem(f"benchmark {name}", "one of the registry")
+        if name not in registry:
+            yield _problem(f"benchmark {name}", "one of the registry, or declared")
             continue
-        known = BENCHMARKS[name]
+        known = registry[name]
         score, note = known.reference(entry.metric, entry.n_items)
         facts = {
             "reference_model": known.reference_model,
@@ -103,6 +103,8 @@ def closed(opened: Opened) -> Iterator[Problem]:
         if not wrong:
             name = str(row["benchmark"])
             kept[name] = kept.get(name, 0) + counted["kept"]
+    if manifest.sources:
+        yield from _same("records read", _read(manifest.sources), _read(manifest.accounting))
     for name, n in kept.items():
         scores = manifest.benchmarks[name].n_scores if name in manifest.benchmarks else 0
         yield from _same(f"accounting of {name}: kept", n, scores)
@@ -135,6 +137,17 @@ def _accounted(row: Row, counted: Mapping[str, int]) -> Iterator[Problem]:
     named = isinstance(notes, dict) and all(map(NOTE.fullmatch, notes))
     if not (named and isinstance(notes, dict) and len(_counts(notes, notes)) == len(notes)):
         yield _problem(f"{where}: notes {notes}", "codes with counts")
+
+
+def _read(rows: Iterable[Row]) -> dict[str, int]:
+    """Records read, by source and benchmark, of what either sources or the accounting say."""
+    total: dict[str, int] = {}
+    for row in rows:
+        read = row["read"]
+        for name, n in read.items() if isinstance(read, dict) else [(str(row["benchmark"]), read)]:
+            key = f"{row['source']} {name}"
+            total[key] = total.get(key, 0) + (n if isinstance(n, int) else 0)
+    return {key: total[key] for key in sorted(total) if total[key]}
 
 
 def _known(accounting: Iterable[Row], benchmark: str) -> dict[str, int]:

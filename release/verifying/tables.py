@@ -19,7 +19,6 @@ from routerset.release.manifest import Manifest
 from routerset.release.scores import read_scores
 from routerset.release.verifying.problem import Opened, Problem, attempt, same
 from routerset.schemas import matrix, store
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.families import family_ids
 from routerset.schemas.groups import Group
 from routerset.schemas.released import data_schema, split_column
@@ -160,7 +159,7 @@ def _items(benchmark: _Benchmark) -> Iterator[Problem]:
     yield from same(where, "texts", layout.texts(everything), dict(entry.texts))
     yield from _families(benchmark, everything)
     yield from same(where, "different item ids", len(set(everything["item_id"].to_pylist())), len(subsets))
-    if subsets != sorted(subsets, key=BENCHMARKS[name].subset_order):
+    if subsets != sorted(subsets, key=manifest.registry[name].subset_order):
         yield Problem(where, "subsets out of order", "the items of each together, in the registry's order")
         return
     for scheme in manifest.schemes:

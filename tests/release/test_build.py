@@ -372,7 +372,7 @@ def nothing(build: Path) -> None:
         (other_dimension, ReleaseError, "encoder minilm: found 768 numbers a vector for gsm8k, expected 384"),
         (other_items, ReleaseError, "encoder=minilm/benchmark=gsm8k.*found 30 items, expected the 40"),
         (more_items, ReleaseError, "arc.*found item 12, expected 0 to 11"),
-        (unregistered, ReleaseError, "trivia: not in the registry"),
+        (unregistered, ReleaseError, "trivia: no such benchmark; declare it"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(

@@ -1,7 +1,8 @@
 """Golden folders of the dump formats: small inputs, and exactly what a source makes of them.
 
 `tests/golden/sources/FORMAT/CASE` holds `spec.toml` (the keys of one `[[source]]`; `path`, if not given, is
-`dump`; `path` and `items` are relative to the folder), the inputs, and `expected.json`. This writes the last:
+`dump`; `path` and `items` are relative to the folder; `declared` is a list of `[[benchmark]]`), the inputs,
+and `expected.json`. This writes the last:
 
     python -m tests.sources.golden --write [FORMAT/CASE ...]
 """
@@ -37,7 +38,8 @@ def load_spec(case: str) -> SourceSpec:
     """The source of a case, its paths made absolute."""
     path = ROOT / case / "spec.toml"
     keys = tomllib.loads(path.read_text(encoding="utf-8"))
-    (spec,) = parse_config({"source": [{"path": "dump", **keys}]}, path).sources
+    declared = keys.pop("declared", [])
+    (spec,) = parse_config({"benchmark": declared, "source": [{"path": "dump", **keys}]}, path).sources
     return spec
 
 

@@ -20,7 +20,6 @@ from routerset.etl.sources.parse.questions import choices_of, resolve_gold
 from routerset.etl.sources.parse.records import Chosen, printable_text, read_records
 from routerset.etl.sources.quarantine import BadRow, Quarantined
 from routerset.schemas import ids
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import COST_MEASURES, Reason
 
 MAX_BYTES = 1 << 27  # of what is kept of a file's records, without their texts: 4 million and more
@@ -162,7 +161,7 @@ def subset_reader(dump: Dump, spec: SourceSpec, has_column: bool) -> Callable[[s
             _ = pattern.groupindex["subset"]
             return of_name
         if options.subset_pattern is None:
-            subsets = list(BENCHMARKS[spec.benchmark or ""].subsets)
+            subsets = list(spec.registry[spec.benchmark or ""].subsets)
             if len(subsets) > 1:
                 raise SpecError(
                     f"{spec.benchmark} has {len(subsets)} subsets: set subset, columns.subset, subset_pattern"

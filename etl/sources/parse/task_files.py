@@ -15,12 +15,11 @@ from routerset.etl.sources.names import (
     no_model,
     resolve_model,
     resolve_task,
+    task_of,
 )
 from routerset.etl.sources.parse.results_json import RunFacts, read_facts
 from routerset.etl.sources.quarantine import BadRow, printable, quarantine_columns, shown
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
-from routerset.schemas.tasks import find_task
 
 RESULTS_UNREADABLE = "results_file_unreadable"
 _SHOTS = re.compile(r"\|(\d{1,4})(?:\|\d+)?$")
@@ -47,6 +46,11 @@ class TaskFile:
     settings: Settings = field(default_factory=Settings)
     notes: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and greatest score."""
+        return self.spec.registry[self.benchmark].range
+
     def bad(self, row: int | None, reason: Reason, detail: str, excerpt: str | None = None) -> BadRow:
         """A record of this file that cannot count."""
         return BadRow(row, reason, detail, self.model, self.benchmark, excerpt)
@@ -67,7 +71,7 @@ def identify(
     model = resolve_model(name, spec, facts.revision)
     target = resolve_task(task, spec)
     if spec.benchmark is not None and (spec.subset or target is None or target[0] != spec.benchmark):
-        target = _fixed_target(spec.benchmark, spec.subset)
+        target = _fixed_target(spec)
     if target is None:
         detail = f"found task {task!r}, expected one of the registry or of `tasks` in the config"
         return BadRow(None, Reason.UNKNOWN_TASK, detail, model)
@@ -75,8 +79,8 @@ def identify(
     if model is None:
         return BadRow(None, Reason.INVALID_MODEL, no_model(name), None, benchmark)
     subset = spec.subsets.get(subset, subset)
-    metrics, filters = metric_names(benchmark, spec), BENCHMARKS[benchmark].filters
-    known = find_task(task)
+    metrics, filters = metric_names(benchmark, spec), spec.registry[benchmark].filters
+    known = task_of(task, spec)
     if known is not None and known.benchmark == benchmark:
         metrics, filters = (metrics if spec.metric else known.metrics), known.filters
     settings = facts.settings(task)
@@ -93,10 +97,11 @@ def companions(dump: Dump, spec: SourceSpec) -> tuple[Listed, ...]:
     return () if dump.results is None else (dump.results,)
 
 
-def _fixed_target(benchmark: str, subset: str | None) -> tuple[str, str] | None:
+def _fixed_target(spec: SourceSpec) -> tuple[str, str] | None:
     """What the config names; None where it names no subset of a benchmark that has several."""
-    subsets = BENCHMARKS[benchmark].subsets
-    subset = subset or (next(iter(subsets)) if len(subsets) == 1 else None)
+    benchmark = str(spec.benchmark)
+    subsets = spec.registry[benchmark].subsets
+    subset = spec.subset or (next(iter(subsets)) if len(subsets) == 1 else None)
     return None if subset is None else (benchmark, subset)
 
 

@@ -15,7 +15,6 @@ from routerset.etl.sources.parse.item_columns import make_of, no_items_by_name
 from routerset.etl.sources.parse.table_kinds import what_else
 from routerset.etl.sources.parse.tabular import MAX_CELLS, read_header, read_rows, score_cells
 from routerset.etl.sources.quarantine import BadRow
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import Reason
 
 INDEX_COLUMNS = ("", "Unnamed: 0", "__index_level_0__")
@@ -57,7 +56,7 @@ class Layout:
 
     identity: positions of the model column and, if there is one, the timestamp column.
     items: subset -> positions and document keys of its columns.
-    bad: columns that hold no item, one record each.
+    bad: columns that hold no item, one record each. bounds: least and greatest score.
     """
 
     benchmark: str
@@ -66,6 +65,7 @@ class Layout:
     identity: tuple[int, ...]
     items: Mapping[str, list[tuple[int, str]]]
     bad: tuple[BadRow, ...]
+    bounds: tuple[float, float] = (0.0, 1.0)
 
 
 def read_layout(dump: Dump, spec: SourceSpec) -> Layout:
@@ -101,7 +101,8 @@ def read_layout(dump: Dump, spec: SourceSpec) -> Layout:
             items.setdefault(renamed, []).append((at, key))
     if not items:
         raise DumpUnreadable(f"found no item column, only {_listed(header)}")
-    return Layout(spec.benchmark, header, dialect, identity, items, tuple(bad))
+    bounds = spec.registry[spec.benchmark].range
+    return Layout(spec.benchmark, header, dialect, identity, items, tuple(bad), bounds)
 
 
 def only_items(
@@ -156,10 +157,11 @@ def _holds(
     owners = [make for make, places in makes.items() for _ in places]
     places = [at for of_make in makes.values() for at in of_make]
     filled, scored = np.zeros(len(places), bool), np.zeros(len(places), bool)
+    low, high = layout.bounds
     for rows in read_rows(dump.path, places, (), layout.dialect, max_cells or MAX_CELLS):
         cells = score_cells(rows.texts, len(rows.numbers))
         filled |= ((cells.state > 0) | ~np.isnan(cells.values)).any(axis=0)
-        scored |= ((cells.values >= 0) & (cells.values <= 1)).any(axis=0)
+        scored |= ((cells.values >= low) & (cells.values <= high)).any(axis=0)
         if max_cells and len(rows.numbers):
             break
     return {owners[i] for i in np.flatnonzero(filled)}, {owners[i] for i in np.flatnonzero(scored)}
@@ -188,7 +190,7 @@ def _file_subset(dump: Dump, spec: SourceSpec) -> str:
         return spec.subset
     subset_pattern = spec.options_as(WideOptions).subset_pattern
     if subset_pattern is None:
-        subsets = list(BENCHMARKS[spec.benchmark or ""].subsets)
+        subsets = list(spec.registry[spec.benchmark or ""].subsets)
         if len(subsets) > 1:
             raise SpecError(
                 f"{spec.benchmark} has {len(subsets)} subsets: set subset, subset_pattern, or column_pattern "

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from routerset.etl.config import load_config
+import pyarrow.parquet as pq
+import pytest
+
+from routerset.etl.build import build
+from routerset.etl.config import Runner, load_config
 from routerset.etl.sources.registry import SOURCES
+from routerset.schemas.registry import Declared
 from routerset.schemas.tables import RUNS, Reason
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,15 +23,38 @@ def test_the_page_on_dumps_has_every_format() -> None:
 
 
 def test_the_config_on_the_page_is_one(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", DUMPS, re.DOTALL)
+    block, _ = re.findall(r"```toml\n(.*?)```", DUMPS, re.DOTALL)
     (tmp_path / "x.toml").write_text(block)
     config = load_config(tmp_path / "x.toml")
     assert [source.models for source in config.sources] == [{"ckpt/step-1000": "lab/our-model"}]
 
 
+def test_the_benchmark_on_the_page_is_built_from_its_answers(tmp_path: Path) -> None:
+    _, block = re.findall(r"```toml\n(.*?)```", DUMPS, re.DOTALL)
+    (answers,) = re.findall(r"```csv\n(.*?)```", DUMPS, re.DOTALL)
+    (tmp_path / "x.toml").write_text(block)
+    (tmp_path / "answers.csv").write_text(answers)
+    out = tmp_path / "out"
+    build(load_config(tmp_path / "x.toml"), out, Runner(), lambda *_: None, "ingest")
+    scores = pq.read_table(out / "tables/scores/benchmark=exam/part-0.parquet").to_pylist()
+    found = [(row["model_id"], row["item"], row["score"]) for row in scores]
+    assert found == [("org/a", 0, 0.25), ("org/a", 1, 1.0), ("org/b", 1, pytest.approx(0.7))]
+    (bad,) = pq.read_table(out / "tables/quarantine.parquet").to_pylist()
+    assert (bad["reason"], bad["model_id"]) == ("score_out_of_range", "org/b")
+
+
+def test_every_key_of_a_benchmark_is_on_the_page() -> None:
+    table = DUMPS.partition("| key of `[[benchmark]]` |")[2].partition("\n\n")[0]
+    cells = [line.split(" | ") for line in table.splitlines()[2:]]
+    keys = {key for cell, *_ in cells for key in re.findall(r"`(\w+)`", cell)}
+    keys |= set(re.findall(r"`(\w+)`:", table))
+    assert keys == {"name", *Declared.__annotations__}
+
+
 def test_every_key_in_its_table_is_known(tmp_path: Path) -> None:
     source = {"benchmark": '"gsm8k"', "subset": '"gsm8k"', "metric": '"acc"', "key_space": '"x"'}
     wide = dict.fromkeys(("items", "model_column", "timestamp_column", "delimiter", "encoding"), '"x"')
+    source |= {"url": '"https://x.org"', "license": '"MIT"', "citation": '"x"'}
     wide |= dict.fromkeys(("column_pattern", "subset_pattern"), '"(?P<subset>x)(?P<doc_key>y)"')
     known = {*source, *wide, "columns", "item_columns", "ignore_columns", "tasks", "models", "filter"}
     rows = re.findall(r"^\| `\[\[source\]\] (.*?) \| ", DUMPS, re.MULTILINE)
@@ -48,5 +76,5 @@ def test_every_key_in_its_table_is_known(tmp_path: Path) -> None:
 def test_reasons_columns_and_notes_on_the_page_are_there() -> None:
     words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", DUMPS))
     code = "".join(path.read_text("utf-8") for path in (ROOT / "etl").rglob("*.py"))
-    names = {*Reason, *RUNS.names}
+    names = {*Reason, *RUNS.names, *Declared.__annotations__}
     assert {word for word in words if word not in names and word not in code} == set()

@@ -229,7 +229,7 @@ def _benchmarks(tables: Sequence[object], path: Path) -> Mapping[str, Benchmark]
         if name in declared:
             raise ConfigError(f"{where} name: {name!r} is there more than once")
         rest = {key: value for key, value in raw.items() if key != "name"}
-        declared[name] = _section(Declared, rest, where)
+        declared[name] = _section(Declared, rest, where, also=("name",))
         try:
             registry({name: declared[name]})
         except DeclarationError as error:
@@ -270,11 +270,14 @@ def _source(raw: object, where: str) -> SourceSpec:
     return replace(spec, options=options)
 
 
-def _section(kind: type[T], raw: object, where: str) -> T:
-    """One table of the config as a dataclass; types are checked, lists become tuples."""
+def _section(kind: type[T], raw: object, where: str, also: Sequence[str] = ()) -> T:
+    """One table of the config as a dataclass; types are checked, lists become tuples.
+
+    also: further keys that it may have, for the message.
+    """
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: expected a table, found {raw!r}")
-    valid = list(kind.__annotations__)
+    valid = [*also, *kind.__annotations__]
     for key in raw:
         if key not in valid:
             raise ConfigError(f"{where} unknown key {_hint(key, valid)}; valid keys: {', '.join(valid)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from itertools import groupby
 from pathlib import Path
@@ -91,7 +91,7 @@ def _template() -> Template:
 
 def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
     """`README.md` of a release: YAML for `load_dataset` and the Hub, then the page people read."""
-    benchmarks, configs = manifest.benchmarks, _loadable(manifest)
+    benchmarks, configs = manifest.benchmarks, manifest.loadable()
     n_scores = sum(b.n_scores for b in benchmarks.values())
     return _template().render(
         manifest=manifest,
@@ -148,16 +148,6 @@ The evaluator, the curation and everything else are under the licence below.
 def _cell(value: Json) -> str:
     """Text that cannot break a Markdown table."""
     return str("" if value is None else value).replace("|", "\\|").replace("\n", " ")
-
-
-def _loadable(manifest: Manifest) -> list[Config]:
-    """Configs without their empty files: `load_dataset` fails on a split that has no row."""
-    found = []
-    for config in manifest.configs():
-        files = {split: path for split, path in config.files.items() if manifest.tables[path].rows}
-        if files:
-            found.append(replace(config, files=files))
-    return found
 
 
 def _sizes(manifest: Manifest, config: Config) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -137,6 +137,15 @@ class Manifest:
             "runs": RUNS_SCHEMA,
         }
         return found + [_config(name, schema) for name, schema in whole.items()]
+
+    def loadable(self) -> list[Config]:
+        """Configs without their empty files: `load_dataset` fails on a split that has no row."""
+        found = []
+        for config in self.configs():
+            files = {split: path for split, path in config.files.items() if self.tables[path].rows}
+            if files:
+                found.append(replace(config, files=files))
+        return found
 
     @property
     def registry(self) -> Mapping[str, Benchmark]:

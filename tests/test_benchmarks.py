@@ -16,6 +16,7 @@ from datasets import load_dataset
 
 import routerset
 from routerset.etl.build import build
+from routerset.etl.cli import main
 from routerset.etl.config import ConfigError, Runner, load_config
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.names import resolve_task, task_of
@@ -258,7 +259,10 @@ SOURCE = '[[source]]\nformat = "wide"\npath = "dump.csv"\nbenchmark = "gsm8k"\n'
         (NAMED + NAMED, "[[benchmark]] 2 name: 'mine' is there more than once"),
         ('[[benchmark]]\nname = "models"\nmetric = "a"\n', "a release would call two tables models"),
         ('[[benchmark]]\nname = "scores-arc"\nmetric = "a"\n', "a release would call two tables scores-arc"),
-        (NAMED + "rang = [0, 1]\n", 'unknown key "rang" (did you mean "range"?); valid keys: title, metric'),
+        (
+            NAMED + "rang = [0, 1]\n",
+            'unknown key "rang" (did you mean "range"?); valid keys: name, title, metric',
+        ),
         *(
             (NAMED + f"range = {value}\n", "range: expected two finite numbers, the lower one first")
             for value in ("[1, 0]", "[0, 0]", "[0, inf]", "[nan, 1]", "[-1e308, 1e308]")
@@ -297,10 +301,27 @@ def test_where_a_dump_is_from_is_no_reason_to_read_it_again(tmp_path: Path) -> N
     path = tmp_path / "x.toml"
     path.write_text(WIDE)
     first = load_config(path).sources[0].settings()
-    path.write_text(WIDE.replace("example.org", "example.com"))
+    path.write_text(WIDE.replace("example.org", "example.com").replace("CC-BY-4.0", "MIT"))
     assert load_config(path).sources[0].settings() == first
     path.write_text(WIDE.replace("[0, 10]", "[0, 20]"))
     assert load_config(path).sources[0].settings() != first
+
+
+def test_a_title_is_no_reason_to_assemble_again(tmp_path: Path) -> None:
+    write_wide(tmp_path)
+    path, out = tmp_path / "x.toml", tmp_path / "out"
+    scores = out / "tables/scores/benchmark=essays/part-0.parquet"
+
+    def ingest(text: str) -> tuple[str, int]:
+        path.write_text(text)
+        states: list[str] = []
+        build(load_config(path), out, Runner(), lambda _, state: states.append(state), "ingest")
+        return states[-1], scores.stat().st_ino
+
+    first = ingest(WIDE)
+    assert ingest(WIDE) == ("up to date", first[1])
+    assert ingest(WIDE.replace("for essays", "of essays")) == first
+    assert ingest(WIDE.replace("[0, 10]", "[0, 20]"))[1] != first[1]
 
 
 @pytest.mark.skipif(not ARENA.exists(), reason=f"{ARENA} is not there")
@@ -309,6 +330,7 @@ def test_router_arena_becomes_a_release_with_costs(tmp_path: Path) -> None:
     assert not routerset.validate(tmp_path).errors
     release = tmp_path / "release"
     assert routerset.verify(release) == []
+    assert main(["publish", str(tmp_path), "--to", str(tmp_path / "published")]) == 0
     raw = f"""(select *, evaluation_result.score as score from
         read_json('{ARENA.resolve()}/*.jsonl', format = 'newline_delimited'))"""
     outside = duckdb.sql(f"select global_index, score from {raw} where score not between 0 and 1")

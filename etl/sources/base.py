@@ -35,6 +35,8 @@ PATH = MappingProxyType({"path": True})
 
 _NO_KEYS = ("options", "merge_revisions", "registry")
 _TOLD = ("url", "license", "citation")
+_READ = ("metric", "metric_aliases", "range", "subsets", "tasks", "filters")
+"""What readers look at of a benchmark."""
 
 
 class DumpUnreadable(OSError):
@@ -112,10 +114,15 @@ class SourceSpec:
         return replace(self, path=change(self.path), options=replace(self.options, **changed))
 
     def settings(self) -> dict[str, object]:
-        """What the source says of its dumps, and the config of benchmarks: what fingerprints are made of."""
-        declared = {name: row for name, row in self.registry.items() if row.declared}
-        said = asdict(replace(self.with_paths(lambda _: ""), registry=declared))
-        return {key: value for key, value in said.items() if key not in _TOLD}
+        """What the source says, and the config of benchmarks, as far as reading depends on it: what
+        fingerprints are made of."""
+        said = asdict(replace(self.with_paths(lambda _: ""), registry={}))
+        declared = {
+            name: {key: value for key, value in row.declared.items() if key in _READ}
+            for name, row in self.registry.items()
+            if row.declared
+        }
+        return {**{key: value for key, value in said.items() if key not in _TOLD}, "registry": declared}
 
     def told(self) -> dict[str, str | None]:
         """Where the dump is from, as far as the config says."""

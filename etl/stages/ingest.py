@@ -380,6 +380,7 @@ def _of_config(config: Config) -> store.JsonObject:
     """What the config says about ingest, without paths."""
     return {
         "sources": [{**spec.settings(), **spec.told()} for spec in config.sources],
+        "declared": declared_in(config.registry),
         "models": [
             {"columns": dict(m.columns), "encoding": m.encoding, "sha256": sha256(m.path)}
             for m in config.models

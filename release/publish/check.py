@@ -21,8 +21,7 @@ from pathlib import Path
 from routerset.release import layout
 from routerset.release.errors import ReleaseError
 from routerset.release.files import read_checksums
-from routerset.release.layout import Config
-from routerset.release.manifest import Manifest, read_manifest
+from routerset.release.manifest import read_manifest
 from routerset.release.publish.client import tamed
 from routerset.release.publish.errors import (
     DiskFull,
@@ -117,12 +116,12 @@ def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterat
     for problem in _checksums(release, Path(arrived)):
         yield "problem", problem
     cache = work / "datasets"
-    configs = manifest.configs()
+    configs = manifest.loadable()
     for number, config in enumerate(configs, 1):
         try:
             loaded = load_dataset(source, config.name, revision=commit, cache_dir=str(cache))
             found = {split: len(rows) for split, rows in loaded.items()}
-            expected = _rows(manifest, config)
+            expected = {split.value: manifest.tables[path].rows for split, path in config.files.items()}
             if found == expected:
                 if worth_telling(number, len(configs)):
                     yield "loaded", f"{number} of {len(configs)}"
@@ -142,12 +141,6 @@ def _checksums(release: Path, arrived: Path) -> Iterator[str]:
     sums = arrived / layout.CHECKSUMS
     if not sums.exists() or sha256(sums) != sha256(release / layout.CHECKSUMS):
         yield f"{layout.CHECKSUMS}: found another one, expected that of {release.name}"
-
-
-def _rows(manifest: Manifest, config: Config) -> dict[str, int]:
-    """Rows of every split that has any; `load_dataset` knows no other."""
-    rows = {split.value: manifest.tables[path].rows for split, path in config.files.items()}
-    return {split: n for split, n in rows.items() if n}
 
 
 def main(arguments: Sequence[str]) -> int:

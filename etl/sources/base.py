@@ -271,6 +271,7 @@ class Source:
     looks_for: names of files that are dumps of this format, in words.
     companions: other files that the reading of this dump depends on (texts of its items).
     options: what the format's own keys are. unused: keys of every source that mean nothing to this one.
+    published: whether its models are a list that others published: what is spelled apart there stays apart.
     Raises DumpUnreadable where nothing of the file can be read.
     """
 
@@ -281,6 +282,7 @@ class Source:
     companions: Callable[[Dump, SourceSpec], tuple[Dump | Listed, ...]] = lambda dump, spec: ()
     options: type[Options] = Options
     unused: tuple[str, ...] = ()
+    published: bool = False
 
     def keys(self) -> tuple[str, ...]:
         """Keys that a `[[source]]` of this format may have."""

@@ -32,6 +32,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "jsonl": ("jsonl.py",),
     "groups": ("groups.py",),
     "groups-all": ("groups.py", "--all"),
+    "limits": ("limits.py",),
+    "rasch": ("soundness.py", "rasch"),
     "twins": ("twins.py",),
     "embed": ("embed.py",),
     "workers": ("workers.py",),

@@ -122,8 +122,10 @@ def floors(build: Path) -> str:
         test = np.sort(paper_split(subsets)[0][Split.TEST])
         for method in METHODS:
             path = build / TABLES["limits"].path(benchmark=name, method=method)
+            if not path.exists():
+                continue
             limits = {(row["m"], row["kind"]): row for row in pq.read_table(path).to_pylist()}
-            groups = groups_of(method, scores, subsets, SIZES)
+            groups = [g for g in groups_of(method, scores, subsets, SIZES) if (g.m, g.kind.value) in limits]
             for m in sorted({group.m for group in groups}):
                 of_size = [group for group in groups if group.m == m]
                 cells = [limits[m, group.kind.value] for group in of_size]

@@ -72,7 +72,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     extra = f'{DESCRIBED}[embed]\nencoders = ["tiny"]\ndtype = "float32"\n[embed.paths]\ntiny = "model"\n'
     config = write_config(folder / "x.toml", extra=extra)
     logs = build_config(Path("logs"), PLAN)
-    config.write_text(logs[logs.index("[[source]]") : logs.index("[embed]")] + config.read_text())
+    config.write_text(logs[logs.index("[[source]]") : logs.index("[groups]")] + config.read_text())
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ENCODERS, "tiny", tiny_encoder("tiny"))
         patch.setattr(packs, "FEW", 0)

@@ -11,6 +11,7 @@ import pytest
 from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.sources.registry import SOURCES
+from routerset.release.evaluator.routers import find_router
 from routerset.schemas.registry import Declared
 from routerset.schemas.tables import RUNS, Reason
 
@@ -71,6 +72,18 @@ def test_every_key_in_its_table_is_known(tmp_path: Path) -> None:
     )
     assert len(load_config(tmp_path / "x.toml").sources) == 2
     assert len(lines) >= 3
+
+
+def test_the_commands_on_soundness_are_there() -> None:
+    page = (ROOT / "docs/soundness.md").read_text("utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    scripts = [line.split()[1:3] for line in lines if line.startswith("python ")]
+    for script, what in scripts:
+        assert what in (ROOT / script).read_text("utf-8") or what.startswith("out/")
+    (evaluate,) = (line.split() for line in lines if line.startswith("routerset evaluate"))
+    named = evaluate[evaluate.index("--routers") + 1].split(",")
+    assert all(find_router(name) for name in named)
+    assert len(scripts) >= 4
 
 
 def test_reasons_columns_and_notes_on_the_page_are_there() -> None:

@@ -72,22 +72,23 @@ def test_ready_made_vectors_are_not_computed_again(routereval: Path) -> None:
 
 def test_every_record_of_the_real_dumps_is_accounted_for(tmp_path: Path) -> None:
     manifest = made("real", tmp_path, "ingest")
+    # superseded in v1: models whose names are there in two spellings that differ in case alone
     rows = {
         (r["source"], r["benchmark"]): (r["read"], r["kept"], r["superseded"], r["quarantined"])
         for r in manifest.stages["ingest"].info["accounting"]
     }
     assert rows == {
         ("mmlu_pro", "mmlu_pro"): (94_598, 94_519, 0, 79),
-        ("wide", "arc"): (428_000, 428_000, 0, 0),
+        ("wide", "arc"): (428_000, 427_000, 1_000, 0),
         ("wide", "bbh"): (808_197, 396_474, 411_723, 0),
-        ("wide", "gsm8k"): (1_255_209, 1_255_209, 0, 0),
+        ("wide", "gsm8k"): (1_255_209, 1_253_466, 1_743, 0),
         ("wide", "ifeval"): (87_642, 43_821, 43_821, 0),
         ("wide", "math_lvl5"): (192_618, 96_309, 96_309, 0),
-        ("wide", "mmlu"): (436_356, 436_356, 0, 0),
+        ("wide", "mmlu"): (436_356, 435_234, 1_122, 0),
         ("wide", "musr"): (80_454, 39_468, 40_986, 0),
-        ("wide", "truthfulqa"): (582_080, 582_080, 0, 0),
+        ("wide", "truthfulqa"): (582_080, 580_448, 1_632, 0),
     }
-    assert manifest.stages["ingest"].info["benchmarks"]["gsm8k"] == {"models": 5041, "items": 249}
+    assert manifest.stages["ingest"].info["benchmarks"]["gsm8k"] == {"models": 5034, "items": 249}
 
 
 def test_harness_logs_are_read_under_the_configs_task_names(tmp_path: Path) -> None:

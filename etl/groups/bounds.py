@@ -17,8 +17,8 @@ import numpy as np
 
 MAX_SIZE = 100
 """Candidates of a group, at most, for which a program is solved."""
-MAX_ENTRIES = 400_000
-"""Right answers in a program, at most."""
+MAX_ENTRIES, MAX_SEARCHED = 400_000, 100_000
+"""Right answers in a program, at most, and in one whose tree is searched."""
 NODES, CLOSE = 50, 3
 """Nodes of the search tree, at most; items that the relaxation is off by, at most, for one to be searched."""
 ROUNDING = 1e-6
@@ -118,7 +118,7 @@ def _programs(right: np.ndarray, m: int, bins: np.ndarray | None) -> Iterator[tu
         ),
         options={"node_limit": NODES},
     )
-    for by, whole in (("lp", 0), ("milp", 1)):
+    for by, whole in (("lp", 0), ("milp", 1))[: 2 if cover.sum() <= MAX_SEARCHED else 1]:
         found = solved(integrality=np.repeat([whole, 0], [n_models, n_items]))
         value = found.mip_dual_bound if whole else found.fun
         if value is not None and np.isfinite(value):

@@ -301,6 +301,7 @@ class Source:
     companions: other files that the reading of this dump depends on (texts of its items).
     options: what the format's own keys are. unused: keys of every source that mean nothing to this one.
     by_name: whether the names of files say that they are of this format; else a config must.
+    published: whether its models are a list that others published: what is spelled apart there stays apart.
     Raises DumpUnreadable where nothing of the file can be read.
     """
 
@@ -312,6 +313,7 @@ class Source:
     options: type[Options] = Options
     unused: tuple[str, ...] = ()
     by_name: bool = True
+    published: bool = False
 
     def keys(self) -> tuple[str, ...]:
         """Keys that a `[[source]]` of this format may have."""

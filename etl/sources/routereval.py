@@ -266,4 +266,5 @@ SOURCE = Source(
     looks_for="leaderboard_score/<NAME>.pkl",
     companions=companions,
     unused=("benchmark", "subset", "subsets"),
+    published=True,
 )

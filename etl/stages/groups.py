@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.groups.candidates import groups_table
 from routerset.etl.groups.methods import choose
+from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
 from routerset.etl.stages.base import Context, Stage
@@ -21,7 +22,7 @@ from routerset.schemas import store
 from routerset.schemas.matrix import ScoreMatrix, read_matrix
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import TABLES, Split
-from routerset.schemas.twins import one_of_each, standing_for_twins
+from routerset.schemas.twins import one_of_each
 
 READS = ("items", "scores", "splits")
 """Tables of each benchmark; `models` besides, which tells who stands for twins."""
@@ -97,13 +98,6 @@ def _tasks(context: Context) -> list[GroupTask]:
             )
             found.append(replace(task, inputs=tuple(digests[task.path(table)] for table in READS)))
     return found
-
-
-def named_in(context: Context) -> tuple[str, ...] | None:
-    """The models that stand for twins, where groups take one of each set of twins, else None."""
-    if context.config.groups.twins == "all":
-        return None
-    return standing_for_twins(context.out / TABLES["models"].path())
 
 
 def _group(tasks: Sequence[GroupTask], build: str) -> list[Finished]:

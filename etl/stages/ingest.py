@@ -34,6 +34,7 @@ from routerset.etl.progress import say, watch
 from routerset.etl.records import read_sealed, write_sealed
 from routerset.etl.sources.base import BAD, COST_NOTE, READ, SourceSpec, cost_note
 from routerset.etl.sources.blocks import MAX_TOLD
+from routerset.etl.sources.registry import SOURCES
 from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import ids, store
 from routerset.schemas.exits import DATA_FAILED
@@ -194,11 +195,12 @@ def _stage(
     work: Batch | dict[str, list[Shard]], build: str, benchmarks: Sequence[str]
 ) -> Iterable[tuple[str, Found]]:
     """Parse a batch, or pass on what earlier builds parsed; every benchmark with its shards, and all models,
-    since one spelling of an id holds everywhere."""
+    since one spelling of an id holds everywhere.
+    """
     if isinstance(work, Batch):
         work = _by_benchmark(stage_batch(work, str(Path(build) / STAGING)), benchmarks)
     models = sorted(_models(work))
-    return [(benchmark, (work.get(benchmark, []), models)) for benchmark in benchmarks if models]
+    return [(name, (work.get(name, []), models)) for name in benchmarks if models or name in work]
 
 
 def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, list[Shard]]:
@@ -210,8 +212,9 @@ def _by_benchmark(shards: Iterable[Shard], wanted: Sequence[str]) -> dict[str, l
 
 
 def _models(found: Mapping[str, Sequence[Shard]]) -> set[str]:
-    """Models of some shards, as the dumps spell them."""
-    return {model for shards in found.values() for shard in shards for model in shard.models}
+    """Models of some shards, as the dumps spell them, but those of published lists: they stay as they are."""
+    own = (shard for shards in found.values() for shard in shards if not SOURCES[shard.source].published)
+    return {model for shard in own for model in shard.models}
 
 
 def _kept_as(shards: Sequence[Shard], models: Iterable[str], specs: Sequence[SourceSpec]) -> dict[str, str]:

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.groups.limits import Scored, limits
+from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
 from routerset.etl.stages.base import Context, Stage
-from routerset.etl.stages.groups import named_in
 from routerset.schemas import store
 from routerset.schemas.matrix import read_matrix
 from routerset.schemas.splits import subset_sizes

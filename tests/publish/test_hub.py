@@ -50,7 +50,7 @@ def test_versions_stand_side_by_side(hub: Hub, versions: Versions, tmp_path: Pat
     assert (told.code, told.message) == (0, "")
     assert hub.read(NAME, "v1.0.0") == hub.read(NAME, "main") == content(versions.first)
     loaded = [step for step in told.steps if step.startswith("loaded")]
-    assert loaded == ["loaded 3 of 8 configs", "loaded 6 of 8 configs", "loaded 8 of 8 configs"]
+    assert loaded == ["loaded 3 of 9 configs", "loaded 6 of 9 configs", "loaded 9 of 9 configs"]
     configs = [config.name for config in read_manifest(versions.first).configs()]
     rows = in_process(load_rows, NAME, "v1.0.0", tmp_path / "1", configs)
     assert rows["gsm8k"]["train"] == pq.read_table(versions.first / "data/gsm8k/train.parquet").to_pylist()
@@ -98,7 +98,7 @@ def test_a_dry_run_tells_files_bytes_and_changes_and_does_nothing(published: Hub
     }
     assert told.result.sent == expected
     text = told.result.text()
-    assert f"{sum(expected.values()):,}  bytes in {len(expected)} files; 36 files unchanged" in text
+    assert f"{sum(expected.values()):,}  bytes in {len(expected)} files; 43 files unchanged" in text
     largest = sorted(expected.items(), key=lambda each: -each[1])
     assert f"{largest[0][1]:,}  {largest[0][0]}" in text
     rest = largest[4:]
@@ -108,7 +108,7 @@ def test_a_dry_run_tells_files_bytes_and_changes_and_does_nothing(published: Hub
 
 def test_a_dry_run_creates_no_repository(hub: Hub, versions: Versions) -> None:
     told = run(versions.first, dry_run=True)
-    assert (told.code, len(told.result.sent), hub.repos) == (0, 44, {})
+    assert (told.code, len(told.result.sent), hub.repos) == (0, 51, {})
 
 
 def test_the_commit_on_main_says_which_version(published: Hub) -> None:

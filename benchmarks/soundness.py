@@ -4,6 +4,7 @@
     python benchmarks/soundness.py rasch             the same, and the oracle, in Rasch worlds at full shape
     python benchmarks/soundness.py scaling BUILD     scaling curves: exact, and by random groups
     python benchmarks/soundness.py floors BUILD      noise floors and bounds of a build, as means over kinds
+    python benchmarks/soundness.py texts BUILD       how alike vectors of prompts are, and of questions
 
 docs/soundness.md says what the figures mean.
 """
@@ -18,9 +19,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.measure import command, machine, table, versions
+from routerset.embed.encoders import ENCODERS
+from routerset.embed.model import encode
 from routerset.etl.groups.candidates import Group
 from routerset.etl.groups.methods import METHODS
 from routerset.release.evaluator.scaling import expected_best, random_subsets, score_profile
@@ -140,6 +144,22 @@ def floors(build: Path) -> str:
     return table(head, rows)
 
 
+def texts(build: Path, n: int = 100) -> str:
+    """Mean cosine of two items: by vectors of prompts, few-shot text and all, and of their questions."""
+    rows = []
+    for name, _, _ in benchmarks_of(build):
+        items = pq.read_table(build / TABLES["items"].path(benchmark=name), columns=["prompt", "question"])
+        both = items.filter(pc.and_(*(pc.is_valid(items[side]) for side in ("prompt", "question"))))[:n]
+        if len(both) > 1:
+            told = []
+            for side in ("prompt", "question"):
+                vectors = encode(both[side].to_pylist(), [ENCODERS["minilm"]]).vectors["minilm"]
+                alike = vectors @ vectors.T
+                told.append(f"{(alike.sum() - np.trace(alike)) / (len(both) * (len(both) - 1)):.2f}")
+            rows.append((name, f"{len(both)}", *told))
+    return table(("benchmark", "items", "prompts", "questions"), rows)
+
+
 def mean(cells: Sequence[dict[str, float | None]], column: str) -> float | None:
     """Mean over kinds, if every kind has a value."""
     values = [value for cell in cells if (value := cell[column]) is not None]
@@ -151,7 +171,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("windows", "rasch", "scaling", "floors"))
+    parser.add_argument("what", choices=("windows", "rasch", "scaling", "floors", "texts"))
     parser.add_argument("build", type=Path, nargs="?", help="folder of a build; rasch needs none")
     args = parser.parse_args()
     if (args.build is None) != (args.what == "rasch"):

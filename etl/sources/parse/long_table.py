@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -15,9 +15,8 @@ import pyarrow as pa
 from routerset.etl.sources.base import Dump, DumpUnreadable, Options, SourceSpec, SpecError
 from routerset.etl.sources.blocks import Cells, Costs, add_cost_notes, clean_costs
 from routerset.etl.sources.names import iso_timestamp, resolve_model
-from routerset.etl.sources.parse.csv_text import Dialect
 from routerset.etl.sources.parse.questions import choices_of, resolve_gold
-from routerset.etl.sources.parse.records import Chosen, printable_text, read_records
+from routerset.etl.sources.parse.records import Records, printable_text
 from routerset.etl.sources.quarantine import BadRow, Quarantined
 from routerset.schemas import ids
 from routerset.schemas.tables import COST_MEASURES, Reason
@@ -29,7 +28,8 @@ TEXTS = ("question", "prompt", "choices", "gold")
 NAMES = ("model", "doc_key", "score", "subset", "timestamp", "success", *TEXTS, *COST_MEASURES)
 """Columns that a long table may have, under whatever names."""
 _NAMED = ("model", "timestamp", "subset", "doc_key", *TEXTS)
-_NUMERIC = ("score", "success", *COST_MEASURES)
+NUMERIC = ("score", "success", *COST_MEASURES)
+"""Those that are numbers."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _DIGITS = 16  # of a hash that stands for a key
 
@@ -86,8 +86,8 @@ class Placed:
 def gather(
     dump: Dump,
     benchmark: str,
-    columns: Chosen,
-    dialect: Dialect,
+    read: Iterable[Records],
+    score_name: str,
     bad: Quarantined,
     notes: Counter[tuple[str, str]],
 ) -> LongTable:
@@ -96,7 +96,7 @@ def gather(
     arrays: dict[str, list[np.ndarray]] = {}
     said: list[str] = []
     size = length = 0
-    for records in read_records(dump.path, columns, _NUMERIC, dialect):
+    for records in read:
         bad.add_rows(dump, (replace(row, benchmark=benchmark) for row in records.bad))
         part = {"row": records.numbers.astype(np.int32)}
         for name, column in records.texts.items():
@@ -128,7 +128,7 @@ def gather(
     if not len(whole.get("row", ())):
         raise DumpUnreadable("found no record that can be read, expected at least one")
     if not ((whole["state"] > 0) | ~np.isnan(whole["score"])).any():
-        raise DumpUnreadable(f"found no score in {columns['score']!r}, expected some", Reason.MISSING_METRIC)
+        raise DumpUnreadable(f"found no score in {score_name!r}, expected some", Reason.MISSING_METRIC)
     return LongTable(
         {name: list(known) for name, known in numbers.items()},
         {name: whole.get(name, np.broadcast_to(np.int32(-1), whole["row"].shape)) for name in _NAMED},

@@ -1,0 +1,50 @@
+"""Two candidates, a small and a large one: how much goes to which (RouteLLM; RouterBench+, routing rate)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .ladders import Array
+from .task import Floats
+
+
+def routing_curve(confidence: Floats, small: Floats, large: Floats) -> tuple[Array, Array]:
+    """Mean score where the items of highest confidence go to the small candidate: shares, and scores.
+
+    confidence, small, large: (n,). Of items with equal confidence any part may go there: the curve is
+    straight between the ends of such a block. Shares ascend from 0 to 1, both among them.
+    """
+    confidence, gain = np.asarray(confidence), np.asarray(small, np.float64) - np.asarray(large, np.float64)
+    order = np.argsort(-confidence, kind="stable")
+    ordered = confidence[order]
+    ends = np.append(ordered[1:] != ordered[:-1], True)
+    sent = np.append(0, np.flatnonzero(ends) + 1)
+    gained = np.append(0.0, np.cumsum(gain[order])[ends])
+    n = len(ordered)
+    return sent / n, float(np.mean(large, dtype=np.float64)) + gained / n
+
+
+def routing_area(shares: Array, scores: Array) -> float:
+    """Mean score over the share that goes to the small candidate; at random it is (small + large) / 2."""
+    return float(np.trapezoid(scores, shares))
+
+
+def share_to_reach(shares: Array, scores: Array, recovered: float) -> float | None:
+    """CPT: least share sent to the large candidate that recovers this part of its gain over the small one.
+
+    shares, scores: of `routing_curve`. None where the large candidate is not the better one.
+    """
+    weak, strong = scores[-1], scores[0]
+    if strong <= weak:
+        return None
+    sent, gain = 1.0 - shares[::-1], (scores[::-1] - weak) / (strong - weak)
+    at = int(np.argmax(gain >= recovered - 1e-12))
+    if at == 0:
+        return 0.0
+    part = (recovered - gain[at - 1]) / (gain[at] - gain[at - 1])
+    return float(sent[at - 1] + part * (sent[at] - sent[at - 1]))
+
+
+def gain_recovered(score: float, weak: float, strong: float) -> float | None:
+    """PGR: the part of the strong candidate's gain over the weak one; None where it has none."""
+    return None if strong <= weak else (score - weak) / (strong - weak)

@@ -49,9 +49,8 @@ def cap_steps(ladder: Ladder, scores: Floats) -> Steps:
 
 def random_steps(scores: Floats, known: Floats) -> Steps:
     """Mean score of all candidates under a cap: what a choice at random gets, exactly."""
-    known = np.asarray(known, np.float64)
     order = np.argsort(known, axis=1, kind="stable")
-    costs = np.take_along_axis(known, order, axis=1)
+    costs: Array = np.take_along_axis(np.asarray(known, np.float64), order, axis=1)
     sums = np.cumsum(np.take_along_axis(np.asarray(scores, np.float64), order, axis=1), axis=1)
     ends = np.ones(costs.shape, bool)
     ends[:, :-1] = costs[:, 1:] > costs[:, :-1]

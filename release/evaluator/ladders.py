@@ -1,8 +1,7 @@
 """What a router would choose at every price: the candidates of each item that are worth their cost.
 
 Estimated scores q and the costs k that are known before a call, both (n, m), decide; ties go to the higher q,
-then the lower cost, then the candidate that is preferred. COST_AND_SCORE of what is chosen is not looked at
-here.
+then the lower cost, then the candidate that is preferred. What they score and cost in fact is not looked at here.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Ladder:
     @property
     def first(self) -> npt.NDArray[np.bool_]:
         """Whether a rung is the first of its item."""
-        return np.diff(self.item, prepend=-1) != 0
+        return np.asarray(np.diff(self.item, prepend=-1) != 0)
 
     def take(self, rungs: npt.NDArray[np.bool_]) -> Ladder:
         """Some of the rungs."""
@@ -50,17 +49,18 @@ def ladders(q: Floats, known: Floats, preference: Places) -> Ladder:
 
     q, known: (n, m). preference: (m,), the candidates from best to worst, for ties.
     """
-    q, known = np.asarray(q, np.float64), np.asarray(known, np.float64)
+    estimates: Array = np.asarray(q, np.float64)
+    costs: Array = np.asarray(known, np.float64)
     place = np.empty(len(preference), np.intp)
     place[preference] = np.arange(len(preference))
-    order = np.lexsort((np.broadcast_to(place, q.shape), -q, known), axis=1)
-    sorted_q = np.take_along_axis(q, order, axis=1)
+    order = np.lexsort((np.broadcast_to(place, estimates.shape), -estimates, costs), axis=1)
+    sorted_q = np.take_along_axis(estimates, order, axis=1)
     best = np.maximum.accumulate(sorted_q, axis=1)
-    better = np.ones(q.shape, bool)
+    better = np.ones(order.shape, bool)
     better[:, 1:] = sorted_q[:, 1:] > best[:, :-1]
     item, at = np.nonzero(better)
     candidate = order[item, at]
-    return Ladder(item, candidate, known[item, candidate], q[item, candidate])
+    return Ladder(item, candidate, costs[item, candidate], estimates[item, candidate])
 
 
 def concave(ladder: Ladder) -> Ladder:

@@ -39,7 +39,7 @@ class Steps:
         change = np.where(first, 0.0, np.diff(self.value, prepend=0.0))
         costs, at = np.unique(self.cost, return_inverse=True)
         changes = np.bincount(at, change, len(costs))
-        return costs, (self.value[first].sum() + np.cumsum(changes)) / n
+        return costs, np.asarray((self.value[first].sum() + np.cumsum(changes)) / n)
 
 
 def cap_steps(ladder: Ladder, scores: Floats) -> Steps:
@@ -59,85 +59,118 @@ def random_steps(scores: Floats, known: Floats) -> Steps:
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
-    """What a router does as a unit of cost gets cheaper: K policies, the cheapest first.
-
-    cost, score: (K,) mean of what the policy pays and gets.
-    """
+class Points:
+    """Policies, K of them: the mean cost of each and its mean score, (K,)."""
 
     cost: Array
     score: Array
 
 
-def sweep(ladder: Ladder, scores: Floats, paid: Floats) -> Sweep:
-    """Policies argmax q - lambda x cost at every lambda that changes one, exactly. scores, paid: (n, m)."""
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What a router does as a unit of cost gets cheaper: policies argmax q - lambda x cost, exactly.
+
+    hull: the rungs that some lambda chooses. rung, since: (steps,) rungs in the order in which they are
+    reached, and the first policy of the K that has each.
+    """
+
+    hull: Ladder
+    rung: Places
+    since: Places
+
+    @property
+    def n(self) -> int:
+        """Number of items."""
+        return int(self.hull.item[-1]) + 1
+
+    def means(self, values: Floats) -> Array:
+        """Mean of a matrix (n, m) over what each policy chooses: (K,), the cheapest policy first."""
+        of_rung = self.hull.of(values)
+        changes = np.bincount(
+            self.since, of_rung[self.rung] - of_rung[self.rung - 1], self.since.max(initial=0) + 1
+        )
+        return np.asarray((of_rung[self.hull.first].sum() + np.cumsum(changes)) / self.n)
+
+    def weighted(self, values: Floats, weights: Array) -> Array:
+        """Sum over policies of weights (K,) x what the policy's choice has in a matrix (n, m): (n,)."""
+        of_rung = self.hull.of(values)
+        left = np.cumsum(weights[::-1])[::-1]
+        base = of_rung[self.hull.first] * left[0]
+        changes = (of_rung[self.rung] - of_rung[self.rung - 1]) * left[self.since]
+        return np.asarray(base + np.bincount(self.hull.item[self.rung], changes, self.n))
+
+    def points(self, scores: Floats, paid: Floats) -> Points:
+        """What the policies pay and get. scores, paid: (n, m)."""
+        return Points(self.means(paid), self.means(scores))
+
+
+def sweep(ladder: Ladder) -> Sweep:
+    """The policies of every lambda that changes one."""
     hull = concave(ladder)
     price, rung = steps(hull)
-    n = int(hull.item[-1]) + 1
-    ends = np.append(price[1:] != price[:-1], True) if len(price) else np.zeros(0, bool)
-    found = []
-    for values in (paid, scores):
-        of_rung = hull.of(values)
-        base = of_rung[hull.first].sum()
-        walk = base + np.cumsum(of_rung[rung] - of_rung[rung - 1])
-        found.append(np.append(base, walk[ends]) / n)
-    return Sweep(*found)
+    return Sweep(hull, rung, np.cumsum(np.diff(price, prepend=np.inf) != 0))
 
 
-def area_below(points: Sweep, low: float, high: float) -> float:
-    """Mean height over costs from low to high, of the best score that costs no more, linear in between.
+@dataclass(frozen=True, eq=False)
+class Area:
+    """Mean height over costs from low to high, and what it gains per unit of each point and limit.
 
-    Left of the first point nothing is answered and 0 counts; from the last on its height counts.
+    by_cost, by_score: (K,); the derivatives that intervals are made of.
     """
-    return _integral(*_non_decreasing(points), low, high)
+
+    value: float
+    by_cost: Array
+    by_score: Array
+    by_low: float
+    by_high: float
 
 
-def area_below_hull(points: Sweep, low: float, high: float) -> float:
-    """`area_below` of the upper concave hull of the points: AIQ (RouterBench, section 3)."""
-    return _integral(*hull_of(points), low, high)
+def area_below(points: Points, low: float, high: float, hull: bool = False) -> Area:
+    """Area below the best score that costs no more, linear in between; with hull, below the concave hull.
+
+    The second is AIQ (RouterBench, section 3). Left of the first point nothing is answered and 0 counts; from
+    the last on its height counts. Every point lies between low and high.
+    """
+    at = hull_of(points) if hull else _ascending(points)
+    x, y, width = points.cost[at], points.score[at], high - low
+    value = (float(np.trapezoid(y, x)) + (high - x[-1]) * y[-1]) / width
+    before, after = np.append(x[0], x[:-1]), np.append(x[1:], high)
+    lower, upper = np.append(-y[0], y[:-1]), np.append(y[1:], y[-1])
+    by_cost, by_score = np.zeros(len(points.cost)), np.zeros(len(points.cost))
+    by_cost[at] = (lower - upper) / 2 / width
+    by_score[at] = (after - before) / 2 / width
+    by_score[at[-1]] += (high - x[-1]) / 2 / width
+    return Area(value, by_cost, by_score, value / width, (y[-1] - value) / width)
 
 
-def aiq_as_coded(points: Sweep, high: float) -> float:
+def aiq_as_coded(points: Points, high: float) -> float:
     """AIQ as RouterBench's code has it: over costs from 0, divided by the highest."""
-    return area_below_hull(points, 0.0, high)
+    return area_below(points, 0.0, high, hull=True).value
 
 
-def hull_of(points: Sweep) -> tuple[Array, Array]:
-    """Upper concave hull of points, up to its highest one: costs ascending, scores ascending."""
-    order = np.lexsort((-points.score, points.cost))
-    cost, score = points.cost[order], points.score[order]
-    better = np.append(True, score[1:] > np.maximum.accumulate(score)[:-1])
-    cost, score = cost[better], score[better]
-    zeros = np.zeros(len(cost), np.intp)
-    hull = concave(Ladder(zeros, np.arange(len(cost)), cost, score))
-    return hull.cost, hull.estimate
-
-
-def cheapest_at(points: Sweep, score: float) -> float | None:
+def cheapest_at(points: Points, score: float) -> float | None:
     """Least mean cost of a policy with at least this mean score; None where there is none.
 
     Policies between two points of the hull mix both.
     """
-    cost, height = hull_of(points)
+    at = hull_of(points)
+    cost, height = points.cost[at], points.score[at]
     if height[-1] < score - 1e-12:
         return None
-    if height[0] >= score:
-        return float(cost[0])
     return float(np.interp(score, height, cost))
 
 
-def _non_decreasing(points: Sweep) -> tuple[Array, Array]:
-    """Every distinct cost, ascending, and the best score that costs no more."""
-    costs, at = np.unique(points.cost, return_inverse=True)
-    best = np.full(len(costs), -np.inf)
-    np.maximum.at(best, at, points.score)
-    return costs, np.maximum.accumulate(best)
+def hull_of(points: Points) -> Places:
+    """Points on the upper concave hull, up to the highest one: costs and scores ascend."""
+    at = _ascending(points)
+    zeros = np.zeros(len(at), np.intp)
+    hull = concave(Ladder(zeros, at, points.cost[at], points.score[at]))
+    return hull.candidate
 
 
-def _integral(x: Array, y: Array, low: float, high: float) -> float:
-    """Mean over [low, high] of a piecewise linear function: 0 before its first x, flat after its last."""
-    start = max(low, float(x[0]))
-    if start >= high:
-        return 0.0
-    grid = np.concatenate([[start], x[(x > start) & (x < high)], [high]])
-    return float(np.trapezoid(np.interp(grid, x, y), grid) / (high - low))
+def _ascending(points: Points) -> Places:
+    """Points that no cheaper one equals, by cost: both cost and score ascend, strictly."""
+    order = np.lexsort((-points.score, points.cost))
+    score = points.score[order]
+    best = np.maximum.accumulate(score)
+    return np.asarray(order[np.append(True, score[1:] > best[:-1])])

@@ -1,7 +1,8 @@
 """What a router would choose at every price: the candidates of each item that are worth their cost.
 
-Estimated scores q and the costs k that are known before a call, both (n, m), decide; ties go to the higher q,
-then the lower cost, then the candidate that is preferred. What they score and cost in fact is not looked at here.
+Estimated scores q and the costs that are known before a call, both (n, m), decide; ties go to the higher q,
+then the lower cost, then the candidate that is preferred. What an answer scores and costs in fact is not
+looked at.
 """
 
 from __future__ import annotations

@@ -28,6 +28,23 @@ class Everyone:
 
 
 @dataclass(frozen=True, eq=False)
+class Costs:
+    """What candidates cost, in one unit.
+
+    kind: key of `costs.COST_KINDS`. mean: (m,), over the train items; where only models have a cost, that.
+    train, validation: (n, m), of every answer; None where only models have a cost. test: (n_test, m), where
+    it is known before a call, as sizes and prices are; None where it depends on the answer.
+    """
+
+    kind: str
+    unit: str
+    mean: Floats
+    train: Floats | None = None
+    validation: Floats | None = None
+    test: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Task:
     """One cell of the benchmark: a group of m candidate LLMs on one benchmark under one split.
 
@@ -46,6 +63,7 @@ class Task:
     seed: where every random choice of a router starts.
     read_prompts: `read_prompts("train")` gives the texts of a split, in row order: the prompt as it was sent,
     the question where there is none.
+    costs: what the candidates cost, where the evaluation is asked for and the release has costs of them all.
     """
 
     benchmark: str
@@ -69,6 +87,7 @@ class Task:
     binary: bool = True
     compat: bool = False
     seed: int = 0
+    costs: Costs | None = None
 
     @property
     def cell(self) -> Cell:
@@ -112,6 +131,22 @@ class SharedRouter(Router, Protocol):
 
     def fit_all(self, tasks: Sequence[Task]) -> object:
         """Learn every cell; the tasks share X_train and X_test. Must equal fitting each alone."""
+
+
+@runtime_checkable
+class ScoringRouter(Router, Protocol):
+    """A router that estimates what each candidate would score: choices under a budget follow that."""
+
+    def predict_scores(self, task: Task) -> Floats:
+        """Expected score of each candidate on each test item, (n_test, m); any finite numbers."""
+
+
+@runtime_checkable
+class CostingRouter(Router, Protocol):
+    """A router that estimates what each candidate's answer would cost; otherwise its mean over train does."""
+
+    def predict_costs(self, task: Task) -> Floats:
+        """Expected cost of each candidate on each test item, (n_test, m), in the unit of `task.costs`."""
 
 
 @runtime_checkable

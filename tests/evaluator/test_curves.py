@@ -78,7 +78,10 @@ def test_a_choice_at_random_under_every_cap(seed: int) -> None:
 def test_a_sweep_holds_every_policy_that_some_price_gives(seed: int) -> None:
     q, scores, costs, preference = case(seed)
     paid = np.random.default_rng(seed).random(q.shape)
-    found = curves.sweep(ladders(q, costs, preference), scores, paid)
+    policies = curves.sweep(ladders(q, costs, preference))
+    found = policies.points(scores, paid)
+    weights = np.random.default_rng(seed).random(len(found.cost))
+    assert policies.weighted(scores, weights).mean() == pytest.approx(weights @ found.score, abs=CLOSE)
     points = set(zip(found.cost.round(9).tolist(), found.score.round(9).tolist(), strict=True))
     for price in np.random.default_rng(seed + 1).exponential(1.0, 20):
         chosen = [
@@ -103,8 +106,11 @@ def direct_area(cost: np.ndarray, score: np.ndarray, low: float, high: float, hu
             ]
             return max([*below, *mixed], default=0.0)
     else:
-        xs = sorted(set(cost.tolist()))
-        ys = [max(s for c, s in zip(cost, score, strict=True) if c <= x) for x in xs]
+        known = [*zip(cost.tolist(), score.tolist(), strict=True)]
+        kept = [
+            (c, s) for c, s in known if not any((d <= c and t >= s) and (d, t) != (c, s) for d, t in known)
+        ]
+        xs, ys = zip(*sorted({*kept}), strict=True)
 
         def height(x: float) -> float:
             return float(np.interp(x, xs, ys)) if x >= xs[0] else 0.0
@@ -124,14 +130,28 @@ def test_areas_below_points(seed: int) -> None:
     rng = np.random.default_rng(seed)
     k = int(rng.integers(1, 8))
     cost = rng.integers(0, 6, k).astype(float) if seed % 2 else rng.random(k) * 5
-    points = curves.Sweep(cost, rng.random(k))
-    low, high = (0.5, 5.5) if seed % 3 else (0.0, 2.5)
-    assert curves.area_below(points, low, high) == pytest.approx(
-        direct_area(points.cost, points.score, low, high, hull=False), abs=CLOSE
-    )
-    assert curves.area_below_hull(points, low, high) == pytest.approx(
-        direct_area(points.cost, points.score, low, high, hull=True), abs=CLOSE
-    )
+    points = curves.Points(cost, rng.random(k))
+    low, high = float(cost.min()) - 0.5 * (seed % 3), 5.5
+    for hull in (False, True):
+        found = curves.area_below(points, low, high, hull)
+        assert found.value == pytest.approx(direct_area(cost, points.score, low, high, hull), abs=CLOSE)
+        for name, change in (("cost", found.by_cost), ("score", found.by_score)):
+            for at in range(k):
+                if name == "cost" and np.abs(np.delete(cost, at) - cost[at]).min(initial=1) < 1e-3:
+                    continue  # where two points stand above each other, the area has a kink
+                moved = {of: getattr(points, of).copy() for of in ("cost", "score")}
+                moved[name][at] += 1e-7
+                gain = curves.area_below(curves.Points(**moved), low, high, hull).value - found.value
+                assert gain == pytest.approx(1e-7 * change[at], abs=1e-10)
+        for change, ends in ((found.by_low, (low - 1e-7, high)), (found.by_high, (low, high + 1e-7))):
+            gain = curves.area_below(points, *ends, hull).value - found.value
+            assert abs(gain) == pytest.approx(1e-7 * abs(change), abs=1e-10)
+
+
+def test_area_as_it_was_coded_counts_from_nothing() -> None:
+    points = curves.Points(np.array([1.0, 3.0]), np.array([0.5, 1.0]))
+    assert curves.aiq_as_coded(points, 4.0) == pytest.approx((2 * 0.75 + 1.0) / 4)
+    assert curves.area_below(points, 1.0, 4.0, hull=True).value == pytest.approx((2 * 0.75 + 1.0) / 3)
 
 
 @given(seed=st.integers(0, 10_000))
@@ -229,7 +249,7 @@ def test_one_confidence_for_all_is_a_straight_line() -> None:
 
 
 def test_least_cost_of_a_score() -> None:
-    points = curves.Sweep(np.array([1.0, 2.0, 4.0]), np.array([0.2, 0.6, 0.8]))
+    points = curves.Points(np.array([1.0, 2.0, 4.0]), np.array([0.2, 0.6, 0.8]))
     assert curves.cheapest_at(points, 0.7) == pytest.approx(3.0)
     assert curves.cheapest_at(points, 0.1) == 1.0
     assert curves.cheapest_at(points, 0.9) is None

@@ -122,9 +122,9 @@ def _swept(cell: Cell, policies: Sweep) -> dict[str, Spent]:
 
 
 def _least_cost(cell: Cell, points: Points) -> float | None:
-    means = np.mean(cell.scores, axis=0, dtype=np.float64)
+    means: Array = np.asarray(cell.scores, np.float64).mean(axis=0)
     costs: Array = np.asarray(np.mean(cell.paid, axis=0))
-    best = np.lexsort((costs, -means))[0]
+    best = int(np.lexsort((costs, -means))[0])
     cost = cheapest_at(points, float(means[best]))
     return None if cost is None or costs[best] <= 0 else cost / float(costs[best])
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .bootstrap import RESAMPLES
+from .costs import COST_KINDS
 from .errors import EvaluatorError, UsageError
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
@@ -60,6 +61,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--scheme", metavar="S", help="how items were split, such as paper or family (default: likewise)")
     add("--track", choices=TRACKS, default=SEEN, help="where routers learn: seen (default), on a benchmark's "
         "own items, or unseen, on those of all others")  # fmt: skip
+    add("--costs", metavar="KIND", help=f"also curves of score over costs: {', '.join(COST_KINDS)}")
     add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
@@ -139,6 +141,7 @@ def _run(arguments: argparse.Namespace) -> str:
         scheme=scheme,
         compat=arguments.compat,
         track=arguments.track,
+        costs=arguments.costs,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,

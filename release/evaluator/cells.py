@@ -15,7 +15,7 @@ from .limits import Limits, mean_limits
 from .metrics import METRICS, Array, CellScores, preferred
 from .results import SEEN, UNSEEN, Difference, Estimate, Row
 from .routers import RouterRow
-from .task import Cell, Scores, Task
+from .task import Cell, Floats, Scores, Task
 
 MU_O = list(METRICS).index("mu_o")
 SCORES = {name: i for i, name in enumerate(METRICS) if METRICS[name].interval in ("score", "score/reference")}
@@ -24,15 +24,29 @@ RESAMPLED = {name: i for i, name in enumerate(METRICS) if METRICS[name].interval
 
 
 @dataclass(frozen=True, eq=False)
+class Estimates:
+    """What a router's choices under a budget follow.
+
+    scores: (n_test, m), of each candidate; None for a router that draws one. known: (n_test, m) costs, before
+    the call. made_of: what the scores are: `scores` that it estimates, its `probabilities`, or a `draw`.
+    """
+
+    scores: Floats | None
+    known: Floats
+    made_of: str
+
+
+@dataclass(frozen=True, eq=False)
 class Output:
     """What one router did in one cell.
 
     policy: (n_test, m), how often each candidate is chosen. entropy: (n_test,) of its selection
-    probabilities, NaN where it gives none.
+    probabilities, NaN where it gives none. estimates: see `Estimates`; None where the cell has no costs.
     """
 
     policy: Scores
     entropy: Array
+    estimates: Estimates | None = None
 
 
 @dataclass(frozen=True, eq=False)

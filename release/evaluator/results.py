@@ -41,6 +41,27 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Spending:
+    """Score over cost of one router in one cell.
+
+    kind, unit: of costs. made_of: what choices under a budget follow: `scores` that the router estimates, its
+    `probabilities` in their place, or a `draw`. metrics: by name of `spending.COST_METRICS`.
+    """
+
+    kind: str
+    unit: str
+    made_of: str
+    metrics: dict[str, Estimate]
+
+    def to_dict(self) -> dict[str, Value]:
+        """Flat, each metric as `aiq`, `aiq_lo`, `aiq_hi`."""
+        flat: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit, "estimates": self.made_of}
+        for name, e in self.metrics.items():
+            flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
+        return flat
+
+
+@dataclass(frozen=True)
 class Row(Limits):
     """One router in one cell; `kind` is "mean" for the unweighted mean over the kinds (the paper's tables).
 
@@ -52,6 +73,7 @@ class Row(Limits):
     of the candidate that is best on this benchmark's own train items, which no router saw; else null.
     p_best_train: two-sided p-value of the hypothesis that V_B train is 1, by its standard error. few_items:
     fewer test items than `intervals.FEW_ITEMS`. interval_note, v_r_note: why there are no intervals, no V_R.
+    spending: score over cost, where asked for and known.
     """
 
     benchmark: str
@@ -76,6 +98,7 @@ class Row(Limits):
     few_items: bool = False
     interval_note: str | None = None
     v_r_note: str | None = None
+    spending: Spending | None = None
 
     def to_dict(self) -> dict[str, Value]:
         """Flat: each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
@@ -121,8 +144,12 @@ def _flat(record: Row | Difference) -> dict[str, Value]:
             for name in METRICS:
                 e = record.metrics[name]
                 flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
-        else:
-            flat[field.name] = getattr(record, field.name)
+            continue
+        value = getattr(record, field.name)
+        if isinstance(value, Spending):
+            flat |= value.to_dict()
+        elif field.name != "spending":
+            flat[field.name] = value
     return flat
 
 

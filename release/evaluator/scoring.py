@@ -11,7 +11,9 @@ from itertools import chain, groupby
 import numpy as np
 
 from .bootstrap import RESAMPLES, resample_counts
-from .cells import Output, differences, mean_over_kinds, rows, score_cell
+from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
+from .costed import mean_spends, spend
+from .costs import CellCosts, find_kind, read_costs
 from .errors import DataError, InputError, LeftOut, UsageError
 from .intervals import interval_note
 from .items import load_items
@@ -19,8 +21,8 @@ from .metrics import best_on_train, check_probabilities, choose, entropy, one_ho
 from .reader import Group, Release
 from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
-from .task import Cell, PolicyRouter, Router, SharedRouter, Task
-from .tasks import Batch, make_tasks, with_test_scores
+from .task import Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
+from .tasks import Batch, costs_of, make_tasks, with_test_scores
 from .unseen import unseen_batches
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
@@ -37,6 +39,7 @@ def evaluate(
     scheme: str | None = None,
     compat: bool = False,
     track: str = SEEN,
+    costs: str | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
@@ -51,7 +54,8 @@ def evaluate(
     method: how groups were chosen. scheme: how items were split. Default of both: the first of the release's
     manifest. compat: the reference code's quirks, by default on its own groups and split, `paper`.
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
-    candidates have a score on, less those whose question it asks too. seed: of routers and bootstrap.
+    candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
+    also curves of score over these costs (track `seen`). seed: of routers and bootstrap.
     resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
     it accepts. progress: called with (done, total, next benchmark).
 
@@ -61,6 +65,9 @@ def evaluate(
     """
     if track not in TRACKS or (compat and track != SEEN):
         raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
+    if costs is not None and track != SEEN:
+        raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
+    kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
     method, scheme = release.setting(method, scheme, compat)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
@@ -78,7 +85,13 @@ def evaluate(
             continue
         if items.unscored:
             notes.append(f"{name}, m = {groups[0].m}: {items.unscored} items without all scores left out")
-        made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed)
+        paid: dict[Group, CellCosts] = {}
+        if kind is not None:
+            models = {model for group in groups for model in group.candidates}
+            known = read_costs(release, name, models, kind)
+            paid, without = costs_of(items, groups, known, compat and scheme == "paper")
+            notes += without
+        made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed, costs=paid)
         batches: list[Batch] = [(items, groups)]
         own: dict[Cell, float] = {}
         if track == UNSEEN:
@@ -115,14 +128,22 @@ def evaluate(
             notes.append(f"{name}: {few}")
         if told.reference_note:
             notes.append(f"{name}: no V_R: {told.reference_note}")
-        for _, of_size in groupby(cells, key=lambda cell: cell[0].m):
+        of_cell = {(group.m, group.kind): costs for group, costs in paid.items()}
+        for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
+            of_size = [*same_size]
+            spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind))) for cell in of_size]
             kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
             kinds = [
                 replace(one, n_kinds=len(kinds), best_on_own_train=own.get(one.task.cell)) for one in kinds
             ]
             mean = mean_over_kinds(kinds)
-            result_rows += [row for one in kinds for row in rows(one, ran, told.reference_note)]
-            means += rows(mean, ran, told.reference_note)
+            for one, spent in zip((*kinds, mean), (*spends, mean_spends(spends)), strict=True):
+                told_rows = rows(one, ran, told.reference_note)
+                priced = [
+                    replace(row, spending=None if of is None else of.estimates(row.n_test))
+                    for row, of in zip(told_rows, spent, strict=True)
+                ]
+                (means if one is mean else result_rows).extend(priced)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
@@ -238,4 +259,35 @@ def _outputs(row: RouterRow, tasks: Sequence[Task]) -> Iterator[Output]:
         entropies = np.full(task.n_test, np.nan)
         if row.has_probabilities:
             entropies = entropy(probabilities, row.entropy_floor if task.compat else 0.0)
-        yield Output(policy, entropies)
+        priced = row.has_curve and task.costs is not None
+        estimates = _estimates(router, row, task, probabilities) if priced else None
+        yield Output(policy, entropies, estimates)
+
+
+def _estimates(router: Router, row: RouterRow, task: Task, probabilities: Floats) -> Estimates:
+    """What a router's choices under a budget follow. Raises DataError for arrays that are not (n_test, m),
+    or not finite.
+    """
+    assert task.costs is not None
+    known = task.costs.test
+    if known is None:
+        mean = np.broadcast_to(task.costs.mean, (task.n_test, task.m))
+        known = router.predict_costs(task) if isinstance(router, CostingRouter) else mean
+        known = _finite(known, task, row.name, "costs")
+        if (known < 0).any():
+            raise DataError(
+                f"router {row.name!r}: it predicts a cost of {known.min():g}, expected at least 0"
+            )
+    if isinstance(router, ScoringRouter):
+        return Estimates(_finite(router.predict_scores(task), task, row.name, "scores"), known, "scores")
+    return Estimates(None, known, "draw") if row.draws else Estimates(probabilities, known, "probabilities")
+
+
+def _finite(values: Floats, task: Task, router: str, what: str) -> Floats:
+    found = np.asarray(values, np.float64)
+    if found.shape != (task.n_test, task.m) or not np.isfinite(found).all():
+        raise DataError(
+            f"router {router!r} on {task.benchmark}, m={task.m}, {task.kind}: {what} of shape {found.shape}, "
+            f"{int((~np.isfinite(found)).sum())} not finite; expected {(task.n_test, task.m)}, all finite"
+        )
+    return found

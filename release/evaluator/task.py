@@ -114,8 +114,10 @@ class Router(Protocol):
     `sees_test_scores = True`: an upper bound; `task.Y_test` and `task.read_everyone` are filled in, and
     the table marks it with a star.
     `has_probabilities = False`: it only chooses, so its E_p is undefined.
+    `draws = True`: it draws a candidate; under a cap, each that it allows is as likely.
+    `has_curve = False`: a choice under a budget is not defined for it.
     `entropy_floor = 1e-4`: with compat, E_p drops terms with p at or below it, as the reference does.
-    Optional methods: those of `SharedRouter` and of `PolicyRouter`.
+    Optional methods: those of `SharedRouter`, `PolicyRouter`, `ScoringRouter` and `CostingRouter`.
     """
 
     def fit(self, task: Task) -> object:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
+from .costs import CellCosts, Known, cell_costs
 from .errors import UsageError
 from .everyone import read_everyone
 from .items import Items, frozen, numbered, read_prompts, reference_order
@@ -16,6 +18,7 @@ from .task import Everyone, Task
 
 Batch = tuple[Items, Sequence[Group]]
 """Groups that are learnt together, from the same items."""
+NO_COSTS: Mapping[Group, CellCosts] = MappingProxyType({})
 
 
 def make_tasks(
@@ -26,6 +29,7 @@ def make_tasks(
     scheme: str = "paper",
     compat: bool = False,
     seed: int = 0,
+    costs: Mapping[Group, CellCosts] = NO_COSTS,
 ) -> list[Task]:
     """One Task per group; they share the vectors, no array can be written to, and Y_test is left out.
 
@@ -65,6 +69,7 @@ def make_tasks(
                 binary=items.binary,
                 compat=compat,
                 seed=seed,
+                costs=costs[group].costs if group in costs else None,
             )
         )
     return tasks
@@ -83,6 +88,26 @@ def with_test_scores(tasks: Sequence[Task], items: Items, groups: Sequence[Group
         replace(task, Y_test=test.scores[group], read_everyone=read)
         for task, group in zip(tasks, groups, strict=True)
     ]
+
+
+def costs_of(
+    items: Items, groups: Sequence[Group], known: Known, as_reference: bool
+) -> tuple[dict[Group, CellCosts], list[str]]:
+    """Costs of the groups that have them, and why others have none.
+
+    as_reference: whether training rows stand in the reference's order.
+    """
+    parts = _ordered(items, as_reference).parts
+    places = numbered(items.release, {split: part.places for split, part in parts.items()})
+    rows = {split: numbers for split, ((_, numbers),) in places.items()}
+    found, notes = {}, []
+    for group in groups:
+        costs = cell_costs(known, group, rows)
+        if isinstance(costs, CellCosts):
+            found[group] = costs
+        else:
+            notes.append(f"{items.benchmark}, m = {group.m}, {group.kind}: no curve: {costs}")
+    return found, notes
 
 
 def _ordered(items: Items, as_reference: bool) -> Items:

@@ -52,6 +52,8 @@ class RouterRow:
     sees_test_scores: bool = field(init=False)
     has_probabilities: bool = field(init=False)
     entropy_floor: float = field(init=False)
+    draws: bool = field(init=False)
+    has_curve: bool = field(init=False)
 
     def __post_init__(self) -> None:
         router = self.make()
@@ -59,7 +61,14 @@ class RouterRow:
             object.__setattr__(self, name, getattr(router, name, default))
 
 
-_DECLARED = {"uses_vectors": True, "sees_test_scores": False, "has_probabilities": True, "entropy_floor": 0.0}
+_DECLARED = {
+    "uses_vectors": True,
+    "sees_test_scores": False,
+    "has_probabilities": True,
+    "entropy_floor": 0.0,
+    "draws": False,
+    "has_curve": True,
+}
 """What a class that does not say otherwise declares."""
 
 

@@ -41,14 +41,20 @@ class ClusterRouter:
         nearness = 1 / (distances.astype(np.float64) + 1e-10)
         self.nearness = nearness / nearness.sum(axis=1, keepdims=True)
         members = np.eye(k)[model.labels_]
+        self.means: dict[Cell, npt.NDArray[np.float64]] = {}
         self.best: dict[Cell, npt.NDArray[np.intp]] = {}
         for task in tasks:
             means = members.T @ task.Y_train.astype(np.float64) / members.sum(axis=0)[:, None]
+            self.means[task.cell] = means
             self.best[task.cell] = choose(means, task)
 
     def predict_proba(self, task: Task) -> Floats:
         """Nearness of the clusters, merged by their candidate."""
         return np.asarray(self.nearness @ one_hot(self.best[task.cell], task.m))
+
+    def predict_scores(self, task: Task) -> Floats:
+        """Mean training scores in the item's own cluster."""
+        return np.asarray(self.means[task.cell][self.assigned])
 
     def policy(self, task: Task) -> Floats:
         """The candidate of the item's own cluster."""

@@ -38,6 +38,10 @@ class NearestNeighbours:
             t.cell: t.Y_train[neighbours].mean(axis=1, dtype=np.float64) for t in tasks
         }
 
+    def predict_scores(self, task: Task) -> Floats:
+        """The neighbours' mean score."""
+        return self.means[task.cell]
+
     def predict_proba(self, task: Task) -> Floats:
         """softmax of the neighbours' mean score; it spans at most a factor e, hence a high E_p."""
         return softmax(self.means[task.cell])

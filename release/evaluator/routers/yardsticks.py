@@ -21,6 +21,7 @@ class Oracle:
 
     def __init__(self, p: float = 1.0) -> None:
         self.p = p
+        self.has_curve = p == 1
 
     def fit(self, task: Task) -> None:
         """Nothing to learn."""
@@ -31,6 +32,10 @@ class Oracle:
         total = scores.sum(axis=1, keepdims=True)
         share = np.divide(scores, total, out=np.full(scores.shape, 1 / task.m), where=total > 0)
         return np.asarray(self.p * share + (1 - self.p) / task.m)
+
+    def predict_scores(self, task: Task) -> Floats:
+        """The test scores themselves."""
+        return _test_scores(task)
 
     def policy(self, task: Task) -> Floats:
         """Uniform over the best candidates with probability p, over all candidates otherwise."""
@@ -46,9 +51,10 @@ def _test_scores(task: Task) -> Floats:
 
 
 class Random:
-    """Every candidate with probability 1 / m, always."""
+    """Every candidate with probability 1 / m, always; under a cap, each that it allows."""
 
     uses_vectors = False
+    draws = True
 
     def fit(self, task: Task) -> None:
         """Nothing to learn."""
@@ -63,7 +69,7 @@ class Random:
 
 
 class BestSingle:
-    """Always the candidate with the best mean training score."""
+    """Always the candidate with the best mean training score; under a cap, the best that it allows."""
 
     uses_vectors = False
 
@@ -74,6 +80,10 @@ class BestSingle:
     def predict_proba(self, task: Task) -> Floats:
         """All mass on it."""
         return one_hot(np.full(task.n_test, self.chosen), task.m)
+
+    def predict_scores(self, task: Task) -> Floats:
+        """Mean training scores, on every item."""
+        return np.tile(task.Y_train.mean(axis=0, dtype=np.float64), (task.n_test, 1))
 
 
 class TrainMean:

@@ -90,7 +90,7 @@ def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:
             _field("item", pa.int32(), "row number of the item in canonical order; what `scores` joins on"),
             _ITEM_ID,
             _SUBSET,
-            *(TABLES["items"].schema.field(name) for name in (*TEXT, "question_id", "family_id")),
+            *(TABLES["items"].schema.field(n) for n in ("category", *TEXT, "question_id", "family_id")),
             *(
                 _field(split_column(s), _STRING, f"train, validation or test under scheme {s}")
                 for s in schemes

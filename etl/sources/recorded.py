@@ -25,10 +25,20 @@ from routerset.etl.sources.base import (
 )
 from routerset.etl.sources.blocks import ABSENT, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import metric_names, resolve_key_space
-from routerset.etl.sources.parse.long_table import LongTable, Placed, gather, misplaced, place, texts_of
+from routerset.etl.sources.parse.long_table import (
+    LongTable,
+    Placed,
+    categories_of,
+    gather,
+    misplaced,
+    place,
+    texts_of,
+)
 from routerset.etl.sources.parse.records import Records
 from routerset.etl.sources.quarantine import Quarantined
+from routerset.schemas.tables import QUARANTINE
 
+OTHER_CATEGORY = "records_of_another_category"
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_VARIANTS = 64  # texts of one key
 CELLS = 1 << 20  # of one block
@@ -63,7 +73,10 @@ def readings_of(
     bad.add_rows(dump, misplaced(table, placed, task.benchmark, np.flatnonzero(~good)))
     refused = bad.table()
     yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
-    for of_list, places, documents in _lists(table, placed, spec, task, np.flatnonzero(good)):
+    for of_list, places, documents, n_other in _lists(table, placed, spec, task, np.flatnonzero(good)):
+        if n_other:
+            told = {(task.benchmark, OTHER_CATEGORY): n_other}
+            yield Reading((), QUARANTINE.empty_table(), {task.benchmark: 0}, told)
         for blocks, quarantined in _blocks(dump, of_list, task, table, placed, places, documents):
             n_read = sum(int(block.n_read.sum()) for block in blocks)
             yield Reading(tuple(blocks), pa.concat_tables(quarantined), {task.benchmark: n_read})
@@ -71,8 +84,9 @@ def readings_of(
 
 def _lists(
     table: LongTable, placed: Placed, spec: SourceSpec, task: Task, records: np.ndarray
-) -> Iterator[tuple[Columns, np.ndarray, np.ndarray]]:
-    """Lists of documents with distinct keys; the records of each, and the place of each one's document in it.
+) -> Iterator[tuple[Columns, np.ndarray, np.ndarray, int]]:
+    """Lists of documents with distinct keys; the records of each, and the place of each one's document in it;
+    how many of these say another category than the list does.
 
     The first list of a subset has the most frequent text of every key, the next one the second, and so on.
     """
@@ -97,8 +111,10 @@ def _lists(
             place = np.full(len(known), -1)
             place[mine] = np.arange(len(mine))
             chosen = np.flatnonzero(rank[pair] == variant)
-            of_list = _columns(table, placed, spec, task, subset, key[mine], known[mine] % n_documents)
-            yield of_list, here[chosen], place[pair[chosen]]
+            own, at = here[chosen], place[pair[chosen]]
+            told, n_other = categories_of(table, own, at, len(mine))
+            columns = _columns(table, placed, spec, task, subset, key[mine], known[mine] % n_documents, told)
+            yield columns, own, at, n_other
 
 
 def _columns(
@@ -109,11 +125,13 @@ def _columns(
     subset: str,
     keys: np.ndarray,
     documents: np.ndarray,
+    categories: pa.Array,
 ) -> Columns:
     rows = [texts_of(table, placed.documents[at]) for at in documents.tolist()]
     questions, prompts, choices, golds = zip(*rows, strict=True)
     doc_keys = pa.array([placed.keys[at] for at in keys.tolist()], pa.string())
-    docs = docs_table(doc_keys, question=questions, prompt=prompts, choices=choices, gold=golds)
+    texts = {"question": questions, "prompt": prompts, "choices": choices, "gold": golds}
+    docs = docs_table(doc_keys, **texts, category=categories)
     return Columns(
         benchmark=task.benchmark,
         subset=subset,
@@ -122,6 +140,7 @@ def _columns(
         doc_keys=doc_keys,
         prints=prints_of(docs),
         docs=lambda: docs,
+        categories=categories,
         bounds=spec.registry[task.benchmark].range,
     )
 

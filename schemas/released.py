@@ -59,6 +59,9 @@ RELEASED: dict[str, Released] = {
     )
 }
 """Every table of a release: those of a build, then items with their texts, and with their vectors."""
+RESERVED = ("leaderboard", "default")
+"""Configs that no benchmark may be called: one of every router's results, which will come first, and the name
+that `load_dataset` takes for the first one of all, whatever the card says."""
 
 
 def split_column(scheme: str) -> str:

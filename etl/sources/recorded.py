@@ -32,6 +32,7 @@ from routerset.etl.sources.parse.long_table import (
     gather,
     misplaced,
     place,
+    recategorised,
     texts_of,
 )
 from routerset.etl.sources.parse.records import Records
@@ -73,9 +74,9 @@ def readings_of(
     bad.add_rows(dump, misplaced(table, placed, task.benchmark, np.flatnonzero(~good)))
     refused = bad.table()
     yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
-    for of_list, places, documents, n_other in _lists(table, placed, spec, task, np.flatnonzero(good)):
-        if n_other:
-            told = {(task.benchmark, OTHER_CATEGORY): n_other}
+    for of_list, places, documents in _lists(table, placed, spec, task, np.flatnonzero(good)):
+        if other := recategorised(table, of_list.categories, places, documents):
+            told = {(task.benchmark, OTHER_CATEGORY): other}
             yield Reading((), QUARANTINE.empty_table(), {task.benchmark: 0}, told)
         for blocks, quarantined in _blocks(dump, of_list, task, table, placed, places, documents):
             n_read = sum(int(block.n_read.sum()) for block in blocks)
@@ -84,9 +85,8 @@ def readings_of(
 
 def _lists(
     table: LongTable, placed: Placed, spec: SourceSpec, task: Task, records: np.ndarray
-) -> Iterator[tuple[Columns, np.ndarray, np.ndarray, int]]:
-    """Lists of documents with distinct keys; the records of each, and the place of each one's document in it;
-    how many of these say another category than the list does.
+) -> Iterator[tuple[Columns, np.ndarray, np.ndarray]]:
+    """Lists of documents with distinct keys; the records of each, and the place of each one's document in it.
 
     The first list of a subset has the most frequent text of every key, the next one the second, and so on.
     """
@@ -112,9 +112,9 @@ def _lists(
             place[mine] = np.arange(len(mine))
             chosen = np.flatnonzero(rank[pair] == variant)
             own, at = here[chosen], place[pair[chosen]]
-            told, n_other = categories_of(table, own, at, len(mine))
+            told = categories_of(table, own, at, len(mine))
             columns = _columns(table, placed, spec, task, subset, key[mine], known[mine] % n_documents, told)
-            yield columns, own, at, n_other
+            yield columns, own, at
 
 
 def _columns(

@@ -242,20 +242,29 @@ def texts_of(
     return question, prompt, options, None if gold is None else resolve_gold(gold, options or ())
 
 
-def categories_of(
-    table: LongTable, records: np.ndarray, documents: np.ndarray, n_documents: int
-) -> tuple[pa.Array, int]:
-    """The category that most records of every document have, and how many records have another one.
+def categories_of(table: LongTable, records: np.ndarray, documents: np.ndarray, n_documents: int) -> pa.Array:
+    """The category that most records of every document have, the first by name of several such.
 
-    documents: of every record, 0..n_documents-1. The first by name counts of several.
+    documents: of every record, 0..n_documents-1.
     """
     names = sorted(table.names["category"])
     place = {name: at for at, name in enumerate(names)}
     order = np.array([*(place[name] for name in table.names["category"]), NOTHING], np.int64)
     codes = order[table.codes["category"][records]]
     told = leading(documents, codes, np.ones(len(codes)), n_documents)
-    found = [None if at == NOTHING else names[at] for at in told.tolist()]
-    return pa.array(found, pa.string()), int(((codes != NOTHING) & (codes != told[documents])).sum())
+    return pa.array([None if at == NOTHING else names[at] for at in told.tolist()], pa.string())
+
+
+def recategorised(
+    table: LongTable, categories: pa.Array | None, records: np.ndarray, documents: np.ndarray
+) -> int:
+    """How many records have another category than that of their document. categories: of documents."""
+    if not table.names["category"] or categories is None:
+        return 0
+    number = {name: at for at, name in enumerate(table.names["category"])}
+    of = np.array([NOTHING if name is None else number[name] for name in categories.to_pylist()], np.int64)
+    codes = table.codes["category"][records]
+    return int(((codes >= 0) & (codes != of[documents])).sum())
 
 
 def misplaced(table: LongTable, placed: Placed, benchmark: str, records: np.ndarray) -> Iterator[BadRow]:

@@ -6,6 +6,7 @@ document of its own, told by what it says.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,11 +28,14 @@ from routerset.etl.sources.blocks import ABSENT, blocks_of, docs_table, prints_o
 from routerset.etl.sources.names import metric_names, resolve_key_space
 from routerset.etl.sources.parse.long_table import LongTable, Placed, gather, misplaced, place, texts_of
 from routerset.etl.sources.parse.records import Records
+from routerset.etl.sources.parse.task_files import target_of
 from routerset.etl.sources.quarantine import Quarantined
+from routerset.schemas.ids import file_stem_is_safe
 
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_VARIANTS = 64  # texts of one key
 CELLS = 1 << 20  # of one block
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SPARSE = 16  # cells per record, from which on runs do not share a list of all documents
 
 
@@ -41,19 +45,40 @@ class Task:
 
     subset_of: the one subset of all, or what tells it of a text in the column `subset`. metric: what the
     score was read from; None for what the registry or the config names. settings: how the LLMs were asked.
+    subset_field: the field of a record that tells its subset, where the name of the task says so.
     """
 
     benchmark: str
     subset_of: Callable[[str], str | None] | str
     metric: str | None = None
     settings: Settings = field(default_factory=Settings)
+    subset_field: str | None = None
+
+
+def named_task(name: str, spec: SourceSpec, settings: Settings) -> Task | None:
+    """What the records of a task are of, by its name and the config; None where nobody knows it."""
+    target = target_of(name, spec)
+    if target is None:
+        return None
+    benchmark, subset = target
+    placeholder = _PLACEHOLDER.search(subset)
+    if placeholder is None:
+        return Task(benchmark, spec.subsets.get(subset, subset), settings=settings)
+
+    def subset_of(text: str) -> str | None:
+        found = subset.replace(placeholder[0], text)
+        found = spec.subsets.get(found, found)
+        return found if file_stem_is_safe(found) else None
+
+    return Task(benchmark, subset_of, settings=settings, subset_field=placeholder[1])
 
 
 def readings_of(
-    dump: Dump, spec: SourceSpec, task: Task, records: Iterable[Records], score_name: str
+    dump: Dump, spec: SourceSpec, task: Task, records: Iterable[Records], score_name: str | None
 ) -> Iterator[Reading]:
-    """Scores and costs of one file, some runs at a time. score_name: what the file calls the score.
+    """Scores and costs of one file, some runs at a time.
 
+    score_name: what the file calls the score; None where a file may lack all of them.
     Raises DumpUnreadable where the file holds no record, no score, or more than fits the memory.
     """
     bad, notes = Quarantined(), Counter[tuple[str, str]]()

@@ -165,6 +165,10 @@ FORMS = {
     ),
     "routereval": ("leaderboard_score/{}.pkl", b"N."),
     "long": ("{}.csv", b"model,doc_key,score\na/b,1,1\n"),
+    "llmrouterbench": (
+        "{}.json",
+        b'{"dataset_name": "gsm8k", "split": "a", "model_name": "b", "records": [{"index": 1, "score": 1}]}',
+    ),
 }
 
 

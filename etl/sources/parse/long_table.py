@@ -87,7 +87,7 @@ def gather(
     dump: Dump,
     benchmark: str,
     read: Iterable[Records],
-    score_name: str,
+    score_name: str | None,
     bad: Quarantined,
     notes: Counter[tuple[str, str]],
 ) -> LongTable:
@@ -127,7 +127,7 @@ def gather(
     whole = {name: np.concatenate(parts) for name, parts in arrays.items()}
     if not len(whole.get("row", ())):
         raise DumpUnreadable("found no record that can be read, expected at least one")
-    if not ((whole["state"] > 0) | ~np.isnan(whole["score"])).any():
+    if score_name is not None and not ((whole["state"] > 0) | ~np.isnan(whole["score"])).any():
         raise DumpUnreadable(f"found no score in {score_name!r}, expected some", Reason.MISSING_METRIC)
     return LongTable(
         {name: list(known) for name, known in numbers.items()},

@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 from routerset.etl.build import build
-from routerset.etl.config import Runner, load_config
+from routerset.etl.config import Config, Runner, load_config
 from routerset.etl.manifest import Manifest
+from tests.sources import golden
 
 GOLDEN = Path(__file__).resolve().parent / "golden" / "sources"
 
@@ -74,3 +75,45 @@ def test_llmrouterbench_gives_the_cells_of_the_newest_whole_run(
         from ({raw}) order by all"""
         ).fetchall()
     )
+
+
+EVER = """
+[[benchmark]]
+name = "places"
+metric = "grade"
+
+[[source]]
+format = "every_eval_ever"
+path = "{dump}"
+"""
+
+
+@pytest.mark.parametrize("benchmark", ["gsm8k", "places"])
+def test_every_eval_ever_gives_the_cells_of_the_newest_run(tmp_path: Path, benchmark: str) -> None:
+    dump = GOLDEN / "every_eval_ever" / "sound" / "dump"
+    out, built = ingest(tmp_path, EVER.format(dump=dump.as_posix()))
+    raw = f"""
+        select model_id || if(model_id = 'lab/large', '@v2', '') as model, sample_id as key, s.*
+        from read_json('{dump}/data/*/*/*/*_samples.jsonl') s where evaluation_name = '{benchmark}'
+    """
+    scores = duckdb.sql(f"select model, key, evaluation.score::float from ({raw}) order by all")
+    assert cells(out, "scores", benchmark) == scores.fetchall()
+    costs = duckdb.sql(
+        f"""select model, key, null, token_usage.input_tokens::float, token_usage.output_tokens::float,
+        (performance.latency_ms / 1000)::float from ({raw}) order by all"""
+    )
+    assert cells(out, "costs", benchmark) == costs.fetchall()
+    (passed,) = built.stages["ingest"].info["passed_over"]
+    assert "data/fair/lab/tiny/00000008-0000-4000-8000-000000000000.json" in passed.values()
+
+
+CASES = [case for case in golden.cases() if case.startswith(("llmrouterbench/", "every_eval_ever/"))]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_record_is_accounted_for_in_a_build(tmp_path: Path, case: str) -> None:
+    spec = golden.load_spec(case)
+    config = Config(case, (spec,), registry=spec.registry)
+    built = build(config, tmp_path / "out", Runner(), lambda *_: None, "ingest")
+    for row in built.stages["ingest"].info["accounting"]:
+        assert row["read"] == row["kept"] + row["superseded"] + row["quarantined"]

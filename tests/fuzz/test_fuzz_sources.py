@@ -165,6 +165,10 @@ FORMS = {
     ),
     "routereval": ("leaderboard_score/{}.pkl", b"N."),
     "long": ("{}.csv", b"model,doc_key,score\na/b,1,1\n"),
+    "every_eval_ever": (
+        "{}_samples.jsonl",
+        b'{"model_id": "a", "evaluation_name": "gsm8k", "sample_id": "1", "evaluation": {"score": 1}}',
+    ),
     "llmrouterbench": (
         "{}.json",
         b'{"dataset_name": "gsm8k", "split": "a", "model_name": "b", "records": [{"index": 1, "score": 1}]}',

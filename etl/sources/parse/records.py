@@ -39,13 +39,25 @@ class Records:
     """Some records of a file.
 
     numbers: int64, of the records in the file, from 0. texts: dictionaries of strings, null where nothing
-    stands. cells: of one dimension. bad: what was met on the way and is no record.
+    stands. cells: of one dimension. bad: what was met on the way and is no record. other: which of them score
+    an answer in another way than the one that counts.
     """
 
     numbers: np.ndarray
     texts: Mapping[str, pa.DictionaryArray]
     cells: Mapping[str, Cells]
     bad: Sequence[BadRow] = ()
+    other: np.ndarray | None = None
+
+    def take(self, places: np.ndarray) -> Records:
+        """Some of the records, and nothing that is none."""
+        at = pa.array(places)
+        return Records(
+            self.numbers[places],
+            {name: column.take(at) for name, column in self.texts.items()},
+            {name: cells.take(places) for name, cells in self.cells.items()},
+            other=None if self.other is None else self.other[places],
+        )
 
 
 def is_json(path: str) -> bool:

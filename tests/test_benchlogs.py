@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from routerset.etl.build import build
 from routerset.etl.config import Config, Runner, load_config
 from routerset.etl.manifest import Manifest
+from routerset.etl.sources import llmrouterbench
+from routerset.etl.sources.base import SourceSpec
 from tests.sources import golden
 
 GOLDEN = Path(__file__).resolve().parent / "golden" / "sources"
@@ -117,3 +122,48 @@ def test_every_record_is_accounted_for_in_a_build(tmp_path: Path, case: str) -> 
     built = build(config, tmp_path / "out", Runner(), lambda *_: None, "ingest")
     for row in built.stages["ingest"].info["accounting"]:
         assert row["read"] == row["kept"] + row["superseded"] + row["quarantined"]
+
+
+def result(split: str, indices: Sequence[int], score: float) -> str:
+    """A result of LLMRouterBench on some documents."""
+    records = [{"index": i, "origin_query": f"{split} {i}?", "score": score, "cost": score} for i in indices]
+    return json.dumps({"dataset_name": "gsm8k", "split": split, "model_name": "lab/m", "records": records})
+
+
+def test_splits_are_parts_of_one_run_whenever_they_ran(tmp_path: Path) -> None:
+    for split, day, indices, score in (
+        ("train", 1, range(1, 9), 0.0),
+        ("train", 2, range(1, 9), 1.0),
+        ("test", 5, range(1, 4), 1.0),
+        ("test", 3, range(1, 4), 0.0),
+        ("test", 7, range(1, 2), 0.0),
+    ):
+        path = tmp_path / "dumps" / split / f"gsm8k-{split}-m-2025080{day}_000000.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(result(split, indices, score))
+    out, built = ingest(tmp_path, '[[source]]\nformat = "llmrouterbench"\npath = "dumps"\n')
+    keys = [f"{split}/{i}" for split, n in (("test", 3), ("train", 8)) for i in range(1, n + 1)]
+    assert cells(out, "scores", "gsm8k") == [("lab/m", key, 1.0) for key in keys]
+    assert [row[:3] for row in cells(out, "costs", "gsm8k")] == [("lab/m", key, 1.0) for key in keys]
+    (row,) = built.stages["ingest"].info["accounting"]
+    assert (row["read"], row["kept"], row["superseded"]) == (23, 11, 12)
+
+
+def test_an_object_in_pieces_is_what_it_is_as_a_whole(tmp_path: Path) -> None:
+    """Records as large as a piece that is read, marks inside of strings, members behind the list."""
+    texts = ['a "b" ] } , \\ ' * 9_000, "{[" * 70_000, "", "\u00e9" * 200_000, '"' * 99_999]
+    records = [
+        {"raw_output": text, "index": i, "extra": [[{}, text]], "score": 1.0, "origin_query": f"{i}?"}
+        for i, text in enumerate(texts)
+    ]
+    head = {"split": "a", "records_of": [1, {"records": []}], "model_name": "m"}
+    text = json.dumps({**head, "records": records, "counts": 5, "dataset_name": "gsm8k"}, ensure_ascii=False)
+    (tmp_path / "all.json.zst").write_bytes(pa.compress(text.encode(), codec="zstd", asbytes=True))
+    spec = SourceSpec("llmrouterbench", str(tmp_path))
+    (dump,) = llmrouterbench.discover(spec)
+    first, second = llmrouterbench.read(dump, spec)
+    assert len(first.quarantined) == 0
+    assert not any(note in (llmrouterbench.OTHER_COUNT, llmrouterbench.DEMO) for _, note in first.notes)
+    (block,) = second.blocks
+    assert block.columns.doc_keys.to_pylist() == [f"a/{i}" for i in range(5)]
+    assert block.values.tolist() == [[1.0] * 5]

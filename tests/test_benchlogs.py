@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+import routerset
 from routerset.etl.build import build
 from routerset.etl.config import Config, Runner, load_config
 from routerset.etl.manifest import Manifest
@@ -110,6 +111,17 @@ def test_every_eval_ever_gives_the_cells_of_the_newest_run(tmp_path: Path, bench
     assert cells(out, "costs", benchmark) == costs.fetchall()
     (passed,) = built.stages["ingest"].info["passed_over"]
     assert "data/fair/lab/tiny/00000008-0000-4000-8000-000000000000.json" in passed.values()
+
+
+@pytest.mark.parametrize(("config", "form"), [(ROUTERBENCH, "llmrouterbench"), (EVER, "every_eval_ever")])
+def test_they_become_a_release(tmp_path: Path, config: str, form: str) -> None:
+    text = config.format(dump=(GOLDEN / form / "sound" / "dump").as_posix())
+    (tmp_path / "x.toml").write_text(f"{text}\n[embed]\nencoders = []\n")
+    routerset.build(tmp_path / "x.toml", tmp_path / "out")
+    assert routerset.validate(tmp_path / "out").errors == ()
+    assert routerset.verify(tmp_path / "out" / "release") == []
+    costs = duckdb.sql(f"from '{tmp_path}/out/release/costs/gsm8k.parquet'")
+    assert len(costs) == 6
 
 
 CASES = [case for case in golden.cases() if case.startswith(("llmrouterbench/", "every_eval_ever/"))]

@@ -46,7 +46,7 @@ from routerset.schemas.tables import Reason
 MAX_KEYS = 1 << 12  # evaluations and metrics of one file
 BY_CORRECT = "is_correct"
 _NAME = re.compile(
-    r"(?P<stem>(?:.*_)?)samples\.jsonl|(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl", re.I
+    r"(?P<stem>(?:.*_)?)samples\.jsonl?|(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl", re.I
 )
 _VERSION = re.compile(r"(?:instance_level_eval_)?v?0\.[23](?:\.\d+)?")
 _NAMES = {"name": "evaluation_name", "result": "evaluation_result_id"}
@@ -255,6 +255,6 @@ SOURCE = Source(
     "every_eval_ever",
     discover,
     read,
-    "<uuid>_samples.jsonl or <uuid>.jsonl (also with .gz or .zst), beside <uuid>.json",
+    "<uuid>_samples.jsonl, <uuid>_samples.json or <uuid>.jsonl (also with .gz or .zst), beside <uuid>.json",
     companions=companions,
 )

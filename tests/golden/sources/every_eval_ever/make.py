@@ -225,7 +225,7 @@ def unreadable() -> None:
     put("unreadable", "aggregate_samples.jsonl", [aggregate("lab/m")])
     put("unreadable", "versions_samples.jsonl", [line | {"schema_version": 2} for line in lines])
     put("unreadable", "numbers_samples.jsonl", "1\n2\n")
-    put("unreadable", "list_samples.jsonl", json.dumps(lines, indent=1))
+    put("unreadable", "list_samples.json", json.dumps(lines, indent=1))
     data = gzip.compress(text.encode(), mtime=0)
     put("unreadable", "damaged_samples.jsonl", "")
     (HERE / "unreadable" / "dump" / "damaged_samples.jsonl").write_bytes(data[:-20])

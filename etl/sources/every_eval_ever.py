@@ -179,8 +179,10 @@ def _split(
         if group % 2:
             low, high = spec.registry[task.benchmark].range
             task, score = replace(task, metric=BY_CORRECT), low + values * (high - low)
-        cells = {**costs, "score": Cells.of(score, said)}
-        yield task, replace(Records(rows, ours, cells).take(mine), other=np.full(len(mine), not way.counts))
+        part = Records(rows, ours, costs).take(mine)
+        texts_here = {i: said[at] for i, at in enumerate(mine.tolist()) if at in said} if said else {}
+        cells = {**part.cells, "score": Cells.of(score[mine], texts_here)}
+        yield task, replace(part, cells=cells, other=np.full(len(mine), not way.counts))
 
 
 def _codes(column: pa.DictionaryArray) -> np.ndarray:

@@ -185,7 +185,8 @@ def choose_runs(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> p
     first in the config, of those the one under the spelling of its model that is kept. A run is all fragments
     of one model, as it is `spelled`, subset, time, source and settings, in whatever files they lie, but
     answers to two tasks about the same documents are two runs. A list of documents that lies in two files
-    counts once. A run without any score is never chosen.
+    counts once. A run without any score is never chosen. Tasks about other documents than those of the run
+    that counts are added to it, each from the best run of its own, where that differs in its time alone.
 
     alike: whether two lists of documents are about the same. `other_settings` marks the fragments of runs
     that are not chosen, and were made in another way than the chosen one.
@@ -194,6 +195,7 @@ def choose_runs(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> p
     of_model = ["subset", "model_id"]
     run = [*of_model, "spelled", "moment", "source", "part", *SETTINGS]
     frame["run"] = frame.groupby(run, dropna=False, sort=True).ngroup()
+    frame["way"] = frame.groupby([name for name in run if name != "moment"], dropna=False).ngroup()
     once = frame.groupby(["run", "docset"])["n_values"].max().groupby("run").sum()
     frame["covered"] = frame["run"].map(once)
     best = (
@@ -208,10 +210,31 @@ def choose_runs(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> p
     )
     winner = best.reindex(pd.MultiIndex.from_frame(frame[of_model])).set_index(frame.index)
     chosen = (frame["run"] == winner["run"]) & (frame["n_values"] > 0)
+    left = frame[(frame["n_values"] > 0) & ~chosen & (frame["way"] == winner["way"])]
+    if len(left):
+        chosen |= _added(frame, left, frame[chosen])
     ways = [*SETTINGS, "task"]
     known = frame[ways].notna() & winner[ways].notna()
     differs = (known & (frame[ways].astype(object) != winner[ways].astype(object))).any(axis=1)
-    return fragments.assign(chosen=chosen, other_settings=differs & (frame["run"] != winner["run"]))
+    return fragments.assign(chosen=chosen, other_settings=differs & ~chosen & (frame["run"] != winner["run"]))
+
+
+def _added(frame: pd.DataFrame, left: pd.DataFrame, chosen: pd.DataFrame) -> pd.Series:
+    """Marks the best run of every task that no chosen fragment is of. left: fragments that may be added."""
+    of_task = ["subset", "model_id", "task"]
+    taken = pd.MultiIndex.from_frame(chosen[of_task].fillna({"task": ""}))
+    left = left.fillna({"task": ""})
+    left = left[~pd.MultiIndex.from_frame(left[of_task]).isin(taken)]
+    once = left.groupby([*of_task, "run", "moment", "order", "docset"])["n_values"].max()
+    covered = once.groupby([*of_task, "run", "moment", "order"]).sum().reset_index()
+    best = covered.sort_values(
+        [*of_task, "n_values", "moment", "order", "run"],
+        ascending=[True, True, True, False, False, True, True],
+        kind="stable",
+    ).drop_duplicates(of_task)
+    runs = pd.MultiIndex.from_frame(best[["run", "task"]])
+    added = pd.MultiIndex.from_frame(left[["run", "task"]]).isin(runs)
+    return pd.Series(frame.index.isin(left.index[added]), frame.index)
 
 
 def _parts(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> pd.Series:

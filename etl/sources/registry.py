@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from routerset.etl.sources import details, lm_eval, long, mmlu_pro, routereval, wide
+from routerset.etl.sources import (
+    details,
+    every_eval_ever,
+    llmrouterbench,
+    lm_eval,
+    long,
+    mmlu_pro,
+    routereval,
+    wide,
+)
 from routerset.etl.sources.base import Source
 
 SOURCES: dict[str, Source] = {
@@ -14,5 +23,7 @@ SOURCES: dict[str, Source] = {
         mmlu_pro.SOURCE,
         routereval.SOURCE,
         long.SOURCE,
+        llmrouterbench.SOURCE,
+        every_eval_ever.SOURCE,
     )
 }

@@ -408,10 +408,10 @@ RUNS = Suite(
         ),
         rows(
             "one_run_chosen",
-            "scores of one model and subset come from one run",
+            "scores of one model, subset and task come from one run",
             "docs/validation.md: reruns",
-            """select model_id, benchmark, subset, count(distinct coalesce("timestamp", '') || source) as
-            chosen_runs
+            """select model_id, benchmark, subset, task,
+            count(distinct coalesce("timestamp", '') || source) as chosen_runs
             from {batch} where chosen group by all having chosen_runs > 1""",
         ),
         rows(

@@ -69,12 +69,9 @@ def identify(
         facts = replace(facts, model=None, revision=None)
     name = facts.model or model_name
     model = resolve_model(name, spec, facts.revision)
-    target = resolve_task(task, spec)
-    if spec.benchmark is not None and (spec.subset or target is None or target[0] != spec.benchmark):
-        target = _fixed_target(spec)
+    target = target_of(task, spec)
     if target is None:
-        detail = f"found task {task!r}, expected one of the registry or of `tasks` in the config"
-        return BadRow(None, Reason.UNKNOWN_TASK, detail, model)
+        return BadRow(None, Reason.UNKNOWN_TASK, unknown_task(task), model)
     benchmark, subset = target
     if model is None:
         return BadRow(None, Reason.INVALID_MODEL, no_model(name), None, benchmark)
@@ -95,6 +92,19 @@ def identify(
 def companions(dump: Dump, spec: SourceSpec) -> tuple[Listed, ...]:
     """The results file beside a dump."""
     return () if dump.results is None else (dump.results,)
+
+
+def target_of(task: str, spec: SourceSpec) -> tuple[str, str] | None:
+    """(benchmark, subset) of a task by its name, or what the config says of all files; None if unknown."""
+    target = resolve_task(task, spec)
+    if spec.benchmark is not None and (spec.subset or target is None or target[0] != spec.benchmark):
+        return _fixed_target(spec)
+    return target
+
+
+def unknown_task(task: str) -> str:
+    """Why a task's name stands for nothing, and what to do."""
+    return f"found task {task!r}, expected one of the registry or of `tasks` in the config"
 
 
 def _fixed_target(spec: SourceSpec) -> tuple[str, str] | None:

@@ -41,12 +41,14 @@ class Task:
 
     subset_of: the one subset of all, or what tells it of a text in the column `subset`. metric: what the
     score was read from; None for what the registry or the config names. settings: how the LLMs were asked.
+    prompt_fixed: as of `Columns`.
     """
 
     benchmark: str
     subset_of: Callable[[str], str | None] | str
     metric: str | None = None
     settings: Settings = field(default_factory=Settings)
+    prompt_fixed: bool = True
 
 
 def readings_of(
@@ -114,15 +116,19 @@ def _columns(
     questions, prompts, choices, golds = zip(*rows, strict=True)
     doc_keys = pa.array([placed.keys[at] for at in keys.tolist()], pa.string())
     docs = docs_table(doc_keys, question=questions, prompt=prompts, choices=choices, gold=golds)
+    told = (
+        docs if task.prompt_fixed else docs_table(doc_keys, question=questions, choices=choices, gold=golds)
+    )
     return Columns(
         benchmark=task.benchmark,
         subset=subset,
         metric=task.metric or metric_names(task.benchmark, spec)[0],
         key_space=resolve_key_space(spec, task.benchmark),
         doc_keys=doc_keys,
-        prints=prints_of(docs),
+        prints=prints_of(told),
         docs=lambda: docs,
         bounds=spec.registry[task.benchmark].range,
+        prompt_fixed=task.prompt_fixed,
     )
 
 

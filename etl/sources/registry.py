@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routerset.etl.sources import details, inspect_logs, lm_eval, long, mmlu_pro, routereval, wide
+from routerset.etl.sources import details, helm, inspect_logs, lm_eval, long, mmlu_pro, routereval, wide
 from routerset.etl.sources.base import Source
 
 SOURCES: dict[str, Source] = {
@@ -15,5 +15,6 @@ SOURCES: dict[str, Source] = {
         routereval.SOURCE,
         long.SOURCE,
         inspect_logs.SOURCE,
+        helm.SOURCE,
     )
 }

@@ -165,6 +165,10 @@ FORMS = {
     ),
     "routereval": ("leaderboard_score/{}.pkl", b"N."),
     "long": ("{}.csv", b"model,doc_key,score\na/b,1,1\n"),
+    "inspect": (
+        "{}.json",
+        b'{"eval": {"task": "gsm8k", "model": "a/b"}, "samples": [{"id": 1, "scores": {"x": {"value": 1}}}]}',
+    ),
 }
 
 

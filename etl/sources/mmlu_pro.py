@@ -10,12 +10,10 @@ import codecs
 import io
 import json
 import re
-import stat
 import zipfile
-import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO
@@ -29,6 +27,7 @@ from routerset.etl.sources import files
 from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Reading, Runs, Source, SourceSpec
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
 from routerset.etl.sources.names import TIME, resolve_key_space
+from routerset.etl.sources.parse.archives import UNREADABLE, is_plain, opened, refusal
 from routerset.etl.sources.parse.jsonlines import (
     MAX_LINE,
     MAX_VALUES,
@@ -50,12 +49,10 @@ TASK = "mmlu_pro"
 METRIC = "acc"
 PARSE_FAILED = "parse_failed"
 MAX_BYTES = 256 << 20  # of the inflated list; 12,032 rows take about 20 MB
-MAX_RATIO = 200  # inflated to compressed; real files have 4 to 6
 MAX_ROWS = 1 << 18  # that are scored
 MAX_TEXT = 1 << 26  # characters of their questions and options; 12,032 have 10 million
 MAX_ELEMENT = 1 << 22  # characters of an element that can be told from the end of a list that was cut
 WHOLE = 1 << 26  # bytes of a file that is decoded at once
-UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 _NOTHING = object()
 _NAME = re.compile(
     rf"model_outputs_(?P<model>.+?)[_-](?P<shots>\d{{1,4}}|zero|one|few)[-_ ]?shots?"
@@ -138,34 +135,26 @@ def _opened(dump: Dump) -> Iterator[io.BufferedReader]:
             yield io.BufferedReader(_Bounded(stream, "a JSON list"), _PIECE)
         return
     expected = "a zip archive with one JSON file"
-    with ExitStack() as stack:
+    with opened(dump.path, expected) as archive:
         try:
-            archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(files.open_binary(dump.path))))
-            inner = stack.enter_context(archive.open(_member(archive)))
+            inner = archive.open(_member(archive))
         except DumpUnreadable:
             raise
         except UNREADABLE as error:
             raise DumpUnreadable(f"expected {expected}: {error}") from error
-        yield io.BufferedReader(_Bounded(inner, expected), _PIECE)
+        with inner:
+            yield io.BufferedReader(_Bounded(inner, expected), _PIECE)
 
 
 def _member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     """The one file whose name, all of it, ends as JSON does; notes of macOS and links are none."""
-    members = [m for m in archive.infolist() if m.orig_filename.lower().endswith(".json")]
-    members = [
-        m for m in members if "__MACOSX" not in m.orig_filename and not stat.S_ISLNK(m.external_attr >> 16)
-    ]
+    members = [m for m in archive.infolist() if m.orig_filename.lower().endswith(".json") and is_plain(m)]
     if len(members) != 1:
         raise DumpUnreadable(f"found {len(members)} JSON files in the archive, expected one")
-    member = members[0]
-    if member.file_size > min(MAX_BYTES, MAX_RATIO * max(member.compress_size, 1 << 10)):
-        sizes = f"{member.compress_size} bytes that inflate to {member.file_size}"
-        raise DumpUnreadable(f"found {sizes}, expected at most {MAX_RATIO} times and {MAX_BYTES}")
-    if member.flag_bits & 1:
-        raise DumpUnreadable("found an encrypted file in the archive, expected a plain one")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DumpUnreadable(f"found compression method {member.compress_type}, expected deflate")
-    return member
+    refused = refusal(members[0], MAX_BYTES)
+    if refused is not None:
+        raise DumpUnreadable(refused)
+    return members[0]
 
 
 class _Bounded(io.RawIOBase):

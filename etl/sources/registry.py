@@ -5,6 +5,8 @@ from __future__ import annotations
 from routerset.etl.sources import (
     details,
     every_eval_ever,
+    helm,
+    inspect_logs,
     llmrouterbench,
     lm_eval,
     long,
@@ -25,5 +27,7 @@ SOURCES: dict[str, Source] = {
         long.SOURCE,
         llmrouterbench.SOURCE,
         every_eval_ever.SOURCE,
+        inspect_logs.SOURCE,
+        helm.SOURCE,
     )
 }

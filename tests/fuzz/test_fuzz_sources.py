@@ -205,6 +205,10 @@ FORMS = {
         "{}.json",
         b'{"dataset_name": "gsm8k", "split": "a", "model_name": "b", "records": [{"index": 1, "score": 1}]}',
     ),
+    "inspect": (
+        "{}.json",
+        b'{"eval": {"task": "gsm8k", "model": "a/b"}, "samples": [{"id": 1, "scores": {"x": {"value": 1}}}]}',
+    ),
 }
 
 

@@ -186,7 +186,7 @@ def _as_cells(column: pa.Array) -> Cells:
     if encoded is None and not pa.types.is_nested(column.type):
         encoded = column.dictionary_encode()
     if encoded is None:
-        return _cells_of(tabular.values_of(column))
+        return cells_of(tabular.values_of(column))
     each = [_cell_of(value) for value in tabular.values_of(encoded.dictionary)]
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     values = np.append(np.array([number for number, _ in each], np.float64), np.nan)[codes]
@@ -240,8 +240,8 @@ def json_records(
         found = dict(zip(names, values, strict=True))
         yield Records(
             at,
-            {name: _encoded(found[name]) for name in texts},
-            {name: _cells_of(found[name]) for name in numbers},
+            {name: text_column(found[name]) for name in texts},
+            {name: cells_of(found[name]) for name in numbers},
             bad,
         )
 
@@ -304,7 +304,8 @@ def _one_by_one(
     return values, np.array(at, np.int64), bad
 
 
-def _encoded(values: Sequence[object]) -> pa.DictionaryArray:
+def text_column(values: Sequence[object]) -> pa.DictionaryArray:
+    """JSON values as a dictionary of strings; empty ones are null."""
     texts = [value if isinstance(value, str) else as_text(_whole(value)) for value in values]
     return _as_texts(pa.array([text and printable_text(text) for text in texts], pa.string()))
 
@@ -318,7 +319,7 @@ def printable_text(text: str) -> str:
     return text
 
 
-def _cells_of(values: Sequence[object]) -> Cells:
+def cells_of(values: Sequence[object]) -> Cells:
     """JSON values as cells."""
     if all(type(value) is float or type(value) is int or value is None for value in values):
         try:

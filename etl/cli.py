@@ -170,7 +170,11 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--workers", type=int, default=1, metavar="N", help="local processes (default: 1)")
     verb.add_argument("--scheduler", metavar="ADDR", help="a Dask scheduler, such as tcp://host:8786")
     verb.add_argument("--only", metavar="STAGE", help="run this stage alone")
-    verb.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
+    verb.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be read and run, and what is wrong; run nothing",
+    )
     verb.add_argument("--check", action="store_true", help="hash all dumps and files anew, mend what changed")
 
 
@@ -180,12 +184,9 @@ def _build(args: argparse.Namespace) -> int:
 
     config = load_config(args.config)
     if args.dry_run:
-        from routerset.etl.build import steps
+        from routerset.etl.looking.dry_run import dry_run
 
-        stages = steps(config, args.out)
-        rows = [[name, "would run" if runs else "up to date"] for name, runs in stages]
-        show(text.table(["stage", "state"], rows))
-        return DONE
+        return dry_run(config, args.out, args.only)
     manifest = routerset.build(
         args.config,
         args.out,

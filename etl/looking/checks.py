@@ -55,8 +55,8 @@ Check: TypeAlias = Callable[[Build], Iterator[Problem]]
 
 
 def look_into(config: Config, out: Path, only: str | None, note: Note) -> Build:
-    """Look into every source of a config; what is wrong there is for the checks. note: as in
-    `sample.look`.""" return Build(config, out, only, tuple(_sample(spec, note) for spec in config.sources))
+    """Look into every source of a config; what is wrong is for the checks. note: as in `sample.look`."""
+    return Build(config, out, only, tuple(_sample(spec, note) for spec in config.sources))
 
 
 def problems(build: Build) -> list[Problem]:

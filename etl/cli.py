@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_demo(verbs)
     _add_synth(verbs)
+    _add_init(verbs)
     _add_build(verbs)
     _add_validate(verbs)
     _add_verify(verbs)
@@ -159,6 +160,19 @@ def _synth(args: argparse.Namespace) -> int:
 
     given = (args.models, args.layout, args.scale, args.seed, args.faults, args.benchmarks, args.world)
     return synth(args.dir, *given, args.costs)
+
+
+def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "init", _init, "look at a folder of dumps, and write a config that builds it",
+                 "routerset init results --out results.toml")  # fmt: skip
+    verb.add_argument("dumps", type=Path, metavar="DUMPS", help="folder of dumps, or one file")
+    verb.add_argument("--out", type=Path, metavar="FILE", help="config to write (default: to stdout)")
+
+
+def _init(args: argparse.Namespace) -> int:
+    from routerset.etl.looking.init import init
+
+    return init(args.dumps, args.out)
 
 
 def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

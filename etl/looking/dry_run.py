@@ -8,7 +8,7 @@ from routerset.etl import console
 from routerset.etl.build import StageMissing, steps
 from routerset.etl.config import Config
 from routerset.etl.looking.checks import Build, Problem, look_into, problems
-from routerset.etl.looking.sample import Sample
+from routerset.etl.looking.sample import Sample, once_a_second
 from routerset.etl.progress import say, show
 from routerset.schemas.escape import plain
 from routerset.schemas.exits import DONE, exit_code, message
@@ -22,7 +22,7 @@ def dry_run(config: Config, out: Path, only: str | None = None) -> int:
 
     Returns the exit code that the build would end with, as far as it can be told: that of the first problem.
     """
-    build = look_into(config, out, only, say)
+    build = look_into(config, out, only, once_a_second(say))
     show(_told_sources(build))
     found = problems(build)
     if not any(problem.code for problem in found):

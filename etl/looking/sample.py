@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -14,13 +15,18 @@ import pyarrow as pa
 
 from routerset.etl.sources.base import Dump, Reading, SourceSpec
 from routerset.etl.sources.files import inflated, is_remote, open_binary, without_compression
+from routerset.etl.sources.names import TIME
 from routerset.etl.sources.parse.csv_text import UNREADABLE
+from routerset.etl.sources.parse.item_columns import make_of
 from routerset.etl.sources.parse.tabular import MAX_CELLS, is_parquet, open_parquet
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.exits import UNREADABLE as CODE
+from routerset.schemas.tables import Reason
 
 MAX_FILES = 5  # of a source that are read
+MAX_MAKES = 50  # names of files, where one of each is read
+MAX_TASKS = 1000
 MAX_SECONDS = 5.0  # after which no other file is begun
 BEGINNING = 1 << 22  # bytes that are read of a file larger than WHOLE
 WHOLE = 1 << 23  # bytes of a file that is read to its end
@@ -28,17 +34,33 @@ _LINES = (".csv", ".tsv", ".jsonl", ".ndjson")
 Note = Callable[[str], None]
 
 
+def once_a_second(say: Note) -> Note:
+    """Says what it is told, but not in the first second, and not more often than once in one."""
+    last = time.monotonic()
+
+    def note(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > 1.0:
+            last = time.monotonic()
+            say(text)
+
+    return note
+
+
 @dataclass
 class Tally:
     """What readings told. records: by benchmark, None where it is unknown. models: by group of files.
     subsets:
-    by benchmark. measures: of costs. aside: records for quarantine by reason; such_as: the first of each."""
+    by benchmark. measures: of costs. aside: records for quarantine by reason; such_as: the first of each.
+    tasks: what is said of
+    tasks that are not known."""
 
     records: Counter[str | None] = field(default_factory=Counter)
     models: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     subsets: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     measures: set[str] = field(default_factory=set)
     aside: Counter[str] = field(default_factory=Counter)
+    tasks: set[str] = field(default_factory=set)
     such_as: dict[str, str] = field(default_factory=dict)
 
     def add(self, dump: Dump, reading: Reading) -> None:
@@ -46,6 +68,8 @@ class Tally:
         self.records.update(reading.n_read)
         for row in reading.quarantined.select(["file", "reason", "detail", "n"]).to_pylist():
             self.aside[row["reason"]] += row["n"]
+            if row["reason"] == Reason.UNKNOWN_TASK and len(self.tasks) < MAX_TASKS:
+                self.tasks.add(row["detail"])
             self.such_as.setdefault(row["reason"], f"{row['file']}: {row['detail']}")
         for block in reading.blocks:
             self.models[dump.group].update(block.runs.models)
@@ -103,17 +127,17 @@ def _rounded(n: float) -> int:
     return int(float(f"{n:.2g}"))
 
 
-def look(spec: SourceSpec, note: Note = lambda _: None) -> Sample:
+def look(spec: SourceSpec, note: Note = lambda _: None, *, every_task: bool = False) -> Sample:
     """Count a source's files, and read some of them, only the beginnings of those that are large.
 
-    note: told what is read, from the second second on. Remote files are listed, and not read. Raises
-    SpecError where the config does not say what it must, DumpUnreadable where nothing is there,
-    SourceUnavailable.
+    every_task: whether one file of each name is read, but for numbers. note: told what is read. Remote files
+    are listed, and not read. Raises SpecError where the config does not say what it must, DumpUnreadable
+    where nothing is there, SourceUnavailable.
     """
     dumps = SOURCES[spec.format].discover(spec).dumps
     if is_remote(spec.path):
         return Sample(spec, dumps)
-    chosen = _spread(dumps)
+    chosen = _of_each_make(dumps) if every_task else _spread(dumps)
     read: list[Dump] = []
     unread: dict[str, str] = {}
     tally, seen, start = Tally(), 0, time.monotonic()
@@ -124,8 +148,7 @@ def look(spec: SourceSpec, note: Note = lambda _: None) -> Sample:
             if read and spent > MAX_SECONDS:
                 whole = False
                 break
-            if spent > 1.0:
-                note(f"{spec.format}: looking into file {number} of {len(chosen)}: {dump.file}")
+            note(f"{spec.format}: looking into file {number} of {len(chosen)}: {dump.file}")
             try:
                 part, size = _beginning(dump, Path(folder))
                 if part is not None:
@@ -147,6 +170,15 @@ def _spread(dumps: Sequence[Dump]) -> list[Dump]:
     by_group = sorted(dumps, key=lambda dump: (dump.group, dump.file))
     n = min(MAX_FILES, len(by_group))
     return [by_group[at * len(by_group) // n] for at in range(n)]
+
+
+def _of_each_make(dumps: Sequence[Dump]) -> list[Dump]:
+    """One file of each name, but for numbers and times: of each task."""
+    makes: dict[str, Dump] = {}
+    for dump in dumps:
+        makes.setdefault(make_of(re.split(TIME, dump.name)[0]), dump)
+    chosen = list(makes.values())[:MAX_MAKES]
+    return chosen if len(chosen) >= MAX_FILES else list(dict.fromkeys([*chosen, *_spread(dumps)]))
 
 
 def _beginning(dump: Dump, folder: Path) -> tuple[Dump | None, int]:

@@ -21,7 +21,7 @@ from routerset.etl.looking.sniffs import benchmark_in
 from routerset.etl.toml import toml_table
 
 GOLDEN = Path(__file__).parent / "golden/sources"
-LONG = "llm,qid,asked,mark,price\n" + "".join(
+LONG = "llm,ticket_id,asked,mark,price\n" + "".join(
     f"org/{m},{i},What is {i}?,{(i * 7 + m) % 11},0.00{m}\n" for m in (1, 2, 3) for i in range(20)
 )
 

@@ -88,7 +88,12 @@ def roles_of(columns: Mapping[str, list[object]], roles: Collection[str] = tuple
         best = next(fitting, None)
         if best is not None:
             found[role] = best
-    return found
+    others = (
+        name for spelling, name in spelled.items() if re.fullmatch(r"(?!run|user|model).* (id|key)", spelling)
+    )
+    keys = (name for name in others if name not in found.values() and _fits("doc_key", columns[name]))
+    key = next(keys, None) if "doc_key" in roles and "doc_key" not in found else None
+    return found if key is None else {**found, "doc_key": key}
 
 
 def _fits(role: str, values: list[object]) -> bool:

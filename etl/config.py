@@ -1,4 +1,9 @@
-"""The config file: TOML into frozen dataclasses, every unknown key refused by name."""
+"""The config file: TOML into frozen dataclasses, every unknown key refused by name.
+
+docs/config.md is made from them (`python -m tests.config_page --write`): of the type and default of each
+key, and of its entry in the docstring of its class, `key: what it says, such as `EXAMPLE`.`; a default that
+says something is its own example.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +63,10 @@ class Runner:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold).
+    """`[dataset]`: what is built.
 
+    name: name of the dataset, of letters, digits, `.`, `_` and `-`.
+    benchmarks: benchmarks to build; none named, all that the dumps hold, such as `["gsm8k", "arc"]`.
     min_coverage: share of a benchmark's items that a model must have a score on to be a candidate.
     min_models_per_item: share of a subset's records that the models who saw an item must hold for it to stay.
     table_4: whether other item counts than the paper's (RouterEval, Table 4) fail the gate.
@@ -85,7 +92,13 @@ class Dataset:
 
 @dataclass(frozen=True)
 class ModelsSpec:
-    """`[[models]]`: a CSV or Parquet file that describes models; columns maps our column to theirs."""
+    """`[[models]]`: a CSV or Parquet file that describes models.
+
+    path: the file, relative to the config, such as `"models.csv"`.
+    columns: our column of table `models` -> column of the file; `model_id` must be there, such as
+    `{ model_id = "name", params_b = "size" }`.
+    encoding: of a CSV's text.
+    """
 
     path: str
     columns: Mapping[str, str]
@@ -94,7 +107,11 @@ class ModelsSpec:
 
 @dataclass(frozen=True)
 class Splits:
-    """`[splits]`: schemes, the first one gives the release its files, and the seed of both."""
+    """`[splits]`: which items are for training, validation and test.
+
+    schemes: ways to split; the first one gives the release its files.
+    seed: of all schemes.
+    """
 
     schemes: tuple[str, ...] = ("paper", "family")
     seed: int = 42
@@ -102,8 +119,10 @@ class Splits:
 
 @dataclass(frozen=True)
 class Groups:
-    """`[groups]`: selection methods, the first one is what evaluator, report and card show; sizes.
+    """`[groups]`: the candidates that routers choose from.
 
+    methods: ways to choose them; the first one is what evaluator, report and card show.
+    sizes: numbers of candidates; what a pool cannot fill is skipped and reported.
     twins: whether methods choose from `one` of each set of models with the same scores, or from `all`, as
     `paper` always does.
     """
@@ -115,9 +134,14 @@ class Groups:
 
 @dataclass(frozen=True)
 class Embed:
-    """`[embed]`: encoders, the text they see (`question` or `prompt`), number format of the model.
+    """`[embed]`: which vectors prompts become.
 
-    paths: local folders that stand in for hub ids, by encoder, relative to the config file.
+    encoders: models that make vectors: minilm, sbert, roberta, roberta_last, longformer, such as
+    `["minilm"]`.
+    text: what they see, `question` or `prompt`.
+    paths: local folders that stand in for hub ids, by encoder, relative to the config, such as
+    `{ sbert = "models/all-mpnet-base-v2" }`.
+    dtype: number format, `auto`, `float32` or `bfloat16`.
     """
 
     encoders: tuple[str, ...] = ()
@@ -128,9 +152,11 @@ class Embed:
 
 @dataclass(frozen=True)
 class Release:
-    """`[release]`: version (`auto` or X.Y.Z), and the previous release to compare with.
+    """`[release]`: which version it becomes.
 
-    previous: a release folder, a folder that releases are published to, or hf://datasets/ORG/NAME.
+    version: X.Y.Z, or `auto`, which follows from what changed.
+    previous: the release before, to compare with: its folder, a folder that releases are published to, or
+    hf://datasets/ORG/NAME, such as `"out/published"`.
     """
 
     version: str = "auto"

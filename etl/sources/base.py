@@ -76,14 +76,23 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 class SourceSpec:
     """One `[[source]]` of a config: where dumps lie and how their names map to benchmarks.
 
-    format: key of `SOURCES`. path: file, folder or glob, absolute or an fsspec URL.
-    benchmark, subset: fixed names, where the dump does not tell them itself. subsets: renames of subsets.
-    tasks: dump task -> `benchmark` or `benchmark/subset`; the subset may hold `{field}`, a field of the
-    document. models: renames of models. metric: read this instead of what the registry names.
-    key_space: sources with the same key space share document keys (default: format and
-    benchmark; for `lm_eval` format and task). options: the format's own keys.
-    url, license, citation: where the dump is from, for the card. merge_revisions: as `[dataset]` says it,
-    whether revisions of a model are one model. registry: the benchmarks of the build.
+    format: layout of the dumps, one of those below, such as `"lm_eval"`.
+    path: file, folder or glob (`*`, and `**` across folders), relative to the config, or an fsspec URL, such
+    as `"results/*.jsonl"`.
+    benchmark: what the items are of, where the dump does not tell, such as `"gsm8k"`.
+    subset: its subset, where the dump does not tell, such as `"gsm8k"`.
+    subsets: renames of subsets, such as `{ "Alg. I" = "algebra" }`.
+    tasks: task in the dump -> `benchmark` or `benchmark/subset`; the subset may hold `{field}`, a field of
+    the document, such as `{ my_task = "gsm8k", "leaderboard|arc:challenge" = "arc" }`.
+    models: renames of models, such as `{ "ckpt/step-1000" = "lab/our-model" }`.
+    metric: read this instead of what the registry names, such as `"exact_match"`.
+    key_space: sources with the same key space share document keys (without one: format and benchmark; for
+    `lm_eval` format and task), such as `"gsm8k-test"`.
+    url: where the dump is from, for the card, such as `"https://example.org/dump"`.
+    license: of the dump, an SPDX id, for the card, such as `"CC-BY-4.0"`.
+    citation: how to cite the dump, one line, for the card, such as `"A. Author, Our Dump, 2026"`.
+    options: the format's own keys. merge_revisions: as `[dataset]` says it, whether revisions of a model are
+    one model. registry: the benchmarks of the build.
     """
 
     format: str

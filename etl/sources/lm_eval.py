@@ -70,7 +70,11 @@ _OLD_NAME = re.compile(
 
 @dataclass(frozen=True)
 class LmEvalOptions(Options):
-    """filter: the answer filter that counts, instead of the one that the registry names."""
+    """Keys of an `lm_eval` source.
+
+    filter: the answer filter that counts, instead of the one that the registry names, such as
+    `"strict-match"`.
+    """
 
     filter: str | None = None
 

@@ -214,3 +214,33 @@ def test_real_answers_are_as_long_as_others_measured(tmp_path: Path) -> None:
             means[dump.name[14:21]] = [np.nanmean(tokens), *(np.nanmean(tokens[w]) for w in (right, ~right))]
     assert means["Mistral"][0] == pytest.approx(75, abs=1)
     assert means["Meta-Ll"] == pytest.approx([229, 116, 319], abs=2)
+
+
+@pytest.mark.skipif(not (SHARED / "lm_eval_samples").exists(), reason="needs the real dumps")
+@pytest.mark.parametrize(
+    ("task", "name"), [("metabench_gsm8k_secondary", "gsm8k"), ("metabench_arc_secondary", "arc")]
+)
+def test_real_logs_are_counted_as_another_reading_does(tmp_path: Path, task: str, name: str) -> None:
+    from routerset.etl.sources.base import SourceSpec
+    from routerset.etl.sources.registry import SOURCES
+
+    words = find_tokenizer(str(write_tokenizer(tmp_path / "tokenizer.json")))
+    (path,) = (SHARED / "lm_eval_samples").glob(f"*/samples_{task}_*")
+    metrics = {"gsm8k": "exact_match", "arc": "acc_norm"}
+    spec = SourceSpec("lm_eval", str(path), tasks={task: name}, metric=metrics[name], tokenizer=words)
+    (dump,) = SOURCES["lm_eval"].discover(spec)
+    (reading,) = SOURCES["lm_eval"].read(dump, spec)
+    (block,) = reading.blocks
+    expected = {}
+    for line in path.read_text().splitlines():
+        row = json.loads(line)
+        if row.get("filter") in (None, "none", "strict-match"):
+            asked = row["arguments"].values()
+            ranked = all(isinstance(request["arg_1"], str) for request in asked)
+            sent = {request["arg_0"] for request in asked}
+            texts = [*sent, *(request["arg_1"] for request in asked if ranked)]
+            answer = "" if ranked else row["resps"][0][0]
+            expected[str(row["doc_id"])] = (sum(len(t.split()) for t in texts), len(answer.split()))
+    costs = zip(block.costs["prompt_tokens"][0], block.costs["completion_tokens"][0], strict=True)
+    assert dict(zip(block.columns.doc_keys.to_pylist(), costs, strict=True)) == expected
+    assert block.tokens_from == words.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from routerset.etl.synth.names import COST_COLUMNS, LONG_COLUMNS, MODELS, TITLES
+from routerset.etl.synth.names import COST_COLUMNS, LONG_COLUMNS, MODELS, TITLES, TOKENIZER_FILE
 from routerset.etl.synth.plan import Layout, Plan
 from routerset.etl.toml import toml_value
 from routerset.schemas.benchmarks import BENCHMARKS
@@ -27,6 +27,7 @@ def build_config(folder: Path, plan: Plan) -> str:
         ("[models]", {"path": (folder / MODELS).as_posix(), "columns": _MODEL_COLUMNS}),
         ("groups", {"methods": ["greedy", "paper"]}),
         ("embed", {"encoders": ["minilm"], "text": "question"}),
+        *([("costs", {"tokenizer": (folder / TOKENIZER_FILE).as_posix()})] if plan.counted else []),
     ]
     return "\n".join(
         f"[{name}]\n" + "".join(f"{key} = {toml_value(value)}\n" for key, value in table.items())

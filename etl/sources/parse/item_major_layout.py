@@ -292,7 +292,8 @@ def _look(
     inside: whether scores stand in fields alone.
     """
     looks = {at: _Look(inside=inside) for at in columns}
-    _look_at(frame, looks, fields, bounds, first=True)
+    if looks:
+        _look_at(frame, looks, fields, bounds, first=True)
     doubted = {at: _Look(inside=inside) for at, look in looks.items() if not look.good}
     if doubted:
         _look_at(frame, doubted, fields, bounds, first=False)

@@ -17,6 +17,8 @@ from routerset.etl.config import Runner, load_config
 from routerset.etl.manifest import Manifest
 from routerset.etl.sources import item_major
 from routerset.etl.sources.base import DumpUnreadable, SourceSpec, SpecError
+from routerset.etl.sources.parse.csv_text import Dialect
+from routerset.etl.sources.parse.frames import frame_of, open_frame
 from routerset.etl.sources.parse.item_major_layout import ItemMajorOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,6 +190,18 @@ def many(n_items: int, n_models: int) -> pa.Table:
     names = [f"org/m{k}" for k in range(n_models)]
     scores = rng.integers(0, 2, (n_models, n_items)).astype(bool)
     return pa.table({"id": [str(i) for i in range(n_items)], **dict(zip(names, scores, strict=True))})
+
+
+def test_a_table_in_memory_is_read_as_its_file(tmp_path: Path) -> None:
+    table = pa.table({"a": ["x", "y", None], "m.1": [{"score": 1.0}, None, {"score": 0.5}], "n": [1, 0, 1]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    frames = [frame_of(table), open_frame(str(tmp_path / "a.parquet"), Dialect())]
+    rows = [list(frame.read([(0, ())], [(1, ("score",)), (2, ())], 6)) for frame in frames]
+    columns = [
+        [[each for part in parts for each in part.to_pylist()] for parts in zip(*columns, strict=True)]
+        for columns in ([(*each.texts, *each.scores) for each in found] for found in rows)
+    ]
+    assert columns == [[["x", "y", None], [1.0, None, 0.5], [1, 0, 1]]] * 2
 
 
 @pytest.mark.parametrize("spelled", ["csv", "parquet", "jsonl"])

@@ -74,6 +74,23 @@ def open_frame(path: str, dialect: Dialect, wanted: Sequence[str] = ()) -> Frame
     return Frame([name.strip() for name in header], partial(_table_rows, path, dialect))
 
 
+def frame_of(table: pa.Table) -> Frame:
+    """The rows of a table in memory."""
+    return Frame([name.strip() for name in table.column_names], partial(_memory_rows, table))
+
+
+def _memory_rows(
+    table: pa.Table, texts: Sequence[Place], scores: Sequence[Place], max_cells: int = MAX_CELLS
+) -> Iterator[Rows]:
+    start = 0
+    for batch in table.to_batches(max(1, max_cells // max(1, table.num_columns))):
+        found = [
+            tuple(inside_of(batch.column(at), inner) for at, inner in places) for places in (texts, scores)
+        ]
+        yield Rows(np.arange(start, start + len(batch)), found[0], found[1])
+        start += len(batch)
+
+
 def _table_rows(
     path: str, dialect: Dialect, texts: Sequence[Place], scores: Sequence[Place], max_cells: int = MAX_CELLS
 ) -> Iterator[Rows]:

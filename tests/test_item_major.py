@@ -20,6 +20,7 @@ from routerset.etl.sources.base import DumpUnreadable, SourceSpec, SpecError
 from routerset.etl.sources.parse.csv_text import Dialect
 from routerset.etl.sources.parse.frames import frame_of, open_frame
 from routerset.etl.sources.parse.item_major_layout import ItemMajorOptions
+from routerset.etl.sources.parse.models_in_cells import list_of, pairs_of
 
 ROOT = Path(__file__).resolve().parent.parent
 CASE = ROOT / "tests" / "golden" / "cases" / "20-item-major"
@@ -293,3 +294,48 @@ def test_what_is_no_table_of_items_is_told(
 ) -> None:
     with pytest.raises(DumpUnreadable, match=message):
         read_text(tmp_path, text, **options)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ({"a": 1.0}, [("a", 1.0)]),
+        ([("a", 1.0), ("b", None)], [("a", 1.0), ("b", None)]),
+        ('{"a": 1, "b": null}', [("a", 1), ("b", None)]),
+        ("{'a': 1.0, 'b\\'s': None,}", [("a", "1.0"), ("b's", None)]),
+        ("{'a|b/c: d, e': np.float64(0.5)}", [("a|b/c: d, e", "np.float64(0.5)")]),
+        ("{}", []),
+        ("{'a': f('x')}", None),
+        ("{'a': (1).__class__}", [("a", "(1).__class__")]),
+        ("{'a': [1]}", None),
+        ("{'a'}", None),
+        ("{'a': 1", None),
+        ("[1, 2]", None),
+        ([1.0, 2.0], None),
+        ("{" * 100_000, None),
+        (b"{'a': 1}", [("a", "1")]),
+        (7, None),
+        (None, None),
+    ],
+    ids=range(17),
+)
+def test_mappings_in_cells_are_parsed_and_never_run(cell: object, expected: object) -> None:
+    assert pairs_of(cell) == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (["a"], ["a"]),
+        ('["a", null]', ["a", None]),
+        ("['a', None, 1.0]", ["a", None, "1.0"]),
+        ("[]", []),
+        ("['a' 'b']", None),
+        ("[[1]]", [[1]]),
+        ("[" * 100_000, None),
+        ({"a": 1}, None),
+    ],
+    ids=range(8),
+)
+def test_lists_in_cells_are_parsed_and_never_run(cell: object, expected: object) -> None:
+    assert list_of(cell) == expected

@@ -187,6 +187,8 @@ def pairs_of(cell: object) -> Pairs | None:
     if isinstance(found, Mapping):
         return [(None if name is None else str(name), value) for name, value in found.items()]
     if isinstance(found, list):  # Arrow's map
+        if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in found):
+            return None
         return [(None if pair[0] is None else str(pair[0]), pair[1]) for pair in found]
     shown = _shown(cell, "{", "}", _PAIR)
     return None if shown is None else [(str(_plain(each[1])), _plain(each[2])) for each in shown]

@@ -33,6 +33,7 @@ from routerset.etl.sources.parse.long_table import (
     Placed,
     Spent,
     categories_of,
+    gathered,
     misplaced,
     place,
     recategorised,
@@ -100,10 +101,7 @@ def readings_of(
     Raises DumpUnreadable where the file holds no record, no score, or more than fits the memory.
     """
     bad, notes = Quarantined(), Counter[tuple[str, str]]()
-    gathering = Gathering(dump, task.benchmark, bad, notes, Spent())
-    for some in records:
-        gathering.add(some)
-    table = gathering.table()
+    table = gathered(dump, task.benchmark, records, bad, notes)
     if score_name is not None and not ((table.score.state > 0) | ~np.isnan(table.score.values)).any():
         raise DumpUnreadable(f"found no score in {score_name!r}, expected some", Reason.MISSING_METRIC)
     yield from _readings(dump, spec, task, table, bad, notes)
@@ -155,7 +153,9 @@ def _readings(
     bad.add_rows(dump, (BadRow(row, *why, model, task.benchmark) for row, model in rows))
     refused = bad.table()
     yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
-    for of_list, places, documents in _lists(table, placed, spec, task, np.flatnonzero(good & ~table.other)):
+    for of_list, places, documents in lists_of(
+        table, placed, spec, task, np.flatnonzero(good & ~table.other)
+    ):
         if other := recategorised(table, of_list.categories, places, documents):
             told = {(task.benchmark, OTHER_CATEGORY): other}
             yield Reading((), QUARANTINE.empty_table(), {task.benchmark: 0}, told)
@@ -190,7 +190,7 @@ def _with_replaced(block: Block, replaced: Counter[_Run]) -> Block:
     return replace(block, n_read=block.n_read + more, n_superseded=block.n_superseded + more)
 
 
-def _lists(
+def lists_of(
     table: LongTable, placed: Placed, spec: SourceSpec, task: Task, records: np.ndarray
 ) -> Iterator[tuple[Columns, np.ndarray, np.ndarray]]:
     """Lists of documents with distinct keys; the records of each, and the place of each one's document in it.

@@ -21,6 +21,7 @@ class Layout(StrEnum):
     MMLU_PRO = "mmlu_pro"
     ROUTEREVAL = "routereval"
     LONG = "long"
+    ITEM_MAJOR = "item_major"
     ALL = "all"
 
 
@@ -83,7 +84,14 @@ RECIPES = {
 """Benchmarks that can be written."""
 
 
-COSTED = (Layout.LONG, Layout.DETAILS_OLD, Layout.DETAILS_NEW, Layout.LM_EVAL, Layout.MMLU_PRO)
+COSTED = (
+    Layout.LONG,
+    Layout.ITEM_MAJOR,
+    Layout.DETAILS_OLD,
+    Layout.DETAILS_NEW,
+    Layout.LM_EVAL,
+    Layout.MMLU_PRO,
+)
 """Layouts that can tell what answers cost: as numbers, as lists of tokens, or by texts to count them in."""
 
 

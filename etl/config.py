@@ -23,7 +23,7 @@ from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.plainfiles import read_bytes
-from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, registry
+from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, is_url, registry
 from routerset.schemas.released import RELEASED
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.twins import TWINS
@@ -93,6 +93,18 @@ class ModelsSpec:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """`[costs]`: prices, one or several tables of what a million tokens cost, TOML, CSV or JSON."""
+
+    prices: str | tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Paths of the price tables."""
+        return (self.prices,) if isinstance(self.prices, str) else self.prices
+
+
+@dataclass(frozen=True)
 class Splits:
     """`[splits]`: schemes, the first one gives the release its files, and the seed of both."""
 
@@ -145,6 +157,7 @@ class Config:
     sources: tuple[SourceSpec, ...]
     dataset: Dataset = Dataset()
     models: tuple[ModelsSpec, ...] = ()
+    costs: Costs = Costs()
     splits: Splits = Splits()
     groups: Groups = Groups()
     embed: Embed = Embed()
@@ -152,9 +165,15 @@ class Config:
     registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
 
 
-_SECTIONS = {"dataset": Dataset, "splits": Splits, "groups": Groups, "embed": Embed, "release": Release}
+_SECTIONS = {
+    "dataset": Dataset,
+    "costs": Costs,
+    "splits": Splits,
+    "groups": Groups,
+    "embed": Embed,
+    "release": Release,
+}
 _LISTS = ("source", "models", "benchmark")
-_URL = re.compile(r"(https?|hf|s3|gs)://[^\s<>|\"'`\\\x00-\x1f\x7f]{1,500}")
 _WRONG = re.compile(r"Expected `(?P<expected>\w+).*?`.*? - at `\$\.(?P<place>.*)`")
 _KINDS = {"array": "a list", "object": "a table"}
 
@@ -195,6 +214,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
     release = _section(Release, raw.get("release", {}), f"{path}: [release]")
     dataset = _section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]")
+    costs = _section(Costs, raw.get("costs", {}), f"{path}: [costs]")
     config = Config(
         file=str(path),
         sources=tuple(
@@ -203,6 +223,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         ),
         dataset=dataset,
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
+        costs=Costs(tuple(map(absolute, costs.tables))),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
@@ -333,7 +354,7 @@ def _check(config: Config) -> None:
     for source in config.sources:
         url, license, citation = source.told().values()
         demand(
-            url is None or _URL.fullmatch(url) is not None,
+            url is None or is_url(url),
             "[[source]] url",
             f"expected https://..., found {url!r}",
         )

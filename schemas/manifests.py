@@ -97,6 +97,22 @@ class _Costs(TypedDict):
     kept: Count
     missing: Count
     bad: Count
+    priced: NotRequired[Count]
+
+
+class _PriceTable(TypedDict):
+    file: str
+    sha256: Digest
+    rows: Count
+    models: Count
+    as_of: list[str]
+    urls: list[str]
+
+
+class _Prices(TypedDict):
+    files: list[_PriceTable]
+    unmatched: Count
+    such_as: list[str]
 
 
 class _Alike(TypedDict):
@@ -159,6 +175,7 @@ class ReleaseDocument(TypedDict):
     tables: dict[Below, _Table]
     accounting: list[_Accounting]
     sources: NotRequired[list[_Source]]
+    prices: NotRequired[_Prices]
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
@@ -186,6 +203,7 @@ class _Ingested(TypedDict, total=False):
     passed_over: list[JsonObject]
     bad_costs: list[str]
     sources: list[_Source]
+    prices: _Prices
     declared: dict[Name, Declared]
 
 

@@ -23,6 +23,7 @@ _SPDX = re.compile(
     r"\(?[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\)?(?: (?:AND|OR|WITH) \(?[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\)?){0,8}"
 )
 _LINE = re.compile(rf"\S(?:[^\x00-\x1f\x7f\u2028\u2029]{{0,{MAX_LINE - 2}}}\S)?")
+_URL = re.compile(r"(https?|hf|s3|gs)://[^\s<>|\"'`\\\x00-\x1f\x7f]{1,500}")
 _LINES = ("title", "leaderboard", "metric", "citation", "reference_model")
 _LISTS = ("metric_aliases", "tasks", "filters")
 
@@ -65,6 +66,11 @@ def is_license(text: str) -> bool:
 def is_line(text: str) -> bool:
     """Whether a text is one line of some letters, and not too many."""
     return _LINE.fullmatch(text) is not None
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is an address that can stand on a page."""
+    return _URL.fullmatch(text) is not None
 
 
 def registry(declared: Mapping[str, Declared]) -> Mapping[str, Benchmark]:

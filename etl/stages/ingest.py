@@ -6,7 +6,7 @@ import functools
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,10 @@ import pyarrow.compute as pc
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.assemble import assemble
 from routerset.etl.ingest.batches import Batch, PassedOver, plan_batches
-from routerset.etl.ingest.models import models_table
+from routerset.etl.ingest.costs import Rates
+from routerset.etl.ingest.descriptions import NOTHING, describe
+from routerset.etl.ingest.models import NO_FACTS, ModelFacts, models_table, prices_table
+from routerset.etl.ingest.prices import read_prices
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
     DOCSETS,
@@ -87,7 +90,7 @@ class Plan:
 
     code: fingerprint of the code that assembles it. mark: hash of the settings, and the sizes and times
     of the files. seen: hash of what else the file system says of them. min_share: `[dataset]
-    min_models_per_item`.
+    min_models_per_item`. facts: what prices of models depend on.
     """
 
     batches: tuple[Batch, ...]
@@ -97,6 +100,7 @@ class Plan:
     seen: str
     min_share: float
     passed_over: tuple[PassedOver, ...] = ()
+    facts: ModelFacts = NO_FACTS
 
     def settle(self, build: Path, *, check: bool = False) -> None:
         """Remove what was staged and is not what it was, or is of dumps that are not; see `unaltered`."""
@@ -123,9 +127,13 @@ class Plan:
 
 
 def plan(config: Config) -> Plan:
-    """Batches of all dumps, found but not opened. Raises DumpUnreadable where a source holds none."""
+    """Batches of all dumps, found but not opened, and the price tables.
+
+    Raises DumpUnreadable where a source holds none, and what reading prices does.
+    """
     elsewhere = [
         config.file,
+        *config.costs.tables,
         *(m.path for m in config.models),
         *(p for s in config.sources for p in s.paths()),
     ]
@@ -137,7 +145,13 @@ def plan(config: Config) -> Plan:
     wanted = config.dataset.benchmarks or tuple(config.registry)
     share = config.dataset.min_models_per_item
     seen = fingerprint([batch.seen for batch in batches])
-    return Plan(tuple(batches), wanted, code, mark, seen, share, tuple(passed_over))
+    return Plan(tuple(batches), wanted, code, mark, seen, share, tuple(passed_over), _facts(config))
+
+
+def _facts(config: Config) -> ModelFacts:
+    """What the price of a model depends on; sizes only where a table has tiers."""
+    prices = read_prices(config.costs.tables)
+    return ModelFacts(describe(config.models) if prices.tiers else NOTHING, prices)
 
 
 def ingest(config: Config, plan: Plan, build: Path, runner: Runner, *, check: bool = False) -> Finished:
@@ -174,7 +188,12 @@ def assemble_all(
             [*waiting, ready],
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
             functools.partial(
-                _assemble, specs=tuple(specs), build=str(build), code=plan.code, min_share=plan.min_share
+                _assemble,
+                specs=tuple(specs),
+                build=str(build),
+                code=plan.code,
+                min_share=plan.min_share,
+                facts=plan.facts,
             ),
         )
     parts: dict[str, Finished] = {}
@@ -182,7 +201,8 @@ def assemble_all(
     models = _models(found)
     for benchmark, shards in ((name, found[name]) for name in specs[0].registry if name in found):
         kept_as = _kept_as(shards, models, specs)
-        part = done(build, _mark(benchmark, shards, plan.code, plan.min_share, kept_as))
+        rates = _rates(shards, kept_as, plan.facts)
+        part = done(build, _mark(benchmark, shards, plan.code, plan.min_share, kept_as, rates))
         if part is None:
             raise RuntimeError(
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
@@ -227,11 +247,24 @@ def _kept_as(shards: Sequence[Shard], models: Iterable[str], specs: Sequence[Sou
     return {model: kept[model] for shard in shards for model in shard.models if model in kept}
 
 
+def _rates(shards: Sequence[Shard], kept_as: Mapping[str, str], facts: ModelFacts) -> Rates:
+    """Prices of the models in some shards, without those that have none. Raises PriceError."""
+    models = {kept_as.get(model, model) for shard in shards for model in shard.models}
+    found = ((model, facts.price(model)) for model in sorted(models))
+    return {model: (price.usd_in, price.usd_out) for model, price in found if price}
+
+
 def _mark(
-    benchmark: str, shards: Sequence[Shard], code: str, min_share: float, kept_as: Mapping[str, str]
+    benchmark: str,
+    shards: Sequence[Shard],
+    code: str,
+    min_share: float,
+    kept_as: Mapping[str, str],
+    rates: Rates,
 ) -> str:
     folders = sorted((s.order, s.folder, s.digest) for s in shards)
-    return fingerprint("assemble", code, benchmark, folders, min_share, sorted(kept_as.items()))
+    named = [sorted(kept_as.items()), sorted(rates.items())]
+    return fingerprint("assemble", code, benchmark, folders, min_share, named)
 
 
 def _assemble(
@@ -241,6 +274,7 @@ def _assemble(
     build: str,
     code: str,
     min_share: float,
+    facts: ModelFacts,
 ) -> str:
     """Assemble one benchmark from the shards of all batches, unless the same ones were assembled before."""
     pairs = list(found)
@@ -248,15 +282,18 @@ def _assemble(
     if not shards:
         return benchmark
     kept_as = _kept_as(shards, set(chain.from_iterable(models for _, models in pairs)), specs)
+    rates = _rates(shards, kept_as, facts)
     root = Path(build)
     part = root / STAGING / "parts" / benchmark
 
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
         tables = root / "tables"
-        result = assemble(benchmark, shards, specs, root / STAGING, tables, part, code, min_share, kept_as)
+        result = assemble(
+            benchmark, shards, specs, root / STAGING, tables, part, code, min_share, kept_as, rates
+        )
         return result.files, asdict(replace(result, files={}))
 
-    once(root, _mark(benchmark, shards, code, min_share, kept_as), make)
+    once(root, _mark(benchmark, shards, code, min_share, kept_as, rates), make)
     return benchmark
 
 
@@ -336,8 +373,10 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         for name, part in parts.items()
         if part.info["items"]
     )
-    models, warnings = models_table(benchmarks_of, config.models, twin_of(scores), config.registry)
-    for warning in warnings:
+    facts = replace(plan.facts, described=describe(config.models))
+    models = models_table(benchmarks_of, facts, twin_of(scores), config.registry)
+    prices, told = _prices(config, facts, models["model_id"].to_pylist())
+    for warning in (*facts.described.warnings(benchmarks_of), *_unpriced(told)):
         say(f"         warning: {warning}")
     for line in merged.bad_costs:
         say(f"         warning: {line}: the cost is missing, the score counts")
@@ -356,7 +395,10 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
     ]
-    for name, table in (("models", models), ("runs", runs), ("quarantine", merged.quarantine)):
+    tables = {"models": models, "prices": prices, "runs": runs, "quarantine": merged.quarantine}
+    for name, table in tables.items():
+        if TABLES[name].optional and not len(table):
+            continue
         path = build / TABLES[name].path()
         rows = store.write_table(path, TABLES[name].schema, table)
         outputs.append(store.describe(build, path, rows))
@@ -375,8 +417,36 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
             "sources": merged.sources,
             "declared": declared_in(config.registry),
             **({"bad_costs": merged.bad_costs} if merged.bad_costs else {}),
+            **({"prices": told} if told else {}),
         },
     )
+
+
+def _prices(config: Config, facts: ModelFacts, models: Sequence[str]) -> tuple[pa.Table, store.JsonObject]:
+    """Table `prices` of the models with scores, and what its files give: nothing where there are none.
+
+    unmatched: models without a price; such_as: some of them.
+    """
+    table = prices_table(models, facts)
+    rows = Counter(price.file for price in facts.prices.rows)
+    files = []
+    for path in config.costs.tables:
+        name = Path(path).name
+        mine = table.filter(pc.equal(table["file"], name))
+        as_of, urls = (sorted({*filter(None, mine[column].to_pylist())}) for column in ("as_of", "url"))
+        told = {"rows": rows[name], "models": len(mine), "as_of": as_of, "urls": urls}
+        files.append({"file": name, "sha256": sha256(path), **told})
+    unmatched = sorted({*models}.difference(table["model_id"].to_pylist()))
+    all_told = {"files": files, "unmatched": len(unmatched), "such_as": unmatched[:LISTED]}
+    return table, all_told if files else {}
+
+
+def _unpriced(told: store.JsonObject) -> Iterator[str]:
+    """A warning where models have no price."""
+    if told and told["unmatched"]:
+        such_as = ", ".join(told["such_as"][:3])
+        files = ", ".join(each["file"] for each in told["files"])
+        yield f"{files}: no row matches {told['unmatched']} models with scores, such as {such_as}"
 
 
 def _of_config(config: Config) -> store.JsonObject:
@@ -388,6 +458,7 @@ def _of_config(config: Config) -> store.JsonObject:
             {"columns": dict(m.columns), "encoding": m.encoding, "sha256": sha256(m.path)}
             for m in config.models
         ],
+        "prices": [[Path(path).name, sha256(path)] for path in config.costs.tables],
         "dataset": asdict(config.dataset),
     }
 
@@ -411,7 +482,8 @@ def account(
         part = parts[benchmark].info if benchmark in parts else {}
         found = {name: part.get(name, {}) for name in ("kept", "superseded", "joined", "notes")}
         noted = {k: n for (s, b, k), n in notes.items() if (s, b) == (source, benchmark)}
-        costs = _costs(noted, found["kept"].get(source, 0), part.get("costs", {}).get(source, {}))
+        known, priced = (part.get(name, {}).get(source) for name in ("costs", "priced"))
+        costs = _costs(noted, found["kept"].get(source, 0), known or {}, priced)
         noted = {k: n for k, n in noted.items() if not k.startswith(COST_NOTE)}
         why = {r: n for (s, b, r), n in sorted(reasons.items()) if (s, b) == (source, benchmark)}
         row = {
@@ -444,14 +516,20 @@ def _bad_costs(notes: Iterable[tuple[str, str, str]]) -> list[str]:
     return [line for lines in shown.values() for line in lines[:MAX_TOLD]]
 
 
-def _costs(noted: Mapping[str, int], scores: int, known: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """Per measure that a source tells: scores with a known cost, and without one; values that are no cost."""
+def _costs(
+    noted: Mapping[str, int], scores: int, known: Mapping[str, int], priced: int | None
+) -> dict[str, dict[str, int]]:
+    """Per measure that a source tells: scores with a known cost, and without one; values that are no cost.
+
+    priced: scores whose US dollars are tokens x price; they are among the known ones.
+    """
     costs: dict[str, dict[str, int]] = {}
     for measure in COST_MEASURES:
         mark, kept = cost_note(measure, ""), known.get(measure, 0)
         told = {note.removeprefix(mark): n for note, n in noted.items() if note.startswith(mark)}
-        if READ in told:
-            costs[measure] = {"kept": kept, "missing": scores - kept, "bad": told.get(BAD, 0)}
+        of_prices = {"priced": priced} if priced and measure == "usd" else {}
+        if READ in told or of_prices:
+            costs[measure] = {"kept": kept, "missing": scores - kept, "bad": told.get(BAD, 0), **of_prices}
     return costs
 
 

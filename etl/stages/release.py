@@ -43,6 +43,7 @@ def _options(context: Context) -> ReleaseOptions:
         families=stages["ingest"].info["families"],
         sources=stages["ingest"].info["sources"],
         declared=stages["ingest"].info["declared"],
+        prices=stages["ingest"].info.get("prices", {}),
         methods=config.groups.methods,
         sizes=config.groups.sizes,
         twins=config.groups.twins,

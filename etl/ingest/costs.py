@@ -16,6 +16,7 @@ import pyarrow as pa
 from routerset.etl.ingest.benchmark_items import Column
 from routerset.etl.ingest.shards import read_costs
 from routerset.schemas.matrix import missing
+from routerset.schemas.pricing import usd_of
 from routerset.schemas.tables import COST_MEASURES, COSTS
 
 CELLS = 1 << 20
@@ -134,19 +135,6 @@ def _price(
             if n := int((new & cells[row]).sum()):
                 counts.priced[source] += n
                 counts.known.setdefault(source, Counter())["usd"] += n
-
-
-def usd_of(prompt: np.ndarray, completion: np.ndarray, usd_in: float, usd_out: float) -> np.ndarray:
-    """US dollars (float32) of tokens (float32, NaN where not known) at prices per million; NaN where a number
-    is missing that has a price, or both are.
-    """
-    sides = [
-        np.where(np.isnan(tokens) & (price == 0), 0.0, tokens.astype(np.float64) * price)
-        for tokens, price in ((prompt, usd_in), (completion, usd_out))
-    ]
-    computed = ((sides[0] + sides[1]) / 1e6).astype(np.float32)
-    computed[np.isnan(prompt) & np.isnan(completion)] = np.nan
-    return computed
 
 
 def _values(blobs: pa.Array, width: int) -> np.ndarray:

@@ -202,11 +202,6 @@ def costs(out: Path) -> list[float | None]:
     return [usd and round(usd, 9) for usd in table["usd"].to_pylist()]
 
 
-def run(page_command: str, out: Path) -> int:
-    """Run a command of the page, with another folder."""
-    return main([*page_command.replace("--out build", "").split()[1:], "--out", str(out)])
-
-
 def test_the_example_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -237,43 +232,6 @@ def test_the_example_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "Of the 5 `usd` of sums, 5 are tokens x price" in card
     assert main(["verify", str(out / "release")]) == 0
     assert main(["validate", str(out)]) == 0
-
-
-@pytest.mark.parametrize(
-    ("change", "version", "told"),
-    [
-        (("in = 3.0", "in = 4.0"), "2.0.0", "MAJOR, models: prices of 1 model changed: `lab/large`"),
-        (
-            ("in = 3.0", 'in = 4.0\nas_of = "2026-12-01"'),
-            "1.1.0",
-            "MINOR, sums: costs of 1 model repriced: `lab/large`",
-        ),
-        (
-            ("in = 3.0", 'in = 4.0\nas_of = "2025-12-01"'),
-            "2.0.0",
-            "MAJOR, sums: costs of 1 model changed: `lab/large`",
-        ),
-        (('match = "small-*"', 'match = "b*"'), "2.0.0", "MAJOR, models: prices of 1 model removed"),
-        (None, "2.0.0", "MAJOR, dataset: 1 table removed: `prices.parquet`"),
-    ],
-)
-def test_what_changed_in_prices_decides_the_version(
-    tmp_path: Path, change: tuple[str, str] | None, version: str, told: str
-) -> None:
-    config = example(tmp_path)
-    before, after = tmp_path / "before", tmp_path / "after"
-    assert main(["build", str(config), "--out", str(before)]) == 0
-    if change is None:
-        config.write_text(config.read_text().replace("prices = ", "# "))
-    else:
-        table = config.with_name("prices.toml")
-        table.write_text(table.read_text().replace(*change))
-    with config.open("a") as file:
-        file.write(f'\n[release]\nprevious = "{before}/release"\n')
-    assert main(["build", str(config), "--out", str(after)]) == 0
-    assert json.loads((after / "release/manifest.json").read_text())["release"]["version"] == version
-    assert f"- {told}" in (after / "release/CHANGELOG.md").read_text("utf-8")
-    assert main(["verify", str(after / "release")]) == 0
 
 
 def test_a_changed_table_makes_costs_again_and_reads_no_dump(tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from routerset.embed.encoders import ENCODERS
 from routerset.etl import manifest
 from routerset.etl.config import Config, ConfigError, Runner
 from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
+from routerset.etl.ingest.price_files import read_prices
 from routerset.etl.manifest import Manifest
 from routerset.etl.progress import say
 from routerset.etl.records import digest_of, identity, read_sealed, write_sealed
+from routerset.etl.sources.files import is_remote
 from routerset.etl.stages.base import Context, Gate, Report
 from routerset.etl.stages.release import FOLDER
 from routerset.etl.stages.rows import STAGES
@@ -187,7 +189,8 @@ def steps(config: Config, out: Path) -> list[tuple[str, bool]]:
 
 
 def _check(config: Config, only: str | None = None) -> None:
-    """Raise ConfigError for names of encoders and stages that are in no registry."""
+    """Raise ConfigError for names of encoders and stages that are in no registry; what price tables raise."""
+    read_prices([path for path in config.costs.tables if not is_remote(path)])
     for name in (*config.embed.encoders, *config.embed.paths):
         if name not in ENCODERS:
             raise ConfigError(
@@ -246,7 +249,7 @@ def _sweep(out: Path, stage: str, outputs: Iterable[Output], benchmarks: Collect
     folders = {table.name for table in tables_of(stage)}
     for path in _table_files(out, benchmarks, current):
         inside = path.relative_to(out)
-        if inside.parts[1] in folders and inside.as_posix() not in current:
+        if inside.parts[1].removesuffix(".parquet") in folders and inside.as_posix() not in current:
             path.unlink()
             for folder in path.parents[: len(inside.parts) - 2]:
                 if not any(folder.iterdir()):

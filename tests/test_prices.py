@@ -12,7 +12,8 @@ import pytest
 
 from routerset.etl.cli import main
 from routerset.etl.config import ConfigError, load_config
-from routerset.etl.ingest.prices import Price, PriceError, Prices, read_prices, tier_of
+from routerset.etl.ingest.price_files import read_prices
+from routerset.etl.ingest.prices import Price, PriceError, Prices, tier_of
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.schemas.pricing import usd_of
 
@@ -115,6 +116,15 @@ def test_tables_of_other_projects_are_read() -> None:
     lab = read_prices([str(dumps / "llmrouter/default_llm.json")])
     assert lab.listed_size("nvidia/llama3-chatqa-1.5-70b") == 70.0
     assert {row.size for row in lab.rows} >= {7.0, 45.0, 141.0}
+
+
+@pytest.mark.parametrize(
+    ("size", "params_b"),
+    [('"7B"', 7.0), ("7", 7.0), ('"350M"', 0.35), ('"API"', None), ("true", None), ("0", None)],
+)
+def test_a_row_may_tell_a_size(tmp_path: Path, size: str, params_b: float | None) -> None:
+    (tmp_path / "p.toml").write_text(TOML.format("m", 1, 1) + f"size = {size}")
+    assert read_prices([str(tmp_path / "p.toml")]).listed_size("org/m") == params_b
 
 
 TOML = '[[price]]\nmatch = "{}"\nin = {}\nout = {}\n'

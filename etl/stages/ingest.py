@@ -6,7 +6,7 @@ import functools
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -21,7 +21,7 @@ from routerset.etl.ingest.batches import Batch, PassedOver, plan_batches
 from routerset.etl.ingest.costs import Rates
 from routerset.etl.ingest.descriptions import NOTHING, describe
 from routerset.etl.ingest.models import NO_FACTS, ModelFacts, models_table, prices_table
-from routerset.etl.ingest.prices import read_prices
+from routerset.etl.ingest.price_files import read_prices, told_of, unpriced
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
     DOCSETS,
@@ -375,8 +375,9 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
     )
     facts = replace(plan.facts, described=describe(config.models))
     models = models_table(benchmarks_of, facts, twin_of(scores), config.registry)
-    prices, told = _prices(config, facts, models["model_id"].to_pylist())
-    for warning in (*facts.described.warnings(benchmarks_of), *_unpriced(told)):
+    prices = prices_table(sorted(benchmarks_of), facts)
+    told = told_of(config.costs.tables, facts.prices, prices, benchmarks_of)
+    for warning in (*facts.described.warnings(benchmarks_of), *unpriced(told)):
         say(f"         warning: {warning}")
     for line in merged.bad_costs:
         say(f"         warning: {line}: the cost is missing, the score counts")
@@ -420,33 +421,6 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
             **({"prices": told} if told else {}),
         },
     )
-
-
-def _prices(config: Config, facts: ModelFacts, models: Sequence[str]) -> tuple[pa.Table, store.JsonObject]:
-    """Table `prices` of the models with scores, and what its files give: nothing where there are none.
-
-    unmatched: models without a price; such_as: some of them.
-    """
-    table = prices_table(models, facts)
-    rows = Counter(price.file for price in facts.prices.rows)
-    files = []
-    for path in config.costs.tables:
-        name = Path(path).name
-        mine = table.filter(pc.equal(table["file"], name))
-        as_of, urls = (sorted({*filter(None, mine[column].to_pylist())}) for column in ("as_of", "url"))
-        told = {"rows": rows[name], "models": len(mine), "as_of": as_of, "urls": urls}
-        files.append({"file": name, "sha256": sha256(path), **told})
-    unmatched = sorted({*models}.difference(table["model_id"].to_pylist()))
-    all_told = {"files": files, "unmatched": len(unmatched), "such_as": unmatched[:LISTED]}
-    return table, all_told if files else {}
-
-
-def _unpriced(told: store.JsonObject) -> Iterator[str]:
-    """A warning where models have no price."""
-    if told and told["unmatched"]:
-        such_as = ", ".join(told["such_as"][:3])
-        files = ", ".join(each["file"] for each in told["files"])
-        yield f"{files}: no row matches {told['unmatched']} models with scores, such as {such_as}"
 
 
 def _of_config(config: Config) -> store.JsonObject:

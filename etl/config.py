@@ -94,7 +94,10 @@ class ModelsSpec:
 
 @dataclass(frozen=True)
 class Costs:
-    """`[costs]`: prices, one or several tables of what a million tokens cost, TOML, CSV or JSON."""
+    """`[costs]`: what answers cost where dumps do not tell it.
+
+    prices: tables of what a million tokens cost, TOML, CSV or JSON, relative to the config file (docs/costs.md).
+    """
 
     prices: str | tuple[str, ...] = ()
 
@@ -223,7 +226,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         ),
         dataset=dataset,
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
-        costs=Costs(tuple(map(absolute, costs.tables))),
+        costs=replace(costs, prices=tuple(map(absolute, costs.tables))),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),

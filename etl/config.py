@@ -96,7 +96,7 @@ class ModelsSpec:
 class Costs:
     """`[costs]`: what answers cost where dumps do not tell it.
 
-    prices: tables of what a million tokens cost, TOML, CSV or JSON, relative to the config file (docs/costs.md).
+    prices: tables of what a million tokens cost, TOML, CSV or JSON, relative to the config file.
     """
 
     prices: str | tuple[str, ...] = ()

@@ -15,9 +15,11 @@ from routerset.embed.encoders import ENCODERS
 from routerset.etl import manifest
 from routerset.etl.config import Config, ConfigError, Runner
 from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
+from routerset.etl.ingest.price_files import read_prices
 from routerset.etl.manifest import Manifest
 from routerset.etl.progress import say
 from routerset.etl.records import digest_of, identity, read_sealed, write_sealed
+from routerset.etl.sources.files import is_remote
 from routerset.etl.stages.base import Context, Gate, Report
 from routerset.etl.stages.release import FOLDER
 from routerset.etl.stages.rows import STAGES
@@ -207,7 +209,8 @@ def wrong_names(config: Config, only: str | None = None) -> Iterator[ConfigError
 
 
 def _check(config: Config, only: str | None = None) -> None:
-    """Raise the first of `wrong_names`."""
+    """Raise the first of `wrong_names`, and what price tables raise: before anything is read."""
+    read_prices([path for path in config.costs.tables if not is_remote(path)])
     for problem in wrong_names(config, only):
         raise problem
 
@@ -260,7 +263,7 @@ def _sweep(out: Path, stage: str, outputs: Iterable[Output], benchmarks: Collect
     folders = {table.name for table in tables_of(stage)}
     for path in _table_files(out, benchmarks, current):
         inside = path.relative_to(out)
-        if inside.parts[1] in folders and inside.as_posix() not in current:
+        if inside.parts[1].removesuffix(".parquet") in folders and inside.as_posix() not in current:
             path.unlink()
             for folder in path.parents[: len(inside.parts) - 2]:
                 if not any(folder.iterdir()):

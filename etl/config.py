@@ -29,7 +29,7 @@ from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.plainfiles import read_bytes
-from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, registry
+from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, is_url, registry
 from routerset.schemas.released import RELEASED, RESERVED
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.twins import TWINS
@@ -107,6 +107,26 @@ class ModelsSpec:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """`[costs]`: what answers cost where dumps do not tell it.
+
+    prices: tables of what a million tokens cost, TOML, CSV or JSON, relative to the config file, such as
+    `"prices-2026-11.toml"`.
+    tokenizer: what counts the texts of dumps that tell no tokens: a `tokenizer.json` or its folder, relative
+    to the config file, or ORG/NAME@COMMIT on the Hub; without one they stay missing, such as
+    `"tokenizer.json"`.
+    """
+
+    prices: str | tuple[str, ...] = ()
+    tokenizer: str | None = None
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Paths of the price tables."""
+        return (self.prices,) if isinstance(self.prices, str) else self.prices
+
+
+@dataclass(frozen=True)
 class Splits:
     """`[splits]`: which items are for training, validation and test.
 
@@ -152,16 +172,6 @@ class Embed:
 
 
 @dataclass(frozen=True)
-class Costs:
-    """`[costs]`: tokenizer that counts the texts of dumps which tell no tokens (default: they stay missing).
-
-    tokenizer: a `tokenizer.json` or its folder, relative to the config file, or ORG/NAME@REVISION on the Hub.
-    """
-
-    tokenizer: str | None = None
-
-
-@dataclass(frozen=True)
 class Release:
     """`[release]`: which version it becomes.
 
@@ -192,14 +202,13 @@ class Config:
 
 _SECTIONS = {
     "dataset": Dataset,
+    "costs": Costs,
     "splits": Splits,
     "groups": Groups,
     "embed": Embed,
     "release": Release,
-    "costs": Costs,
 }
 _LISTS = ("source", "models", "benchmark")
-_URL = re.compile(r"(https?|hf|s3|gs)://[^\s<>|\"'`\\\x00-\x1f\x7f]{1,500}")
 _WRONG = re.compile(r"Expected `(?P<expected>\w+).*?`.*? - at `\$\.(?P<place>.*)`")
 _KINDS = {"array": "a list", "object": "a table"}
 
@@ -251,11 +260,11 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         ),
         dataset=dataset,
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
+        costs=replace(costs, prices=tuple(map(absolute, costs.tables))),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
         release=replace(release, previous=release.previous and absolute(release.previous)),
-        costs=costs,
         registry=known,
     )
     _check(config)
@@ -384,7 +393,7 @@ def _check(config: Config) -> None:
     for source in config.sources:
         url, license, citation = source.told().values()
         demand(
-            url is None or _URL.fullmatch(url) is not None,
+            url is None or is_url(url),
             "[[source]] url",
             f"expected https://..., found {url!r}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -19,7 +20,7 @@ from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import columns_of
 from routerset.schemas.released import GROUP_PATTERNS, RELEASED
-from routerset.schemas.tables import COST_MEASURES
+from routerset.schemas.tables import COST_MEASURES, PRICES
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -116,6 +117,9 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         smallest_test=min(b.splits[manifest.schemes[0]]["test"] for b in benchmarks.values()),
         costed=[name for name, b in benchmarks.items() if b.costs],
         cost_docs=COST_MEASURES,
+        prices=manifest.prices,
+        price_columns=", ".join(f"`{name}`" for name in PRICES.names),
+        priced=_priced(manifest),
         measures=", ".join(f"`{name}`" for name in COST_MEASURES),
         n_scores=n_scores,
         size_category=next((name for limit, name in _SIZES.items() if n_scores < limit), "1B<n<10B"),
@@ -201,6 +205,17 @@ def _example(manifest: Manifest) -> _Example:
     benchmark = manifest.benchmarks[name]
     group = min(benchmark.groups, key=lambda g: g.method != manifest.method, default=None)
     return _Example(name, next(iter(benchmark.encoders), None), group.column if group else None)
+
+
+def _priced(manifest: Manifest) -> dict[str, int]:
+    """Answers per benchmark whose US dollars are tokens x price, where there are any."""
+    found: Counter[str] = Counter()
+    for row in manifest.accounting:
+        costs = row.get("costs")
+        usd = costs.get("usd") if isinstance(costs, dict) else None
+        priced = usd.get("priced") if isinstance(usd, dict) else None
+        found[str(row["benchmark"])] += priced if isinstance(priced, int) else 0
+    return {name: n for name, n in found.items() if n and manifest.benchmarks[name].costs.get("usd")}
 
 
 def _groups(manifest: Manifest, benchmark: str) -> str:

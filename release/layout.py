@@ -7,6 +7,7 @@ vectors/E/B/{train,validation,test}.parquet  config "B-E"
 scores/B.parquet                             config "scores-B"
 costs/B.parquet                              config "costs-B", where a dump tells costs
 models.parquet  groups.parquet               configs "models", "groups"
+prices.parquet                               config "prices", where a config names a price table
 limits.parquet  runs.parquet                 configs "limits", "runs"
 evaluator/  reports/
 ```
@@ -33,7 +34,9 @@ from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, LICENSE = "manifest.json", "README.md", "LICENSE"
 CROISSANT = "croissant.json"
-MODELS, GROUPS, LIMITS, RUNS = (RELEASED[name].path for name in ("models", "groups", "limits", "runs"))
+MODELS, GROUPS, LIMITS, RUNS, PRICES = (
+    RELEASED[name].path for name in ("models", "groups", "limits", "runs", "prices")
+)
 EVALUATOR, REPORTS = "evaluator", "reports"
 
 

@@ -21,7 +21,7 @@ from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
 from routerset.schemas.registry import registry
 from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
-from routerset.schemas.tables import COSTS, SCHEMA_VERSION, SCORES, Split
+from routerset.schemas.tables import COSTS, PRICES, SCHEMA_VERSION, SCORES, Split
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 
@@ -99,7 +99,8 @@ class Manifest:
     read, kept, superseded, quarantined, reasons; sources: what each one gave, and where it is from; settings:
     what the config says to the gate; tokenizer: name and sha256 of what counted texts, if any was; methods,
     sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
-    methods chose from one of each set of twins.
+    methods chose from one of each set of twins; prices: files of price tables with the models that each gave
+    one to, the number of models without any, and some of these.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Manifest:
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     twins: str = "all"
+    prices: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
@@ -137,6 +139,7 @@ class Manifest:
             "groups": GROUPS_SCHEMA,
             "limits": LIMITS_SCHEMA,
             "runs": RUNS_SCHEMA,
+            **({"prices": PRICES} if RELEASED["prices"].path in self.tables else {}),
         }
         return found + [_config(name, schema) for name, schema in whole.items()]
 
@@ -189,6 +192,7 @@ class Manifest:
             "accounting": list(self.accounting),
             "sources": list(self.sources),
             **({"tokenizer": dict(self.tokenizer)} if self.tokenizer else {}),
+            **({"prices": dict(self.prices)} if self.prices else {}),
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
@@ -222,6 +226,7 @@ def read_manifest(release: Path) -> Manifest:
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
             twins=document.get("twins", "all"),
+            prices=document.get("prices", {}),
             libraries=document["libraries"],
         )
         _check(manifest)

@@ -74,9 +74,10 @@ def write_tables(
             tables[path], known = _copy(costs, release, path, told), told.known
         members[name] = benchmark.members
         entries[name] = replace(_entry(benchmark, runs, options), costs=known)
-    for table in ("models", "runs"):
-        path = RELEASED[table].path
-        tables[path] = _copy(build / TABLES[table].path(), release, path)
+    for table in ("models", "prices", "runs"):
+        path, source = RELEASED[table].path, build / TABLES[table].path()
+        if source.exists() or not TABLES[table].optional:
+            tables[path] = _copy(source, release, path)
     groups = layout.groups_table(members)
     tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
     tables[layout.LIMITS] = _write(release, layout.LIMITS, LIMITS_SCHEMA, iter([limits(build, names)]))
@@ -97,6 +98,7 @@ def write_tables(
         methods=options.methods,
         sizes=options.sizes,
         twins=options.twins,
+        prices=options.prices,
     )
 
 

@@ -97,6 +97,22 @@ class _Costs(TypedDict):
     kept: Count
     missing: Count
     bad: Count
+    priced: NotRequired[Count]
+
+
+class _PriceTable(TypedDict):
+    file: str
+    sha256: Digest
+    rows: Count
+    models: Count
+    as_of: list[str]
+    urls: list[str]
+
+
+class _Prices(TypedDict):
+    files: list[_PriceTable]
+    unmatched: Count
+    such_as: list[str]
 
 
 class _Tokenizer(TypedDict):
@@ -165,6 +181,7 @@ class ReleaseDocument(TypedDict):
     accounting: list[_Accounting]
     sources: NotRequired[list[_Source]]
     tokenizer: NotRequired[_Tokenizer]
+    prices: NotRequired[_Prices]
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
@@ -193,6 +210,7 @@ class _Ingested(TypedDict, total=False):
     bad_costs: list[str]
     sources: list[_Source]
     tokenizer: _Tokenizer
+    prices: _Prices
     declared: dict[Name, Declared]
 
 

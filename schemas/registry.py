@@ -24,6 +24,7 @@ _SPDX = re.compile(
     r"\(?[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\)?(?: (?:AND|OR|WITH) \(?[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\)?){0,8}"
 )
 _LINE = re.compile(rf"\S(?:[^\x00-\x1f\x7f\u2028\u2029]{{0,{MAX_LINE - 2}}}\S)?")
+_URL = re.compile(r"(https?|hf|s3|gs)://[^\s<>|\"'`\\\x00-\x1f\x7f]{1,500}")
 _LINES = ("title", "leaderboard", "metric", "citation", "reference_model")
 _LISTS = ("metric_aliases", "tasks", "filters")
 
@@ -89,6 +90,11 @@ def is_line(text: str) -> bool:
 def is_category(text: str) -> bool:
     """Whether a text can be the category of an item: some words that can be printed, a space between them."""
     return 0 < len(text) <= MAX_CATEGORY and text.isprintable() and text == " ".join(text.split())
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is an address that can stand on a page."""
+    return _URL.fullmatch(text) is not None
 
 
 def registry(declared: Mapping[str, Declared]) -> Mapping[str, Benchmark]:

@@ -7,7 +7,6 @@ batches.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from routerset.etl.ingest.benchmark_items import Column, benchmark_items
-from routerset.etl.ingest.costs import cost_batches
+from routerset.etl.ingest.costs import CostCounts, Rates, cost_batches
 from routerset.etl.ingest.identity import CONTENT, HASH, KEY
 from routerset.etl.ingest.items import CONFLICT
 from routerset.etl.ingest.packs import load_fragments, shard_file
@@ -48,7 +47,7 @@ class Assembled:
     joined: kept records per source, by what told their documents. notes: what else there is to count.
     case_alike: per source, {kept, also, n_records} of every model id that the dumps spell in another case.
     families: what joined items to families, by rule.
-    costs: known costs per source and measure.
+    costs: known costs per source and measure; priced: of those in US dollars, tokens x price, per source.
     """
 
     models: int
@@ -61,6 +60,7 @@ class Assembled:
     families: Families
     files: Mapping[Path, int]
     costs: Mapping[str, Mapping[str, int]]
+    priced: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,12 @@ def assemble(
     code: str,
     min_share: float,
     kept_as: Mapping[str, str],
+    rates: Rates,
 ) -> Assembled:
     """Write items, scores and costs of one benchmark below `tables`, its runs and quarantine below `part`.
 
     code: fingerprint of the code that does so. min_share: `[dataset] min_models_per_item`. kept_as: ids of
-    models by other spellings of them (`ids.kept_spellings`).
+    models by other spellings of them (`ids.kept_spellings`). rates: prices of models.
     """
     packed = load_fragments(benchmark, shards, staging)
     frame = _frame(benchmark, shards, packed, staging)
@@ -128,13 +129,13 @@ def assemble(
         files[path] = store.write_table(path, ITEMS, items)
         path = tables / "scores" / location
         files[path] = store.write_batches(path, SCORES, score_batches(placed.matrix, models))
-    costs: dict[str, Counter[str]] = {}
-    batches = cost_batches(fragments, columns, placed.matrix, models, costs)
+    counts = CostCounts()
+    batches = cost_batches(fragments, columns, placed.matrix, models, rates, counts)
     first = next(batches, None)
     if first is not None:
         path = tables / "costs" / location
         files[path] = store.write_batches(path, COSTS, chain([first], batches))
-    told = {source: dict(of_source) for source, of_source in costs.items()}
+    told = {source: dict(of_source) for source, of_source in counts.known.items()}
     other = fragments["superseded"].where(fragments["other_settings"], 0)
     spelled = fragments["spelled"] != ""
     alike = fragments["n_read"].where(spelled, 0)
@@ -158,7 +159,19 @@ def assemble(
         for source, part in fragments[spelled].groupby("source")
     }
     n_models = fragments.loc[fragments["n_kept"] > 0, "model_id"].nunique()
-    return Assembled(n_models, len(items), kept, superseded, joined, notes, case_alike, families, files, told)
+    return Assembled(
+        n_models,
+        len(items),
+        kept,
+        superseded,
+        joined,
+        notes,
+        case_alike,
+        families,
+        files,
+        told,
+        dict(counts.priced),
+    )
 
 
 def _frame(benchmark: str, shards: Sequence[Shard], fragments: pa.Table, staging: Path) -> pd.DataFrame:

@@ -16,11 +16,13 @@ from routerset.embed.weights import at_hand, model_path
 from routerset.etl.build import check_folder, wrong_names
 from routerset.etl.config import Config
 from routerset.etl.extras import extra_of
-from routerset.etl.ingest.models import models_table
+from routerset.etl.ingest.descriptions import describe
+from routerset.etl.ingest.price_files import read_prices
 from routerset.etl.looking.sample import Note, Sample, look
 from routerset.etl.sources.base import ItemsUnreadable, SourceSpec
 from routerset.etl.sources.files import is_remote
 from routerset.etl.sources.registry import SOURCES
+from routerset.etl.sources.tokens import find_tokenizer, is_hub_id
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.fetch import previous_release
 from routerset.schemas.exits import DATA_FAILED, DONE, TRY_LATER, UNREADABLE, USAGE, exit_code, message
@@ -93,6 +95,14 @@ def _folder(build: Build) -> Iterator[Problem]:
     yield from _caught("", lambda: check_folder(build.out, build.config.registry))
 
 
+def _costs(build: Build) -> Iterator[Problem]:
+    """Price tables that cannot be read, and a tokenizer that is not there; the Hub is not asked."""
+    costs = build.config.costs
+    yield from _caught("", lambda: read_prices([path for path in costs.tables if not is_remote(path)]))
+    if costs.tokenizer is not None and not is_hub_id(costs.tokenizer):
+        yield from _caught("", lambda: find_tokenizer(str(costs.tokenizer)))
+
+
 def _sources(build: Build) -> Iterator[Problem]:
     """Sources that cannot be read as the config says, or hold nothing; patterns and files that they name."""
     for number, (spec, found) in enumerate(zip(build.config.sources, build.sources, strict=True), 1):
@@ -128,7 +138,7 @@ def _models(build: Build) -> Iterator[Problem]:
     """Files that describe models."""
     for number, spec in enumerate(build.config.models, 1):
         if not is_remote(spec.path):
-            yield from _caught(f"[[models]] {number}: ", partial(models_table, {}, [spec], {}))
+            yield from _caught(f"[[models]] {number}: ", partial(describe, [spec]))
 
 
 def _scores(build: Build) -> Iterator[Problem]:
@@ -184,6 +194,7 @@ CHECKS: tuple[Check, ...] = (
     _folder,
     _sources,
     _models,
+    _costs,
     _scores,
     _previous,
     _weights,

@@ -18,7 +18,10 @@ import pyarrow.compute as pc
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.assemble import assemble
 from routerset.etl.ingest.batches import Batch, PassedOver, plan_batches
-from routerset.etl.ingest.models import models_table
+from routerset.etl.ingest.costs import Rates
+from routerset.etl.ingest.descriptions import NOTHING, describe
+from routerset.etl.ingest.models import NO_FACTS, ModelFacts, models_table, prices_table
+from routerset.etl.ingest.price_files import read_prices, told_of, unpriced
 from routerset.etl.ingest.shards import (
     BAD_ROWS,
     DOCSETS,
@@ -88,7 +91,8 @@ class Plan:
 
     code: fingerprint of the code that assembles it. mark: hash of the settings, and the sizes and times
     of the files. seen: hash of what else the file system says of them. min_share: `[dataset]
-    min_models_per_item`. tokenizer: what counts texts, where there are any to count.
+    min_models_per_item`. tokenizer: what counts texts, where there are any to count. facts: what prices of
+    models depend on.
     """
 
     batches: tuple[Batch, ...]
@@ -99,6 +103,7 @@ class Plan:
     min_share: float
     passed_over: tuple[PassedOver, ...] = ()
     tokenizer: Tokenizer | None = None
+    facts: ModelFacts = NO_FACTS
 
     def settle(self, build: Path, *, check: bool = False) -> None:
         """Remove what was staged and is not what it was, or is of dumps that are not; see `unaltered`."""
@@ -125,12 +130,13 @@ class Plan:
 
 
 def plan(config: Config) -> Plan:
-    """Batches of all dumps, found but not opened.
+    """Batches of all dumps, found but not opened, the tokenizer, and the price tables.
 
-    Raises DumpUnreadable where a source holds none, and what `find_tokenizer` does.
+    Raises DumpUnreadable where a source holds none, and what `find_tokenizer` and reading prices do.
     """
     elsewhere = [
         config.file,
+        *config.costs.tables,
         *(m.path for m in config.models),
         *(p for s in config.sources for p in s.paths()),
         *([] if config.costs.tokenizer is None else [config.costs.tokenizer]),
@@ -148,7 +154,9 @@ def plan(config: Config) -> Plan:
     wanted = config.dataset.benchmarks or tuple(config.registry)
     share = config.dataset.min_models_per_item
     seen = fingerprint([batch.seen for batch in batches])
-    return Plan(tuple(batches), wanted, code, mark, seen, share, tuple(passed_over), tokenizer)
+    return Plan(
+        tuple(batches), wanted, code, mark, seen, share, tuple(passed_over), tokenizer, _facts(config)
+    )
 
 
 def _tokenizer(config: Config) -> Tokenizer | None:
@@ -156,6 +164,12 @@ def _tokenizer(config: Config) -> Tokenizer | None:
     place = config.costs.tokenizer
     counted = any(SOURCES[spec.format].has_texts for spec in config.sources)
     return find_tokenizer(place) if counted and place is not None else None
+
+
+def _facts(config: Config) -> ModelFacts:
+    """What the price of a model depends on; sizes only where a table has tiers."""
+    prices = read_prices(config.costs.tables)
+    return ModelFacts(describe(config.models) if prices.tiers else NOTHING, prices)
 
 
 def ingest(config: Config, plan: Plan, build: Path, runner: Runner, *, check: bool = False) -> Finished:
@@ -192,7 +206,12 @@ def assemble_all(
             [*waiting, ready],
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),
             functools.partial(
-                _assemble, specs=tuple(specs), build=str(build), code=plan.code, min_share=plan.min_share
+                _assemble,
+                specs=tuple(specs),
+                build=str(build),
+                code=plan.code,
+                min_share=plan.min_share,
+                facts=plan.facts,
             ),
         )
     parts: dict[str, Finished] = {}
@@ -200,7 +219,8 @@ def assemble_all(
     models = _models(found)
     for benchmark, shards in ((name, found[name]) for name in specs[0].registry if name in found):
         kept_as = _kept_as(shards, models, specs)
-        part = done(build, _mark(benchmark, shards, specs, plan.code, plan.min_share, kept_as))
+        rates = _rates(shards, kept_as, plan.facts)
+        part = done(build, _mark(benchmark, shards, specs, plan.code, plan.min_share, kept_as, rates))
         if part is None:
             raise RuntimeError(
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
@@ -245,6 +265,13 @@ def _kept_as(shards: Sequence[Shard], models: Iterable[str], specs: Sequence[Sou
     return {model: kept[model] for shard in shards for model in shard.models if model in kept}
 
 
+def _rates(shards: Sequence[Shard], kept_as: Mapping[str, str], facts: ModelFacts) -> Rates:
+    """Prices of the models in some shards, without those that have none. Raises PriceError."""
+    models = {kept_as.get(model, model) for shard in shards for model in shard.models}
+    found = ((model, facts.price(model)) for model in sorted(models))
+    return {model: (price.usd_in, price.usd_out) for model, price in found if price}
+
+
 def _mark(
     benchmark: str,
     shards: Sequence[Shard],
@@ -252,10 +279,12 @@ def _mark(
     code: str,
     min_share: float,
     kept_as: Mapping[str, str],
+    rates: Rates,
 ) -> str:
     folders = sorted((s.order, s.folder, s.digest) for s in shards)
     said = sorted(specs[0].registry[benchmark].categories.items())
-    return fingerprint("assemble", code, benchmark, folders, said, min_share, sorted(kept_as.items()))
+    named = [sorted(kept_as.items()), sorted(rates.items())]
+    return fingerprint("assemble", code, benchmark, folders, said, min_share, named)
 
 
 def _assemble(
@@ -265,6 +294,7 @@ def _assemble(
     build: str,
     code: str,
     min_share: float,
+    facts: ModelFacts,
 ) -> str:
     """Assemble one benchmark from the shards of all batches, unless the same ones were assembled before."""
     pairs = list(found)
@@ -272,15 +302,18 @@ def _assemble(
     if not shards:
         return benchmark
     kept_as = _kept_as(shards, set(chain.from_iterable(models for _, models in pairs)), specs)
+    rates = _rates(shards, kept_as, facts)
     root = Path(build)
     part = root / STAGING / "parts" / benchmark
 
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
         tables = root / "tables"
-        result = assemble(benchmark, shards, specs, root / STAGING, tables, part, code, min_share, kept_as)
+        result = assemble(
+            benchmark, shards, specs, root / STAGING, tables, part, code, min_share, kept_as, rates
+        )
         return result.files, asdict(replace(result, files={}))
 
-    once(root, _mark(benchmark, shards, specs, code, min_share, kept_as), make)
+    once(root, _mark(benchmark, shards, specs, code, min_share, kept_as, rates), make)
     return benchmark
 
 
@@ -360,8 +393,11 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
         for name, part in parts.items()
         if part.info["items"]
     )
-    models, warnings = models_table(benchmarks_of, config.models, twin_of(scores), config.registry)
-    for warning in warnings:
+    facts = replace(plan.facts, described=describe(config.models))
+    models = models_table(benchmarks_of, facts, twin_of(scores), config.registry)
+    prices = prices_table(sorted(benchmarks_of), facts)
+    told = told_of(config.costs.tables, facts.prices, prices, benchmarks_of)
+    for warning in (*facts.described.warnings(benchmarks_of), *unpriced(told)):
         say(f"         warning: {warning}")
     for line in merged.bad_costs:
         say(f"         warning: {line}: the cost is missing, the score counts")
@@ -380,7 +416,10 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
     outputs = [
         output for part in parts.values() for output in part.outputs if output.path.startswith("tables/")
     ]
-    for name, table in (("models", models), ("runs", runs), ("quarantine", merged.quarantine)):
+    tables = {"models": models, "prices": prices, "runs": runs, "quarantine": merged.quarantine}
+    for name, table in tables.items():
+        if TABLES[name].optional and not len(table):
+            continue
         path = build / TABLES[name].path()
         rows = store.write_table(path, TABLES[name].schema, table)
         outputs.append(store.describe(build, path, rows))
@@ -400,6 +439,7 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
             "declared": declared_in(config.registry),
             **({"bad_costs": merged.bad_costs} if merged.bad_costs else {}),
             **({"tokenizer": plan.tokenizer.told()} if plan.tokenizer else {}),
+            **({"prices": told} if told else {}),
         },
     )
 
@@ -413,6 +453,7 @@ def _of_config(config: Config, tokenizer: Tokenizer | None) -> store.JsonObject:
             {"columns": dict(m.columns), "encoding": m.encoding, "sha256": sha256(m.path)}
             for m in config.models
         ],
+        "prices": [[Path(path).name, sha256(path)] for path in config.costs.tables],
         "dataset": asdict(config.dataset),
         "tokenizer": tokenizer and tokenizer.told(),
     }
@@ -437,7 +478,8 @@ def account(
         part = parts[benchmark].info if benchmark in parts else {}
         found = {name: part.get(name, {}) for name in ("kept", "superseded", "joined", "notes")}
         noted = {k: n for (s, b, k), n in notes.items() if (s, b) == (source, benchmark)}
-        costs = _costs(noted, found["kept"].get(source, 0), part.get("costs", {}).get(source, {}))
+        known, priced = (part.get(name, {}).get(source) for name in ("costs", "priced"))
+        costs = _costs(noted, found["kept"].get(source, 0), known or {}, priced)
         noted = {k: n for k, n in noted.items() if not k.startswith(COST_NOTE)}
         why = {r: n for (s, b, r), n in sorted(reasons.items()) if (s, b) == (source, benchmark)}
         row = {
@@ -470,14 +512,20 @@ def _bad_costs(notes: Iterable[tuple[str, str, str]]) -> list[str]:
     return [line for lines in shown.values() for line in lines[:MAX_TOLD]]
 
 
-def _costs(noted: Mapping[str, int], scores: int, known: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """Per measure that a source tells: scores with a known cost, and without one; values that are no cost."""
+def _costs(
+    noted: Mapping[str, int], scores: int, known: Mapping[str, int], priced: int | None
+) -> dict[str, dict[str, int]]:
+    """Per measure that a source tells: scores with a known cost, and without one; values that are no cost.
+
+    priced: scores whose US dollars are tokens x price; they are among the known ones.
+    """
     costs: dict[str, dict[str, int]] = {}
     for measure in COST_MEASURES:
         mark, kept = cost_note(measure, ""), known.get(measure, 0)
         told = {note.removeprefix(mark): n for note, n in noted.items() if note.startswith(mark)}
-        if READ in told:
-            costs[measure] = {"kept": kept, "missing": scores - kept, "bad": told.get(BAD, 0)}
+        of_prices = {"priced": priced} if priced and measure == "usd" else {}
+        if READ in told or of_prices:
+            costs[measure] = {"kept": kept, "missing": scores - kept, "bad": told.get(BAD, 0), **of_prices}
     return costs
 
 

@@ -44,6 +44,7 @@ def _options(context: Context) -> ReleaseOptions:
         sources=stages["ingest"].info["sources"],
         tokenizer=stages["ingest"].info.get("tokenizer", {}),
         declared=stages["ingest"].info["declared"],
+        prices=stages["ingest"].info.get("prices", {}),
         methods=config.groups.methods,
         sizes=config.groups.sizes,
         twins=config.groups.twins,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, LIMITS, SPLITS
 from routerset.expectations.suites.dumps import DUMPS
-from routerset.expectations.suites.ingested import COSTS, ITEMS, MODELS, QUARANTINE, RUNS, SCORES
+from routerset.expectations.suites.ingested import COSTS, ITEMS, MODELS, PRICES, QUARANTINE, RUNS, SCORES
 from routerset.expectations.suites.whole import BUILT, DRIFT, LAYOUT, MANIFEST, RELEASE
 
 __all__ = ["DUMPS", "FOLDERS"]
@@ -19,6 +19,7 @@ FOLDERS: dict[str, Suite] = {
         LAYOUT,
         MANIFEST,
         MODELS,
+        PRICES,
         ITEMS,
         SCORES,
         COSTS,

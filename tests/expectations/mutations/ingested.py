@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tests.expectations.builds import Copy, Row, part
+from tests.expectations.builds import Copy, Edit, Row, part
 from tests.expectations.mutations.edits import (
     COSTS,
     ITEMS,
     MODELS,
+    PRICES,
     QUARANTINE,
     RUNS,
     SCORES,
@@ -111,6 +112,19 @@ def _zeros(rows: list[Row]) -> None:
         row["prompt_tokens"] = row["prompt_tokens"] or 0.0
 
 
+def _sized(name: str) -> Edit:
+    def edit(rows: list[Row]) -> None:
+        rows[0] |= {"model_id": name, "params_b": 7.0, "active_params_b": 7.0}
+
+    return edit
+
+
+def _other_tokens(rows: list[Row]) -> None:
+    for row in rows:
+        if row["prompt_tokens"]:
+            row["prompt_tokens"] += 1
+
+
 def _none_missing(found: Row) -> None:
     for row in found["stages"]["ingest"]["info"]["accounting"]:
         for costs in row.get("costs", {}).values():
@@ -137,6 +151,37 @@ MUTATIONS = (
     Mutation("other organisation", "models.org_matches", cell(MODELS, 0, "org", "nobody")),
     Mutation("negative size", "models.params_positive", cell(MODELS, 0, "params_b", -7.0)),
     Mutation("size NaN", "models.params_positive", cell(MODELS, 0, "params_b", math.nan)),
+    Mutation(
+        "more active than there are", "models.active_within_params", cell(MODELS, 0, "active_params_b", 9e3)
+    ),
+    Mutation("negative active size", "models.active_within_params", cell(MODELS, 0, "active_params_b", -1.0)),
+    Mutation("size of no source", "models.size_source_told", cell(MODELS, 0, "size_source", None)),
+    Mutation("size of a guess", "models.size_source_told", cell(MODELS, 0, "size_source", "guess")),
+    *(
+        Mutation(f"size off in {name}", "models.params_fit_name", lambda c, n=name: c.rows(MODELS, _sized(n)))
+        for name in ("a/m-70b", "a/Mixtral-8x7B-v0.1", "a/Qwen-1_8B", "m7-200.5B-chat@v1")
+    ),
+    *(
+        Mutation(f"{what} in models", "models.prices_in_range", cell(MODELS, 0, "usd_per_mtok_in", value))
+        for what, value in (("price below 0", -1.0), ("price NaN", math.nan), ("one price", None))
+    ),
+    *(
+        Mutation(f"null {name} of a price", f"prices.{name}_not_null", cell(PRICES, 2, name, None))
+        for name in ("model_id", "usd_per_mtok_in", "usd_per_mtok_out", "matched_by", "match", "file")
+    ),
+    Mutation("price twice", "prices.model_id_unique", repeat(PRICES, 2)),
+    Mutation("price matched by chance", "prices.matched_by_known", cell(PRICES, 2, "matched_by", "chance")),
+    Mutation("negative price", "prices.price_in_range", cell(PRICES, 2, "usd_per_mtok_out", -1.0)),
+    Mutation("price infinite", "prices.price_in_range", cell(PRICES, 2, "usd_per_mtok_in", math.inf)),
+    Mutation("price of last May", "prices.as_of_iso", cell(PRICES, 2, "as_of", "May 2024")),
+    Mutation("price of 31 February", "prices.as_of_iso", cell(PRICES, 2, "as_of", "2024-02-31")),
+    Mutation("price without a date", "prices.as_of_present", cell(PRICES, 2, "as_of", None)),
+    Mutation("price of nobody", "prices.models_resolve", cell(PRICES, 2, "model_id", "no/body")),
+    Mutation("price of other models", "prices.prices_as_in_models", cell(PRICES, 2, "usd_per_mtok_in", 3.0)),
+    Mutation("price of models alone", "prices.prices_as_in_models", drop(PRICES, 2)),
+    Mutation("all prices lost", "prices.prices_as_in_models", remove(PRICES)),
+    Mutation("price of another table", "prices.prices_accounted_for", cell(PRICES, 2, "file", "b.toml")),
+    Mutation("dollars that are no price", "costs.usd_as_priced", lambda c: c.rows(COSTS, _other_tokens)),
     Mutation(
         "unknown leaderboard", "models.leaderboards_known", cell(MODELS, 0, "leaderboards", ["v1", "v9"])
     ),

@@ -195,3 +195,25 @@ def test_benchmarks_are_told_by_words() -> None:
     assert benchmark_in(["MMLU-Pro_results.csv"]) == "mmlu_pro"
     assert benchmark_in(["MATH-LvL-5__x.csv"]) == "math_lvl5"
     assert benchmark_in(["research.csv"]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"model": "a", "id": 1, "score": 1' + "0" * 400 + "}\n" + '{"model": "a", "id": 2, "score": 1}\n',
+        '{"model": "a", "id": 1, "score": "inf"}\n{"model": "a", "id": 2, "score": "-Infinity"}\n',
+        '{"model": "a", "id": 1, "score": [[[[[[1]]]]]]}\n',
+        "[" * 10_000,
+        "{" * 10_000,
+        '{"model": {"model": {"model": {"model": {"model": {"model": 1}}}}}}\n',
+        "\x00\n\x00",
+    ],
+)
+def test_odd_values_break_nothing(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("a.jsonl", "a.json", "a.csv", "a.parquet"):
+        (tmp_path / "d" / name).write_text(text)
+    (tmp_path / "d/sound.csv").write_text(LONG)
+    assert main(["init", str(tmp_path / "d")]) == 0
+    config = parse_config(tomllib.loads(capsys.readouterr().out), tmp_path / "x.toml")
+    assert any(source.path.endswith("sound.csv") for source in config.sources)

@@ -128,6 +128,8 @@ def sniff_long(seen: Glimpse) -> Guess | None:
     if len({*map(str, models)}) == len(models) > 1:  # a row per model
         return None
     scores = tuple(numbers(seen.columns[columns["score"]]))
+    if "subset" in columns and 2 * len({*map(str, seen.columns[columns["subset"]])}) > len(models):
+        del columns["subset"]  # of every item its own
     return Guess("long", {"columns": columns}, scores=scores)
 
 

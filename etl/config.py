@@ -24,12 +24,13 @@ from routerset.embed.texts import TEXTS
 from routerset.etl.groups.candidates import SIZES
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
+from routerset.etl.sources.tokens import is_hub_id
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.plainfiles import read_bytes
 from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, registry
-from routerset.schemas.released import RELEASED
+from routerset.schemas.released import RELEASED, RESERVED
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.twins import TWINS
 
@@ -151,6 +152,16 @@ class Embed:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """`[costs]`: tokenizer that counts the texts of dumps which tell no tokens (default: they stay missing).
+
+    tokenizer: a `tokenizer.json` or its folder, relative to the config file, or ORG/NAME@REVISION on the Hub.
+    """
+
+    tokenizer: str | None = None
+
+
+@dataclass(frozen=True)
 class Release:
     """`[release]`: which version it becomes.
 
@@ -175,10 +186,18 @@ class Config:
     groups: Groups = Groups()
     embed: Embed = Embed()
     release: Release = Release()
+    costs: Costs = Costs()
     registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
 
 
-_SECTIONS = {"dataset": Dataset, "splits": Splits, "groups": Groups, "embed": Embed, "release": Release}
+_SECTIONS = {
+    "dataset": Dataset,
+    "splits": Splits,
+    "groups": Groups,
+    "embed": Embed,
+    "release": Release,
+    "costs": Costs,
+}
 _LISTS = ("source", "models", "benchmark")
 _URL = re.compile(r"(https?|hf|s3|gs)://[^\s<>|\"'`\\\x00-\x1f\x7f]{1,500}")
 _WRONG = re.compile(r"Expected `(?P<expected>\w+).*?`.*? - at `\$\.(?P<place>.*)`")
@@ -221,6 +240,9 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
     release = _section(Release, raw.get("release", {}), f"{path}: [release]")
     dataset = _section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]")
+    costs = _section(Costs, raw.get("costs", {}), f"{path}: [costs]")
+    if costs.tokenizer is not None and not is_hub_id(costs.tokenizer):
+        costs = replace(costs, tokenizer=absolute(costs.tokenizer))
     config = Config(
         file=str(path),
         sources=tuple(
@@ -233,6 +255,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
         release=replace(release, previous=release.previous and absolute(release.previous)),
+        costs=costs,
         registry=known,
     )
     _check(config)
@@ -267,11 +290,12 @@ def _benchmarks(tables: Sequence[object], path: Path) -> Mapping[str, Benchmark]
 
 
 def _config_names(benchmarks: Sequence[str], encoders: Sequence[str]) -> Iterator[str]:
-    """What the tables of a release may be called."""
+    """What the tables of a release may be called, without regard to case, as folders are on some systems."""
+    yield from RESERVED
     for table in RELEASED.values():
         for benchmark in benchmarks if "benchmark" in table.keys else ("",):
             for encoder in encoders if "encoder" in table.keys else ("",):
-                yield table.config.format(benchmark=benchmark, encoder=encoder)
+                yield table.config.format(benchmark=benchmark, encoder=encoder).casefold()
 
 
 def _source(raw: object, where: str) -> SourceSpec:
@@ -303,7 +327,8 @@ def _section(kind: type[T], raw: object, where: str, also: Sequence[str] = ()) -
     """
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: expected a table, found {raw!r}")
-    valid = [*also, *kind.__annotations__]
+    bases = reversed(kind.__mro__)
+    valid = [*also, *(name for base in bases for name in vars(base).get("__annotations__", ()))]
     for key in raw:
         if key not in valid:
             raise ConfigError(f"{where} unknown key {_hint(key, valid)}; valid keys: {', '.join(valid)}")
@@ -384,6 +409,9 @@ def _check(config: Config) -> None:
     distinct(config.embed.encoders, "[embed] encoders")
     one_of([config.embed.text], TEXTS, "[embed] text")
     one_of([config.embed.dtype], DTYPES, "[embed] dtype")
+    tokenizer = config.costs.tokenizer
+    good = tokenizer is None or not is_remote(tokenizer)
+    demand(good, "[costs] tokenizer", f"expected a local path or ORG/NAME@REVISION, found {tokenizer!r}")
     version = config.release.version
     demand(
         version == "auto" or _VERSION.fullmatch(version) is not None,

@@ -153,9 +153,11 @@ class Embed:
 
 @dataclass(frozen=True)
 class Costs:
-    """`[costs]`: tokenizer that counts the texts of dumps which tell no tokens (default: they stay missing).
+    """`[costs]`: what answers cost, where dumps do not tell.
 
-    tokenizer: a `tokenizer.json` or its folder, relative to the config file, or ORG/NAME@REVISION on the Hub.
+    tokenizer: counts the texts of dumps that tell no tokens, which stay missing without one: a
+    `tokenizer.json` or its folder, relative to the config, or ORG/NAME@REVISION on the Hub, such as
+    `"models/tokenizer.json"`.
     """
 
     tokenizer: str | None = None

@@ -236,9 +236,9 @@ def test_tables_of_other_shapes_are_told_by_their_columns() -> None:
         "columns": {"doc_key": "sample_id", "prompt": "prompt"},
         "cost_columns": {"usd": "{model}|total_cost"},
     }
-    nested: dict[str, list[object]] = {"prompt": ["x"]}
+    nested: dict[str, list[object]] = {"prompt": ["x", "y"]}
     for model in ("a", "b"):
-        nested |= {f"{model}.score": [1.0], f"{model}.num_input_tokens": [3]}
+        nested |= {f"{model}.score": [1.0, 0.0], f"{model}.num_input_tokens": [3, 4]}
     guess = sniff_item_major(Glimpse(dump, ("prompt", "a", "b"), nested, True))
     assert guess is not None
     assert guess.keys["fields"] == {"score": "score", "prompt_tokens": "num_input_tokens"}

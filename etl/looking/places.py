@@ -13,7 +13,7 @@ from posixpath import dirname
 
 from routerset.etl.looking.glimpse import glimpse
 from routerset.etl.looking.sample import Note
-from routerset.etl.looking.sniffs import ITEMS, SNIFFS, Guess, benchmark_in
+from routerset.etl.looking.sniffs import ENDINGS, ITEMS, SNIFFS, Guess, benchmark_in
 from routerset.etl.sources import files
 from routerset.etl.sources.base import Dump, SourceSpec
 from routerset.etl.sources.parse.records import is_json
@@ -127,7 +127,8 @@ def _sniff(dump: Dump) -> Guess | str:
     except OSError as error:
         return str(error).replace(dump.path, dump.file)
     if seen is None:
-        return "no format looks for such a name"
+        known = ENDINGS.get(PurePosixPath(dump.name).suffix.lower())
+        return known if known and known.format in SOURCES else "no format looks for such a name"
     for name, sniff in SNIFFS.items():
         guess = sniff(seen) if name == ITEMS or name in SOURCES else None
         if guess is not None:

@@ -161,11 +161,13 @@ def sniff_item_major(seen: Glimpse) -> Guess | None:
     texts = roles_of(seen.columns, ("doc_key", "question", "prompt", "choices", "gold", "subset"))
     if roles_of(seen.columns, ("model",)) or not {"doc_key", "question", "prompt"} & texts.keys():
         return None
+    if {*_LISTS.values()} <= {*seen.names}:
+        return Guess("item_major", {"columns": {**texts, **_LISTS}})
     rest = {name: values for name, values in seen.columns.items() if name not in texts.values()}
     inside = {name.rpartition(".")[0]: name for name in rest if name.endswith(".score")}
     plain = [name for name in rest if "|" not in name and not name.startswith("Unnamed")]
     held = [numbers(rest[name]) for name in inside.values() or plain]
-    if sum(map(bool, held)) < 2:
+    if sum(map(bool, held)) < 2 or max(map(len, held)) < 2:
         return None
     keys: dict[str, object] = {"columns": texts}
     if inside:
@@ -177,6 +179,8 @@ def sniff_item_major(seen: Glimpse) -> Guess | None:
     return Guess("item_major", keys, scores=tuple(value for values in held for value in values))
 
 
+_LISTS = {"model": "models_name", "score": "models_performance"}
+"""What RoutingCompendium calls its lists."""
 COST_BESIDE = "|total_cost"
 """What RouterBench writes after a model's name."""
 
@@ -185,6 +189,12 @@ def sniff_llmrouterbench(seen: Glimpse) -> Guess | None:
     """An object with the records of a model on a dataset."""
     known = {*seen.names} >= {"dataset_name", "model_name", "records"}
     return Guess("llmrouterbench", needs_benchmark=False) if known else None
+
+
+def sniff_inspect(seen: Glimpse) -> Guess | None:
+    """A log of Inspect AI."""
+    known = {"eval.task", "eval.model"} <= seen.columns.keys() and "samples" in seen.names
+    return Guess("inspect", needs_benchmark=False) if known else None
 
 
 def sniff_items(seen: Glimpse) -> Guess | None:
@@ -200,8 +210,11 @@ def sniff_items(seen: Glimpse) -> Guess | None:
     return Guess(ITEMS, {"item_columns": renamed} if renamed else {})
 
 
+ENDINGS = {".eval": Guess("inspect", needs_benchmark=False)}
+"""What files are that end so, and are none that a sniff can look into."""
 SNIFFS: Mapping[str, Sniff] = {
     "llmrouterbench": sniff_llmrouterbench,
+    "inspect": sniff_inspect,
     "long": sniff_long,
     "wide": sniff_wide,
     "item_major": sniff_item_major,

@@ -16,8 +16,10 @@ from routerset.etl.build import build
 from routerset.etl.cli import main
 from routerset.etl.config import Config, ConfigError, Runner, load_config, parse_config
 from routerset.etl.looking import places
+from routerset.etl.looking.glimpse import Glimpse
 from routerset.etl.looking.propose import propose
-from routerset.etl.looking.sniffs import benchmark_in
+from routerset.etl.looking.sniffs import benchmark_in, sniff_item_major, sniff_items
+from routerset.etl.sources.base import Dump
 from routerset.etl.toml import toml_table
 
 GOLDEN = Path(__file__).parent / "golden/sources"
@@ -195,3 +197,49 @@ def test_benchmarks_are_told_by_words() -> None:
     assert benchmark_in(["MMLU-Pro_results.csv"]) == "mmlu_pro"
     assert benchmark_in(["MATH-LvL-5__x.csv"]) == "math_lvl5"
     assert benchmark_in(["research.csv"]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"model": "a", "id": 1, "score": 1' + "0" * 400 + "}\n" + '{"model": "a", "id": 2, "score": 1}\n',
+        '{"model": "a", "id": 1, "score": "inf"}\n{"model": "a", "id": 2, "score": "-Infinity"}\n',
+        '{"model": "a", "id": 1, "score": [[[[[[1]]]]]]}\n',
+        "[" * 10_000,
+        "{" * 10_000,
+        '{"model": {"model": {"model": {"model": {"model": {"model": 1}}}}}}\n',
+        "\x00\n\x00",
+    ],
+)
+def test_odd_values_break_nothing(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("a.jsonl", "a.json", "a.csv", "a.parquet"):
+        (tmp_path / "d" / name).write_text(text)
+    (tmp_path / "d/sound.csv").write_text(LONG)
+    assert main(["init", str(tmp_path / "d")]) == 0
+    config = parse_config(tomllib.loads(capsys.readouterr().out), tmp_path / "x.toml")
+    assert any(source.path.endswith("sound.csv") for source in config.sources)
+
+
+def test_tables_of_other_shapes_are_told_by_their_columns() -> None:
+    columns: dict[str, list[object]] = {
+        "sample_id": ["a", "b"],
+        "prompt": ["x", "y"],
+        "lab/big": [0.0, 1.0],
+        "lab/small": [1.0, 1.0],
+        "lab/big|total_cost": [0.1, 0.2],
+    }
+    dump = Dump("", "a.csv", "a.csv", "a.csv", 1, "")
+    guess = sniff_item_major(Glimpse(dump, tuple(columns), columns, True))
+    assert guess is not None
+    assert guess.keys == {
+        "columns": {"doc_key": "sample_id", "prompt": "prompt"},
+        "cost_columns": {"usd": "{model}|total_cost"},
+    }
+    nested: dict[str, list[object]] = {"prompt": ["x", "y"]}
+    for model in ("a", "b"):
+        nested |= {f"{model}.score": [1.0, 0.0], f"{model}.num_input_tokens": [3, 4]}
+    guess = sniff_item_major(Glimpse(dump, ("prompt", "a", "b"), nested, True))
+    assert guess is not None
+    assert guess.keys["fields"] == {"score": "score", "prompt_tokens": "num_input_tokens"}
+    assert sniff_items(Glimpse(dump, tuple(columns), columns, True)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -9,7 +10,7 @@ from itertools import islice
 import msgspec
 
 from routerset.etl.sources.base import Dump, DumpUnreadable
-from routerset.etl.sources.parse.jsonlines import read_chunks
+from routerset.etl.sources.parse.jsonlines import holds_too_much, read_chunks
 from routerset.etl.sources.parse.records import is_json
 from routerset.etl.sources.parse.tabular import SUFFIXES, read_header, read_rows, values_of
 
@@ -66,7 +67,7 @@ def _json_records(dump: Dump) -> list[dict[str, object]]:
     """The first objects of a file."""
     records: list[dict[str, object]] = []
     for chunk in islice(read_chunks(dump.path), 8):
-        for line in chunk.split(b"\n"):
+        for line in () if holds_too_much(chunk) else chunk.split(b"\n"):
             if line.strip() and len(records) < RECORDS:
                 try:
                     records.append(_DECODER.decode(line))
@@ -99,7 +100,10 @@ def _plain(value: object) -> object:
 
 
 def numbers(values: Sequence[object]) -> list[float]:
-    """The numbers and truth values among some values; none where anything else stands there."""
-    found = [value for value in values if value is not None and value == value]
-    good = all(isinstance(value, bool | int | float) for value in found)
-    return [float(value) for value in found] if good else []  # type: ignore[arg-type]
+    """The finite numbers and truth values among some values; none where anything else stands there."""
+    found = [value for value in values if value is not None]
+    try:
+        held = [float(value) for value in found if isinstance(value, bool | int | float)]
+    except OverflowError:  # a whole number that no float can hold
+        return []
+    return [value for value in held if math.isfinite(value)] if len(held) == len(found) else []

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from posixpath import dirname
 
 from routerset.etl.looking.glimpse import glimpse
 from routerset.etl.looking.sample import Note
-from routerset.etl.looking.sniffs import ITEMS, SNIFFS, Guess, benchmark_in
+from routerset.etl.looking.sniffs import ENDINGS, ITEMS, SNIFFS, Guess, benchmark_in
 from routerset.etl.sources import files
 from routerset.etl.sources.base import Dump, SourceSpec
 from routerset.etl.sources.parse.records import is_json
@@ -23,6 +24,7 @@ from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.released import RELEASED
 
 PER_KIND = 20  # files of one ending in one folder that are opened
+MAX_OPENED = 2000  # files of all kinds
 FEW = 0.05  # of the scores, that may lie outside of a range
 _TOPS = (1.0, 5.0, 10.0, 100.0, 1000.0)
 """Greatest scores that people give."""
@@ -70,7 +72,14 @@ def find_places(folder: Path, note: Note) -> Places:
     for dump in every:
         there[_kind(dump)].append(dump.name)
     guessed = list(_guess([dump for dump in every if dump.path not in claimed], found, note))
-    for dumps, guess in _alike([pair for pair in guessed if pair[1].format != ITEMS]):
+    for name in dict.fromkeys(guess.format for _, guess in guessed if not guess.needs_benchmark):
+        of = tuple(dump for dump, guess in guessed if guess.format == name)
+        above = of[0].path
+        while not all(f"{dump.path}/".startswith(f"{above}/") for dump in of):
+            above = dirname(above)
+        found.sources.append(Placed({"format": name, "path": above}, of))
+    tables = [pair for pair in guessed if pair[1].needs_benchmark and pair[1].format != ITEMS]
+    for dumps, guess in _alike(tables):
         _add(found, dumps, guess, folder.resolve().name, there[_kind(dumps[0])])
     _add_items(found, [pair for pair in guessed if pair[1].format == ITEMS])
     return found
@@ -90,8 +99,10 @@ def _guess(dumps: Sequence[Dump], found: Places, note: Note) -> Iterator[tuple[D
             kinds[_kind(dump)].append(dump)
         else:
             found.unplaced[dump.file] = "its name is no UTF-8, which no config can hold: rename it"
+    left = MAX_OPENED
     for of_kind in kinds.values():
-        opened = of_kind[:: -(-len(of_kind) // PER_KIND)]
+        opened = of_kind[:: -(-len(of_kind) // PER_KIND)][:left]
+        left -= len(opened)
         known: dict[str, Guess] = {}
         for dump in opened:
             note(f"looking at {dump.file}")
@@ -101,11 +112,11 @@ def _guess(dumps: Sequence[Dump], found: Places, note: Note) -> Iterator[tuple[D
             else:
                 found.unplaced[dump.file] = guess
         rest = [dump for dump in of_kind if dump not in opened]
-        if len(known) == len(opened) and len({_mark(guess) for guess in known.values()}) == 1:
+        if opened and len(known) == len(opened) and len({_mark(guess) for guess in known.values()}) == 1:
             known |= dict.fromkeys((dump.path for dump in rest), known[opened[0].path])
             found.unopened += len(rest)
         else:
-            found.unplaced |= {dump.file: "not looked at, and others of its kind differ" for dump in rest}
+            found.unplaced |= {dump.file: "not looked at: too many files, or others differ" for dump in rest}
         yield from ((dump, known[dump.path]) for dump in of_kind if dump.path in known)
 
 
@@ -116,7 +127,8 @@ def _sniff(dump: Dump) -> Guess | str:
     except OSError as error:
         return str(error).replace(dump.path, dump.file)
     if seen is None:
-        return "no format looks for such a name"
+        known = ENDINGS.get(PurePosixPath(dump.name).suffix.lower())
+        return known if known and known.format in SOURCES else "no format looks for such a name"
     for name, sniff in SNIFFS.items():
         guess = sniff(seen) if name == ITEMS or name in SOURCES else None
         if guess is not None:

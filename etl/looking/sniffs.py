@@ -11,6 +11,7 @@ from routerset.etl.looking.glimpse import Glimpse, numbers
 from routerset.etl.sources.parse.items_file import NAMES
 from routerset.etl.sources.parse.table_kinds import what_else, words_of
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.tables import COST_MEASURES
 
 ITEMS = "items"
 """What stands in the place of a format of a file with the texts of items."""
@@ -128,6 +129,8 @@ def sniff_long(seen: Glimpse) -> Guess | None:
     if len({*map(str, models)}) == len(models) > 1:  # a row per model
         return None
     scores = tuple(numbers(seen.columns[columns["score"]]))
+    if "subset" in columns and 2 * len({*map(str, seen.columns[columns["subset"]])}) > len(models):
+        del columns["subset"]  # of every item its own
     return Guess("long", {"columns": columns}, scores=scores)
 
 
@@ -153,21 +156,68 @@ def sniff_wide(seen: Glimpse) -> Guess | None:
     return Guess("wide", keys, scores=tuple(value for values in numbered_held for value in values))
 
 
+def sniff_item_major(seen: Glimpse) -> Guess | None:
+    """A row per item and a column per model: of scores, or of objects that hold one."""
+    texts = roles_of(seen.columns, ("doc_key", "question", "prompt", "choices", "gold", "subset"))
+    if roles_of(seen.columns, ("model",)) or not {"doc_key", "question", "prompt"} & texts.keys():
+        return None
+    if {*_LISTS.values()} <= {*seen.names}:
+        return Guess("item_major", {"columns": {**texts, **_LISTS}})
+    rest = {name: values for name, values in seen.columns.items() if name not in texts.values()}
+    inside = {name.rpartition(".")[0]: name for name in rest if name.endswith(".score")}
+    plain = [name for name in rest if "|" not in name and not name.startswith("Unnamed")]
+    held = [numbers(rest[name]) for name in inside.values() or plain]
+    if sum(map(bool, held)) < 2 or max(map(len, held)) < 2:
+        return None
+    keys: dict[str, object] = {"columns": texts}
+    if inside:
+        first = next(iter(inside)) + "."
+        of_one = {name.removeprefix(first): values for name, values in rest.items() if name.startswith(first)}
+        keys["fields"] = roles_of(of_one, ("score", *COST_MEASURES))
+    if any(name.endswith(COST_BESIDE) for name in seen.names):
+        keys["cost_columns"] = {"usd": f"{{model}}{COST_BESIDE}"}
+    return Guess("item_major", keys, scores=tuple(value for values in held for value in values))
+
+
+_LISTS = {"model": "models_name", "score": "models_performance"}
+"""What RoutingCompendium calls its lists."""
+COST_BESIDE = "|total_cost"
+"""What RouterBench writes after a model's name."""
+
+
+def sniff_llmrouterbench(seen: Glimpse) -> Guess | None:
+    """An object with the records of a model on a dataset."""
+    known = {*seen.names} >= {"dataset_name", "model_name", "records"}
+    return Guess("llmrouterbench", needs_benchmark=False) if known else None
+
+
+def sniff_inspect(seen: Glimpse) -> Guess | None:
+    """A log of Inspect AI."""
+    known = {"eval.task", "eval.model"} <= seen.columns.keys() and "samples" in seen.names
+    return Guess("inspect", needs_benchmark=False) if known else None
+
+
 def sniff_items(seen: Glimpse) -> Guess | None:
     """The texts of items: keys and questions, and neither models nor scores."""
     columns = roles_of(seen.columns)
     if {"model", "score"} & columns.keys() or "doc_key" not in columns:
         return None
-    texts = {
-        role: columns[role]
-        for role in ("doc_key", "question", "prompt", "choices", "gold")
-        if role in columns
-    }
-    if not {"question", "prompt"} & texts.keys():
+    others = [values for name, values in seen.columns.items() if name not in columns.values()]
+    texts = {role: columns[role] for role in NAMES if role in columns}
+    if not {"question", "prompt"} & texts.keys() or sum(bool(numbers(values)) for values in others) > 1:
         return None
     renamed = {role: name for role, name in texts.items() if name not in NAMES[role]}
     return Guess(ITEMS, {"item_columns": renamed} if renamed else {})
 
 
-SNIFFS: Mapping[str, Sniff] = {"long": sniff_long, "wide": sniff_wide, ITEMS: sniff_items}
+ENDINGS = {".eval": Guess("inspect", needs_benchmark=False)}
+"""What files are that end so, and are none that a sniff can look into."""
+SNIFFS: Mapping[str, Sniff] = {
+    "llmrouterbench": sniff_llmrouterbench,
+    "inspect": sniff_inspect,
+    "long": sniff_long,
+    "wide": sniff_wide,
+    "item_major": sniff_item_major,
+    ITEMS: sniff_items,
+}
 """By format; the first one that knows a file has it. A format whose names tell needs none."""

@@ -42,7 +42,10 @@ _USAGE = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens",
 
 @dataclass(frozen=True)
 class InspectOptions(Options):
-    """reducer: of epochs, instead of the one that a log names."""
+    """Keys of an `inspect` source.
+
+    reducer: what makes one score of several epochs, instead of what a log names, such as `"max"`.
+    """
 
     reducer: str | None = None
 

@@ -55,13 +55,19 @@ _NO_MODELS = frozenset(
 class ItemMajorOptions(LongOptions):
     """Keys of an `item_major` source.
 
-    columns: our column (`NAMES`) -> column of the file, or dotted path. Where it names `score`, one column
-    holds the scores of all models: a mapping of their names, or a list beside the list that `model` names.
-    model_columns: columns of scores; model_pattern: regular expression on their names, with a group `model`.
-    cost_columns: key of `COST_MEASURES` -> name of a model's column of these, with `{model}` for its name.
-    fields: `score` or such a key -> path inside of a model's column, or of a mapping's value.
-    ignore_columns: columns that no note has to name.
-    subset_pattern, delimiter, encoding: as in `long`.
+    columns: our column (docs/dumps.md lists them) -> column of the file, or dotted path. Where it names
+    `score`, one column holds the scores of all models: a mapping of their names, or a list beside the list
+    that `model` names, such as `{ doc_key = "sample_id", question = "prompt" }`.
+    model_columns: columns of scores, such as `["gpt-4", "lab/small"]`.
+    model_pattern: regular expression on their names, with a group `model`, such as `'score_(?P<model>.+)'`.
+    cost_columns: a cost -> name of a model's column of it, with `{model}` for its name, such as
+    `{ usd = "{model}|total_cost" }`.
+    fields: `score` or a cost -> path inside of a model's column, or of a mapping's value, such as
+    `{ score = "score", prompt_tokens = "num_input_tokens" }`.
+    ignore_columns: columns that no note has to name, such as `["cluster_id"]`.
+    subset_pattern: as in `long`, such as `'^(?P<subset>.+)_[0-9]+$'`.
+    delimiter: as in `long`, such as `";"`.
+    encoding: as in `long`.
     """
 
     model_columns: tuple[str, ...] = ()

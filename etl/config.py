@@ -277,7 +277,8 @@ def _section(kind: type[T], raw: object, where: str, also: Sequence[str] = ()) -
     """
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: expected a table, found {raw!r}")
-    valid = [*also, *kind.__annotations__]
+    bases = reversed(kind.__mro__)
+    valid = [*also, *(name for base in bases for name in vars(base).get("__annotations__", ()))]
     for key in raw:
         if key not in valid:
             raise ConfigError(f"{where} unknown key {_hint(key, valid)}; valid keys: {', '.join(valid)}")

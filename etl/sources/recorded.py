@@ -63,13 +63,13 @@ def readings_of(
     bad.add_rows(dump, misplaced(table, placed, task.benchmark, np.flatnonzero(~good)))
     refused = bad.table()
     yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
-    for of_list, places, documents in _lists(table, placed, spec, task, np.flatnonzero(good)):
+    for of_list, places, documents in lists_of(table, placed, spec, task, np.flatnonzero(good)):
         for blocks, quarantined in _blocks(dump, of_list, task, table, placed, places, documents):
             n_read = sum(int(block.n_read.sum()) for block in blocks)
             yield Reading(tuple(blocks), pa.concat_tables(quarantined), {task.benchmark: n_read})
 
 
-def _lists(
+def lists_of(
     table: LongTable, placed: Placed, spec: SourceSpec, task: Task, records: np.ndarray
 ) -> Iterator[tuple[Columns, np.ndarray, np.ndarray]]:
     """Lists of documents with distinct keys; the records of each, and the place of each one's document in it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routerset.etl.sources import details, lm_eval, long, mmlu_pro, routereval, wide
+from routerset.etl.sources import details, item_major, lm_eval, long, mmlu_pro, routereval, wide
 from routerset.etl.sources.base import Source
 
 SOURCES: dict[str, Source] = {
@@ -14,5 +14,6 @@ SOURCES: dict[str, Source] = {
         mmlu_pro.SOURCE,
         routereval.SOURCE,
         long.SOURCE,
+        item_major.SOURCE,
     )
 }

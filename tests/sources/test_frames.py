@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.etl.sources.pickles.frames import read_frame
 from routerset.schemas.tables import Reason
+from tests.sources import golden
 from tests.sources.hostile_frames import hostile_frames, one_column
 from tests.sources.hostile_frames import objects as cells
 from tests.sources.hostile_pickles import Hostile, hostile_pickles, text
@@ -275,3 +276,14 @@ def test_truncated_anywhere(tmp_path: Path, data: bytes) -> None:
         (tmp_path / "x.pkl").write_bytes(data[:end])
         with pytest.raises(DumpUnreadable):
             read_frame(str(tmp_path / "x.pkl"), "x.pkl")
+
+
+def test_routerbench_is_the_same_as_a_pickle_and_as_csv() -> None:
+    """The golden folders hold the same rows, and expect the same scores, costs and documents."""
+    (table,) = golden.load_expected("item_major/routerbench")
+    blocks = [reading["blocks"] for reading in table["readings"]]
+    pickles = golden.load_expected("item_major/routerbench-pickle")
+    readable = [each for each in pickles if "unreadable" not in each]
+    assert [each["file"] for each in readable] == ["older.pkl.gz", "oldest.pickle", "zero.pkl"]
+    for each in readable:
+        assert [reading["blocks"] for reading in each["readings"]] == blocks

@@ -26,7 +26,15 @@ from routerset.etl.sources.pickles.reader import MAX_ELEMENTS
 from routerset.etl.sources.pickles.values import Made
 
 _BYTES_PER_ELEMENT = 32  # of a file of long texts, so that large ones can be read, too
+_SUFFIXES = tuple(
+    name + more for name in (".pkl", ".pickle") for more in ("", ".gz", ".zst", ".bz2", ".xz", ".zip")
+)
 _OTHER_CODECS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "a zip archive"}
+
+
+def is_frame(path: str) -> bool:
+    """Whether a file's name says a pickle, compressed or not, also in a way that is told and not read."""
+    return path.lower().endswith(_SUFFIXES)
 
 
 def read_frame(path: str, name: str) -> pa.Table:

@@ -149,7 +149,7 @@ def _add_synth(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed (default: 0)")
     verb.add_argument("--faults", nargs="*", default=[], metavar="F", help="faults that real dumps have")
     verb.add_argument("--benchmarks", nargs="*", metavar="B", help="only these benchmarks")
-    verb.add_argument("--costs", action="store_true", help="with what answers cost, in layout long")
+    verb.add_argument("--costs", action="store_true", help="with what answers cost (long, item_major)")
     verb.add_argument("--world", choices=("topics", "rasch"), default="topics",
                       help="strengths by topic (default), or abilities alone")  # fmt: skip
 

@@ -25,7 +25,7 @@ from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import TABLES
 
-WIDE, LONG = "wide", "long"
+WIDE, BY_ITEM = "wide", ("long", "item_major")
 """Formats whose files are known by what they hold, and not by their names."""
 _ITEMS = pa.schema([("benchmark", pa.string()), ("subset", pa.string()), ("items", pa.int64())])
 _NOTES = pa.schema(
@@ -86,11 +86,11 @@ def _claimed(path: Path, wanted: str | None) -> ReadDumps | None:
         files = {dump.path for dump in found if source.named(dump)}
         if files and wanted in (None, name):
             shares.append(_Share(spec, files.__contains__))
-    if wanted == LONG:
-        spec = SourceSpec(LONG, str(path))
+    if wanted in BY_ITEM:
+        spec = SourceSpec(wanted, str(path))
         shares = [
             _Share(replace(spec, benchmark=_benchmark_of(path, dump)), {dump.path}.__contains__)
-            for dump in SOURCES[LONG].discover(spec)
+            for dump in SOURCES[wanted].discover(spec)
         ]
     if wanted in (None, WIDE):
         shares += _wide_tables(path, shares, named=wanted == WIDE and path.is_file())

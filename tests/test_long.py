@@ -158,8 +158,9 @@ def test_a_case_becomes_scores_with_costs(tmp_path: Path) -> None:
     assert len(info["bad_costs"]) == 3
 
 
-def test_synthetic_costs_are_those_that_were_drawn(tmp_path: Path) -> None:
-    plan = Plan(models=5, layout=Layout.LONG, benchmarks=("gsm8k", "gpqa"), costs=True)
+@pytest.mark.parametrize("layout", [Layout.LONG, Layout.ITEM_MAJOR])
+def test_synthetic_costs_are_those_that_were_drawn(tmp_path: Path, layout: Layout) -> None:
+    plan = Plan(models=5, layout=layout, benchmarks=("gsm8k", "gpqa"), costs=True)
     truth = write(tmp_path / "dumps", plan)
     (tmp_path / "x.toml").write_text(build_config(Path("dumps"), plan))
     build(load_config(tmp_path / "x.toml"), tmp_path / "out", Runner(), lambda *_: None, "ingest")

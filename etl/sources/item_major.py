@@ -81,7 +81,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if spec.benchmark is None:
         raise SpecError("a table of items does not tell the benchmark that they are of: set benchmark")
     dialect = Dialect(options.delimiter, options.encoding)
-    frame = open_frame(dump.path, dialect, tuple(options.columns.values()))
+    frame = open_frame(dump.path, dialect, (*options.columns.values(), *OF_ITEMS))
     texts = text_places(frame, options)
     task = Task(spec.benchmark, subset_reader(dump, spec, "subset" in texts))
     if "score" in texts:

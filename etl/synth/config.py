@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from routerset.etl.synth.names import COST_COLUMNS, LONG_COLUMNS, MODELS, TITLES
+from routerset.etl.synth.names import (
+    COST_COLUMNS,
+    COST_SUFFIXES,
+    ITEM_COLUMNS,
+    LONG_COLUMNS,
+    MODELS,
+    TITLES,
+)
 from routerset.etl.synth.plan import Layout, Plan
 from routerset.schemas.benchmarks import BENCHMARKS
 
@@ -45,6 +52,10 @@ def _sources(folder: Path, plan: Plan) -> Iterator[Mapping[str, object]]:
             known = LONG_COLUMNS | (COST_COLUMNS if plan.costs else {})
             path = f"{(folder / layout).as_posix()}/{name}"
             yield {"format": "long", "benchmark": name, "path": path, "columns": known}
+        elif layout is Layout.ITEM_MAJOR:
+            costs = {"cost_columns": COST_SUFFIXES} if plan.costs else {}
+            path = f"{(folder / layout).as_posix()}/{name}"
+            yield {"format": "item_major", "benchmark": name, "path": path, "columns": ITEM_COLUMNS, **costs}
     for layout in dict.fromkeys(placement.values()):
         path = (folder / layout).as_posix()
         if layout in (Layout.DETAILS_OLD, Layout.DETAILS_NEW):
@@ -53,7 +64,7 @@ def _sources(folder: Path, plan: Plan) -> Iterator[Mapping[str, object]]:
             # the harness calls mc2 `acc` in this one task
             yield {"format": "lm_eval", "path": f"{path}/*/samples_[!t]*"}
             yield {"format": "lm_eval", "path": f"{path}/*/samples_truthfulqa_mc2_*", "metric": "acc"}
-        elif layout not in (Layout.WIDE, Layout.LONG):
+        elif layout not in (Layout.WIDE, Layout.LONG, Layout.ITEM_MAJOR):
             yield {"format": layout.value, "path": path}
 
 

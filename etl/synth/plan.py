@@ -21,7 +21,12 @@ class Layout(StrEnum):
     MMLU_PRO = "mmlu_pro"
     ROUTEREVAL = "routereval"
     LONG = "long"
+    ITEM_MAJOR = "item_major"
     ALL = "all"
+
+
+WITH_COSTS = (Layout.LONG, Layout.ITEM_MAJOR)
+"""Layouts that can tell what answers cost."""
 
 
 class Scale(StrEnum):
@@ -103,8 +108,8 @@ class Plan:
     costs: bool = False
 
     def __post_init__(self) -> None:
-        if self.costs and self.layout is not Layout.LONG:
-            raise ValueError(f"costs: layout {self.layout} cannot hold them; {Layout.LONG} can")
+        if self.costs and self.layout not in WITH_COSTS:
+            raise ValueError(f"costs: layout {self.layout} cannot hold them; {', '.join(WITH_COSTS)} can")
         most = max(b.models for b in BENCHMARKS.values())
         if self.models is not None and not 1 <= self.models <= most:
             raise ValueError(f"models: expected 1 to {most}, found {self.models}")

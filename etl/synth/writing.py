@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from routerset.etl.synth import long, routereval, wide
+from routerset.etl.synth import item_major, long, routereval, wide
 from routerset.etl.synth.details import Details
 from routerset.etl.synth.faults import Injury
 from routerset.etl.synth.lm_eval import Logs
@@ -34,7 +34,7 @@ _RUN_FILES: dict[Layout, type[RunFiles]] = {
     Layout.MMLU_PRO: Zips,
 }
 
-_TABLES = {Layout.WIDE: wide.write, Layout.LONG: long.write}
+_TABLES = {Layout.WIDE: wide.write, Layout.LONG: long.write, Layout.ITEM_MAJOR: item_major.write}
 
 
 def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Truth:

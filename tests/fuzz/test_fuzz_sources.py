@@ -170,6 +170,7 @@ FORMS = {
     ),
     "routereval": ("leaderboard_score/{}.pkl", b"N."),
     "long": ("{}.csv", b"model,doc_key,score\na/b,1,1\n"),
+    "item_major": ("{}.csv", b"doc_key,a/b\n1,1\n"),
 }
 
 
@@ -186,7 +187,7 @@ def test_hostile_file_names(sandbox: Sandbox, form: str, name: bytes) -> None:
     pattern, content = FORMS[form]
     usable = os.fsdecode(name.replace(b"/", b"_").replace(b"\0", b"_")[:200])
     sandbox.put({pattern.format(usable): content})
-    spec = SourceSpec(form, str(sandbox.dumps), benchmark="gsm8k" if form in ("wide", "long") else None)
+    spec = SourceSpec(form, str(sandbox.dumps), benchmark=None if SOURCES[form].by_name else "gsm8k")
     if not list(SOURCES[form].discover(spec)):
         with pytest.raises(DumpUnreadable, match="found no"):
             sandbox.stage(spec)

@@ -67,7 +67,7 @@ def document_keys(
     truth: Truth, layout: Layout, benchmark: str, subset: str, docs: list[dict[str, object]]
 ) -> list[int]:
     """Keys of documents: by number where the layout has the data set's, by content elsewhere."""
-    if layout in (Layout.WIDE, Layout.LM_EVAL, Layout.ROUTEREVAL, Layout.LONG):
+    if layout in (Layout.WIDE, Layout.LM_EVAL, Layout.ROUTEREVAL, Layout.LONG, Layout.ITEM_MAJOR):
         return [int(str(doc["doc_key"])) for doc in docs]
     items = [item for item in truth.items(benchmark) if item.subset == subset]
     known = {(i.question, *(i.choices or (i.answer,))): i.key for i in items}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -54,7 +54,14 @@ class Frame:
 
     def places(self, name: str) -> list[int]:
         """Every column of a name."""
-        return [at for at, each in enumerate(self.header) if each == name]
+        return self._positions.get(name, [])
+
+    @cached_property
+    def _positions(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for at, name in enumerate(self.header):
+            found.setdefault(name, []).append(at)
+        return found
 
 
 def open_frame(path: str, dialect: Dialect, wanted: Sequence[str] = ()) -> Frame:

@@ -24,6 +24,7 @@ NAMES = tuple(name for name in LONG_NAMES if name not in ("timestamp", "success"
 """What `columns` may name."""
 OF_ITEMS = tuple(name for name in NAMES if name not in ("model", "score", *COST_MEASURES))
 """Those that stand once per row; the others are lists, or mappings by model."""
+WIDTH = 1 << 13  # columns that are looked at together
 MODEL = "{model}"
 DEFAULT_COSTS = {"usd": f"{MODEL}|total_cost"}
 """What RouterBench calls them."""
@@ -149,10 +150,12 @@ def find_models(
     used = {at for at, _ in texts.values()}
     named, left_out = _candidates(frame, options, used)
     fields = dict(options.fields) or {name: name for name in ("score", *COST_MEASURES)}
-    looks = _look(frame, list(named), fields, "score" in options.fields, bounds)
+    looks = _look(frame, list(named), fields, bounds)
     guessed = not (options.model_columns or options.model_pattern)
     for at in list(named):
         why = looks[at].why_not(bounds) if guessed else None
+        if guessed and "score" in options.fields and not looks[at].inside:
+            why = f"has no field {options.fields['score']!r}"
         if why is not None:
             left_out[frame.header[at]] = why
             del named[at]
@@ -164,7 +167,7 @@ def find_models(
         )
     models = []
     for at, name in named.items():
-        inside = looks[at].inside
+        inside = looks[at].inside or "score" in options.fields
         score = tuple(fields.get("score", "score").split(".")) if inside else ()
         costs = {
             measure: (at, tuple(path.split(".")))
@@ -179,7 +182,7 @@ def find_models(
             left_out[such] = f"is missing (cost_columns.{measure})"
     taken = used | {at for model in models for at, _ in (model.score, *model.costs.values())}
     unused = dict.fromkeys(_unused(frame, options, taken), "is not named")
-    missing = {name: why for name, why in left_out.items() if name not in frame.header}
+    missing = {name: why for name, why in left_out.items() if not frame.places(name)}
     return models, {**missing, **{name: left_out.get(name, why) for name, why in unused.items()}}
 
 
@@ -212,7 +215,7 @@ def _candidates(
     if options.model_columns:
         found = {at: name for name in options.model_columns for at in frame.places(name) if at not in used}
         for name in options.model_columns:
-            if name not in frame.header:
+            if not frame.places(name):
                 left_out[name] = "is missing (model_columns)"
         return found, left_out
     if options.model_pattern is not None:
@@ -257,15 +260,20 @@ def _no_model(name: str, header: set[str]) -> str | None:
 
 @dataclass
 class _Look:
-    """What a column holds: filled cells, numbers, numbers in range; whether in a field; costs in others."""
+    """What a column holds: filled cells, numbers, numbers in range; costs in fields.
+
+    nests: whether its values have fields. inside: whether scores stand in one.
+    """
 
     filled: int = 0
     numbers: int = 0
     good: int = 0
+    nests: bool = False
     inside: bool = False
     costs: tuple[str, ...] = ()
 
-    def add(self, cells: Cells, bounds: tuple[float, float]) -> None:
+    def add(self, column: pa.Array, bounds: tuple[float, float]) -> None:
+        cells = cells_of_scores([column], len(column))
         numbers = cells.values[~np.isnan(cells.values)]
         self.filled += len(numbers) + int((cells.state > 0).sum())
         self.numbers += len(numbers)
@@ -274,29 +282,24 @@ class _Look:
     def why_not(self, bounds: tuple[float, float]) -> str | None:
         """Why these are no scores of a model; None where they are."""
         if not self.filled:
-            return "is empty"
+            return "has no score in its fields" if self.nests else "is empty"
         if 2 * self.numbers < self.filled:
             return "holds no numbers"
         return None if self.good else f"holds no number in [{bounds[0]:g}, {bounds[1]:g}]"
 
 
 def _look(
-    frame: Frame,
-    columns: Sequence[int],
-    fields: Mapping[str, str],
-    inside: bool,
-    bounds: tuple[float, float],
+    frame: Frame, columns: Sequence[int], fields: Mapping[str, str], bounds: tuple[float, float]
 ) -> dict[int, _Look]:
-    """What some columns hold: in the first rows, or where these do not tell, in the whole file.
-
-    inside: whether scores stand in fields alone.
-    """
-    looks = {at: _Look(inside=inside) for at in columns}
-    _look_at(frame, looks, fields, bounds, first=True)
-    doubted = {at: _Look(inside=inside) for at, look in looks.items() if not look.good}
-    if doubted:
+    """What some columns hold: in the first rows, or where these do not tell, in the whole file."""
+    found: dict[int, _Look] = {}
+    for start in range(0, len(columns), WIDTH):
+        looks = {at: _Look() for at in columns[start : start + WIDTH]}
+        _look_at(frame, looks, fields, bounds, first=True)
+        doubted = {at: _Look() for at, look in looks.items() if not look.good}
         _look_at(frame, doubted, fields, bounds, first=False)
-    return looks | doubted
+        found |= looks | doubted
+    return found
 
 
 def _look_at(
@@ -306,21 +309,38 @@ def _look_at(
     bounds: tuple[float, float],
     first: bool,
 ) -> None:
+    for found in _batches(frame, [(at, ()) for at in looks], first):
+        for at, look in looks.items():
+            column = found[at, ()]
+            nests = pa.types.is_struct(column.type) or (
+                pa.types.is_string(column.type)
+                and any(text[:1] == "{" for text in column.to_pylist() if text)
+            )
+            look.nests |= nests
+            if not nests:
+                look.add(column, bounds)
     paths = {name: tuple(path.split(".")) for name, path in fields.items()}
     score = paths.get("score", ("score",))
-    costs = [name for name in paths if name != "score"]
-    places = [(at, path) for at in looks for path in ((), score, *(paths[name] for name in costs))]
-    max_cells = SAMPLE * len(frame.header) if first else MAX_CELLS
-    for rows in frame.read(places, (), max_cells):
-        found = dict(zip(places, rows.texts, strict=True))
-        for at, look in looks.items():
-            inner = found[at, score]
+    nested = [at for at, look in looks.items() if look.nests]
+    places = [(at, path) for at in nested for path in {score: None, **dict.fromkeys(paths.values())}]
+    for found in _batches(frame, places, first):
+        for at in nested:
+            look, inner = looks[at], found[at, score]
             look.inside |= inner.null_count < len(inner)
-            look.add(cells_of_scores([inner if look.inside else found[at, ()]], len(rows.numbers)), bounds)
-            seen = (name for name in costs if found[at, paths[name]].null_count < len(rows.numbers))
+            look.add(inner, bounds)
+            seen = (
+                n for n, path in paths.items() if found[at, path].null_count < len(inner) and n != "score"
+            )
             look.costs = tuple(dict.fromkeys((*look.costs, *seen)))
-        if first and len(rows.numbers):
-            break
+
+
+def _batches(frame: Frame, places: Sequence[Place], first: bool) -> Iterator[dict[Place, pa.Array]]:
+    """Columns at some places: of the first rows, or of all, some at a time."""
+    if places:
+        for rows in frame.read(places, (), SAMPLE * len(frame.header) if first else MAX_CELLS):
+            yield dict(zip(places, rows.texts, strict=True))
+            if first and len(rows.numbers):
+                return
 
 
 def cells_of_scores(columns: Sequence[pa.Array], n_rows: int) -> Cells:

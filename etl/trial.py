@@ -82,7 +82,8 @@ def _claimed(path: Path, wanted: str | None) -> ReadDumps | None:
     shares = []
     for name, source in SOURCES.items():
         spec = SourceSpec(name, str(path))
-        files = {dump.path for dump in source.discover(spec)} if source.by_name else set()
+        found = source.discover(spec) if source.by_name else ()
+        files = {dump.path for dump in found if source.named(dump)}
         if files and wanted in (None, name):
             shares.append(_Share(spec, files.__contains__))
     if wanted in BY_ITEM:

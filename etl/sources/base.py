@@ -322,7 +322,8 @@ class Source:
     looks_for: names of files that are dumps of this format, in words.
     companions: other files that the reading of this dump depends on (texts of its items).
     options: what the format's own keys are. unused: keys of every source that mean nothing to this one.
-    by_name: whether the names of files say that they are of this format; else a config must.
+    by_name: whether the names of files say that they are of this format; else a config must. named: whether
+    that of a dump does.
     published: whether its models are a list that others published: what is spelled apart there stays apart.
     has_texts: whether its tokens are to be counted, in texts that it holds.
     Raises DumpUnreadable where nothing of the file can be read.
@@ -336,6 +337,7 @@ class Source:
     options: type[Options] = Options
     unused: tuple[str, ...] = ()
     by_name: bool = True
+    named: Callable[[Dump], bool] = lambda dump: True
     published: bool = False
     has_texts: bool = False
 

@@ -1,4 +1,4 @@
-"""Item-major dumps: CSV, Parquet or JSON, a row per item, and a column per model.
+"""Item-major dumps: CSV, Parquet, JSON or a pickle of pandas, a row per item, and a column per model.
 
 `columns` says which columns tell the item: our name -> name of a column, or dotted path; others are looked
 for under our own names. Every other column of numbers is a model, unless its name says something else; what
@@ -52,6 +52,7 @@ from routerset.etl.sources.parse.long_table import LongTable, gathered, misplace
 from routerset.etl.sources.parse.models_in_cells import Nested, nested_records
 from routerset.etl.sources.parse.records import Records, as_cells, as_texts, is_json
 from routerset.etl.sources.parse.tabular import MAX_CELLS, SUFFIXES
+from routerset.etl.sources.pickles.frames import is_frame
 from routerset.etl.sources.quarantine import BadRow, Quarantined
 from routerset.etl.sources.recorded import CELLS, Task, lists_of, readings_of
 from routerset.schemas.tables import COST_MEASURES, QUARANTINE, Reason
@@ -63,8 +64,10 @@ KEYS = "ignore_columns, model_columns"
 
 
 def discover(spec: SourceSpec) -> Found:
-    """Every CSV, Parquet and JSON file, compressed or not; each is a group of its own."""
-    return files.discover(spec, lambda name: name.lower().endswith(SUFFIXES) or is_json(name))
+    """Every CSV, Parquet, JSON and pickle file, compressed or not; each is a group of its own."""
+    return files.discover(
+        spec, lambda name: name.lower().endswith(SUFFIXES) or is_json(name) or is_frame(name)
+    )
 
 
 def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
@@ -264,7 +267,7 @@ SOURCE = Source(
     name="item_major",
     discover=discover,
     read=read,
-    looks_for="files that end with .csv, .tsv, .jsonl, .ndjson, .json (also with .gz or .zst) or .parquet",
+    looks_for="files that end with .csv, .tsv, .jsonl, .ndjson, .json, .pkl (also .gz or .zst) or .parquet",
     options=ItemMajorOptions,
     unused=("tasks",),
     by_name=False,

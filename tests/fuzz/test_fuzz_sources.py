@@ -27,6 +27,7 @@ from routerset.etl.sources.registry import SOURCES
 from tests.fuzz.damage import Damage, damage, damages, zipped
 from tests.fuzz.sandbox import Sandbox
 from tests.fuzz.seeds import SYNTHETIC, Seed, goldens, synthetic
+from tests.sources.hostile_frames import hostile_frames
 from tests.sources.hostile_pickles import hostile_pickles
 
 LONG = settings.get_current_profile_name() == "long"
@@ -105,6 +106,10 @@ def test_the_corpus_of_hostile_pickles(sandbox: Sandbox, tmp_path: Path) -> None
         sandbox.put(files)
         staged = sandbox.stage(SourceSpec("routereval", str(sandbox.dumps)))
         assert staged.n_scores == (6 * len(corpus) if end else 0)
+    frames = [*corpus, *hostile_frames(str(tmp_path / "canary"))]
+    sandbox.put({f"{i}.pkl": hostile.data for i, hostile in enumerate(frames)})
+    staged = sandbox.stage(SourceSpec("item_major", str(sandbox.dumps), benchmark="gsm8k"))
+    assert (staged.n_scores, staged.n_read) == (0, len(frames))
     assert len(corpus) >= 30
     assert not (tmp_path / "canary").exists()
 

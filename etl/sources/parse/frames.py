@@ -1,4 +1,4 @@
-"""Any file of rows as Arrow columns, some thousand rows at a time: CSV, Parquet or JSON.
+"""Any file of rows as Arrow columns, some thousand rows at a time: CSV, Parquet, JSON or a pickle of pandas.
 
 This is the one place that knows how a row-per-item file is stored; `item_major` sees columns only.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import PurePosixPath
 from typing import TypeAlias
 
 import msgspec
@@ -27,6 +28,7 @@ from routerset.etl.sources.parse.records import (
     values_at,
 )
 from routerset.etl.sources.parse.tabular import MAX_CELLS, Rows
+from routerset.etl.sources.pickles.frames import is_frame, read_frame
 from routerset.etl.sources.quarantine import BadRow
 
 Place: TypeAlias = tuple[int, tuple[str, ...]]
@@ -70,6 +72,9 @@ def open_frame(path: str, dialect: Dialect, wanted: Sequence[str] = ()) -> Frame
     if is_json(path):
         header = _keys(path)
         return Frame(header, partial(_json_rows, path, header))
+    if is_frame(path):
+        table = read_frame(path, PurePosixPath(path).name)
+        return Frame([name.strip() for name in table.column_names], partial(_rows_of, table))
     header, dialect = tabular.read_header(path, dialect, wanted)
     return Frame([name.strip() for name in header], partial(_table_rows, path, dialect))
 
@@ -103,6 +108,19 @@ def _table_rows(
         columns = dict(zip((*plain, *numeric), (*rows.texts, *rows.scores), strict=True))
         found = [[inside_of(columns[at], inner) for at, inner in places] for places in (texts, scores)]
         yield Rows(rows.numbers, tuple(found[0]), tuple(found[1]), rows.bad)
+
+
+def _rows_of(
+    table: pa.Table, texts: Sequence[Place], scores: Sequence[Place], max_cells: int = MAX_CELLS
+) -> Iterator[Rows]:
+    """Rows of a table in memory."""
+    start = 0
+    for batch in table.to_batches(max(1, max_cells // table.num_columns)):
+        found = [
+            tuple(inside_of(batch.column(at), inner) for at, inner in places) for places in (texts, scores)
+        ]
+        yield Rows(np.arange(start, start + len(batch)), found[0], found[1])
+        start += len(batch)
 
 
 # --- JSON -------------------------------------------------------------------------------------------

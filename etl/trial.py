@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from routerset.etl.config import Config, ConfigError
 from routerset.etl.ingest.copies import with_local_copies
+from routerset.etl.looking.sniffs import benchmark_in
 from routerset.etl.progress import say
 from routerset.etl.sources.base import Dump, SourceSpec, SpecError
 from routerset.etl.sources.files import is_remote, split_glob
@@ -22,7 +23,6 @@ from routerset.etl.sources.registry import SOURCES
 from routerset.etl.stages import ingest
 from routerset.expectations.dumps import DumpReader, ReadDumps
 from routerset.schemas import store
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import TABLES
 
 WIDE, BY_ITEM = "wide", ("long", "item_major")
@@ -125,11 +125,9 @@ def _wide_tables(path: Path, others: Sequence[_Share], named: bool) -> Iterator[
 def _benchmark_of(path: Path, dump: Dump) -> str:
     """The benchmark that the name of a wide table holds as a word, or else a folder of it, up to `path`."""
     home = path.resolve() if path.is_dir() else path.resolve().parent
-    for name in [*reversed(PurePosixPath(dump.file).parts), home.name]:
-        words = re.sub(r"[^a-z0-9]", "_", name.lower())
-        found = [each for each in BENCHMARKS if f"_{each}_" in f"_{words}_"]
-        if found:
-            return max(found, key=len)
+    found = benchmark_in([*reversed(PurePosixPath(dump.file).parts), home.name])
+    if found is not None:
+        return found
     raise ConfigError(
         f"{dump.path}: a {dump.source} table does not tell the benchmark of its items, and neither does its "
         "name; name it in a config, and that with --config, such as:\n"

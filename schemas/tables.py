@@ -104,6 +104,7 @@ ITEMS = _schema(
         _field("item", pa.int32(), "row number in canonical order, 0..n-1 without gaps"),
         _field("item_id", _S, "stable content id; never a row number"),
         _field("subset", _S, "subset of the benchmark"),
+        _field("category", _S, "what it is about, where the benchmark or a dump tells", nullable=True),
         _field("doc_key", _S, "key of the document in the dump"),
         _field("question", _S, "the question alone", nullable=True),
         _field("question_source", _S, "where the question is from: dump, or prompt by a rule", nullable=True),
@@ -134,6 +135,8 @@ COST_MEASURES: dict[str, str] = {
     "latency_s": "seconds that the answer took",
 }
 """What an answer may have cost, and what each measure says."""
+TOKENS = ("prompt_tokens", "completion_tokens")
+"""The measures that are tokens."""
 COSTS = _schema(
     [
         *(SCORES.field(name) for name in ("model_id", "item")),
@@ -162,6 +165,12 @@ RUNS = _schema(
         _field("chat_template", pa.bool_(), "whether a chat template was applied", nullable=True),
         _field("dtype", _S, "number format of the weights, where the dump tells", nullable=True),
         _field("joined_by", _S, "what told its documents: their content, a hash of it, or a key alone"),
+        _field(
+            "tokens_from",
+            _S,
+            "where its tokens are from: `field` of the dump, or the tokenizer that counted its texts",
+            nullable=True,
+        ),
         _field(
             "chosen",
             pa.bool_(),

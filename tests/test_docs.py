@@ -57,8 +57,21 @@ def test_every_key_in_its_table_is_known(tmp_path: Path) -> None:
     wide = dict.fromkeys(("items", "model_column", "timestamp_column", "delimiter", "encoding"), '"x"')
     source |= {"url": '"https://x.org"', "license": '"MIT"', "citation": '"x"'}
     wide |= dict.fromkeys(("column_pattern", "subset_pattern"), '"(?P<subset>x)(?P<doc_key>y)"')
-    known = {*source, *wide, "columns", "item_columns", "ignore_columns", "tasks", "models", "filter"}
-    known |= {"model_columns", "model_pattern", "cost_columns", "fields"}
+    known = {
+        *source,
+        *wide,
+        "columns",
+        "item_columns",
+        "ignore_columns",
+        "tasks",
+        "models",
+        "filter",
+        "reducer",
+        "model_columns",
+        "model_pattern",
+        "cost_columns",
+        "fields",
+    }
     rows = re.findall(r"^\| `\[\[source\]\] (.*?) \| ", DUMPS, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"\w+", row)} <= known
     dataset = re.findall(

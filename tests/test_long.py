@@ -17,7 +17,7 @@ from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.manifest import Manifest
 from routerset.etl.synth import Layout, Plan, build_config, write
-from routerset.etl.synth.long import draw_costs
+from routerset.etl.synth.costs import draw_costs
 from routerset.etl.synth.truth import subsets
 from routerset.schemas.tables import COST_MEASURES
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from routerset.etl.synth.names import (
     LONG_COLUMNS,
     MODELS,
     TITLES,
+    TOKENIZER_FILE,
 )
 from routerset.etl.synth.plan import Layout, Plan
+from routerset.etl.toml import toml_value
 from routerset.schemas.benchmarks import BENCHMARKS
 
 _MODEL_COLUMNS = {
@@ -34,9 +35,10 @@ def build_config(folder: Path, plan: Plan) -> str:
         ("[models]", {"path": (folder / MODELS).as_posix(), "columns": _MODEL_COLUMNS}),
         ("groups", {"methods": ["greedy", "paper"]}),
         ("embed", {"encoders": ["minilm"], "text": "question"}),
+        *([("costs", {"tokenizer": (folder / TOKENIZER_FILE).as_posix()})] if plan.counted else []),
     ]
     return "\n".join(
-        f"[{name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
+        f"[{name}]\n" + "".join(f"{key} = {toml_value(value)}\n" for key, value in table.items())
         for name, table in sections
     )
 
@@ -87,10 +89,3 @@ def _wide_v2(folder: str, name: str, several: bool) -> dict[str, object]:
         "item_columns": {"doc_key": "id", "question": "prompt", "gold": "target"},
         **subsets,
     }
-
-
-def _toml(value: object) -> str:
-    """A value in TOML; its strings are JSON's."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from routerset.etl.synth.costs import draw_costs
 from routerset.etl.synth.faults import Injury
-from routerset.etl.synth.long import draw_costs
 from routerset.etl.synth.names import COST_SUFFIXES, ITEM_COLUMNS
 from routerset.etl.synth.truth import Truth, subsets
 

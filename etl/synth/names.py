@@ -10,6 +10,8 @@ from routerset.schemas.tasks import TASKS
 
 MODELS = "models.csv"
 """Table of the models."""
+TOKENIZER_FILE = "tokenizer.json"
+"""What counts the texts of dumps that tell no tokens."""
 TITLES = {
     "bbh": "Big-Bench-Hard",
     "gpqa": "GPQA",

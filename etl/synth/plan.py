@@ -25,10 +25,6 @@ class Layout(StrEnum):
     ALL = "all"
 
 
-WITH_COSTS = (Layout.LONG, Layout.ITEM_MAJOR)
-"""Layouts that can tell what answers cost."""
-
-
 class Scale(StrEnum):
     """Few items of every subset, or the full shape of RouterEval (Table 4)."""
 
@@ -88,13 +84,20 @@ RECIPES = {
 """Benchmarks that can be written."""
 
 
+COSTED = (
+    *(Layout.LONG, Layout.ITEM_MAJOR, Layout.DETAILS_OLD, Layout.DETAILS_NEW, Layout.LM_EVAL),
+    Layout.MMLU_PRO,
+)
+"""Layouts that can tell what answers cost: as numbers, as lists of tokens, or by texts to count them in."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """One order for dumps.
 
     models: models per benchmark, the first of each leaderboard, at most as many as the leaderboard has;
     None for all of them at full scale and `SMALL_MODELS` at small scale. benchmarks: None for all that
-    the layout can hold. costs: whether the dumps tell what answers cost.
+    the layout can hold. costs: whether dumps in the layouts that can do so tell what answers cost.
     Raises ValueError for what the layout cannot hold.
     """
 
@@ -108,8 +111,6 @@ class Plan:
     costs: bool = False
 
     def __post_init__(self) -> None:
-        if self.costs and self.layout not in WITH_COSTS:
-            raise ValueError(f"costs: layout {self.layout} cannot hold them; {', '.join(WITH_COSTS)} can")
         most = max(b.models for b in BENCHMARKS.values())
         if self.models is not None and not 1 <= self.models <= most:
             raise ValueError(f"models: expected 1 to {most}, found {self.models}")
@@ -122,6 +123,9 @@ class Plan:
                 raise ValueError(
                     f"benchmarks: layout {self.layout} cannot hold {name!r}; it holds: {', '.join(holds)}"
                 )
+        if self.costs and not any(layout in COSTED for layout in self.placement().values()):
+            can = ", ".join(COSTED)
+            raise ValueError(f"costs: layout {self.layout} cannot hold them; {can} can, and {Layout.ALL}")
         for names in self.pickles().values():
             rows = {n for name in names for n in self.subset_sizes(BENCHMARKS[name]).values()}
             columns = min(self.model_limit, BENCHMARKS[names[0]].models)
@@ -131,6 +135,11 @@ class Plan:
                     f"models: found {columns}, as many as {', '.join(names)} has items, which makes a pickle "
                     "ambiguous; expected any other number"
                 )
+
+    @property
+    def counted(self) -> bool:
+        """Whether costs are to be counted in texts."""
+        return self.costs and not {Layout.LM_EVAL, Layout.MMLU_PRO}.isdisjoint(self.placement().values())
 
     @property
     def model_limit(self) -> int:

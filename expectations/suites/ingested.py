@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.rules import TABLES, not_null, one_of, rows, unique, warn
+from routerset.schemas.registry import MAX_CATEGORY
 from routerset.schemas.tables import JOINED_BY, Reason
 
 _COUNTS = """select benchmark, subset, coalesce(f.n, 0) as found,
@@ -102,6 +103,13 @@ ITEMS = Suite(
             having different <> n_items or least <> 0 or most <> n_items - 1""",
         ),
         unique("item_id_unique", "benchmark, item_id", "one id for two questions mixes their scores"),
+        rows(
+            "category_is_a_line",
+            "results by category have a row for each, by its name: some words on one line",
+            "schemas/registry.py: is_category",
+            rf"""select benchmark, item, category from {{batch}} where length(category) > {MAX_CATEGORY}
+            or not regexp_full_match(category, '[^\pC\pZ]+( [^\pC\pZ]+)*')""",
+        ),
         rows(
             "item_id_stable",
             "an id that is not made of the content changes with the dump, and old results join the "
@@ -329,6 +337,15 @@ COSTS = Suite(
             "cost_facts",
         ),
         rows(
+            "tokens_have_a_source",
+            "counts of two tokenizers cannot be compared: a run says where its tokens are from",
+            f"{TABLES}: RUNS",
+            """select benchmark, model_id, n_prompt_tokens, n_completion_tokens from {batch} anti join
+            (select benchmark, model_id from runs where chosen and tokens_from is not null)
+            using (benchmark, model_id) where n_prompt_tokens + n_completion_tokens > 0""",
+            "cost_facts",
+        ),
+        rows(
             "costs_accounted_for",
             "the manifest says how many scores have a cost",
             "docs/validation.md: accounting",
@@ -371,6 +388,13 @@ RUNS = Suite(
             "select distinct file, sha256 from {batch} anti join dumps_listed using (sha256)",
         ),
         rows(
+            "tokens_from_known",
+            "tokens are a field of the dump, or counted by the one tokenizer that the manifest names",
+            f"{TABLES}: RUNS",
+            """select model_id, benchmark, file, tokens_from from {batch} anti join token_sources
+            using (tokens_from) where tokens_from is not null""",
+        ),
+        rows(
             "timestamp_iso",
             "the newest run wins by comparing these as text",
             "etl/sources/names.py: iso_timestamp",
@@ -400,10 +424,10 @@ RUNS = Suite(
         ),
         rows(
             "one_run_chosen",
-            "scores of one model and subset come from one run",
+            "scores of one model, subset and task come from one run",
             "docs/validation.md: reruns",
-            """select model_id, benchmark, subset, count(distinct coalesce("timestamp", '') || source) as
-            chosen_runs
+            """select model_id, benchmark, subset, task,
+            count(distinct coalesce("timestamp", '') || source) as chosen_runs
             from {batch} where chosen group by all having chosen_runs > 1""",
         ),
         rows(

@@ -108,6 +108,9 @@ def same_text(n: int, size: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), n), ["x" * size])
 
 
+RESULT = '{"dataset_name":"gsm8k","split":"s","model_name":"m","records":['
+SAMPLES = "a_samples.jsonl"
+SAMPLE = '{"model_id":"m","evaluation_name":"gsm8k","sample_id":"{i}","evaluation":{"score":0.{i}}}\n'
 CELL = 'org/m{i},"no score {i}"\n'
 FLOODS = {
     "bad lines": Flood("lm_eval", 12_000_000, several(3, LINES, "x\n"), reason="malformed_row"),
@@ -170,6 +173,29 @@ FLOODS = {
     "names in lines of item_major": Flood(
         "item_major", 3_000_000, repeated("b.jsonl", '{"doc_key":{i},"m{i}":1}\n'), "gsm8k"
     ),
+    "records of a result": Flood(
+        "llmrouterbench", 3_000_000, repeated("a.json", '{"index":{i},"score":1},', RESULT, "0]}")
+    ),
+    "no records of a result": Flood(
+        "llmrouterbench", 5_000_000, repeated("a.json", "{i},", RESULT, "0]}"), reason="not_an_object"
+    ),
+    "records of an unknown dataset": Flood(
+        "llmrouterbench",
+        5_000_000,
+        repeated("a.json", "{i},", RESULT.replace("gsm8k", "what"), "0]}"),
+        reason="unknown_task",
+    ),
+    "members of a result": Flood(
+        "llmrouterbench", 2_000_000, repeated("a.json", '"m{i}":0,', RESULT[:-12], '"records":[]}')
+    ),
+    "samples": Flood("every_eval_ever", 2_000_000, repeated(SAMPLES, SAMPLE)),
+    "samples of an unknown evaluation": Flood(
+        "every_eval_ever",
+        2_000_000,
+        repeated(SAMPLES, SAMPLE.replace("gsm8k", "what")),
+        reason="unknown_task",
+    ),
+    "evaluations": Flood("every_eval_ever", 2_000_000, repeated(SAMPLES, SAMPLE.replace("gsm8k", "e{i}"))),
     "models twice": Flood(
         "wide",
         2_000_000,

@@ -146,6 +146,36 @@ def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
                 + b"\n"
                 for i, s in enumerate([name, "anatomy"])
             ),
+            **{
+                f"results/{i}.json": json.dumps(
+                    {"dataset_name": each, "split": name, "model_name": name}
+                    | {"records": [{"index": name, "topic": name, "score": 1, "cost": name, name: name}]}
+                ).encode()
+                for i, each in enumerate([name, "fuzz"])
+            },
+            "ever/a_samples.jsonl": b"".join(
+                json.dumps(
+                    {"model_id": name, "evaluation_name": each, "evaluation_result_id": name}
+                    | {"evaluation_id": name, "sample_id": name, "evaluation": {"score": i, name: name}}
+                    | {
+                        "metadata": {"topic": name},
+                        "input": {"raw": name, "reference": [name]},
+                        "error": name,
+                    }
+                ).encode()
+                + b"\n"
+                for i, each in enumerate([name, "fuzz", f"gsm8k/{name}"])
+            ),
+            "ever/a.json": json.dumps(
+                {"evaluation_id": name, "evaluation_timestamp": name}
+                | {"model_info": {"id": name, "additional_details": {"revision": name}}}
+                | {
+                    "evaluation_results": [
+                        {"evaluation_name": name, "metric_config": {"metric_id": name}},
+                        name,
+                    ]
+                }
+            ).encode(),
         }
     )
     d = sandbox.dumps
@@ -159,6 +189,8 @@ def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
         SourceSpec("routereval", f"{d}/pickles"),
         SourceSpec("mmlu_pro", f"{d}/zips"),
         SourceSpec("lm_eval", f"{d}/lines", tasks={"fuzz": "mmlu/{subject}"}),
+        SourceSpec("llmrouterbench", f"{d}/results", tasks={"fuzz": "mmlu/{topic}"}),
+        SourceSpec("every_eval_ever", f"{d}/ever", tasks={"fuzz": "mmlu/{topic}"}),
     ):
         staged = sandbox.stage(spec)
         assert staged.n_read > 0
@@ -175,6 +207,18 @@ FORMS = {
     "routereval": ("leaderboard_score/{}.pkl", b"N."),
     "long": ("{}.csv", b"model,doc_key,score\na/b,1,1\n"),
     "item_major": ("{}.csv", b"doc_key,a/b\n1,1\n"),
+    "every_eval_ever": (
+        "{}_samples.jsonl",
+        b'{"model_id": "a", "evaluation_name": "gsm8k", "sample_id": "1", "evaluation": {"score": 1}}',
+    ),
+    "llmrouterbench": (
+        "{}.json",
+        b'{"dataset_name": "gsm8k", "split": "a", "model_name": "b", "records": [{"index": 1, "score": 1}]}',
+    ),
+    "inspect": (
+        "{}.json",
+        b'{"eval": {"task": "gsm8k", "model": "a/b"}, "samples": [{"id": 1, "scores": {"x": {"value": 1}}}]}',
+    ),
 }
 
 

@@ -55,13 +55,19 @@ _NO_MODELS = frozenset(
 class ItemMajorOptions(LongOptions):
     """Keys of an `item_major` source.
 
-    columns: our column (`NAMES`) -> column of the file, or dotted path. Where it names `score`, one column
-    holds the scores of all models: a mapping of their names, or a list beside the list that `model` names.
-    model_columns: columns of scores; model_pattern: regular expression on their names, with a group `model`.
-    cost_columns: key of `COST_MEASURES` -> name of a model's column of these, with `{model}` for its name.
-    fields: `score` or such a key -> path inside of a model's column, or of a mapping's value.
-    ignore_columns: columns that no note has to name.
-    subset_pattern, delimiter, encoding: as in `long`.
+    columns: our column -> column of the file, or dotted path; where it names `score`, one column holds the
+    scores of all models, such as `{ doc_key = "sample_id", prompt = "prompt" }`.
+    subset_pattern: regular expression with a group `subset`, searched in the subset column or the file name,
+    such as `'^mmlu_(?P<subset>.+)[.]csv$'`.
+    delimiter: of CSV files; one that is not named is told by the header, such as `";"`.
+    encoding: of the text of CSV files.
+    model_columns: the columns of scores, where they are not to be guessed, such as `["gpt-4", "lab/small"]`.
+    model_pattern: regular expression on their whole names, with a group `model`, such as
+    `'(?P<model>.+)[|]score'`.
+    cost_columns: a cost -> name of a model's column of these, such as `{ usd = "{model}|total_cost" }`.
+    fields: `score` or a cost -> path inside of a model's column or a mapping's value, such as
+    `{ score = "score", prompt_tokens = "num_input_tokens" }`.
+    ignore_columns: columns that no note has to name, such as `["cluster_id"]`.
     """
 
     model_columns: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from routerset.etl.sources.parse.records import (
     Records,
     as_cells,
     as_texts,
-    cells_of_values,
+    cells_of,
     printable_text,
     values_at,
 )
@@ -153,15 +153,15 @@ def _of_mappings(
                 of.append(others[name][at].get(model))
     own = {name: path for name, path in fields.items() if name != "score" and name not in costs}
     cells = {
-        name: cells_of_values(values_at(of, fields[name].split(".")) if name in fields else of)
+        name: cells_of(values_at(of, fields[name].split(".")) if name in fields else of)
         for name, of in beside.items()
     }
-    cells |= {name: cells_of_values(values_at(found, path.split("."))) for name, path in own.items()}
+    cells |= {name: cells_of(values_at(found, path.split("."))) for name, path in own.items()}
     if "score" in fields:
         found = values_at(found, fields["score"].split("."))
     model = as_texts(pa.array([name and printable_text(name) for name in names], pa.string()))
     of_row = np.repeat(np.arange(len(lengths)), lengths)
-    return _records(rows, texts, of_row, model, cells_of_values(found), cells, bad)
+    return _records(rows, texts, of_row, model, cells_of(found), cells, bad)
 
 
 def _records(

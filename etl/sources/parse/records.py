@@ -6,7 +6,7 @@ records; scores and costs as cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -39,13 +39,25 @@ class Records:
     """Some records of a file.
 
     numbers: int64, of the records in the file, from 0. texts: dictionaries of strings, null where nothing
-    stands. cells: of one dimension. bad: what was met on the way and is no record.
+    stands. cells: of one dimension. bad: what was met on the way and is no record. other: which of them score
+    an answer in another way than the one that counts.
     """
 
     numbers: np.ndarray
     texts: Mapping[str, pa.DictionaryArray]
     cells: Mapping[str, Cells]
     bad: Sequence[BadRow] = ()
+    other: np.ndarray | None = None
+
+    def take(self, places: np.ndarray) -> Records:
+        """Some of the records, and nothing that is none."""
+        at = pa.array(places)
+        return Records(
+            self.numbers[places],
+            {name: column.take(at) for name, column in self.texts.items()},
+            {name: cells.take(places) for name, cells in self.cells.items()},
+            other=None if self.other is None else self.other[places],
+        )
 
 
 def is_json(path: str) -> bool:
@@ -75,11 +87,11 @@ def choose_columns(
 
 def read_records(path: str, columns: Chosen, numeric: Sequence[str], dialect: Dialect) -> Iterator[Records]:
     """Records of a file in order. columns, dialect: of `choose_columns`. numeric: those that are cells."""
-    numbers = [name for name in columns if name in numeric]
-    texts = [name for name in columns if name not in numeric]
     if is_json(path):
-        yield from _json_records(path, columns, texts, numbers)
+        yield from json_records(numbered_chunks(path), columns, numeric)
     else:
+        numbers = [name for name in columns if name in numeric]
+        texts = [name for name in columns if name not in numeric]
         yield from _table_records(path, columns, texts, numbers, dialect)
 
 
@@ -174,7 +186,7 @@ def as_cells(column: pa.Array) -> Cells:
     if encoded is None and not pa.types.is_nested(column.type):
         encoded = column.dictionary_encode()
     if encoded is None:
-        return cells_of_values(tabular.values_of(column))
+        return cells_of(tabular.values_of(column))
     each = [_cell_of(value) for value in tabular.values_of(encoded.dictionary)]
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     values = np.append(np.array([number for number, _ in each], np.float64), np.nan)[codes]
@@ -206,12 +218,15 @@ def _cell_of(value: object) -> tuple[float, str | None]:
 # --- JSON lines -------------------------------------------------------------------------------------
 
 
-def _json_records(
-    path: str, columns: Chosen, texts: Sequence[str], numbers: Sequence[str]
+def json_records(
+    chunks: Iterable[tuple[int, int, bytes]], columns: Chosen, numeric: Sequence[str]
 ) -> Iterator[Records]:
+    """Records of lines as `numbered` gives them. columns, numeric: as of `read_records`."""
+    numbers = [name for name in columns if name in numeric]
+    texts = [name for name in columns if name not in numeric]
     names = [*texts, *numbers]
     decoder, getters = _decoder(tuple(columns[name] for name in names))
-    for first, n, chunk in numbered_chunks(path):
+    for first, n, chunk in chunks:
         bad: list[BadRow] = []
         try:
             rows = [] if holds_too_much(chunk) else decoder.decode_lines(chunk)
@@ -225,8 +240,8 @@ def _json_records(
         found = dict(zip(names, values, strict=True))
         yield Records(
             at,
-            {name: texts_of_values(found[name]) for name in texts},
-            {name: cells_of_values(found[name]) for name in numbers},
+            {name: text_column(found[name]) for name in texts},
+            {name: cells_of(found[name]) for name in numbers},
             bad,
         )
 
@@ -298,7 +313,8 @@ def values_at(records: Sequence[object], path: Sequence[str]) -> list[object]:
     return list(records)
 
 
-def texts_of_values(values: Sequence[object]) -> pa.DictionaryArray:
+def text_column(values: Sequence[object]) -> pa.DictionaryArray:
+    """JSON values as a dictionary of strings; empty ones are null."""
     texts = [value if isinstance(value, str) else as_text(_whole(value)) for value in values]
     return as_texts(pa.array([text and printable_text(text) for text in texts], pa.string()))
 
@@ -312,7 +328,7 @@ def printable_text(text: str) -> str:
     return text
 
 
-def cells_of_values(values: Sequence[object]) -> Cells:
+def cells_of(values: Sequence[object]) -> Cells:
     """JSON values as cells."""
     if all(type(value) is float or type(value) is int or value is None for value in values):
         try:

@@ -48,20 +48,12 @@ from routerset.etl.sources.parse.item_major_layout import (
     text_places,
     unused_columns,
 )
-from routerset.etl.sources.parse.long_table import (
-    Gathering,
-    LongTable,
-    Spent,
-    misplaced,
-    place,
-    recategorised,
-    subset_reader,
-)
+from routerset.etl.sources.parse.long_table import LongTable, gathered, misplaced, place, subset_reader
 from routerset.etl.sources.parse.models_in_cells import Nested, nested_records
 from routerset.etl.sources.parse.records import Records, as_cells, as_texts, is_json
 from routerset.etl.sources.parse.tabular import MAX_CELLS, SUFFIXES
 from routerset.etl.sources.quarantine import BadRow, Quarantined
-from routerset.etl.sources.recorded import CELLS, OTHER_CATEGORY, Task, lists_of, readings_of
+from routerset.etl.sources.recorded import CELLS, Task, lists_of, readings_of
 from routerset.schemas.tables import COST_MEASURES, QUARANTINE, Reason
 
 WINDOW = 1 << 22  # cells of scores and costs that are held at a time
@@ -120,13 +112,10 @@ def _read_columns(dump: Dump, spec: SourceSpec, frame: Frame, task: Task) -> Ite
         for rows in frame.read(list(texts.values()), (), MAX_CELLS):
             known_bad.update(row.row for row in rows.bad)
             columns = {name: as_texts(column) for name, column in zip(texts, rows.texts, strict=True)}
-            # what gathering wants of a record, which this is not yet
+            # what `gathered` wants of a record, which this is not yet
             yield Records(rows.numbers, columns, {"score": Cells.of(np.zeros(len(rows.numbers)))}, rows.bad)
 
-    gathering = Gathering(dump, task.benchmark, bad, notes, Spent())
-    for records in items():
-        gathering.add(records)
-    table = gathering.table()
+    table = gathered(dump, task.benchmark, items(), bad, notes)
     placed = place(table, spec, task.subset_of)
     lost = np.flatnonzero((placed.subset < 0) | (placed.key < 0))
     whole = replace(placed, models=[""], model=np.zeros(len(table.rows), np.int32))
@@ -141,13 +130,10 @@ def _read_columns(dump: Dump, spec: SourceSpec, frame: Frame, task: Task) -> Ite
             bad.add_rows(dump, [BadRow(None, Reason.INVALID_MODEL, detail, None, task.benchmark)])
         else:
             models.setdefault(ident, []).append(column)
-    good = np.flatnonzero((placed.subset >= 0) & (placed.key >= 0))
-    lists = list(lists_of(table, placed, spec, task, good))
-    for of_list, rows, places in lists:
-        if other := recategorised(table, of_list.categories, rows, places):
-            notes[task.benchmark, OTHER_CATEGORY] += other
     refused = bad.table()
     yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
+    good = np.flatnonzero((placed.subset >= 0) & (placed.key >= 0))
+    lists = list(lists_of(table, placed, spec, task, good))
     for some in _windows(models, len(table.rows)):
         matrix, bad, notes = _read_matrix(dump, task.benchmark, frame, table, some, known_bad)
         refused = bad.table()

@@ -85,7 +85,11 @@ RECIPES = {
 
 
 COSTED = (
-    *(Layout.LONG, Layout.ITEM_MAJOR, Layout.DETAILS_OLD, Layout.DETAILS_NEW, Layout.LM_EVAL),
+    Layout.LONG,
+    Layout.ITEM_MAJOR,
+    Layout.DETAILS_OLD,
+    Layout.DETAILS_NEW,
+    Layout.LM_EVAL,
     Layout.MMLU_PRO,
 )
 """Layouts that can tell what answers cost: as numbers, as lists of tokens, or by texts to count them in."""

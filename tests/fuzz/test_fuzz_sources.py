@@ -206,7 +206,6 @@ FORMS = {
     ),
     "routereval": ("leaderboard_score/{}.pkl", b"N."),
     "long": ("{}.csv", b"model,doc_key,score\na/b,1,1\n"),
-    "item_major": ("{}.csv", b"doc_key,a/b\n1,1\n"),
     "every_eval_ever": (
         "{}_samples.jsonl",
         b'{"model_id": "a", "evaluation_name": "gsm8k", "sample_id": "1", "evaluation": {"score": 1}}',
@@ -219,6 +218,7 @@ FORMS = {
         "{}.json",
         b'{"eval": {"task": "gsm8k", "model": "a/b"}, "samples": [{"id": 1, "scores": {"x": {"value": 1}}}]}',
     ),
+    "item_major": ("{}.csv", b"doc_key,a/b\n1,1\n"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -161,6 +161,20 @@ class Gathering:
             whole["row"],
             whole["other"],
         )
+
+
+def gathered(
+    dump: Dump,
+    benchmark: str,
+    read: Iterable[Records],
+    bad: Quarantined,
+    notes: Counter[tuple[str, str]],
+) -> LongTable:
+    """All records of a file. bad, notes: are told what is no record, and no cost. Raises DumpUnreadable."""
+    gathering = Gathering(dump, benchmark, bad, notes, Spent())
+    for records in read:
+        gathering.add(records)
+    return gathering.table()
 
 
 def _codes(known: dict[str, int], column: pa.DictionaryArray) -> np.ndarray:

@@ -24,7 +24,7 @@ from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.plainfiles import read_bytes
 from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, registry
-from routerset.schemas.released import RELEASED
+from routerset.schemas.released import RELEASED, RESERVED
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.twins import TWINS
 
@@ -241,11 +241,12 @@ def _benchmarks(tables: Sequence[object], path: Path) -> Mapping[str, Benchmark]
 
 
 def _config_names(benchmarks: Sequence[str], encoders: Sequence[str]) -> Iterator[str]:
-    """What the tables of a release may be called."""
+    """What the tables of a release may be called, without regard to case, as folders are on some systems."""
+    yield from RESERVED
     for table in RELEASED.values():
         for benchmark in benchmarks if "benchmark" in table.keys else ("",):
             for encoder in encoders if "encoder" in table.keys else ("",):
-                yield table.config.format(benchmark=benchmark, encoder=encoder)
+                yield table.config.format(benchmark=benchmark, encoder=encoder).casefold()
 
 
 def _source(raw: object, where: str) -> SourceSpec:

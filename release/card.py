@@ -10,11 +10,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_text
 from routerset.release.layout import REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
+from routerset.schemas.groups import columns_of
+from routerset.schemas.released import GROUP_PATTERNS, RELEASED
 from routerset.schemas.tables import COST_MEASURES
 
 if TYPE_CHECKING:
@@ -99,6 +103,7 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         registry=manifest.registry,
         registered=[name for name in benchmarks if name in BENCHMARKS],
         configs=configs,
+        columns=_columns(manifest),
         sizes={c.name: _sizes(manifest, c) for c in configs},
         figures=shown,
         example=_example(manifest),
@@ -148,6 +153,37 @@ The evaluator, the curation and everything else are under the licence below.
 def _cell(value: Json) -> str:
     """Text that cannot break a Markdown table."""
     return str("" if value is None else value).replace("|", "\\|").replace("\n", " ")
+
+
+def _columns(manifest: Manifest) -> dict[str, list[dict[str, str]]]:
+    """Name, type, meaning and whether it may be null of every column, by config; groups by a pattern."""
+    of_groups = {name for b in manifest.benchmarks.values() for name in columns_of(b.groups)}
+    found: dict[str, dict[str, pa.Field]] = {}
+    for config in manifest.configs():
+        path = next(iter(config.files.values()))
+        title = next(t.title for t in RELEASED.values() if path == t.path or t.keys_of(path))
+        own = [field for field in config.schema if field.name not in of_groups]
+        patterns = GROUP_PATTERNS if len(own) < len(config.schema) else ()
+        found.setdefault(title, {}).update({field.name: field for field in (*own, *patterns)})
+    return {
+        title: [
+            {
+                "name": field.name,
+                "type": _type(field.type),
+                "null": "may be null" if field.nullable else "",
+                "doc": field.metadata[b"doc"].decode(),
+            }
+            for field in fields.values()
+        ]
+        for title, fields in found.items()
+    }
+
+
+def _type(dtype: pa.DataType) -> str:
+    """A type in words."""
+    if pa.types.is_list(dtype) or pa.types.is_fixed_size_list(dtype):
+        return f"list of {_type(dtype.value_type)}"
+    return str(dtype.value_type if pa.types.is_dictionary(dtype) else dtype)
 
 
 def _sizes(manifest: Manifest, config: Config) -> dict[str, int]:

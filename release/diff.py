@@ -183,8 +183,10 @@ def _items(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
     for column in before.column_names:
         if not before[column].equals(after[column]):
             pairs = zip(before[column].to_pylist(), after[column].to_pylist(), strict=True)
-            changed = sum(a != b for a, b in pairs)
-            yield Change(Level.MAJOR, name, f"column `{column}` changed in {changed} of {len(before)} items")
+            changed = [a for a, b in pairs if a != b]
+            filled = column == "category" and not any(changed)
+            level, verb = (Level.MINOR, "completed") if filled else (Level.MAJOR, "changed")
+            yield Change(level, name, f"column `{column}` {verb} in {len(changed)} of {len(before)} items")
 
 
 def _scores(name: str, old: Path, new: Path) -> Iterator[Change]:

@@ -96,7 +96,8 @@ def item_columns(
     `publish_text`, question and prompt are null.
     Raises ReleaseError where a scheme does not cover exactly the items.
     """
-    columns = {name: items[name] for name in ("item", "item_id", "subset", *TEXT, "question_id", "family_id")}
+    own = ("item", "item_id", "subset", "category", *TEXT, "question_id", "family_id")
+    columns = {name: items[name] for name in own}
     if not publish_text:
         columns |= dict.fromkeys(TEXT, pa.nulls(items.num_rows, pa.string()))
     for scheme, table in splits.items():

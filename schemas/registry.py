@@ -19,6 +19,7 @@ NO_LICENSE = "NOASSERTION"
 """What SPDX calls a licence that nobody stated."""
 MAX_ITEMS = 1 << 30
 MAX_LINE = 500
+MAX_CATEGORY = 100
 _SPDX = re.compile(
     r"\(?[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\)?(?: (?:AND|OR|WITH) \(?[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\)?){0,8}"
 )
@@ -31,7 +32,8 @@ class Declared(TypedDict, total=False):
     """What a config may say of a benchmark.
 
     range: least and greatest score that dumps hold; scores, and reference_score with them, are scaled to
-    [0, 1]. subsets: in canonical order, with their numbers of items where known. categories: by subset.
+    [0, 1]. subsets: in canonical order, with their numbers of items where known. categories: by subset, or
+    by a pattern of names of subsets, where `*` stands for any letters.
     tasks: its names in dumps, with `{}` where one holds the subset. The rest as in `benchmarks.Benchmark`.
     """
 
@@ -65,6 +67,11 @@ def is_license(text: str) -> bool:
 def is_line(text: str) -> bool:
     """Whether a text is one line of some letters, and not too many."""
     return _LINE.fullmatch(text) is not None
+
+
+def is_category(text: str) -> bool:
+    """Whether a text can be the category of an item: some words that can be printed, a space between them."""
+    return 0 < len(text) <= MAX_CATEGORY and text.isprintable() and text == " ".join(text.split())
 
 
 def registry(declared: Mapping[str, Declared]) -> Mapping[str, Benchmark]:
@@ -142,12 +149,16 @@ def _wrong(name: str, said: Declared) -> Iterator[tuple[str, object, str]]:
     subsets = said.get("subsets", {name: 0})
     if not subsets or len(set(subsets)) != len(subsets):
         yield "subsets", subsets, "at least one, each once"
-    for subset in (*subsets, *said.get("categories", ())):
+    for subset in subsets:
         if not file_stem_is_safe(subset):
             yield "subsets", subset, "names of letters, digits, '.', '_' or '-'"
+    for subset in said.get("categories", ()):
+        if not file_stem_is_safe(subset.replace("*", "x")):
+            yield "categories", subset, "subsets, or patterns of them with '*'"
     counts = subsets.values() if isinstance(subsets, dict) else ()
     yield from (("subsets", n, "numbers of items") for n in counts if not 0 <= n <= MAX_ITEMS)
-    yield from (("categories", c, line) for c in said.get("categories", {}).values() if not is_line(c))
+    short = f"words with a space between them, of at most {MAX_CATEGORY} characters"
+    yield from (("categories", c, short) for c in said.get("categories", {}).values() if not is_category(c))
     if not 0 <= said.get("shots", 0) <= 1000:
         yield "shots", said.get("shots"), "0 to 1000"
     if not low <= said.get("reference_score", low) <= high:

@@ -104,6 +104,7 @@ ITEMS = _schema(
         _field("item", pa.int32(), "row number in canonical order, 0..n-1 without gaps"),
         _field("item_id", _S, "stable content id; never a row number"),
         _field("subset", _S, "subset of the benchmark"),
+        _field("category", _S, "what it is about, where the benchmark or a dump tells", nullable=True),
         _field("doc_key", _S, "key of the document in the dump"),
         _field("question", _S, "the question alone", nullable=True),
         _field("question_source", _S, "where the question is from: dump, or prompt by a rule", nullable=True),

@@ -36,6 +36,7 @@ CELLS = 1 << 20
 WINDOW = 512
 REJOINED = "rejoined_by_content"
 MENDED = "joined_as_mended"
+RECATEGORISED = "of_another_category"
 OTHER_SETTINGS = "superseded_other_settings"
 CASE_ALIKE = "case_alike"
 
@@ -68,7 +69,8 @@ class Placed:
 
     matrix: (models, items), uint8 with 255 where missing, or float32 with NaN. kept, lost: int64, values of
     every run fragment, by its row, that stand there, and that went to quarantine. notes: of those that stand
-    there, how many are `rejoined_by_content` and `joined_as_mended` (see `items.Placed`).
+    there, how many are `rejoined_by_content`, `joined_as_mended` and `of_another_category` (see
+    `items.Placed`).
     """
 
     matrix: np.ndarray
@@ -82,6 +84,7 @@ class Placed:
         self.kept[fragment] += kept.sum(axis=-1)
         self.notes[REJOINED][fragment] += kept[..., column.placed.rejoined].sum(axis=-1)
         self.notes[MENDED][fragment] += kept[..., column.placed.mended].sum(axis=-1)
+        self.notes[RECATEGORISED][fragment] += kept[..., column.placed.recategorised].sum(axis=-1)
 
 
 def assemble(
@@ -289,8 +292,9 @@ def _place(
         (len(models), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32
     )
     row_of = dict(zip(models, range(len(models)), strict=True))
-    kept, lost, *noted = (np.zeros(len(fragments), np.int64) for _ in range(4))
-    placed = Placed(matrix, kept, lost, dict(zip((REJOINED, MENDED), noted, strict=True)), [])
+    kept, lost, *noted = (np.zeros(len(fragments), np.int64) for _ in range(5))
+    noted_as = (REJOINED, MENDED, RECATEGORISED)
+    placed = Placed(matrix, kept, lost, dict(zip(noted_as, noted, strict=True)), [])
     several = chosen.duplicated(["subset", "model_id"], keep=False)
     for rows, codes in _values(chosen[~several], values, binary):
         column = columns[rows["docset"].iloc[0]]

@@ -343,9 +343,10 @@ def _store_docset(columns: Columns, root: Path) -> str:
     hasher = blake2b(digest_size=16)
     for part in (*DOCS.names, columns.benchmark, columns.subset, columns.key_space):
         hasher.update(part.encode() + b"\0")
-    for array in (columns.doc_keys, columns.prints):
-        hasher.update(pc.binary_length(array).to_numpy())
-        hasher.update("".join(array.to_pylist()).encode())
+    for array in (columns.doc_keys, columns.prints, columns.categories):
+        if array is not None:
+            hasher.update(pc.fill_null(pc.binary_length(array), -1).to_numpy(zero_copy_only=False))
+            hasher.update("".join(pc.fill_null(array, "").to_pylist()).encode())
     name = hasher.hexdigest()
     path = root / DOCSETS / f"{name}.parquet"
     if not path.exists():

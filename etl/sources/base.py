@@ -22,10 +22,12 @@ DOCS = pa.schema(
         ("choices", pa.list_(pa.string())),
         ("gold", pa.string()),
         ("hash", pa.string()),
+        ("category", pa.string()),
     ]
 )
 """The documents behind a block's columns. gold: the text of the right option where there are options and it
-can be told. hash: the dump's own hash of the document, which tells documents apart where there is no text."""
+can be told. hash: the dump's own hash of the document, which tells documents apart where there is no text.
+category: what the dump files it under, which is no part of what the document is."""
 COST_NOTE = "costs/"
 """What notes on costs begin with."""
 READ, BAD = "read", "bad"
@@ -195,6 +197,7 @@ class Columns:
 
     doc_keys, prints: string arrays; a print changes whenever the document's text or gold answer does.
     docs: reads the text (schema DOCS, one row per column), called only for documents never seen before.
+    categories: the same as in `docs`, where the print of a document stays when its category changes.
     bounds: least and greatest score, which become 0 and 1.
     prompt_fixed: prints change with the prompt, too; where they do not (each model may have its own chat
     template), the prompt of one model stands for all.
@@ -207,6 +210,7 @@ class Columns:
     doc_keys: pa.Array
     prints: pa.Array
     docs: Callable[[], pa.Table]
+    categories: pa.Array | None = None
     bounds: tuple[float, float] = (0.0, 1.0)
     prompt_fixed: bool = True
 
@@ -218,6 +222,7 @@ class Columns:
             doc_keys=self.doc_keys.take(at),
             prints=self.prints.take(at),
             docs=lambda: self.docs().take(at),
+            categories=None if self.categories is None else self.categories.take(at),
         )
 
 

@@ -39,7 +39,14 @@ from routerset.etl.sources.names import TIME
 from routerset.etl.sources.parse.answer_filters import NO_FILTER, choose_rows
 from routerset.etl.sources.parse.jsonlines import as_text, decode_line, numbered_chunks
 from routerset.etl.sources.parse.lm_eval_lines import ROWS, parse_lines
-from routerset.etl.sources.parse.questions import FIRST_REQUEST, choices_of, gold_of, prompt_of, question_of
+from routerset.etl.sources.parse.questions import (
+    FIRST_REQUEST,
+    choices_of,
+    gold_of,
+    prompt_of,
+    question_of,
+    text_of,
+)
 from routerset.etl.sources.parse.results_json import (
     facts_of_arguments,
     model_of,
@@ -194,7 +201,7 @@ def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[list[Block
         key_space=run.spec.key_space or f"{run.spec.format}:{run.task}",
         doc_keys=keys,
         prints=rows["print"],
-        docs=lambda: _documents(run.dump, numbers, keys),
+        docs=lambda: _documents(run, numbers, keys),
         bounds=run.bounds,
         prompt_fixed=False,
     )
@@ -219,10 +226,11 @@ _TEXT = msgspec.json.Decoder(_Text)
 _REQUESTS = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
 
 
-def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
+def _documents(run: TaskFile, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some lines, in ascending order (schema DOCS)."""
     tables, size, at = [DOCS.empty_table()], 0, 0
-    for first, n, chunk in numbered_chunks(dump.path):
+    field = run.spec.registry[run.benchmark].category_field
+    for first, n, chunk in numbered_chunks(run.dump.path):
         here = numbers[(numbers >= first) & (numbers < first + n)]
         if not len(here):
             continue
@@ -239,6 +247,7 @@ def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
             choices=choices,
             gold=[gold_of(t.doc, t.target, options) for t, options in zip(found, choices, strict=True)],
             hash=[_hash(text) for text in found],
+            category=[text_of(text.doc, field) for text in found],
         )
         tables.append(table)
         at += len(here)

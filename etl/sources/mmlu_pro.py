@@ -39,6 +39,7 @@ from routerset.etl.sources.parse.jsonlines import (
     kind_of,
 )
 from routerset.etl.sources.parse.questions import resolve_gold
+from routerset.etl.sources.parse.records import printable_text
 from routerset.etl.sources.parse.results_json import RunFacts
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
 from routerset.etl.sources.quarantine import EXCERPT, BadRow, Quarantined, batched
@@ -74,6 +75,7 @@ class _Row(msgspec.Struct, gc=False):
     options: list[str] | None = None
     answer: str | None = None
     answer_index: object = None
+    category: object = None
     pred: str | UnsetType | None = UNSET
 
 
@@ -291,8 +293,15 @@ class _Scored:
 
     @property
     def size(self) -> int:
-        """Characters of its question and options."""
-        return len(self.content.question or "") + sum(map(len, self.content.options or ()))
+        """Characters of its question, options and category."""
+        texts = (self.content.question, *(self.content.options or ()), self.category)
+        return sum(len(text) for text in texts if text is not None)
+
+    @property
+    def category(self) -> str | None:
+        """What the file says that the question is about."""
+        found = self.content.category
+        return printable_text(found) if isinstance(found, str) else None
 
 
 def _reading(elements: Iterable[object], run: TaskFile) -> Reading:
@@ -308,6 +317,7 @@ def _reading(elements: Iterable[object], run: TaskFile) -> Reading:
         if len(good) > MAX_ROWS or size > MAX_TEXT:
             raise DumpUnreadable(f"found more than {MAX_ROWS} rows, or {MAX_TEXT} characters of questions")
     keys = pa.array([each.key for each in good], pa.string())
+    categories = pa.array([each.category for each in good], pa.string())
     columns = Columns(
         benchmark=run.benchmark,
         subset=run.subset,
@@ -315,7 +325,8 @@ def _reading(elements: Iterable[object], run: TaskFile) -> Reading:
         key_space=resolve_key_space(run.spec, run.benchmark),
         doc_keys=keys,
         prints=pa.array([_print(each.content) for each in good], pa.string()),
-        docs=lambda: _docs([each.content for each in good], keys),
+        docs=lambda: _docs([each.content for each in good], keys, categories),
+        categories=categories,
     )
     runs = Runs(
         (run.model,), (run.timestamp,), np.array([[each.row for each in good]], np.int64), run.settings
@@ -383,10 +394,11 @@ def _gold(row: _Row) -> str | None:
     return options[at]
 
 
-def _docs(rows: Sequence[_Row], keys: pa.Array) -> pa.Table:
+def _docs(rows: Sequence[_Row], keys: pa.Array, categories: pa.Array) -> pa.Table:
     return docs_table(
         keys,
         question=[row.question for row in rows],
         choices=[row.options for row in rows],
         gold=[_gold(row) for row in rows],
+        category=categories,
     )

@@ -32,16 +32,19 @@ from routerset.etl.sources.parse.long_table import (
     LongTable,
     Placed,
     Spent,
+    categories_of,
     misplaced,
     place,
+    recategorised,
     texts_of,
 )
 from routerset.etl.sources.parse.records import Records
 from routerset.etl.sources.parse.task_files import target_of
 from routerset.etl.sources.quarantine import BadRow, Quarantined
 from routerset.schemas.ids import file_stem_is_safe
-from routerset.schemas.tables import Reason
+from routerset.schemas.tables import QUARANTINE, Reason
 
+OTHER_CATEGORY = "records_of_another_category"
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_VARIANTS = 64  # texts of one key
 CELLS = 1 << 20  # of one block
@@ -151,6 +154,9 @@ def _readings(
     refused = bad.table()
     yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
     for of_list, places, documents in _lists(table, placed, spec, task, np.flatnonzero(good & ~table.other)):
+        if other := recategorised(table, of_list.categories, places, documents):
+            told = {(task.benchmark, OTHER_CATEGORY): other}
+            yield Reading((), QUARANTINE.empty_table(), {task.benchmark: 0}, told)
         for found, quarantined in _blocks(dump, of_list, task, table, placed, places, documents):
             blocks = [_with_replaced(block, replaced) for block in found]
             n_read = sum(int(block.n_read.sum()) for block in blocks)
@@ -210,8 +216,10 @@ def _lists(
             place = np.full(len(known), -1)
             place[mine] = np.arange(len(mine))
             chosen = np.flatnonzero(rank[pair] == variant)
-            of_list = _columns(table, placed, spec, task, subset, key[mine], known[mine] % n_documents)
-            yield of_list, here[chosen], place[pair[chosen]]
+            own, at = here[chosen], place[pair[chosen]]
+            told = categories_of(table, own, at, len(mine))
+            columns = _columns(table, placed, spec, task, subset, key[mine], known[mine] % n_documents, told)
+            yield columns, own, at
 
 
 def _columns(
@@ -222,11 +230,13 @@ def _columns(
     subset: str,
     keys: np.ndarray,
     documents: np.ndarray,
+    categories: pa.Array,
 ) -> Columns:
     rows = [texts_of(table, placed.documents[at]) for at in documents.tolist()]
     questions, prompts, choices, golds = zip(*rows, strict=True)
     doc_keys = pa.array([placed.keys[at] for at in keys.tolist()], pa.string())
-    docs = docs_table(doc_keys, question=questions, prompt=prompts, choices=choices, gold=golds)
+    texts = {"question": questions, "prompt": prompts, "choices": choices, "gold": golds}
+    docs = docs_table(doc_keys, **texts, category=categories)
     return Columns(
         benchmark=task.benchmark,
         subset=subset,
@@ -235,6 +245,7 @@ def _columns(
         doc_keys=doc_keys,
         prints=prints_of(docs),
         docs=lambda: docs,
+        categories=categories,
         bounds=spec.registry[task.benchmark].range,
     )
 

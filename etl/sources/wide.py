@@ -201,6 +201,7 @@ def _columns(
                 doc_keys=part["doc_key"].combine_chunks(),
                 prints=prints_of(part),
                 docs=lambda part=part: part,  # type: ignore[misc]
+                categories=part["category"].combine_chunks(),
                 bounds=layout.bounds,
             )
     return [columns[subset] for subset in layout.items], notes

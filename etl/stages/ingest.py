@@ -182,7 +182,7 @@ def assemble_all(
     models = _models(found)
     for benchmark, shards in ((name, found[name]) for name in specs[0].registry if name in found):
         kept_as = _kept_as(shards, models, specs)
-        part = done(build, _mark(benchmark, shards, plan.code, plan.min_share, kept_as))
+        part = done(build, _mark(benchmark, shards, specs, plan.code, plan.min_share, kept_as))
         if part is None:
             raise RuntimeError(
                 f"{benchmark}: the pipeline ended without this partition; run the same command again"
@@ -228,10 +228,16 @@ def _kept_as(shards: Sequence[Shard], models: Iterable[str], specs: Sequence[Sou
 
 
 def _mark(
-    benchmark: str, shards: Sequence[Shard], code: str, min_share: float, kept_as: Mapping[str, str]
+    benchmark: str,
+    shards: Sequence[Shard],
+    specs: Sequence[SourceSpec],
+    code: str,
+    min_share: float,
+    kept_as: Mapping[str, str],
 ) -> str:
     folders = sorted((s.order, s.folder, s.digest) for s in shards)
-    return fingerprint("assemble", code, benchmark, folders, min_share, sorted(kept_as.items()))
+    said = sorted(specs[0].registry[benchmark].categories.items())
+    return fingerprint("assemble", code, benchmark, folders, said, min_share, sorted(kept_as.items()))
 
 
 def _assemble(
@@ -256,7 +262,7 @@ def _assemble(
         result = assemble(benchmark, shards, specs, root / STAGING, tables, part, code, min_share, kept_as)
         return result.files, asdict(replace(result, files={}))
 
-    once(root, _mark(benchmark, shards, code, min_share, kept_as), make)
+    once(root, _mark(benchmark, shards, specs, code, min_share, kept_as), make)
     return benchmark
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.rules import TABLES, not_null, one_of, rows, unique, warn
+from routerset.schemas.registry import MAX_CATEGORY
 from routerset.schemas.tables import JOINED_BY, Reason
 
 _COUNTS = """select benchmark, subset, coalesce(f.n, 0) as found,
@@ -102,6 +103,13 @@ ITEMS = Suite(
             having different <> n_items or least <> 0 or most <> n_items - 1""",
         ),
         unique("item_id_unique", "benchmark, item_id", "one id for two questions mixes their scores"),
+        rows(
+            "category_is_a_line",
+            "results by category have a row for each, by its name: some words on one line",
+            "schemas/registry.py: is_category",
+            rf"""select benchmark, item, category from {{batch}} where length(category) > {MAX_CATEGORY}
+            or not regexp_full_match(category, '[^\pC\pZ]+( [^\pC\pZ]+)*')""",
+        ),
         rows(
             "item_id_stable",
             "an id that is not made of the content changes with the dump, and old results join the "

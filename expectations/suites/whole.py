@@ -10,7 +10,7 @@ _MANIFEST = "docs/validation.md: manifest"
 _RELEASE = "release/layout.py"
 COMPARED = {
     "models": "*",
-    "items": "benchmark, item, item_id, subset, question_id, family_id",
+    "items": "benchmark, item, item_id, subset, category, question_id, family_id",
     "text_facts": "benchmark, item, text_digest",
     "splits": "scheme, benchmark, item, split",
     "groups": "method, benchmark, m, kind, rank, model_id",

@@ -66,7 +66,7 @@ def items(session: Session) -> Made:
         return None if found is None else f"select * exclude ({texts}) from ({found})"
     if DATA not in session:
         return None
-    return "select benchmark, item, item_id, subset, question_id, family_id from data"
+    return "select benchmark, item, item_id, subset, category, question_id, family_id from data"
 
 
 def item_questions(session: Session) -> Made:

@@ -27,8 +27,8 @@ DATA, TEST = "data/gsm8k/train.parquet", "data/gsm8k/test.parquet"
 VECTORS = "vectors/ready/gsm8k/train.parquet"
 SCORES, GPQA = "scores/gsm8k.parquet", "data/gpqa/train.parquet"
 _OWN = [
-    *("item", "item_id", "subset", "question", "question_source", "prompt", "question_id", "family_id"),
-    *("split_paper", "split_family"),
+    *("item", "item_id", "subset", "category", "question", "question_source", "prompt", "question_id"),
+    *("family_id", "split_paper", "split_family"),
 ]
 _GROUPS = ["paper_m3_all_strong", "paper_m3_all_weak", "paper_m3_strong_to_weak"]
 

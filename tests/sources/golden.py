@@ -120,8 +120,9 @@ def _quarantined(row: dict[str, object]) -> dict[str, object]:
 
 
 def _doc(doc: dict[str, object]) -> dict[str, object]:
-    """A document, without its hash where the format has none."""
-    return {name: value for name, value in doc.items() if name != "hash" or value is not None}
+    """A document, without its hash and category where the format tells none."""
+    told = ("hash", "category")
+    return {name: value for name, value in doc.items() if name not in told or value is not None}
 
 
 def _value(value: np.float32) -> float | None:

@@ -18,6 +18,7 @@ from routerset.etl.sources.names import iso_timestamp, resolve_model
 from routerset.etl.sources.parse.questions import choices_of, resolve_gold
 from routerset.etl.sources.parse.records import Records, printable_text
 from routerset.etl.sources.quarantine import BadRow, Quarantined
+from routerset.etl.votes import NOTHING, leading
 from routerset.schemas import ids
 from routerset.schemas.tables import COST_MEASURES, Reason
 
@@ -25,9 +26,9 @@ MAX_BYTES = 1 << 27  # of what is kept of a file's records, without their texts:
 MAX_TEXT = 1 << 28  # characters of the different texts of a file
 _TEXT = 150  # bytes that a text costs besides its characters
 TEXTS = ("question", "prompt", "choices", "gold")
-NAMES = ("model", "doc_key", "score", "subset", "timestamp", "success", *TEXTS, *COST_MEASURES)
+NAMES = ("model", "doc_key", "score", "subset", "category", "timestamp", "success", *TEXTS, *COST_MEASURES)
 """Columns that a long table may have, under whatever names."""
-_NAMED = ("model", "timestamp", "subset", "doc_key", *TEXTS)
+_NAMED = ("model", "timestamp", "subset", "category", "doc_key", *TEXTS)
 NUMERIC = ("score", "success", *COST_MEASURES)
 """Those that are numbers."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -260,6 +261,31 @@ def texts_of(
     options = None if choices is None else choices_of({"choices": choices})
     options = options and [printable_text(option) for option in options]
     return question, prompt, options, None if gold is None else resolve_gold(gold, options or ())
+
+
+def categories_of(table: LongTable, records: np.ndarray, documents: np.ndarray, n_documents: int) -> pa.Array:
+    """The category that most records of every document have, the first by name of several such.
+
+    documents: of every record, 0..n_documents-1.
+    """
+    names = sorted(table.names["category"])
+    place = {name: at for at, name in enumerate(names)}
+    order = np.array([*(place[name] for name in table.names["category"]), NOTHING], np.int64)
+    codes = order[table.codes["category"][records]]
+    told = leading(documents, codes, np.ones(len(codes)), n_documents)
+    return pa.array([None if at == NOTHING else names[at] for at in told.tolist()], pa.string())
+
+
+def recategorised(
+    table: LongTable, categories: pa.Array | None, records: np.ndarray, documents: np.ndarray
+) -> int:
+    """How many records have another category than that of their document. categories: of documents."""
+    if not table.names["category"] or categories is None:
+        return 0
+    number = {name: at for at, name in enumerate(table.names["category"])}
+    of = np.array([NOTHING if name is None else number[name] for name in categories.to_pylist()], np.int64)
+    codes = table.codes["category"][records]
+    return int(((codes >= 0) & (codes != of[documents])).sum())
 
 
 def misplaced(table: LongTable, placed: Placed, benchmark: str, records: np.ndarray) -> Iterator[BadRow]:

@@ -163,6 +163,7 @@ MUTATIONS = (
         "license changed", "built.models_as_built", cell("release/models.parquet", 0, "license", "other")
     ),
     Mutation("item changed", "built.items_as_built", cell(DATA, 0, "family_id", "fam-0")),
+    Mutation("category changed", "built.items_as_built", cell(DATA, 0, "category", "other")),
     Mutation("question changed", "built.text_facts_as_built", cell(DATA, 0, "question", "Why?")),
     Mutation("prompt changed in the build", "built.text_facts_as_built", cell(ITEMS, 0, "prompt", "Why?")),
     Mutation("side changed", "built.splits_as_built", cell(DATA, 0, "split_family", "none")),

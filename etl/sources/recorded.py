@@ -101,6 +101,10 @@ def readings_of(
     gathering = Gathering(dump, task.benchmark, bad, notes, Spent())
     for some in records:
         gathering.add(some)
+    refused = bad.table()
+    if score_name is None and gathering.empty and len(refused):
+        yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
+        return
     table = gathering.table()
     if score_name is not None and not ((table.score.state > 0) | ~np.isnan(table.score.values)).any():
         raise DumpUnreadable(f"found no score in {score_name!r}, expected some", Reason.MISSING_METRIC)

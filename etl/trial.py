@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from routerset.etl.config import Config, ConfigError
 from routerset.etl.ingest.copies import with_local_copies
+from routerset.etl.looking.sniffs import benchmark_in
 from routerset.etl.progress import say
 from routerset.etl.sources.base import Dump, SourceSpec, SpecError
 from routerset.etl.sources.files import is_remote, split_glob
@@ -22,10 +23,9 @@ from routerset.etl.sources.registry import SOURCES
 from routerset.etl.stages import ingest
 from routerset.expectations.dumps import DumpReader, ReadDumps
 from routerset.schemas import store
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import TABLES
 
-WIDE, LONG = "wide", "long"
+WIDE, BY_ITEM = "wide", ("long", "item_major")
 """Formats whose files are known by what they hold, and not by their names."""
 _ITEMS = pa.schema([("benchmark", pa.string()), ("subset", pa.string()), ("items", pa.int64())])
 _NOTES = pa.schema(
@@ -85,11 +85,11 @@ def _claimed(path: Path, wanted: str | None) -> ReadDumps | None:
         files = {dump.path for dump in source.discover(spec)} if source.by_name else set()
         if files and wanted in (None, name):
             shares.append(_Share(spec, files.__contains__))
-    if wanted == LONG:
-        spec = SourceSpec(LONG, str(path))
+    if wanted in BY_ITEM:
+        spec = SourceSpec(wanted, str(path))
         shares = [
             _Share(replace(spec, benchmark=_benchmark_of(path, dump)), {dump.path}.__contains__)
-            for dump in SOURCES[LONG].discover(spec)
+            for dump in SOURCES[wanted].discover(spec)
         ]
     if wanted in (None, WIDE):
         shares += _wide_tables(path, shares, named=wanted == WIDE and path.is_file())
@@ -125,11 +125,9 @@ def _wide_tables(path: Path, others: Sequence[_Share], named: bool) -> Iterator[
 def _benchmark_of(path: Path, dump: Dump) -> str:
     """The benchmark that the name of a wide table holds as a word, or else a folder of it, up to `path`."""
     home = path.resolve() if path.is_dir() else path.resolve().parent
-    for name in [*reversed(PurePosixPath(dump.file).parts), home.name]:
-        words = re.sub(r"[^a-z0-9]", "_", name.lower())
-        found = [each for each in BENCHMARKS if f"_{each}_" in f"_{words}_"]
-        if found:
-            return max(found, key=len)
+    found = benchmark_in([*reversed(PurePosixPath(dump.file).parts), home.name])
+    if found is not None:
+        return found
     raise ConfigError(
         f"{dump.path}: a {dump.source} table does not tell the benchmark of its items, and neither does its "
         "name; name it in a config, and that with --config, such as:\n"

@@ -97,8 +97,9 @@ class Manifest:
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
     read, kept, superseded, quarantined, reasons; sources: what each one gave, and where it is from; settings:
-    what the config says to the gate; methods, sizes: of the groups that were asked for, the first method is
-    what is shown by default; twins: whether methods chose from one of each set of twins.
+    what the config says to the gate; tokenizer: name and sha256 of what counted texts, if any was; methods,
+    sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
+    methods chose from one of each set of twins.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Manifest:
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
     sources: tuple[Row, ...] = ()
+    tokenizer: Row = field(default_factory=dict)
     settings: Row = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -186,6 +188,7 @@ class Manifest:
             "tables": {path: asdict(t) for path, t in self.tables.items()},
             "accounting": list(self.accounting),
             "sources": list(self.sources),
+            **({"tokenizer": dict(self.tokenizer)} if self.tokenizer else {}),
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
@@ -213,7 +216,8 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next four
+            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next five
+            tokenizer=document.get("tokenizer", {}),
             settings=document.get("settings", {}),
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),

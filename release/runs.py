@@ -65,6 +65,7 @@ def _malformed(manifest: Manifest, runs: pa.Table) -> Pairs:
     if nulls:
         yield f"nulls in {', '.join(nulls)}", "values"
         return
+    counters = (None, "field", *([str(manifest.tokenizer["name"])] if manifest.tokenizer else []))
     read, scored, kept = runs["n_items"], runs["n_scored"], runs["n_kept"]
     impossible = pc.or_(pc.less(kept, 0), pc.or_(pc.greater(kept, read), pc.greater(scored, read)))
     idle = pc.and_(pc.greater(kept, 0), pc.invert(runs["chosen"]))
@@ -73,6 +74,7 @@ def _malformed(manifest: Manifest, runs: pa.Table) -> Pairs:
         ("sha256", lambda text: _SHA256.fullmatch(text) is not None, "64 hex digits"),
         ("file", _is_relative, "a path relative to its source"),
         ("joined_by", JOINED_BY.__contains__, f"one of {', '.join(JOINED_BY)}"),
+        ("tokens_from", counters.__contains__, f"one of {', '.join(filter(None, counters))}, or null"),
         ("benchmark", manifest.registry.__contains__, "a benchmark of the registry, or of the manifest"),
     ):
         bad = [value for value in pc.unique(runs[column]).to_pylist() if not good(value)]

@@ -92,6 +92,7 @@ def write_tables(
         tables=tables,
         accounting=tuple(map(_published, options.accounting)),
         sources=tuple(options.sources),
+        tokenizer=options.tokenizer,
         settings=options.settings,
         methods=options.methods,
         sizes=options.sizes,

@@ -99,6 +99,11 @@ class _Costs(TypedDict):
     bad: Count
 
 
+class _Tokenizer(TypedDict):
+    name: str
+    sha256: Digest
+
+
 class _Alike(TypedDict):
     kept: str
     also: str
@@ -159,6 +164,7 @@ class ReleaseDocument(TypedDict):
     tables: dict[Below, _Table]
     accounting: list[_Accounting]
     sources: NotRequired[list[_Source]]
+    tokenizer: NotRequired[_Tokenizer]
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
@@ -186,6 +192,7 @@ class _Ingested(TypedDict, total=False):
     passed_over: list[JsonObject]
     bad_costs: list[str]
     sources: list[_Source]
+    tokenizer: _Tokenizer
     declared: dict[Name, Declared]
 
 

@@ -29,12 +29,29 @@ _LISTS = ("metric_aliases", "tasks", "filters")
 
 
 class Declared(TypedDict, total=False):
-    """What a config may say of a benchmark.
+    """`[[benchmark]]`: a benchmark of your own, or what is changed of a known one; what is not said stays.
 
-    range: least and greatest score that dumps hold; scores, and reference_score with them, are scaled to
-    [0, 1]. subsets: in canonical order, with their numbers of items where known. categories: by subset, or
-    by a pattern of names of subsets, where `*` stands for any letters.
-    tasks: its names in dumps, with `{}` where one holds the subset. The rest as in `benchmarks.Benchmark`.
+    name: letters, digits, `.`, `_` and `-`: part of paths, and what `load_dataset` is asked for, such as
+    `"exam"`.
+    title: name in the card and in tables; without one the name, such as `"Our exam"`.
+    metric: name of the metric that counts; a new benchmark needs one, such as `"mark"`.
+    metric_aliases: other names of it in dumps, such as `["points"]`.
+    binary: whether every score is the least or the greatest, such as `false`.
+    range: least and greatest score that dumps hold; scores, and reference_score with them, are scaled to [0,
+    1], which it is without one, such as `[0, 10]`.
+    subsets: a list, or a table with numbers of items, in canonical order; without it one, of the benchmark's
+    name, such as `{ algebra = 120, history = 80 }`.
+    categories: of subsets, or by a pattern of their names where `*` stands for any letters, such as
+    `{ algebra = "maths" }`.
+    leaderboard: where the scores are from; without one the name, such as `"Our leaderboard"`.
+    shots: examples in the prompt, such as `5`.
+    tasks: its names in dumps, with `{}` in the place of the subset, such as `["exam_{}"]`.
+    filters: answer filters of these, the first one counts, such as `["strict-match"]`.
+    license: of the questions, an SPDX id; without one `NOASSERTION`, such as `"CC-BY-4.0"`.
+    citation: one line, such as `"A. Author, Our Exam, 2026"`.
+    publish_text: whether a release may hold the questions; without it, it may, such as `false`.
+    reference_model: what V_R compares with, such as `"Teacher"`.
+    reference_score: its score, in the range; without one V_R is null, such as `0.9`.
     """
 
     title: str

@@ -135,6 +135,8 @@ COST_MEASURES: dict[str, str] = {
     "latency_s": "seconds that the answer took",
 }
 """What an answer may have cost, and what each measure says."""
+TOKENS = ("prompt_tokens", "completion_tokens")
+"""The measures that are tokens."""
 COSTS = _schema(
     [
         *(SCORES.field(name) for name in ("model_id", "item")),
@@ -163,6 +165,12 @@ RUNS = _schema(
         _field("chat_template", pa.bool_(), "whether a chat template was applied", nullable=True),
         _field("dtype", _S, "number format of the weights, where the dump tells", nullable=True),
         _field("joined_by", _S, "what told its documents: their content, a hash of it, or a key alone"),
+        _field(
+            "tokens_from",
+            _S,
+            "where its tokens are from: `field` of the dump, or the tokenizer that counted its texts",
+            nullable=True,
+        ),
         _field(
             "chosen",
             pa.bool_(),

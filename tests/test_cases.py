@@ -245,7 +245,11 @@ def test_lighteval_models_and_prompts(build: Builder, case: str) -> None:
 def test_what_is_no_wide_table_is_told_what_it_is(build: Builder, case: str) -> None:
     built = build(case)
     assert built.code in (1, 3)
-    words = {"20-item-major": "item", "21-long": "long", "27-matrix-without-header": "header"}
+    words = {
+        "20-item-major": 'format = "item_major"',
+        "21-long": "long",
+        "27-matrix-without-header": "header",
+    }
     assert words[case] in built.said
 
 

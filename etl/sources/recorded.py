@@ -61,6 +61,7 @@ class Task:
     score was read from; None for what the registry or the config names. settings: how the LLMs were asked.
     subset_field: the field of a record that tells its subset, where the name of the task says so.
     other_ways: what else the file scores the same answers by.
+    prompt_fixed: as of `Columns`.
     """
 
     benchmark: str
@@ -69,6 +70,7 @@ class Task:
     settings: Settings = field(default_factory=Settings)
     subset_field: str | None = None
     other_ways: tuple[str, ...] = ()
+    prompt_fixed: bool = True
 
 
 def named_task(name: str, spec: SourceSpec, settings: Settings) -> Task | None:
@@ -157,7 +159,9 @@ def _readings(
     bad.add_rows(dump, (BadRow(row, *why, model, task.benchmark) for row, model in rows))
     refused = bad.table()
     yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
-    for of_list, places, documents in _lists(table, placed, spec, task, np.flatnonzero(good & ~table.other)):
+    for of_list, places, documents in lists_of(
+        table, placed, spec, task, np.flatnonzero(good & ~table.other)
+    ):
         if other := recategorised(table, of_list.categories, places, documents):
             told = {(task.benchmark, OTHER_CATEGORY): other}
             yield Reading((), QUARANTINE.empty_table(), {task.benchmark: 0}, told)
@@ -192,7 +196,7 @@ def _with_replaced(block: Block, replaced: Counter[_Run]) -> Block:
     return replace(block, n_read=block.n_read + more, n_superseded=block.n_superseded + more)
 
 
-def _lists(
+def lists_of(
     table: LongTable, placed: Placed, spec: SourceSpec, task: Task, records: np.ndarray
 ) -> Iterator[tuple[Columns, np.ndarray, np.ndarray]]:
     """Lists of documents with distinct keys; the records of each, and the place of each one's document in it.
@@ -241,16 +245,18 @@ def _columns(
     doc_keys = pa.array([placed.keys[at] for at in keys.tolist()], pa.string())
     texts = {"question": questions, "prompt": prompts, "choices": choices, "gold": golds}
     docs = docs_table(doc_keys, **texts, category=categories)
+    told = docs if task.prompt_fixed else docs_table(doc_keys, **{**texts, "prompt": [None] * len(rows)})
     return Columns(
         benchmark=task.benchmark,
         subset=subset,
         metric=task.metric or metric_names(task.benchmark, spec)[0],
         key_space=resolve_key_space(spec, task.benchmark),
         doc_keys=doc_keys,
-        prints=prints_of(docs),
+        prints=prints_of(told),
         docs=lambda: docs,
         categories=categories,
         bounds=spec.registry[task.benchmark].range,
+        prompt_fixed=task.prompt_fixed,
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from routerset.etl.sources import (
     details,
     every_eval_ever,
+    helm,
+    inspect_logs,
+    item_major,
     llmrouterbench,
     lm_eval,
     long,
@@ -23,7 +26,10 @@ SOURCES: dict[str, Source] = {
         mmlu_pro.SOURCE,
         routereval.SOURCE,
         long.SOURCE,
+        item_major.SOURCE,
         llmrouterbench.SOURCE,
         every_eval_ever.SOURCE,
+        inspect_logs.SOURCE,
+        helm.SOURCE,
     )
 }

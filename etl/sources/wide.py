@@ -37,13 +37,13 @@ from routerset.etl.sources.base import (
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_key_space, resolve_model
 from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY
+from routerset.etl.sources.parse.item_columns import left_out_notes
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
 from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells, values_of
 from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, only_items, read_layout
 from routerset.etl.sources.quarantine import BadRow, quarantine
 from routerset.schemas.tables import Reason
 
-MAX_TOLD = 20  # columns that the notes of a file name
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_REPEATS = 1 << 10  # rows of one run
 WAITING = 1 << 23  # cells of rows of the same runs that wait for each other; a row costs as much as 64 more
@@ -105,7 +105,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     known = {key for table, _ in items.values() for key in table["doc_key"].to_pylist()}
     layout, left_out = only_items(dump, options, layout, known)
     columns, notes = _columns(layout, spec, items)
-    notes += _told(layout, left_out)
+    notes += left_out_notes(layout.benchmark, left_out, "ignore_columns, column_pattern")
     counts, found = _count_runs(dump, spec, layout)
     notes += found
     bad = list(layout.bad)
@@ -155,15 +155,6 @@ def _read_items(layout: Layout, options: WideOptions) -> dict[str, tuple[pa.Tabl
                     f"items: {options.items}: no such file; check [[source]] items"
                 ) from error
     return found
-
-
-def _told(layout: Layout, left_out: Mapping[str, str]) -> Notes:
-    """Notes that name the columns that are no items, the first of them."""
-    notes: Notes = Counter()
-    for at, (name, why) in enumerate(left_out.items()):
-        what = f"column {name[:80]!a} {why}" if at < MAX_TOLD else "more such columns"
-        notes[layout.benchmark, f"left out: {what} (see ignore_columns, column_pattern)"] += 1
-    return notes
 
 
 def _columns(

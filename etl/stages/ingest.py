@@ -35,6 +35,7 @@ from routerset.etl.records import read_sealed, write_sealed
 from routerset.etl.sources.base import BAD, COST_NOTE, READ, SourceSpec, cost_note
 from routerset.etl.sources.blocks import MAX_TOLD
 from routerset.etl.sources.registry import SOURCES
+from routerset.etl.sources.tokens import Tokenizer, find_tokenizer
 from routerset.etl.stages.base import Context, Stage
 from routerset.schemas import ids, store
 from routerset.schemas.exits import DATA_FAILED
@@ -87,7 +88,7 @@ class Plan:
 
     code: fingerprint of the code that assembles it. mark: hash of the settings, and the sizes and times
     of the files. seen: hash of what else the file system says of them. min_share: `[dataset]
-    min_models_per_item`.
+    min_models_per_item`. tokenizer: what counts texts, where there are any to count.
     """
 
     batches: tuple[Batch, ...]
@@ -97,6 +98,7 @@ class Plan:
     seen: str
     min_share: float
     passed_over: tuple[PassedOver, ...] = ()
+    tokenizer: Tokenizer | None = None
 
     def settle(self, build: Path, *, check: bool = False) -> None:
         """Remove what was staged and is not what it was, or is of dumps that are not; see `unaltered`."""
@@ -123,21 +125,37 @@ class Plan:
 
 
 def plan(config: Config) -> Plan:
-    """Batches of all dumps, found but not opened. Raises DumpUnreadable where a source holds none."""
+    """Batches of all dumps, found but not opened.
+
+    Raises DumpUnreadable where a source holds none, and what `find_tokenizer` does.
+    """
     elsewhere = [
         config.file,
         *(m.path for m in config.models),
         *(p for s in config.sources for p in s.paths()),
+        *([] if config.costs.tokenizer is None else [config.costs.tokenizer]),
     ]
     code = code_fingerprint(stage_batch.__module__)
-    batches, passed_over = plan_batches(config.sources, code, map(os.path.abspath, elsewhere))
+    tokenizer = _tokenizer(config)
+    sources = [
+        replace(spec, tokenizer=tokenizer) if SOURCES[spec.format].has_texts else spec
+        for spec in config.sources
+    ]
+    batches, passed_over = plan_batches(sources, code, map(os.path.abspath, elsewhere))
     code = code_fingerprint(assemble.__module__)
     over = [asdict(each) for each in passed_over]
-    mark = fingerprint([b.fingerprint for b in batches], over, _of_config(config))
+    mark = fingerprint([b.fingerprint for b in batches], over, _of_config(config, tokenizer))
     wanted = config.dataset.benchmarks or tuple(config.registry)
     share = config.dataset.min_models_per_item
     seen = fingerprint([batch.seen for batch in batches])
-    return Plan(tuple(batches), wanted, code, mark, seen, share, tuple(passed_over))
+    return Plan(tuple(batches), wanted, code, mark, seen, share, tuple(passed_over), tokenizer)
+
+
+def _tokenizer(config: Config) -> Tokenizer | None:
+    """The tokenizer that the config names, if any of its sources has texts."""
+    place = config.costs.tokenizer
+    counted = any(SOURCES[spec.format].has_texts for spec in config.sources)
+    return find_tokenizer(place) if counted and place is not None else None
 
 
 def ingest(config: Config, plan: Plan, build: Path, runner: Runner, *, check: bool = False) -> Finished:
@@ -381,11 +399,12 @@ def _write(config: Config, plan: Plan, build: Path, parts: Mapping[str, Finished
             "sources": merged.sources,
             "declared": declared_in(config.registry),
             **({"bad_costs": merged.bad_costs} if merged.bad_costs else {}),
+            **({"tokenizer": plan.tokenizer.told()} if plan.tokenizer else {}),
         },
     )
 
 
-def _of_config(config: Config) -> store.JsonObject:
+def _of_config(config: Config, tokenizer: Tokenizer | None) -> store.JsonObject:
     """What the config says about ingest, without paths."""
     return {
         "sources": [{**spec.settings(), **spec.told()} for spec in config.sources],
@@ -395,6 +414,7 @@ def _of_config(config: Config) -> store.JsonObject:
             for m in config.models
         ],
         "dataset": asdict(config.dataset),
+        "tokenizer": tokenizer and tokenizer.told(),
     }
 
 
@@ -471,7 +491,7 @@ def _settings(context: Context) -> object:
     """What the config says, and a hash of all dumps: known where the same plan was carried out before."""
     last, now = read_sealed(context.out / PLAN) or {}, _plan(context)
     known = (last.get("plan"), last.get("seen")) == (now.mark, now.seen)
-    return [_of_config(context.config), last["dumps"]] if known else None
+    return [_of_config(context.config, now.tokenizer), last["dumps"]] if known else None
 
 
 def _run(context: Context) -> Finished:

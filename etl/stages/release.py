@@ -42,6 +42,7 @@ def _options(context: Context) -> ReleaseOptions:
         settings=stages["ingest"].info["settings"],
         families=stages["ingest"].info["families"],
         sources=stages["ingest"].info["sources"],
+        tokenizer=stages["ingest"].info.get("tokenizer", {}),
         declared=stages["ingest"].info["declared"],
         methods=config.groups.methods,
         sizes=config.groups.sizes,

@@ -337,6 +337,15 @@ COSTS = Suite(
             "cost_facts",
         ),
         rows(
+            "tokens_have_a_source",
+            "counts of two tokenizers cannot be compared: a run says where its tokens are from",
+            f"{TABLES}: RUNS",
+            """select benchmark, model_id, n_prompt_tokens, n_completion_tokens from {batch} anti join
+            (select benchmark, model_id from runs where chosen and tokens_from is not null)
+            using (benchmark, model_id) where n_prompt_tokens + n_completion_tokens > 0""",
+            "cost_facts",
+        ),
+        rows(
             "costs_accounted_for",
             "the manifest says how many scores have a cost",
             "docs/validation.md: accounting",
@@ -377,6 +386,13 @@ RUNS = Suite(
             "a run of a file that the build has not read",
             "docs/validation.md: manifest",
             "select distinct file, sha256 from {batch} anti join dumps_listed using (sha256)",
+        ),
+        rows(
+            "tokens_from_known",
+            "tokens are a field of the dump, or counted by the one tokenizer that the manifest names",
+            f"{TABLES}: RUNS",
+            """select model_id, benchmark, file, tokens_from from {batch} anti join token_sources
+            using (tokens_from) where tokens_from is not null""",
         ),
         rows(
             "timestamp_iso",

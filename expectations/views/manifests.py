@@ -189,6 +189,15 @@ def costs_found(session: Session) -> Made:
     )
 
 
+def token_sources(session: Session) -> Made:
+    """Where tokens may be from: the dumps themselves, and the tokenizer of the manifest."""
+    if not session.target.manifest:
+        return None
+    told = (session.target.manifest, _info(session, "ingest"))
+    names = [part["tokenizer"]["name"] for part in told if part.get("tokenizer")]
+    return pa.table({"tokens_from": pa.array(["field", *names], _S)})
+
+
 def _accounting(session: Session) -> list[JsonObject] | None:
     manifest = session.target.manifest
     found = (
@@ -317,6 +326,7 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "accounting_joined": accounting_joined,
     "accounting_costs": accounting_costs,
     "costs_found": costs_found,
+    "token_sources": token_sources,
     "totals_listed": totals_listed,
     "totals_found": totals_found,
     "split_counts_listed": split_counts,

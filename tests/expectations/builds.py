@@ -20,7 +20,7 @@ from routerset.release.build import ReleaseOptions, write_release
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
-from routerset.schemas.tables import COST_MEASURES, COSTS, embeddings_schema
+from routerset.schemas.tables import COST_MEASURES, COSTS, RUNS, embeddings_schema
 
 BENCHMARKS = ("arc", "mmlu", "truthfulqa", "gpqa")
 COSTED = "arc"
@@ -80,6 +80,12 @@ def _cost(out: Path, ingest: dict[str, Any]) -> None:
     path = out / part("costs", COSTED)
     store.write_table(path, COSTS, costs)
     ingest["outputs"].append(asdict(store.describe(out, path, len(costs))))
+    runs = pq.ParquetFile(out / "tables" / "runs.parquet").read()
+    tokens = ["field" if name == COSTED else None for name in runs["benchmark"].to_pylist()]
+    at = RUNS.get_field_index("tokens_from")
+    store.write_table(out / "tables" / "runs.parquet", RUNS, runs.set_column(at, RUNS.field(at), [tokens]))
+    (output,) = (each for each in ingest["outputs"] if each["path"] == "tables/runs.parquet")
+    output |= asdict(store.describe(out, out / "tables" / "runs.parquet", len(runs)))
     (row,) = (row for row in ingest["info"]["accounting"] if row["benchmark"] == COSTED)
     row["costs"] = {
         name: {"kept": n, "missing": len(costs) - n, "bad": 0}

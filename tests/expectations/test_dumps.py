@@ -32,6 +32,7 @@ REAL = ROOT / ".." / "shared" / "dumps"
 NAMES = {
     "wide": "gsm8k.csv",
     "long": "gsm8k.csv",
+    "item_major": "gsm8k.csv",
     "every_eval_ever": "m_samples.jsonl",
     "llmrouterbench": "gsm8k-test-m-20250801_000000.json",
     "lm_eval": "a__x/samples_gsm8k_2024-06-01T00-00-00.000000.jsonl",

@@ -181,6 +181,21 @@ FLOODS = {
         reason="unknown_task",
     ),
     "evaluations": Flood("every_eval_ever", 2_000_000, repeated(SAMPLES, SAMPLE.replace("gsm8k", "e{i}"))),
+    "bad scores in item_major": Flood(
+        "item_major", 600_000, repeated("b.csv", "{i},7.{i}\n", "doc_key,org/m\na,0\n"), "gsm8k"
+    ),
+    "a model a column in item_major": Flood(
+        "item_major",
+        50_000,
+        parquet("b.parquet", lambda n: {"doc_key": ["1"], **{f"org/m{i}": [1.0] for i in range(n)}}),
+        "gsm8k",
+    ),
+    "columns of nothing in item_major": Flood(
+        "item_major", 100_000, repeated("b.csv", ",org/m{i}", "doc_key", "\n1,1\n"), "gsm8k"
+    ),
+    "names in lines of item_major": Flood(
+        "item_major", 3_000_000, repeated("b.jsonl", '{"doc_key":{i},"m{i}":1}\n'), "gsm8k"
+    ),
     "models twice": Flood(
         "wide",
         2_000_000,

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from routerset.etl.sources.base import DumpUnreadable, SourceSpec, SpecError
+from routerset.etl.sources.parse.item_major_layout import ItemMajorOptions
 from routerset.etl.sources.parse.wide_layout import WideOptions
 from routerset.etl.sources.registry import SOURCES
 from tests.fuzz.damage import Damage, damage, damages, zipped
@@ -118,6 +119,11 @@ def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
         {
             "wide/a.csv": f'model,timestamp,1,2\n"{name}",2024-01-01T00:00:00,0,1\norg/a,,1,1\n'.encode(),
             "columns/a.csv": f'model,"{name}.1",anatomy.2\norg/a,1,0\n'.encode(),
+            "items/a.csv": f'doc_key,prompt,"{name}",org/a\n1,"{name}",1,0\n"{name}",x,1,1\n'.encode(),
+            "items/b.jsonl": json.dumps({"doc_key": name, name: 1, "org/a": {name: 1, "score": 1}}).encode(),
+            "items/c.jsonl": json.dumps({"doc_key": 1, "org/a": 1, name: {"score": 1}}).encode(),
+            "cells/a.jsonl": json.dumps({"doc_key": name, "by": {name: 1, "org/a": 0}}).encode() + b"\n",
+            "cells/b.jsonl": json.dumps({"doc_key": 1, "by": repr({name: 1, "org/a": 0})}).encode(),
             "pickles/leaderboard_score/s.pkl": pickle.dumps(
                 {
                     "model": [name, "org/a"],
@@ -173,10 +179,13 @@ def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
         }
     )
     d = sandbox.dumps
+    by = ItemMajorOptions(columns={"score": "by"})
     columns = WideOptions(column_pattern=r"(?s)(?P<subset>.*)\.(?P<doc_key>\d)")
     for spec in (
         SourceSpec("wide", f"{d}/wide", benchmark="gsm8k"),
         SourceSpec("wide", f"{d}/columns", benchmark="mmlu", options=columns),
+        SourceSpec("item_major", f"{d}/items", benchmark="gsm8k"),
+        SourceSpec("item_major", f"{d}/cells", benchmark="gsm8k", options=by),
         SourceSpec("routereval", f"{d}/pickles"),
         SourceSpec("mmlu_pro", f"{d}/zips"),
         SourceSpec("lm_eval", f"{d}/lines", tasks={"fuzz": "mmlu/{subject}"}),
@@ -205,6 +214,11 @@ FORMS = {
         "{}.json",
         b'{"dataset_name": "gsm8k", "split": "a", "model_name": "b", "records": [{"index": 1, "score": 1}]}',
     ),
+    "inspect": (
+        "{}.json",
+        b'{"eval": {"task": "gsm8k", "model": "a/b"}, "samples": [{"id": 1, "scores": {"x": {"value": 1}}}]}',
+    ),
+    "item_major": ("{}.csv", b"doc_key,a/b\n1,1\n"),
 }
 
 
@@ -221,7 +235,7 @@ def test_hostile_file_names(sandbox: Sandbox, form: str, name: bytes) -> None:
     pattern, content = FORMS[form]
     usable = os.fsdecode(name.replace(b"/", b"_").replace(b"\0", b"_")[:200])
     sandbox.put({pattern.format(usable): content})
-    spec = SourceSpec(form, str(sandbox.dumps), benchmark="gsm8k" if form in ("wide", "long") else None)
+    spec = SourceSpec(form, str(sandbox.dumps), benchmark=None if SOURCES[form].by_name else "gsm8k")
     if not list(SOURCES[form].discover(spec)):
         with pytest.raises(DumpUnreadable, match="found no"):
             sandbox.stage(spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -39,9 +39,12 @@ _DIGITS = 16  # of a hash that stands for a key
 class LongOptions(Options):
     """Keys of a `long` source.
 
-    columns: our column (`NAMES`) -> column of the file, or dotted path into nested fields.
-    subset_pattern: regular expression with a group `subset`, searched in the subset column or the file name.
-    delimiter, encoding: of CSV files; a delimiter that is not named is told by the header.
+    columns: our column (docs/dumps.md lists them) -> column of the file, or dotted path into nested fields,
+    such as `{ model = "llm", doc_key = "id", score = "eval.score", usd = "cost" }`.
+    subset_pattern: regular expression with a group `subset`, searched in the subset column or the file name,
+    such as `'^(?P<subset>.+)_[0-9]+$'`.
+    delimiter: of CSV files; one that is not named is told by the header, such as `";"`.
+    encoding: of the text of CSV files.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -163,6 +166,20 @@ class Gathering:
             whole["row"],
             whole["other"],
         )
+
+
+def gathered(
+    dump: Dump,
+    benchmark: str,
+    read: Iterable[Records],
+    bad: Quarantined,
+    notes: Counter[tuple[str, str]],
+) -> LongTable:
+    """All records of a file. bad, notes: are told what is no record, and no cost. Raises DumpUnreadable."""
+    gathering = Gathering(dump, benchmark, bad, notes, Spent())
+    for records in read:
+        gathering.add(records)
+    return gathering.table()
 
 
 def _codes(known: dict[str, int], column: pa.DictionaryArray) -> np.ndarray:

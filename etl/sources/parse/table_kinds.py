@@ -54,11 +54,19 @@ def what_else(header: Sequence[str], model_column: str) -> str | None:
         )
     owned = [name for name in header if name.endswith(_PER_MODEL)]
     if items or owned or sum("/" in name for name in header) > 1:
+        ours = [f'{"doc_key" if _LABEL & {*words_of(n)} else "prompt"} = "{n}"' for n in items[:1]]
         return (
             "found a table with a row per item and a column per model (item-major); expected a row per model "
-            "and a column per item: turn it (or, if a column does name the models, set model_column)"
+            'and a column per item: set format = "item_major"'
+            + (f" and columns = {{ {ours[0]} }}" if ours else "")
+            + " (or, if a column does name the models, set model_column)"
         )
     return None
+
+
+def names_models(name: str) -> bool:
+    """Whether a column of this name tells which model a row is of."""
+    return _is_made_of(name, _MODEL)
 
 
 def _is_made_of(name: str, nouns: Collection[str]) -> bool:

@@ -19,9 +19,12 @@ from routerset.etl.sources.names import (
 )
 from routerset.etl.sources.parse.results_json import RunFacts, read_facts
 from routerset.etl.sources.quarantine import BadRow, printable, quarantine_columns, shown
+from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
 RESULTS_UNREADABLE = "results_file_unreadable"
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+"""A field of each document in a subset."""
 _SHOTS = re.compile(r"\|(\d{1,4})(?:\|\d+)?$")
 
 
@@ -87,6 +90,17 @@ def identify(
     notes = {} if facts.readable else {(benchmark, RESULTS_UNREADABLE): 1}
     moment = iso_timestamp(time) or facts.time
     return TaskFile(dump, spec, task, model, moment, benchmark, subset, metrics, filters, settings, notes)
+
+
+def subset_of(run: TaskFile, doc: object) -> str | None:
+    """The subset with its `{field}` filled from the document; None where that gives no name safe in paths."""
+    if not PLACEHOLDER.search(run.subset):
+        return run.subset
+    fields = doc if isinstance(doc, dict) else {}
+    found = {name: str(value) for name, value in fields.items() if isinstance(value, str | int)}
+    name = PLACEHOLDER.sub(lambda field: found.get(field[1], "/"), run.subset)
+    name = run.spec.subsets.get(name, name)
+    return name if ids.file_stem_is_safe(name) else None
 
 
 def companions(dump: Dump, spec: SourceSpec) -> tuple[Listed, ...]:

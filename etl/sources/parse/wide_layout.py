@@ -29,10 +29,19 @@ LOOKED_AT = 4
 class WideOptions(Options):
     """Keys of a `wide` source.
 
-    subset_pattern: regular expression on the file name with a group `subset`.
-    column_pattern: regular expression on item columns with groups `subset` and `doc_key`.
-    items: items file, may hold `{subset}`; item_columns: our column -> column of that file.
-    delimiter, encoding: of CSV files; a delimiter that is not named is told by the header.
+    subset_pattern: regular expression with a group `subset`, searched in the file name, such as
+    `'BBH__(?P<subset>.+)_results'`.
+    column_pattern: regular expression on whole names of item columns, with a group `doc_key`, and `subset`
+    where they tell it, such as `'(?P<subset>.+)[.](?P<doc_key>[0-9]+)'`.
+    items: file with the texts of items, relative to the config; may hold `{subset}`, such as
+    `"prompts/{subset}.csv"`.
+    item_columns: our column (doc_key, question, prompt, choices, gold) -> column of that file, such as
+    `{ doc_key = "id", question = "prompt" }`.
+    model_column: column that names the models.
+    timestamp_column: column with the times of runs, where there is one.
+    ignore_columns: columns that are no items, such as `["norm_score"]`.
+    delimiter: of CSV files; one that is not named is told by the header, such as `";"`.
+    encoding: of the text of CSV files.
     """
 
     subset_pattern: str | None = None

@@ -101,6 +101,11 @@ def _without_costs(rows: list[Row]) -> None:
     rows[7]["usd"] = rows[7]["prompt_tokens"] = None
 
 
+def _tokens_of_nowhere(rows: list[Row]) -> None:
+    for row in rows:
+        row["tokens_from"] = None
+
+
 def _zeros(rows: list[Row]) -> None:
     for row in rows:
         row["prompt_tokens"] = row["prompt_tokens"] or 0.0
@@ -208,6 +213,10 @@ MUTATIONS = (
     Mutation("cost that nobody counted", "costs.costs_accounted_for", cell(COSTS, 7, "latency_s", 1.0)),
     Mutation("missing cost as 0", "costs.costs_accounted_for", lambda c: c.rows(COSTS, _zeros)),
     Mutation("missing cost uncounted", "costs.costs_missing_counted", manifest(_none_missing)),
+    Mutation("tokens of nowhere", "costs.tokens_have_a_source", lambda c: c.rows(RUNS, _tokens_of_nowhere)),
+    Mutation(
+        "tokens of another", "runs.tokens_from_known", cell(RUNS, 0, "tokens_from", "gpt2@0123456789ab")
+    ),
     Mutation("null metric", "runs.metric_not_null", cell(RUNS, 0, "metric", None)),
     Mutation("null chosen", "runs.chosen_not_null", cell(RUNS, 0, "chosen", None)),
     Mutation("short checksum", "runs.sha256_well_formed", cell(RUNS, 0, "sha256", "abc")),

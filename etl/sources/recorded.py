@@ -33,7 +33,6 @@ from routerset.etl.sources.parse.long_table import (
     Placed,
     Spent,
     categories_of,
-    gathered,
     misplaced,
     place,
     recategorised,
@@ -101,7 +100,14 @@ def readings_of(
     Raises DumpUnreadable where the file holds no record, no score, or more than fits the memory.
     """
     bad, notes = Quarantined(), Counter[tuple[str, str]]()
-    table = gathered(dump, task.benchmark, records, bad, notes)
+    gathering = Gathering(dump, task.benchmark, bad, notes, Spent())
+    for some in records:
+        gathering.add(some)
+    refused = bad.table()
+    if score_name is None and gathering.empty and len(refused):
+        yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
+        return
+    table = gathering.table()
     if score_name is not None and not ((table.score.state > 0) | ~np.isnan(table.score.values)).any():
         raise DumpUnreadable(f"found no score in {score_name!r}, expected some", Reason.MISSING_METRIC)
     yield from _readings(dump, spec, task, table, bad, notes)

@@ -147,6 +147,11 @@ class Gathering:
             self._arrays.setdefault(name, []).append(array)
         self._spent.add(sum(array.nbytes for array in part.values()), score.texts)
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no record yet, but for what is none."""
+        return not any(map(len, self._arrays.get("row", ())))
+
     def table(self) -> LongTable:
         """All of them. Raises DumpUnreadable where there is none."""
         whole = {name: np.concatenate(parts) for name, parts in self._arrays.items()}

@@ -148,6 +148,7 @@ def unreadable() -> None:
         "no-records": {name: value for name, value in whole.items() if name != "records"},
         "records-of-another-kind": {**whole, "records": {"1": whole["records"]}},
         "no-record": {**whole, "records": []},
+        "no-objects": {**whole, "records": [1, "two", None, []]},
         "no-dataset": {**whole, "dataset_name": None},
         "no-split": {name: value for name, value in whole.items() if name != "split"},
         "a-model-of-another-kind": {**whole, "model_name": ["a"]},

@@ -155,6 +155,21 @@ FLOODS = {
     "lines of long": Flood(
         "long", 3_000_000, repeated("b.jsonl", '{"model":"a","doc_key":{i},"score":1}\n'), "gsm8k"
     ),
+    "samples": Flood(
+        "inspect",
+        260_000,
+        repeated(
+            "a.json",
+            '{"id":{i},"epoch":1,"input":"{i}","scores":{"x":{"value":"C"}},"total_time":1.5},',
+            '{"eval":{"task":"gsm8k","model":"org/a"},"samples":[',
+            "{}]}",
+        ),
+    ),
+    "samples of nothing": Flood(
+        "inspect",
+        4_000_000,
+        repeated("a.json", "{},", '{"eval":{"task":"gsm8k","model":"org/a"},"samples":[', "{}]}"),
+    ),
     "models twice": Flood(
         "wide",
         2_000_000,

@@ -82,7 +82,8 @@ def _claimed(path: Path, wanted: str | None) -> ReadDumps | None:
     shares = []
     for name, source in SOURCES.items():
         spec = SourceSpec(name, str(path))
-        files = {dump.path for dump in source.discover(spec)} if source.by_name else set()
+        asked = wanted == name and name not in (WIDE, LONG)  # which are looked for below
+        files = {dump.path for dump in source.discover(spec)} if source.by_name or asked else set()
         if files and wanted in (None, name):
             shares.append(_Share(spec, files.__contains__))
     if wanted == LONG:

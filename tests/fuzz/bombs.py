@@ -108,7 +108,7 @@ def _logs(place: Callable[[str, str], Path]) -> Iterator[tuple[str, str, Path]]:
     path = place("a log that goes on", "a.json.gz")
     with gzip.open(path, "wb", 1) as stream:
         stream.write(header + good % (1, b"a") + b',{"id": 2, "input": "')
-        for _ in range(UNFOLDED):
+        for _ in range(UNFOLDED // 3):
             stream.write(b"x" * MIB)
     yield "a log that goes on", "inspect", path.parent
 
@@ -121,7 +121,7 @@ def _logs(place: Callable[[str, str], Path]) -> Iterator[tuple[str, str, Path]]:
     (path.parent / "run_spec.json").write_bytes(b'{"name": "gsm8k", "adapter_spec": {"model": "org/a"}}')
     with gzip.open(path.parent / "scenario_state.json.gz", "wb", 1) as stream:
         stream.write(b'{"request_states": [{"instance": {"id": "a", "input": "')
-        for _ in range(UNFOLDED):
+        for _ in range(UNFOLDED // 3):
             stream.write(b"x" * MIB)
     yield "a run of HELM", "helm", path.parents[1]
 

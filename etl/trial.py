@@ -82,8 +82,9 @@ def _claimed(path: Path, wanted: str | None) -> ReadDumps | None:
     shares = []
     for name, source in SOURCES.items():
         spec = SourceSpec(name, str(path))
-        found = source.discover(spec) if source.by_name else ()
-        files = {dump.path for dump in found if source.named(dump)}
+        asked = wanted == name and name not in (WIDE, *BY_ITEM)  # which are looked for below
+        found = source.discover(spec) if source.by_name or asked else ()
+        files = {dump.path for dump in found if asked or source.named(dump)}
         if files and wanted in (None, name):
             shares.append(_Share(spec, files.__contains__))
     if wanted in BY_ITEM:

@@ -39,6 +39,8 @@ NAMES = {
     "details": "a__x/details_harness|gsm8k|5_2023-07-19T00:00:00.000000.parquet",
     "mmlu_pro": "model_outputs_M_5shots.zip",
     "routereval": "leaderboard_score/leaderboard_old.pkl",
+    "inspect": "log.eval",
+    "helm": "run/per_instance_stats.json",
 }
 LOG = '{"doc_id": 0, "doc": {"question": "q"}, "target": "a", "exact_match": 1.0, "filter": "strict-match"}\n'
 

@@ -173,8 +173,8 @@ FLOODS = {
     "members of a result": Flood(
         "llmrouterbench", 2_000_000, repeated("a.json", '"m{i}":0,', RESULT[:-12], '"records":[]}')
     ),
-    "samples": Flood("every_eval_ever", 2_000_000, repeated(SAMPLES, SAMPLE)),
-    "samples of an unknown evaluation": Flood(
+    "lines of samples": Flood("every_eval_ever", 2_000_000, repeated(SAMPLES, SAMPLE)),
+    "lines of samples of an unknown evaluation": Flood(
         "every_eval_ever",
         2_000_000,
         repeated(SAMPLES, SAMPLE.replace("gsm8k", "what")),
@@ -195,6 +195,20 @@ FLOODS = {
     ),
     "names in lines of item_major": Flood(
         "item_major", 3_000_000, repeated("b.jsonl", '{"doc_key":{i},"m{i}":1}\n'), "gsm8k"
+    "samples of a log": Flood(
+        "inspect",
+        260_000,
+        repeated(
+            "a.json",
+            '{"id":{i},"epoch":1,"input":"{i}","scores":{"x":{"value":"C"}},"total_time":1.5},',
+            '{"eval":{"task":"gsm8k","model":"org/a"},"samples":[',
+            "{}]}",
+        ),
+    ),
+    "samples of nothing of a log": Flood(
+        "inspect",
+        4_000_000,
+        repeated("a.json", "{},", '{"eval":{"task":"gsm8k","model":"org/a"},"samples":[', "{}]}"),
     ),
     "models twice": Flood(
         "wide",

@@ -16,8 +16,9 @@ from routerset.etl.sources.parse.jsonlines import CHUNK, MAX_VALUES, holds_too_m
 
 MAX_MEMBER = 1 << 26  # bytes of a member, or of an element of the list; samples of agents take up to 30 MB
 WHOLE = 1 << 26  # bytes of a file that is decoded at once
-_MARK = re.compile(rb'["\[\]{},]')
 _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+("?)', re.DOTALL)  # what is left of one, with its end
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[\[\]{},]', re.DOTALL)  # a string, or a mark
+_DEEP = re.compile(rb'([\[{])|([\]}])|"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)  # the same, but commas
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _NAME = msgspec.json.Decoder(str)
@@ -88,23 +89,42 @@ def scan_members(
                     name = _decoded(b"".join([*kept, data[begin:at]]))
                     kept, size, begin = [], 0, at
                 continue
-            found = _MARK.search(data, at)
+            inner = 2 if in_list else 1  # depth of the values that are asked for
+            if depth > inner:  # to the end of the value: most of a log
+                for token in _DEEP.finditer(data, at):
+                    at = token.end()
+                    if token.lastindex == 1:
+                        depth += 1
+                    elif token.lastindex == 2:
+                        depth -= 1
+                        if depth == inner:
+                            break
+                    elif not token[3]:
+                        in_string = True
+                        break
+                else:
+                    at = len(data)
+                    break
+                continue
+            found = _TOKEN.search(data, at)
             if found is None:
                 at = len(data)
                 break
-            mark, start_of, at = found[0], found.start(), found.end()
+            start_of, at = found.span()
+            mark = data[start_of : start_of + 1]
             if mark == b'"':
-                in_string = True
+                in_string = not found[1]
                 if depth == 1 and name is None:
                     kept, size, begin = [], 0, start_of
+                    if not in_string:
+                        name, begin = _decoded(data[start_of:at]), at
                 continue
             if mark in b"{[":
                 depth += 1
                 if depth == 2 and mark == b"[" and name == spread and not in_list:
                     in_list, kept, size, begin = True, [], 0, at
                 continue
-            ends = name is not None and depth == (2 if in_list else 1)
-            if ends:
+            if name is not None and depth == inner:
                 if name == spread or name in wanted:
                     value = b"".join([*kept, data[begin:start_of]])
                     value = value if in_list else value.partition(b":")[2]

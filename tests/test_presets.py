@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import routerset
 from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.manifest import Manifest
 from routerset.schemas.tables import COST_MEASURES
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+LLMROUTER = CONFIGS / ".." / ".." / "shared" / "dumps" / "llmrouter"
 MODELS = ("org/small", "org/middle", "large-2026")
 TASKS = ("counting", "reading")
 
@@ -161,3 +163,27 @@ def test_repeats_of_embedllm_count_once_or_not_at_all(tmp_path: Path) -> None:
     (row,) = ingest("embedllm", tmp_path).stages["ingest"].info["accounting"]
     assert (row["read"], row["kept"], row["superseded"]) == (38, 35, 1)
     assert row["reasons"] == {"duplicate_key": 2}
+
+
+@pytest.mark.skipif(not LLMROUTER.exists(), reason=f"{LLMROUTER} is not there")
+def test_llmrouters_own_files_become_a_release_with_prices(tmp_path: Path) -> None:
+    routerset.build(CONFIGS / "llmrouter.toml", tmp_path)
+    assert not routerset.validate(tmp_path).errors
+    questions = json.loads((LLMROUTER / "test.json").read_text("utf-8"))
+    expected = [
+        (model, each["question"], score) for each in questions for model, score in each["scores"].items()
+    ]
+    release = tmp_path / "release"
+    found = duckdb.sql(
+        f"""select model_id::varchar, question, score::double
+        from read_parquet('{release}/scores/llmrouter.parquet')
+        join read_parquet('{release}/data/llmrouter/*.parquet') using (item)"""
+    ).fetchall()
+    assert sorted(found) == sorted((model, text, float(np.float32(score))) for model, text, score in expected)
+    assert len(found) > 4000
+    prices = json.loads((LLMROUTER / "default_llm.json").read_text("utf-8"))
+    told = duckdb.sql(
+        f"select model_id, usd_per_mtok_in, usd_per_mtok_out from read_parquet('{release}/models.parquet')"
+    ).fetchall()
+    models = {model for model, _, _ in expected}
+    assert sorted(told) == sorted((m, prices[m]["input_price"], prices[m]["output_price"]) for m in models)

@@ -195,6 +195,7 @@ FLOODS = {
     ),
     "names in lines of item_major": Flood(
         "item_major", 3_000_000, repeated("b.jsonl", '{"doc_key":{i},"m{i}":1}\n'), "gsm8k"
+    ),
     "samples of a log": Flood(
         "inspect",
         260_000,

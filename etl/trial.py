@@ -12,7 +12,10 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from routerset.etl.config import Config, ConfigError
+from routerset.etl.ingest.accounting import merge
 from routerset.etl.ingest.copies import with_local_copies
+from routerset.etl.ingest.partitions import assemble_all
+from routerset.etl.ingest.plan import plan_build
 from routerset.etl.looking.sniffs import benchmark_in
 from routerset.etl.progress import say
 from routerset.etl.sources.base import Dump, SourceSpec, SpecError
@@ -20,7 +23,6 @@ from routerset.etl.sources.files import is_remote, split_glob
 from routerset.etl.sources.parse.tabular import read_header
 from routerset.etl.sources.parse.wide_layout import WideOptions
 from routerset.etl.sources.registry import SOURCES
-from routerset.etl.stages import ingest
 from routerset.expectations.dumps import DumpReader, ReadDumps
 from routerset.schemas import store
 from routerset.schemas.tables import TABLES
@@ -152,7 +154,7 @@ def _read(config: Config, path: Path, shares: Sequence[_Share]) -> dict[str, pa.
     with tempfile.TemporaryDirectory(prefix="routerset-") as folder:
         build = Path(folder)
         config = with_local_copies(config, build / "copies", say)
-        plan = ingest.plan(config)
+        plan = plan_build(config)
         batches = [
             replace(batch, dumps=dumps)
             for batch in plan.batches
@@ -161,8 +163,8 @@ def _read(config: Config, path: Path, shares: Sequence[_Share]) -> dict[str, pa.
         if not batches:
             raise ConfigError(f"{config.file}: no [[source]] has a dump in {path}; validate one of its paths")
         plan = replace(plan, batches=tuple(batches))
-        parts = ingest.assemble_all(plan, config.sources, build, _group_map)
-        merged = ingest.merge(plan, build, parts)
+        parts = assemble_all(plan, config.sources, build, _group_map)
+        merged = merge(plan, build, parts)
         items = [
             {"benchmark": benchmark, "subset": subset, "items": n}
             for benchmark in parts

@@ -16,9 +16,12 @@ import pytest
 import routerset.expectations.validate as gate
 from routerset.etl.cli import main
 from routerset.etl.config import Config, ConfigError, Runner, load_config
+from routerset.etl.ingest.accounting import merge
+from routerset.etl.ingest.partitions import assemble_all
+from routerset.etl.ingest.plan import plan_build
 from routerset.etl.pipeline import group_map
 from routerset.etl.sources.registry import SOURCES
-from routerset.etl.stages import ingest
+from routerset.etl.stages.ingest import EmptyBuild, ingest
 from routerset.etl.synth import Layout, Plan, write
 from routerset.etl.trial import dump_reader
 from routerset.expectations.findings import Validation
@@ -75,14 +78,12 @@ def judged(case: str) -> Validation:
 @pytest.mark.parametrize("case", golden.cases())
 def test_gate_and_ingest_give_the_same_verdict(case: str, tmp_path: Path) -> None:
     config = config_of(case)
-    plan = ingest.plan(config)
+    plan = plan_build(config)
     try:
-        ingest.ingest(config, plan, tmp_path, Runner())
-    except ingest.EmptyBuild:
+        ingest(config, plan, tmp_path, Runner())
+    except EmptyBuild:
         beam = functools.partial(group_map, runner=Runner())
-        quarantine = ingest.merge(
-            plan, tmp_path, ingest.assemble_all(plan, config.sources, tmp_path, beam)
-        ).quarantine
+        quarantine = merge(plan, tmp_path, assemble_all(plan, config.sources, tmp_path, beam)).quarantine
         kept = False
     else:
         quarantine = store.read_file(tmp_path / "tables/quarantine.parquet")

@@ -6,7 +6,6 @@ document of its own, told by what it says.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,7 +38,7 @@ from routerset.etl.sources.parse.long_table import (
     texts_of,
 )
 from routerset.etl.sources.parse.records import Records
-from routerset.etl.sources.parse.task_files import target_of
+from routerset.etl.sources.parse.task_files import PLACEHOLDER, target_of
 from routerset.etl.sources.quarantine import BadRow, Quarantined
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.tables import QUARANTINE, Reason
@@ -48,7 +47,6 @@ OTHER_CATEGORY = "records_of_another_category"
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_VARIANTS = 64  # texts of one key
 CELLS = 1 << 20  # of one block
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SPARSE = 16  # cells per record, from which on runs do not share a list of all documents
 _Run: TypeAlias = tuple[str, str, str | None]  # subset, model, time
 
@@ -79,7 +77,7 @@ def named_task(name: str, spec: SourceSpec, settings: Settings) -> Task | None:
     if target is None:
         return None
     benchmark, subset = target
-    placeholder = _PLACEHOLDER.search(subset)
+    placeholder = PLACEHOLDER.search(subset)
     if placeholder is None:
         return Task(benchmark, spec.subsets.get(subset, subset), settings=settings)
 

@@ -135,7 +135,7 @@ def _sniff(dump: Dump) -> Guess | str:
             return guess
     shown = ", ".join(repr(name[:40]) for name in seen.names[:8])
     told = None if is_json(dump.path) else what_else(seen.names, "model")
-    return told or f"no format known that has {shown}; see docs/dumps.md"
+    return told.says if told else f"no format known that has {shown}; see docs/dumps.md"
 
 
 def _mark(guess: Guess) -> str:

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from routerset.etl.sources import files
+from routerset.etl.sources import files, item_major, long
 from routerset.etl.sources.base import (
     Block,
     Columns,
@@ -38,11 +38,20 @@ from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_key_space, resolve_model
 from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY
 from routerset.etl.sources.parse.item_columns import left_out_notes
+from routerset.etl.sources.parse.item_major_layout import ItemMajorOptions
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
+from routerset.etl.sources.parse.long_table import LongOptions
+from routerset.etl.sources.parse.table_kinds import LONG, Other
 from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells, values_of
-from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, only_items, read_layout
+from routerset.etl.sources.parse.wide_layout import (
+    Layout,
+    WideOptions,
+    only_items,
+    other_format,
+    read_layout,
+)
 from routerset.etl.sources.quarantine import BadRow, quarantine
-from routerset.schemas.tables import Reason
+from routerset.schemas.tables import QUARANTINE, Reason
 
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_REPEATS = 1 << 10  # rows of one run
@@ -100,6 +109,10 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     unknown subset; ValueError where the config does not say what it must.
     """
     options = spec.options_as(WideOptions)
+    other = other_format(dump, options)
+    if other is not None and spec.benchmark is not None:
+        yield from _as_other(dump, spec, other)
+        return
     layout = read_layout(dump, spec)
     items = _read_items(layout, options)
     known = {key for table, _ in items.values() for key in table["doc_key"].to_pylist()}
@@ -126,6 +139,20 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
             bad, notes = [], Counter()
         # whatever still waits lost its repeats to a part of the file that cannot be read
         yield from (_reading(dump, columns, [_stack(parts)], [], Counter()) for parts in waiting.values())
+
+
+def _as_other(dump: Dump, spec: SourceSpec, other: Other) -> Iterator[Reading]:
+    """A file that plainly is of another layout, as its format reads it, and a note that it was."""
+    options = spec.options_as(WideOptions)
+    common = other.columns or {}, options.subset_pattern, options.delimiter, options.encoding
+    by_model = other.format == LONG
+    keys = (
+        LongOptions(*common) if by_model else ItemMajorOptions(*common, ignore_columns=options.ignore_columns)
+    )
+    read_other = long.read if by_model else item_major.read
+    told = {(str(spec.benchmark), f"files_read_as_{other.format}"): 1}
+    yield Reading((), QUARANTINE.empty_table(), {spec.benchmark: 0}, told)
+    yield from read_other(dump, replace(spec, format=str(other.format), options=keys))
 
 
 def _turns(counts: Mapping[Run, int], width: int) -> Iterator[Collection[Run]]:

@@ -12,7 +12,7 @@ import numpy as np
 from routerset.etl.sources.base import PATH, Dump, DumpUnreadable, Options, SourceSpec, SpecError
 from routerset.etl.sources.parse.csv_text import Dialect
 from routerset.etl.sources.parse.item_columns import make_of, no_items_by_name
-from routerset.etl.sources.parse.table_kinds import what_else
+from routerset.etl.sources.parse.table_kinds import LONG, Other, what_else
 from routerset.etl.sources.parse.tabular import MAX_CELLS, read_header, read_rows, score_cells
 from routerset.etl.sources.quarantine import BadRow
 from routerset.schemas.tables import Reason
@@ -216,6 +216,20 @@ def _file_subset(dump: Dump, spec: SourceSpec) -> str:
     return spec.subsets.get(match["subset"], match["subset"])
 
 
+def other_format(dump: Dump, options: WideOptions) -> Other | None:
+    """What a file is that is not wide, where its header leaves no doubt and the config says nothing that only
+    a wide one could have.
+    """
+    default = WideOptions()
+    if options.items or options.item_columns or options.column_pattern:
+        return None
+    names, _ = read_header(dump.path, options.dialect(), (options.model_column,))
+    other = what_else([name.strip() for name in names], options.model_column)
+    if other is None or other.format is None:
+        return None
+    return other if other.format == LONG or options.model_column == default.model_column else None
+
+
 def _identity(header: list[str], options: WideOptions) -> tuple[int, ...]:
     """Positions of the model column and, if there is one, the timestamp column."""
     for name in (options.model_column, options.timestamp_column):
@@ -223,7 +237,7 @@ def _identity(header: list[str], options: WideOptions) -> tuple[int, ...]:
             raise DumpUnreadable(f"found {header.count(name)} columns {name!r}, expected one")
     what = what_else(header, options.model_column)
     if what is not None:
-        raise DumpUnreadable(f"{what}; its columns are {_listed(header)}")
+        raise DumpUnreadable(f"{what.says}; its columns are {_listed(header)}")
     if options.model_column not in header:
         raise DumpUnreadable(
             f"expected a column {options.model_column!r}, found {_listed(header)}: set model_column, or add "

@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from routerset.embed.errors import ModelUnusable
 from routerset.etl.build import build
 from routerset.etl.config import ConfigError, Runner, load_config
 from routerset.etl.manifest import load
 from routerset.etl.sources.parse.answer_texts import Exchange, exchange_of
 from routerset.etl.sources.parse.token_lists import holds_tokens, lengths_of
-from routerset.etl.sources.tokens import count_tokens, find_tokenizer
+from routerset.etl.sources.tokens import TokenizerUnusable, count_tokens, find_tokenizer
 from routerset.etl.synth.costs import TOKENIZER
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,9 +64,9 @@ def test_a_template_or_a_limit_of_a_tokenizer_does_not_count(tmp_path: Path) -> 
 def test_what_is_no_tokenizer_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_text(content)
-    with pytest.raises(ModelUnusable, match=r"expected a tokenizer\.json"):
+    with pytest.raises(TokenizerUnusable, match=r"expected a tokenizer\.json"):
         find_tokenizer(str(path))
-    with pytest.raises(ModelUnusable, match=r"nowhere.*expected a tokenizer\.json, a folder"):
+    with pytest.raises(TokenizerUnusable, match=r"nowhere.*expected a tokenizer\.json, a folder"):
         find_tokenizer(str(tmp_path / "nowhere"))
 
 

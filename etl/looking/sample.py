@@ -183,8 +183,8 @@ def _of_each_make(dumps: Sequence[Dump]) -> list[Dump]:
 
 def _beginning(dump: Dump, folder: Path) -> tuple[Dump | None, int]:
     """A file, or a copy of its beginning where it is large, and how many bytes of it that is; None where it
-    has
-    no beginning that means something alone. Raises OSError where it cannot be read."""
+    has no beginning that means something alone. Raises OSError where it cannot be read.
+    """
     if dump.size <= WHOLE:
         return dump, dump.size
     copy = folder / f"part{Path(without_compression(dump.name)).suffix}"

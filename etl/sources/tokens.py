@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from routerset.embed.errors import ModelUnavailable, ModelUnusable
-from routerset.embed.texts import well_formed
+from routerset.schemas.exits import TRY_LATER, UNREADABLE
+from routerset.schemas.ids import well_formed
 from routerset.schemas.plainfiles import read_bytes
 
 if TYPE_CHECKING:
@@ -30,6 +30,18 @@ BATCH_CHARS = 1 << 22  # of texts that are tokens in memory at a time
 REMEMBERED = 1 << 16  # texts whose counts are kept; a leaderboard has 50,000 prompts
 _HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})", re.ASCII)
 _LETTERS = re.compile(r"[^\w.-]+", re.ASCII)
+
+
+class TokenizerUnusable(ValueError):
+    """The file that a config names is no tokenizer, or not the one that it was."""
+
+    exit_code = UNREADABLE
+
+
+class TokenizerUnavailable(RuntimeError):
+    """The tokenizer is not here and cannot be fetched now."""
+
+    exit_code = TRY_LATER
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ def is_hub_id(text: str) -> bool:
 def find_tokenizer(place: str) -> Tokenizer:
     """The tokenizer at a path of a `tokenizer.json` or of its folder, or of a Hub id, fetched if need be.
 
-    Raises ModelUnusable where it is none, ModelUnavailable where it cannot be fetched now, and
+    Raises TokenizerUnusable where it is none, TokenizerUnavailable where it cannot be fetched now, and
     ModuleNotFoundError where the library that counts is not installed.
     """
 
@@ -117,11 +129,11 @@ def _loaded(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
 
     content = _content(Path(tokenizer.path))
     if sha256(content).hexdigest() != tokenizer.sha256:
-        raise ModelUnusable(f"{tokenizer.path}: changed while the build ran; build again")
+        raise TokenizerUnusable(f"{tokenizer.path}: changed while the build ran; build again")
     try:
         found = tokenizers.Tokenizer.from_str(content.decode())
     except Exception as error:  # the library raises no class of its own
-        raise ModelUnusable(
+        raise TokenizerUnusable(
             f"{tokenizer.path}: expected a {FILE} of the library tokenizers: {error}"
         ) from error
     found.no_truncation()
@@ -133,7 +145,7 @@ def _content(path: Path) -> bytes:
     try:
         return read_bytes(path, MAX_BYTES)
     except (OSError, ValueError) as error:
-        raise ModelUnusable(
+        raise TokenizerUnusable(
             f"[costs] tokenizer: {path}: {error}; expected a {FILE}, a folder that holds one, or "
             "ORG/NAME@REVISION of the Hub with all 40 digits of its commit"
         ) from error
@@ -146,7 +158,7 @@ def _fetched(name: str, revision: str) -> str:
     try:
         return hf_hub_download(name, FILE, revision=revision)
     except Exception as error:  # clients and their transports raise errors without a common base
-        raise ModelUnavailable(
+        raise TokenizerUnavailable(
             f"[costs] tokenizer: no {FILE} of {name} at revision {revision} in the local cache, and it "
             f"cannot be downloaded ({type(error).__name__}: {error}). Try again with a network, or name a "
             "local copy"

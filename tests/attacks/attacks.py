@@ -300,7 +300,10 @@ def table_values() -> Iterator[Attack]:
     for group in _GROUPS:
         changes |= {group: _flip, f"{group}_label": _flip}
     for column, value in changes.items():
-        if column != "prompt":  # nothing else tells how a question was put
+        if column not in (
+            "prompt",
+            "category",
+        ):  # nothing else tells how a question was put, and of what it is
             tools = (
                 VALIDATE if column in ("question", "question_source", "question_id", "family_id") else VERIFY
             )

@@ -300,10 +300,7 @@ def table_values() -> Iterator[Attack]:
     for group in _GROUPS:
         changes |= {group: _flip, f"{group}_label": _flip}
     for column, value in changes.items():
-        if column not in (
-            "prompt",
-            "category",
-        ):  # nothing else tells how a question was put, and of what it is
+        if column not in ("prompt", "category"):  # nothing else tells how a question was put, or its kind
             tools = (
                 VALIDATE if column in ("question", "question_source", "question_id", "family_id") else VERIFY
             )

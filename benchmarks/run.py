@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "stages": ("stages.py",),
     "full": ("stages.py", "--full"),
     "doubling": ("stages.py", "--doubling"),
+    "costs": ("costs.py",),
     "jsonl": ("jsonl.py",),
     "groups": ("groups.py",),
     "groups-all": ("groups.py", "--all"),

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from routerset.embed.encoders import Encoder, shared_passes
 from routerset.embed.errors import BadVectors, ModelUnusable
-from routerset.embed.texts import tokenize, well_formed
+from routerset.embed.texts import tokenize
 from routerset.embed.weights import model_path
+from routerset.schemas.ids import well_formed
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

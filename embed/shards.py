@@ -40,8 +40,9 @@ from routerset.embed.cache import (
 )
 from routerset.embed.encoders import ENCODERS, Encoder, shared_passes
 from routerset.embed.model import NO_PATHS, Policy, encode, resolve_dtype
-from routerset.embed.texts import text_key, well_formed
+from routerset.embed.texts import text_key
 from routerset.embed.weights import model_path, weights_revision
+from routerset.schemas.ids import well_formed
 from routerset.schemas.tables import embeddings_schema
 
 _log = logging.getLogger(__name__)

@@ -90,18 +90,17 @@ def _tables(release: Path, manifest: Manifest, build: Path) -> Iterator[Problem]
     """Tables of a release that differ from those of a build; of the build's stages that have run."""
     for name in ("models", "runs"):
         yield from _equal(release, RELEASED[name].path, build / TABLES[name].path())
+    yield from _optional(
+        release, layout.PRICES, build / TABLES["prices"].path(), layout.PRICES in manifest.tables
+    )
     there = {p.name.removeprefix("benchmark=") for p in (build / "tables/items").glob("benchmark=*")}
     if there != set(manifest.benchmarks):
         found, wanted = ", ".join(manifest.benchmarks), ", ".join(sorted(there))
         yield Problem(layout.MANIFEST, f"benchmarks {found}", f"{wanted} of {build}", _SOURCE)
     for name in sorted(there.intersection(manifest.benchmarks)):
         yield from _equal(release, layout.scores_path(name), build / TABLES["scores"].path(benchmark=name))
-        costs = build / TABLES["costs"].path(benchmark=name)
-        if costs.exists() and manifest.benchmarks[name].costs:
-            yield from _equal(release, layout.costs_path(name), costs)
-        elif costs.exists() or manifest.benchmarks[name].costs:
-            found, wanted = ("no such table", f"that of {build}")[:: 1 if costs.exists() else -1]
-            yield Problem(layout.costs_path(name), found, wanted, _SOURCE)
+        costs, told = build / TABLES["costs"].path(benchmark=name), bool(manifest.benchmarks[name].costs)
+        yield from _optional(release, layout.costs_path(name), costs, told)
         yield from _items(release, manifest, build, name)
     if (build / "tables/groups").is_dir():
         yield from _groups(release, build, sorted(there))
@@ -111,6 +110,15 @@ def _equal(release: Path, path: str, source: Path) -> Iterator[Problem]:
     """A table that a release takes over as it is."""
     if sha256(release / path) != sha256(source):
         yield from _differs(path, read_table(release / path), read_table(source), f"{source}")
+
+
+def _optional(release: Path, path: str, source: Path, told: bool) -> Iterator[Problem]:
+    """A table that a release takes over where its build has it. told: whether the manifest says so."""
+    if source.exists() and told:
+        yield from _equal(release, path, source)
+    elif source.exists() or told:
+        found, wanted = ("no such table", f"that of {source}")[:: 1 if source.exists() else -1]
+        yield Problem(path, found, wanted, _SOURCE)
 
 
 def _items(release: Path, manifest: Manifest, build: Path, name: str) -> Iterator[Problem]:

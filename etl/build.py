@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -15,9 +15,11 @@ from routerset.embed.encoders import ENCODERS
 from routerset.etl import manifest
 from routerset.etl.config import Config, ConfigError, Runner
 from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
+from routerset.etl.ingest.price_files import read_prices
 from routerset.etl.manifest import Manifest
 from routerset.etl.progress import say
 from routerset.etl.records import digest_of, identity, read_sealed, write_sealed
+from routerset.etl.sources.files import is_remote
 from routerset.etl.stages.base import Context, Gate, Report
 from routerset.etl.stages.release import FOLDER
 from routerset.etl.stages.rows import STAGES
@@ -48,6 +50,11 @@ class StageMissing(ValueError):
 
     exit_code = USAGE
 
+    @classmethod
+    def of(cls, out: Path, only: str | None, needed: str) -> StageMissing:
+        """That stage `only` needs another one first."""
+        return cls(f"{out}: --only {only} needs stage {needed} first; build without --only")
+
 
 def build(
     config: Config,
@@ -75,9 +82,7 @@ def build(
         outfolder.mark(out, outfolder.BUILD)
     busy = BuildLocked(f"{out}: another build is at work here; wait for it, or use another --out")
     with locked(out / outfolder.LOCK, busy):
-        outfolder.check(out, outfolder.BUILD, PARTS)
-        _table_files(out, config.registry)
-        check_replaceable(out, out / FOLDER)
+        check_folder(out, config.registry)
         outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
         config = with_local_copies(config, out / COPIES, say, check=check)
@@ -106,9 +111,7 @@ def _carry_out(context: Context, files: _Files, only: str | None) -> bool:
             context.report(stage.name, "up to date")
         else:
             if only not in (None, stage.name):
-                raise StageMissing(
-                    f"{out}: --only {only} needs stage {stage.name} first; build without --only"
-                )
+                raise StageMissing.of(out, only, stage.name)
             if not files.thorough:
                 files.thorough = True
                 if not all(files.whole(before.outputs) for before in context.finished.values()):
@@ -186,16 +189,30 @@ def steps(config: Config, out: Path) -> list[tuple[str, bool]]:
     return found
 
 
-def _check(config: Config, only: str | None = None) -> None:
-    """Raise ConfigError for names of encoders and stages that are in no registry."""
+def check_folder(out: Path, benchmarks: Collection[str]) -> None:
+    """Make sure that a build may write to a folder; touches nothing. Raises NotOurs, ReleaseError."""
+    outfolder.check(out, outfolder.BUILD, PARTS)
+    _table_files(out, benchmarks)
+    check_replaceable(out, out / FOLDER)
+
+
+def wrong_names(config: Config, only: str | None = None) -> Iterator[ConfigError]:
+    """Names of encoders and stages that are in no registry."""
     for name in (*config.embed.encoders, *config.embed.paths):
         if name not in ENCODERS:
-            raise ConfigError(
+            yield ConfigError(
                 f'{config.file}: [embed]: unknown encoder "{name}"; valid: {", ".join(ENCODERS)}'
             )
     stages = [stage.name for stage in STAGES]
     if only is not None and only not in stages:
-        raise ConfigError(f'--only: unknown stage "{only}"; valid stages: {", ".join(stages)}')
+        yield ConfigError(f'--only: unknown stage "{only}"; valid stages: {", ".join(stages)}')
+
+
+def _check(config: Config, only: str | None = None) -> None:
+    """Raise the first of `wrong_names`, and what price tables raise: before anything is read."""
+    read_prices([path for path in config.costs.tables if not is_remote(path)])
+    for problem in wrong_names(config, only):
+        raise problem
 
 
 def _remove_temporaries(out: Path) -> None:
@@ -246,7 +263,7 @@ def _sweep(out: Path, stage: str, outputs: Iterable[Output], benchmarks: Collect
     folders = {table.name for table in tables_of(stage)}
     for path in _table_files(out, benchmarks, current):
         inside = path.relative_to(out)
-        if inside.parts[1] in folders and inside.as_posix() not in current:
+        if inside.parts[1].removesuffix(".parquet") in folders and inside.as_posix() not in current:
             path.unlink()
             for folder in path.parents[: len(inside.parts) - 2]:
                 if not any(folder.iterdir()):

@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_demo(verbs)
     _add_synth(verbs)
+    _add_init(verbs)
     _add_build(verbs)
     _add_validate(verbs)
     _add_verify(verbs)
@@ -149,7 +150,9 @@ def _add_synth(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--seed", type=int, default=0, metavar="S", help="seed (default: 0)")
     verb.add_argument("--faults", nargs="*", default=[], metavar="F", help="faults that real dumps have")
     verb.add_argument("--benchmarks", nargs="*", metavar="B", help="only these benchmarks")
-    verb.add_argument("--costs", action="store_true", help="with what answers cost, in layout long")
+    verb.add_argument(
+        "--costs", action="store_true", help="with what answers cost, where a layout can tell it"
+    )
     verb.add_argument("--world", choices=("topics", "rasch"), default="topics",
                       help="strengths by topic (default), or abilities alone")  # fmt: skip
 
@@ -161,6 +164,19 @@ def _synth(args: argparse.Namespace) -> int:
     return synth(args.dir, *given, args.costs)
 
 
+def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "init", _init, "look at a folder of dumps, and write a config that builds it",
+                 "routerset init results --out results.toml")  # fmt: skip
+    verb.add_argument("dumps", type=Path, metavar="DUMPS", help="folder of dumps, or one file")
+    verb.add_argument("--out", type=Path, metavar="FILE", help="config to write (default: to stdout)")
+
+
+def _init(args: argparse.Namespace) -> int:
+    from routerset.etl.looking.init import init
+
+    return init(args.dumps, args.out)
+
+
 def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "build", _build, "build tables and a release from dumps",
                  "routerset build configs/real.toml --out out/real")  # fmt: skip
@@ -170,7 +186,11 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--workers", type=int, default=1, metavar="N", help="local processes (default: 1)")
     verb.add_argument("--scheduler", metavar="ADDR", help="a Dask scheduler, such as tcp://host:8786")
     verb.add_argument("--only", metavar="STAGE", help="run this stage alone")
-    verb.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
+    verb.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be read and run, and what is wrong; run nothing",
+    )
     verb.add_argument("--check", action="store_true", help="hash all dumps and files anew, mend what changed")
 
 
@@ -180,12 +200,9 @@ def _build(args: argparse.Namespace) -> int:
 
     config = load_config(args.config)
     if args.dry_run:
-        from routerset.etl.build import steps
+        from routerset.etl.looking.dry_run import dry_run
 
-        stages = steps(config, args.out)
-        rows = [[name, "would run" if runs else "up to date"] for name, runs in stages]
-        show(text.table(["stage", "state"], rows))
-        return DONE
+        return dry_run(config, args.out, args.only)
     manifest = routerset.build(
         args.config,
         args.out,

@@ -1,4 +1,9 @@
-"""The config file: TOML into frozen dataclasses, every unknown key refused by name."""
+"""The config file: TOML into frozen dataclasses, every unknown key refused by name.
+
+docs/config.md is made from them (`python -m tests.config_page --write`): of the type and default of each
+key, and of its entry in the docstring of its class, `key: what it says, such as `EXAMPLE`.`; a default that
+says something is its own example.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +24,13 @@ from routerset.embed.texts import TEXTS
 from routerset.etl.groups.candidates import SIZES
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
+from routerset.etl.sources.tokens import is_hub_id
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.plainfiles import read_bytes
-from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, registry
-from routerset.schemas.released import RELEASED
+from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, is_url, registry
+from routerset.schemas.released import RELEASED, RESERVED
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.twins import TWINS
 
@@ -58,8 +64,10 @@ class Runner:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`[dataset]`: name of the dataset, and the benchmarks to build (default: all that the dumps hold).
+    """`[dataset]`: what is built.
 
+    name: name of the dataset, of letters, digits, `.`, `_` and `-`.
+    benchmarks: benchmarks to build; none named, all that the dumps hold, such as `["gsm8k", "arc"]`.
     min_coverage: share of a benchmark's items that a model must have a score on to be a candidate.
     min_models_per_item: share of a subset's records that the models who saw an item must hold for it to stay.
     table_4: whether other item counts than the paper's (RouterEval, Table 4) fail the gate.
@@ -85,7 +93,13 @@ class Dataset:
 
 @dataclass(frozen=True)
 class ModelsSpec:
-    """`[[models]]`: a CSV or Parquet file that describes models; columns maps our column to theirs."""
+    """`[[models]]`: a CSV or Parquet file that describes models.
+
+    path: the file, relative to the config, such as `"models.csv"`.
+    columns: our column of table `models` -> column of the file; `model_id` must be there, such as
+    `{ model_id = "name", params_b = "size" }`.
+    encoding: of a CSV's text.
+    """
 
     path: str
     columns: Mapping[str, str]
@@ -93,8 +107,32 @@ class ModelsSpec:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """`[costs]`: what answers cost where dumps do not tell it.
+
+    prices: tables of what a million tokens cost, TOML, CSV or JSON, relative to the config file, such as
+    `"prices-2026-11.toml"`.
+    tokenizer: what counts the texts of dumps that tell no tokens: a `tokenizer.json` or its folder, relative
+    to the config file, or ORG/NAME@COMMIT on the Hub; without one they stay missing, such as
+    `"tokenizer.json"`.
+    """
+
+    prices: str | tuple[str, ...] = ()
+    tokenizer: str | None = None
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Paths of the price tables."""
+        return (self.prices,) if isinstance(self.prices, str) else self.prices
+
+
+@dataclass(frozen=True)
 class Splits:
-    """`[splits]`: schemes, the first one gives the release its files, and the seed of both."""
+    """`[splits]`: which items are for training, validation and test.
+
+    schemes: ways to split; the first one gives the release its files.
+    seed: of all schemes.
+    """
 
     schemes: tuple[str, ...] = ("paper", "family")
     seed: int = 42
@@ -102,8 +140,10 @@ class Splits:
 
 @dataclass(frozen=True)
 class Groups:
-    """`[groups]`: selection methods, the first one is what evaluator, report and card show; sizes.
+    """`[groups]`: the candidates that routers choose from.
 
+    methods: ways to choose them; the first one is what evaluator, report and card show.
+    sizes: numbers of candidates; what a pool cannot fill is skipped and reported.
     twins: whether methods choose from `one` of each set of models with the same scores, or from `all`, as
     `paper` always does.
     """
@@ -115,9 +155,14 @@ class Groups:
 
 @dataclass(frozen=True)
 class Embed:
-    """`[embed]`: encoders, the text they see (`question` or `prompt`), number format of the model.
+    """`[embed]`: which vectors prompts become.
 
-    paths: local folders that stand in for hub ids, by encoder, relative to the config file.
+    encoders: models that make vectors: minilm, sbert, roberta, roberta_last, longformer, such as
+    `["minilm"]`.
+    text: what they see, `question` or `prompt`.
+    paths: local folders that stand in for hub ids, by encoder, relative to the config, such as
+    `{ sbert = "models/all-mpnet-base-v2" }`.
+    dtype: number format, `auto`, `float32` or `bfloat16`.
     """
 
     encoders: tuple[str, ...] = ()
@@ -128,9 +173,11 @@ class Embed:
 
 @dataclass(frozen=True)
 class Release:
-    """`[release]`: version (`auto` or X.Y.Z), and the previous release to compare with.
+    """`[release]`: which version it becomes.
 
-    previous: a release folder, a folder that releases are published to, or hf://datasets/ORG/NAME.
+    version: X.Y.Z, or `auto`, which follows from what changed.
+    previous: the release before, to compare with: its folder, a folder that releases are published to, or
+    hf://datasets/ORG/NAME, such as `"out/published"`.
     """
 
     version: str = "auto"
@@ -149,12 +196,19 @@ class Config:
     groups: Groups = Groups()
     embed: Embed = Embed()
     release: Release = Release()
+    costs: Costs = Costs()
     registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
 
 
-_SECTIONS = {"dataset": Dataset, "splits": Splits, "groups": Groups, "embed": Embed, "release": Release}
+_SECTIONS = {
+    "dataset": Dataset,
+    "costs": Costs,
+    "splits": Splits,
+    "groups": Groups,
+    "embed": Embed,
+    "release": Release,
+}
 _LISTS = ("source", "models", "benchmark")
-_URL = re.compile(r"(https?|hf|s3|gs)://[^\s<>|\"'`\\\x00-\x1f\x7f]{1,500}")
 _WRONG = re.compile(r"Expected `(?P<expected>\w+).*?`.*? - at `\$\.(?P<place>.*)`")
 _KINDS = {"array": "a list", "object": "a table"}
 
@@ -195,6 +249,9 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
     release = _section(Release, raw.get("release", {}), f"{path}: [release]")
     dataset = _section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]")
+    costs = _section(Costs, raw.get("costs", {}), f"{path}: [costs]")
+    if costs.tokenizer is not None and not is_hub_id(costs.tokenizer):
+        costs = replace(costs, tokenizer=absolute(costs.tokenizer))
     config = Config(
         file=str(path),
         sources=tuple(
@@ -203,6 +260,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         ),
         dataset=dataset,
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
+        costs=replace(costs, prices=tuple(map(absolute, costs.tables))),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
@@ -241,11 +299,12 @@ def _benchmarks(tables: Sequence[object], path: Path) -> Mapping[str, Benchmark]
 
 
 def _config_names(benchmarks: Sequence[str], encoders: Sequence[str]) -> Iterator[str]:
-    """What the tables of a release may be called."""
+    """What the tables of a release may be called, without regard to case, as folders are on some systems."""
+    yield from RESERVED
     for table in RELEASED.values():
         for benchmark in benchmarks if "benchmark" in table.keys else ("",):
             for encoder in encoders if "encoder" in table.keys else ("",):
-                yield table.config.format(benchmark=benchmark, encoder=encoder)
+                yield table.config.format(benchmark=benchmark, encoder=encoder).casefold()
 
 
 def _source(raw: object, where: str) -> SourceSpec:
@@ -277,7 +336,8 @@ def _section(kind: type[T], raw: object, where: str, also: Sequence[str] = ()) -
     """
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: expected a table, found {raw!r}")
-    valid = [*also, *kind.__annotations__]
+    bases = reversed(kind.__mro__)
+    valid = [*also, *(name for base in bases for name in vars(base).get("__annotations__", ()))]
     for key in raw:
         if key not in valid:
             raise ConfigError(f"{where} unknown key {_hint(key, valid)}; valid keys: {', '.join(valid)}")
@@ -333,7 +393,7 @@ def _check(config: Config) -> None:
     for source in config.sources:
         url, license, citation = source.told().values()
         demand(
-            url is None or _URL.fullmatch(url) is not None,
+            url is None or is_url(url),
             "[[source]] url",
             f"expected https://..., found {url!r}",
         )
@@ -358,6 +418,9 @@ def _check(config: Config) -> None:
     distinct(config.embed.encoders, "[embed] encoders")
     one_of([config.embed.text], TEXTS, "[embed] text")
     one_of([config.embed.dtype], DTYPES, "[embed] dtype")
+    tokenizer = config.costs.tokenizer
+    good = tokenizer is None or not is_remote(tokenizer)
+    demand(good, "[costs] tokenizer", f"expected a local path or ORG/NAME@REVISION, found {tokenizer!r}")
     version = config.release.version
     demand(
         version == "auto" or _VERSION.fullmatch(version) is not None,

@@ -12,20 +12,22 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from routerset.etl.config import Config, ConfigError
+from routerset.etl.ingest.accounting import merge
 from routerset.etl.ingest.copies import with_local_copies
+from routerset.etl.ingest.partitions import assemble_all
+from routerset.etl.ingest.plan import plan_build
+from routerset.etl.looking.sniffs import benchmark_in
 from routerset.etl.progress import say
 from routerset.etl.sources.base import Dump, SourceSpec, SpecError
 from routerset.etl.sources.files import is_remote, split_glob
 from routerset.etl.sources.parse.tabular import read_header
 from routerset.etl.sources.parse.wide_layout import WideOptions
 from routerset.etl.sources.registry import SOURCES
-from routerset.etl.stages import ingest
 from routerset.expectations.dumps import DumpReader, ReadDumps
 from routerset.schemas import store
-from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.tables import TABLES
 
-WIDE, LONG = "wide", "long"
+WIDE, BY_ITEM = "wide", ("long", "item_major")
 """Formats whose files are known by what they hold, and not by their names."""
 _ITEMS = pa.schema([("benchmark", pa.string()), ("subset", pa.string()), ("items", pa.int64())])
 _NOTES = pa.schema(
@@ -82,14 +84,16 @@ def _claimed(path: Path, wanted: str | None) -> ReadDumps | None:
     shares = []
     for name, source in SOURCES.items():
         spec = SourceSpec(name, str(path))
-        files = {dump.path for dump in source.discover(spec)} if source.by_name else set()
+        asked = wanted == name and name not in (WIDE, *BY_ITEM)  # which are looked for below
+        found = source.discover(spec) if source.by_name or asked else ()
+        files = {dump.path for dump in found if asked or source.named(dump)}
         if files and wanted in (None, name):
             shares.append(_Share(spec, files.__contains__))
-    if wanted == LONG:
-        spec = SourceSpec(LONG, str(path))
+    if wanted in BY_ITEM:
+        spec = SourceSpec(wanted, str(path))
         shares = [
             _Share(replace(spec, benchmark=_benchmark_of(path, dump)), {dump.path}.__contains__)
-            for dump in SOURCES[LONG].discover(spec)
+            for dump in SOURCES[wanted].discover(spec)
         ]
     if wanted in (None, WIDE):
         shares += _wide_tables(path, shares, named=wanted == WIDE and path.is_file())
@@ -125,11 +129,9 @@ def _wide_tables(path: Path, others: Sequence[_Share], named: bool) -> Iterator[
 def _benchmark_of(path: Path, dump: Dump) -> str:
     """The benchmark that the name of a wide table holds as a word, or else a folder of it, up to `path`."""
     home = path.resolve() if path.is_dir() else path.resolve().parent
-    for name in [*reversed(PurePosixPath(dump.file).parts), home.name]:
-        words = re.sub(r"[^a-z0-9]", "_", name.lower())
-        found = [each for each in BENCHMARKS if f"_{each}_" in f"_{words}_"]
-        if found:
-            return max(found, key=len)
+    found = benchmark_in([*reversed(PurePosixPath(dump.file).parts), home.name])
+    if found is not None:
+        return found
     raise ConfigError(
         f"{dump.path}: a {dump.source} table does not tell the benchmark of its items, and neither does its "
         "name; name it in a config, and that with --config, such as:\n"
@@ -152,7 +154,7 @@ def _read(config: Config, path: Path, shares: Sequence[_Share]) -> dict[str, pa.
     with tempfile.TemporaryDirectory(prefix="routerset-") as folder:
         build = Path(folder)
         config = with_local_copies(config, build / "copies", say)
-        plan = ingest.plan(config)
+        plan = plan_build(config)
         batches = [
             replace(batch, dumps=dumps)
             for batch in plan.batches
@@ -161,8 +163,8 @@ def _read(config: Config, path: Path, shares: Sequence[_Share]) -> dict[str, pa.
         if not batches:
             raise ConfigError(f"{config.file}: no [[source]] has a dump in {path}; validate one of its paths")
         plan = replace(plan, batches=tuple(batches))
-        parts = ingest.assemble_all(plan, config.sources, build, _group_map)
-        merged = ingest.merge(plan, build, parts)
+        parts = assemble_all(plan, config.sources, build, _group_map)
+        merged = merge(plan, build, parts)
         items = [
             {"benchmark": benchmark, "subset": subset, "items": n}
             for benchmark in parts

@@ -71,7 +71,7 @@ class Finding:
 class Validation:
     """All results for one path.
 
-    skipped: expectations that could not run, as `suite.name: the views that are missing`.
+    skipped: what could not be checked, as `suite.name: the views that are missing` for one expectation.
     """
 
     path: str

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 
 from routerset.expectations.dumps import NO_DUMPS, DumpReader, ReadDumps
 from routerset.expectations.errors import UnknownTable, Unreadable
-from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
+from routerset.schemas.benchmarks import Benchmark
+from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.manifests import JsonObject, ManifestError, declared_by, read_manifest
 from routerset.schemas.plainfiles import open_regular
-from routerset.schemas.registry import registry
+from routerset.schemas.registry import Declared, registry
 from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import TABLES, tables_of
 
@@ -51,7 +52,8 @@ class Part:
 class Target:
     """What is validated. manifest: empty where there is none; stage: of a build that is at work, or none.
 
-    read: reads what is there, where it is raw dumps.
+    read: reads what is there, where it is raw dumps. declared: benchmarks of a single table, and guessed: the
+    one of them that nothing but the name of a folder tells.
     """
 
     root: Path
@@ -60,6 +62,8 @@ class Target:
     manifest: JsonObject = field(default_factory=dict)
     stage: str | None = None
     read: ReadDumps | None = None
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+    guessed: str | None = None
 
     @property
     def settings(self) -> JsonObject:
@@ -73,8 +77,8 @@ class Target:
 
     @property
     def registry(self) -> Mapping[str, Benchmark]:
-        """All benchmarks, as the manifest has them declared."""
-        return registry(declared_by(self.manifest))
+        """All benchmarks, as they are declared."""
+        return registry({**declared_by(self.manifest), **self.declared})
 
     def of(self, table: str) -> tuple[Part, ...]:
         """Files of a table."""
@@ -98,7 +102,7 @@ def locate(
     if path.is_dir():
         return _folder(path, table, stage, dumps)
     if table in NAMES:
-        return Target(path.parent, What.TABLE, (_part(path, path.parent, str(table)),))
+        return _table(path, str(table))
     if table is not None and table not in dumps.formats:
         raise UnknownTable(
             f"--table: found {table!r}, expected a table ({', '.join(NAMES)}) "
@@ -184,6 +188,22 @@ def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = N
     return Part(table, path, path.relative_to(root).as_posix(), schema, rows, dict(keys))
 
 
+def _table(path: Path, name: str) -> Target:
+    """A single table. Its build or release says which benchmarks there are, where it lies in one."""
+    home = _home(path)
+    declared = declared_by(_manifest(home / "manifest.json")) if home else {}
+    known = {each.casefold(): each for each in registry(declared)}
+    # the scores of a release are named after their benchmark
+    released = RELEASED[name].keys_of(f"{path.parent.name}/{path.name}") if name in RELEASED else {}
+    keys = released if released.get("benchmark") in known.values() else None
+    part = _part(path, path.parent, name, keys)
+    of = part.keys.get("benchmark", "")
+    guessed = of if file_stem_is_safe(of) and of.casefold() not in known else None
+    if guessed:
+        declared = {**declared, guessed: Declared(metric="score")}
+    return Target(path.parent, What.TABLE, (part,), declared=declared, guessed=guessed)
+
+
 def _file(path: Path, form: str | None, dumps: DumpReader) -> Target:
     """A single file: a dump where it is called one, else a table by its place or its columns, else a dump."""
     if path.suffix == ".parquet" and form is None:
@@ -192,9 +212,7 @@ def _file(path: Path, form: str | None, dumps: DumpReader) -> Target:
         by_place = [name for name in reversed(folders) if name in NAMES]
         by_columns = [name for name, table in TABLES.items() if part.schema.names == table.schema.names]
         for name in (*by_columns, *(n for n in by_place if "tables" in folders)):
-            # the scores of a release are named after their benchmark
-            keys = {"benchmark": path.stem} if name == path.parent.name and path.stem in BENCHMARKS else None
-            return Target(path.parent, What.TABLE, (_part(path, path.parent, name, keys),))
+            return _table(path, name)
     read = dumps.find(path, form)
     home = None if read else _home(path)
     if home is not None:

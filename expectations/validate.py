@@ -74,6 +74,11 @@ def validate(
         targets.append((locate(inner), "release/"))
     findings: list[Finding] = []
     skipped: list[str] = []
+    if target.guessed:
+        skipped.append(
+            f"benchmark {target.guessed}: nothing but the name of its folder tells it, so that its metric, "
+            "items and licence are not checked; validate the whole build or release"
+        )
     built: Session | None = None
     with _results(docs) as store, ExitStack() as opened:
         for each, prefix in targets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -10,12 +11,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_text
 from routerset.release.layout import REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.tables import COST_MEASURES
+from routerset.schemas.groups import columns_of
+from routerset.schemas.released import GROUP_PATTERNS, RELEASED
+from routerset.schemas.tables import COST_MEASURES, PRICES
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -99,6 +104,7 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         registry=manifest.registry,
         registered=[name for name in benchmarks if name in BENCHMARKS],
         configs=configs,
+        columns=_columns(manifest),
         sizes={c.name: _sizes(manifest, c) for c in configs},
         figures=shown,
         example=_example(manifest),
@@ -111,6 +117,9 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         smallest_test=min(b.splits[manifest.schemes[0]]["test"] for b in benchmarks.values()),
         costed=[name for name, b in benchmarks.items() if b.costs],
         cost_docs=COST_MEASURES,
+        prices=manifest.prices,
+        price_columns=", ".join(f"`{name}`" for name in PRICES.names),
+        priced=_priced(manifest),
         measures=", ".join(f"`{name}`" for name in COST_MEASURES),
         n_scores=n_scores,
         size_category=next((name for limit, name in _SIZES.items() if n_scores < limit), "1B<n<10B"),
@@ -150,6 +159,37 @@ def _cell(value: Json) -> str:
     return str("" if value is None else value).replace("|", "\\|").replace("\n", " ")
 
 
+def _columns(manifest: Manifest) -> dict[str, list[dict[str, str]]]:
+    """Name, type, meaning and whether it may be null of every column, by config; groups by a pattern."""
+    of_groups = {name for b in manifest.benchmarks.values() for name in columns_of(b.groups)}
+    found: dict[str, dict[str, pa.Field]] = {}
+    for config in manifest.configs():
+        path = next(iter(config.files.values()))
+        title = next(t.title for t in RELEASED.values() if path == t.path or t.keys_of(path))
+        own = [field for field in config.schema if field.name not in of_groups]
+        patterns = GROUP_PATTERNS if len(own) < len(config.schema) else ()
+        found.setdefault(title, {}).update({field.name: field for field in (*own, *patterns)})
+    return {
+        title: [
+            {
+                "name": field.name,
+                "type": _type(field.type),
+                "null": "may be null" if field.nullable else "",
+                "doc": field.metadata[b"doc"].decode(),
+            }
+            for field in fields.values()
+        ]
+        for title, fields in found.items()
+    }
+
+
+def _type(dtype: pa.DataType) -> str:
+    """A type in words."""
+    if pa.types.is_list(dtype) or pa.types.is_fixed_size_list(dtype):
+        return f"list of {_type(dtype.value_type)}"
+    return str(dtype.value_type if pa.types.is_dictionary(dtype) else dtype)
+
+
 def _sizes(manifest: Manifest, config: Config) -> dict[str, int]:
     """Bytes of a config's files, and of its rows in memory."""
     tables = [manifest.tables[path] for path in config.files.values()]
@@ -165,6 +205,17 @@ def _example(manifest: Manifest) -> _Example:
     benchmark = manifest.benchmarks[name]
     group = min(benchmark.groups, key=lambda g: g.method != manifest.method, default=None)
     return _Example(name, next(iter(benchmark.encoders), None), group.column if group else None)
+
+
+def _priced(manifest: Manifest) -> dict[str, int]:
+    """Answers per benchmark whose US dollars are tokens x price, where there are any."""
+    found: Counter[str] = Counter()
+    for row in manifest.accounting:
+        costs = row.get("costs")
+        usd = costs.get("usd") if isinstance(costs, dict) else None
+        priced = usd.get("priced") if isinstance(usd, dict) else None
+        found[str(row["benchmark"])] += priced if isinstance(priced, int) else 0
+    return {name: n for name, n in found.items() if n and manifest.benchmarks[name].costs.get("usd")}
 
 
 def _groups(manifest: Manifest, benchmark: str) -> str:

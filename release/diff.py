@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,10 +18,16 @@ from routerset.release.files import read_table, reading
 from routerset.release.manifest import BenchmarkEntry, Manifest
 from routerset.release.scores import model_digests, model_records
 from routerset.schemas.groups import Group, columns_of
-from routerset.schemas.tables import Split
+from routerset.schemas.pricing import usd_of
+from routerset.schemas.tables import COST_MEASURES, Split
 
 SHOWN = 20
 """Names listed before a change only says how many more there are."""
+_MEASURES = [*COST_MEASURES]
+_USD = _MEASURES.index("usd")
+_OF_PRICES = ("usd_per_mtok_in", "usd_per_mtok_out", "price_as_of")
+"""Columns of `models` that table `prices` has, too."""
+Row = Mapping[str, Any]
 _MEANING = ("metric", "reference_model", "reference_score", "binary", "text_published")
 
 
@@ -52,6 +60,11 @@ class Side:
         tables = [read_table(self.folder / path, columns) for path in paths]
         return pa.concat_tables(tables).combine_chunks()
 
+    def prices(self) -> dict[str, Row]:
+        """Rows of table `prices` by model; none where there is no such table."""
+        there = layout.PRICES in self.manifest.tables
+        return {row["model_id"]: row for row in self.read(layout.PRICES).to_pylist()} if there else {}
+
     def columns(self, benchmark: str) -> list[str]:
         """Columns of the data files that belong to no group."""
         of_groups = columns_of(self.manifest.benchmarks[benchmark].groups)
@@ -77,6 +90,8 @@ def compare(old: Side, new: Side) -> list[Change]:
         changes.append(Change(Level.PATCH, "dataset", what))
     if _differ(old, new, layout.MODELS):
         changes += _models(old.read(layout.MODELS), new.read(layout.MODELS))
+    if _tables(old, new, layout.PRICES):
+        changes += _prices(old.prices(), new.prices())
     for name in sorted(before.benchmarks.keys() & after.benchmarks.keys()):
         changes += _benchmark(name, old, new)
     return changes
@@ -112,11 +127,32 @@ def _named(
 
 
 def _models(old: pa.Table, new: pa.Table) -> Iterator[Change]:
-    before, after = ({row["model_id"]: row for row in t.to_pylist()} for t in (old, new))
+    shown = ([name for name in t.column_names if name not in _OF_PRICES] for t in (old, new))
+    before, after = (
+        {row["model_id"]: row for row in t.select(names).to_pylist()}
+        for t, names in zip((old, new), shown, strict=True)
+    )
     yield from _sets("models", "model", before, after)
     touched = [m for m in sorted(before.keys() & after.keys()) if before[m] != after[m]]
     filled = {m for m in touched if _extends(after[m], before[m])}
     yield from _touched("models", "description", touched, filled)
+
+
+def _prices(old: Mapping[str, Row], new: Mapping[str, Row]) -> Iterator[Change]:
+    """Changes of prices, which age: others of a later date take back nothing of what was said."""
+    yield from _sets("models", "model", old, new, of="prices of ")
+    touched = sorted(m for m in old.keys() & new.keys() if old[m] != new[m])
+    later = [m for m in touched if _is_later(old[m], new[m])]
+    yield from _named(Level.MINOR, "models", "model", "dated anew", later, of="prices of ")
+    rest = [m for m in touched if m not in later]
+    yield from _touched(
+        "models", "model", rest, {m for m in rest if _extends(new[m], old[m])}, of="prices of "
+    )
+
+
+def _is_later(old: Row, new: Row) -> bool:
+    """Whether a price has a later date, or a date at all where it had none."""
+    return bool(new["as_of"]) and (old["as_of"] or "") < new["as_of"]
 
 
 def _extends(new: Mapping[str, object], old: Mapping[str, object]) -> bool:
@@ -151,7 +187,7 @@ def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
     if _differ(old, new, layout.scores_path(name)):
         yield from _scores(name, old.folder, new.folder)
     if _tables(old, new, layout.costs_path(name)):
-        yield from _costs(name, *(side.folder / layout.costs_path(name) for side in (old, new)))
+        yield from _costs(name, old, new)
     if _differ(old, new, layout.GROUPS):
         yield from _groups(name, old.read(layout.GROUPS), new.read(layout.GROUPS))
     if _differ(old, new, layout.LIMITS):
@@ -183,8 +219,10 @@ def _items(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:
     for column in before.column_names:
         if not before[column].equals(after[column]):
             pairs = zip(before[column].to_pylist(), after[column].to_pylist(), strict=True)
-            changed = sum(a != b for a, b in pairs)
-            yield Change(Level.MAJOR, name, f"column `{column}` changed in {changed} of {len(before)} items")
+            changed = [a for a, b in pairs if a != b]
+            filled = column == "category" and not any(changed)
+            level, verb = (Level.MINOR, "completed") if filled else (Level.MAJOR, "changed")
+            yield Change(level, name, f"column `{column}` {verb} in {len(changed)} of {len(before)} items")
 
 
 def _scores(name: str, old: Path, new: Path) -> Iterator[Change]:
@@ -197,22 +235,54 @@ def _scores(name: str, old: Path, new: Path) -> Iterator[Change]:
     yield from _touched(name, "model", touched, filled, of="scores of ")
 
 
-def _costs(name: str, *paths: Path) -> Iterator[Change]:
-    """Changes of costs as of scores; a release without any has no such file."""
+def _costs(name: str, old: Side, new: Side) -> Iterator[Change]:
+    """Changes of costs as of scores; a release without any has no such file.
+
+    US dollars that are tokens x price in both, and differ since the price has a later date, follow from that.
+    """
+    paths = [side.folder / layout.costs_path(name) for side in (old, new)]
     before, after = (cost_digests(path) if path.exists() else {} for path in paths)
     yield from _sets(name, "model", before, after, of="costs of ")
     touched = sorted(m for m in before.keys() & after.keys() if before[m] != after[m])
     records = [cost_records(path, touched) if touched else {} for path in paths]
     filled = {m for m in touched if _more(records[0][m], records[1][m])}
-    yield from _touched(name, "model", touched, filled, of="costs of ")
+    unclear = [m for m in touched if m not in filled]
+    prices = [side.prices() if unclear else {} for side in (old, new)]
+    repriced = [
+        m for m in unclear if m in prices[0] and m in prices[1] and _is_later(prices[0][m], prices[1][m])
+    ]
+    followed = {
+        m
+        for m in repriced
+        if _more(
+            records[0][m], records[1][m], [_priced(r[m], p[m]) for r, p in zip(records, prices, strict=True)]
+        )
+    }
+    yield from _named(Level.MINOR, name, "model", "repriced", sorted(followed), of="costs of ")
+    yield from _touched(name, "model", [m for m in touched if m not in followed], filled, of="costs of ")
 
 
-def _more(old: Mapping[int, Costs], new: Mapping[int, Costs]) -> bool:
-    """Whether all that was known still is."""
-    return all(
-        item in new and all(a is None or a == b for a, b in zip(costs, new[item], strict=True))
-        for item, costs in old.items()
+def _more(
+    old: Mapping[int, Costs], new: Mapping[int, Costs], priced: Sequence[Collection[int]] = ((), ())
+) -> bool:
+    """Whether all that was known still is. priced: items of both whose US dollars are tokens x price."""
+    follows = set(priced[0]).intersection(priced[1])
+
+    def kept(item: int, before: Costs, after: Costs) -> bool:
+        pairs = enumerate(zip(before, after, strict=True))
+        return all(a is None or a == b or (at == _USD and item in follows) for at, (a, b) in pairs)
+
+    return all(item in new and kept(item, costs, new[item]) for item, costs in old.items())
+
+
+def _priced(records: Mapping[int, Costs], price: Row) -> set[int]:
+    """Items whose US dollars are tokens x price."""
+    known = np.array([*records.values()], np.float32).reshape(len(records), len(COST_MEASURES))
+    usd, prompt, completion = (
+        known[:, _MEASURES.index(name)] for name in ("usd", "prompt_tokens", "completion_tokens")
     )
+    good = usd_of(prompt, completion, price["usd_per_mtok_in"], price["usd_per_mtok_out"]) == usd
+    return {item for item, is_good in zip(records, good.tolist(), strict=True) if is_good}
 
 
 def _groups(name: str, old: pa.Table, new: pa.Table) -> Iterator[Change]:

@@ -7,6 +7,7 @@ vectors/E/B/{train,validation,test}.parquet  config "B-E"
 scores/B.parquet                             config "scores-B"
 costs/B.parquet                              config "costs-B", where a dump tells costs
 models.parquet  groups.parquet               configs "models", "groups"
+prices.parquet                               config "prices", where a config names a price table
 limits.parquet  runs.parquet                 configs "limits", "runs"
 evaluator/  reports/
 ```
@@ -33,7 +34,9 @@ from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, LICENSE = "manifest.json", "README.md", "LICENSE"
 CROISSANT = "croissant.json"
-MODELS, GROUPS, LIMITS, RUNS = (RELEASED[name].path for name in ("models", "groups", "limits", "runs"))
+MODELS, GROUPS, LIMITS, RUNS, PRICES = (
+    RELEASED[name].path for name in ("models", "groups", "limits", "runs", "prices")
+)
 EVALUATOR, REPORTS = "evaluator", "reports"
 
 
@@ -96,7 +99,8 @@ def item_columns(
     `publish_text`, question and prompt are null.
     Raises ReleaseError where a scheme does not cover exactly the items.
     """
-    columns = {name: items[name] for name in ("item", "item_id", "subset", *TEXT, "question_id", "family_id")}
+    own = ("item", "item_id", "subset", "category", *TEXT, "question_id", "family_id")
+    columns = {name: items[name] for name in own}
     if not publish_text:
         columns |= dict.fromkeys(TEXT, pa.nulls(items.num_rows, pa.string()))
     for scheme, table in splits.items():

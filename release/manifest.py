@@ -21,7 +21,7 @@ from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
 from routerset.schemas.registry import registry
 from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
-from routerset.schemas.tables import COSTS, SCHEMA_VERSION, SCORES, Split
+from routerset.schemas.tables import COSTS, PRICES, SCHEMA_VERSION, SCORES, Split
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 
@@ -97,8 +97,10 @@ class Manifest:
     schemes: split schemes, the first one gives the files; seed: of the splits; benchmarks: in the registry's
     order; encoders: name -> what is known of it, `dimension` at least; accounting: rows of source, benchmark,
     read, kept, superseded, quarantined, reasons; sources: what each one gave, and where it is from; settings:
-    what the config says to the gate; methods, sizes: of the groups that were asked for, the first method is
-    what is shown by default; twins: whether methods chose from one of each set of twins.
+    what the config says to the gate; tokenizer: name and sha256 of what counted texts, if any was; methods,
+    sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
+    methods chose from one of each set of twins; prices: files of price tables with the models that each gave
+    one to, the number of models without any, and some of these.
     """
 
     name: str
@@ -112,10 +114,12 @@ class Manifest:
     tables: Mapping[str, TableEntry]
     accounting: tuple[Row, ...] = ()
     sources: tuple[Row, ...] = ()
+    tokenizer: Row = field(default_factory=dict)
     settings: Row = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     twins: str = "all"
+    prices: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
@@ -135,6 +139,7 @@ class Manifest:
             "groups": GROUPS_SCHEMA,
             "limits": LIMITS_SCHEMA,
             "runs": RUNS_SCHEMA,
+            **({"prices": PRICES} if RELEASED["prices"].path in self.tables else {}),
         }
         return found + [_config(name, schema) for name, schema in whole.items()]
 
@@ -186,6 +191,8 @@ class Manifest:
             "tables": {path: asdict(t) for path, t in self.tables.items()},
             "accounting": list(self.accounting),
             "sources": list(self.sources),
+            **({"tokenizer": dict(self.tokenizer)} if self.tokenizer else {}),
+            **({"prices": dict(self.prices)} if self.prices else {}),
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
@@ -213,11 +220,13 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next four
+            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next five
+            tokenizer=document.get("tokenizer", {}),
             settings=document.get("settings", {}),
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
             twins=document.get("twins", "all"),
+            prices=document.get("prices", {}),
             libraries=document["libraries"],
         )
         _check(manifest)

@@ -25,7 +25,8 @@ class ReleaseOptions:
     those that no pool could fill, rows of benchmark, method, m, kind, reason. encoders: what to say of an
     encoder, its row in the registry by default; text: what they saw, `question` or `prompt`; revisions: of
     weights that are not those of the registry, by encoder. declared: what a config said of benchmarks.
-    sources: what each one gave, and where it is from. None of these may hold a path or a date.
+    sources: what each one gave, and where it is from. tokenizer: what counted texts, if any was. prices:
+    files of price tables, and models without any. None of these may hold a path or a date of the build.
     """
 
     name: str = "routereval"
@@ -45,3 +46,5 @@ class ReleaseOptions:
     revisions: Mapping[str, str] = field(default_factory=dict)
     declared: Mapping[str, Declared] = field(default_factory=dict)
     sources: Sequence[Row] = ()
+    tokenizer: Row = field(default_factory=dict)
+    prices: Row = field(default_factory=dict)

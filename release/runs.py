@@ -65,6 +65,7 @@ def _malformed(manifest: Manifest, runs: pa.Table) -> Pairs:
     if nulls:
         yield f"nulls in {', '.join(nulls)}", "values"
         return
+    counters = (None, "field", *([str(manifest.tokenizer["name"])] if manifest.tokenizer else []))
     read, scored, kept = runs["n_items"], runs["n_scored"], runs["n_kept"]
     impossible = pc.or_(pc.less(kept, 0), pc.or_(pc.greater(kept, read), pc.greater(scored, read)))
     idle = pc.and_(pc.greater(kept, 0), pc.invert(runs["chosen"]))
@@ -73,6 +74,7 @@ def _malformed(manifest: Manifest, runs: pa.Table) -> Pairs:
         ("sha256", lambda text: _SHA256.fullmatch(text) is not None, "64 hex digits"),
         ("file", _is_relative, "a path relative to its source"),
         ("joined_by", JOINED_BY.__contains__, f"one of {', '.join(JOINED_BY)}"),
+        ("tokens_from", counters.__contains__, f"one of {', '.join(filter(None, counters))}, or null"),
         ("benchmark", manifest.registry.__contains__, "a benchmark of the registry, or of the manifest"),
     ):
         bad = [value for value in pc.unique(runs[column]).to_pylist() if not good(value)]
@@ -122,16 +124,17 @@ def _records(path: Path) -> dict[str, int]:
 
 
 def _chosen(runs: pa.Table) -> Pairs:
-    """Of the runs of a model and subset the one that covers most is chosen, of several such the newest."""
+    """Of the runs of a model and subset that which covers most is chosen, of several such the newest."""
     when = pc.binary_join_element_wise(pc.fill_null(runs["timestamp"], ""), runs["source"], " ")
     table = runs.select([*_KEY, "n_scored", "chosen"]).append_column("when", when)
     table = table.append_column("time", pc.fill_null(runs["timestamp"], ""))
-    one = table.filter(table["chosen"]).group_by(_KEY).aggregate(
-        [("when", "count_distinct"), ("n_scored", "sum"), ("time", "max")]
-    )  # fmt: skip
-    several = one.filter(pc.greater(one["when_count_distinct"], 1))
+    table = table.append_column("task", pc.fill_null(runs["task"], ""))
+    one = table.filter(table["chosen"]).group_by(_KEY).aggregate([("n_scored", "sum"), ("time", "max")])
+    of_task = table.filter(table["chosen"]).group_by([*_KEY, "task"])
+    several = of_task.aggregate([("when", "count_distinct")])
+    several = several.filter(pc.greater(several["when_count_distinct"], 1))
     if several.num_rows:
-        yield f"{several.num_rows} models with several chosen runs of a subset", "one for each"
+        yield f"{several.num_rows} models with several chosen runs of a subset and task", "one for each"
     others = table.filter(pc.invert(table["chosen"])).join(one, _KEY, join_type="inner")
     more = pc.greater(others["n_scored"], others["n_scored_sum"])
     newer = pc.and_(

@@ -74,9 +74,10 @@ def write_tables(
             tables[path], known = _copy(costs, release, path, told), told.known
         members[name] = benchmark.members
         entries[name] = replace(_entry(benchmark, runs, options), costs=known)
-    for table in ("models", "runs"):
-        path = RELEASED[table].path
-        tables[path] = _copy(build / TABLES[table].path(), release, path)
+    for table in ("models", "prices", "runs"):
+        path, source = RELEASED[table].path, build / TABLES[table].path()
+        if source.exists() or not TABLES[table].optional:
+            tables[path] = _copy(source, release, path)
     groups = layout.groups_table(members)
     tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
     tables[layout.LIMITS] = _write(release, layout.LIMITS, LIMITS_SCHEMA, iter([limits(build, names)]))
@@ -92,10 +93,12 @@ def write_tables(
         tables=tables,
         accounting=tuple(map(_published, options.accounting)),
         sources=tuple(options.sources),
+        tokenizer=options.tokenizer,
         settings=options.settings,
         methods=options.methods,
         sizes=options.sizes,
         twins=options.twins,
+        prices=options.prices,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 MMLU_SUBJECTS = (
@@ -33,6 +34,41 @@ MMLU_COUNTS = (
     100, 165, 198, 193, 390, 270, 238, 151, 545, 216, 204, 237, 223, 131, 121, 108, 163, 112, 103, 234,
     100, 783, 346, 895, 306, 311, 324, 282, 1534, 272, 612, 110, 245, 201, 100, 166, 171,
 )  # fmt: skip
+MMLU_CATEGORIES: Mapping[str, tuple[str, ...]] = {
+    "biology": ("college_biology", "high_school_biology"),
+    "business": ("business_ethics", "management", "marketing"),
+    "chemistry": ("college_chemistry", "high_school_chemistry"),
+    "computer science": (
+        "college_computer_science", "computer_security", "high_school_computer_science", "machine_learning",
+    ),
+    "culture": ("human_sexuality", "sociology"),
+    "economics": ("econometrics", "high_school_macroeconomics", "high_school_microeconomics"),
+    "engineering": ("electrical_engineering",),
+    "geography": ("high_school_geography",),
+    "health": (
+        "anatomy", "clinical_knowledge", "college_medicine", "human_aging", "medical_genetics", "nutrition",
+        "professional_medicine", "virology",
+    ),
+    "history": (
+        "high_school_european_history", "high_school_us_history", "high_school_world_history", "prehistory",
+    ),
+    "law": ("international_law", "jurisprudence", "professional_law"),
+    "math": (
+        "abstract_algebra", "college_mathematics", "elementary_mathematics", "high_school_mathematics",
+        "high_school_statistics",
+    ),
+    "other": ("global_facts", "miscellaneous", "professional_accounting"),
+    "philosophy": (
+        "formal_logic", "logical_fallacies", "moral_disputes", "moral_scenarios", "philosophy",
+        "world_religions",
+    ),
+    "physics": ("astronomy", "college_physics", "conceptual_physics", "high_school_physics"),
+    "politics": (
+        "high_school_government_and_politics", "public_relations", "security_studies", "us_foreign_policy",
+    ),
+    "psychology": ("high_school_psychology", "professional_psychology"),
+}  # fmt: skip
+"""Subjects of MMLU by category: the 17 sub-categories of its authors (hendrycks/test, categories.py)."""
 BBH_TASKS = (
     "boolean_expressions", "causal_judgement", "date_understanding", "disambiguation_qa",
     "formal_fallacies", "geometric_shapes", "hyperbaton", "logical_deduction_five_objects",
@@ -90,8 +126,10 @@ class Benchmark:
     asked: where a prompt holds its question, if a rule separates it from the few-shot text.
     publish_text: whether the authors allow the question text to be published.
     models: number of LLMs at full size, 0 where not known.
-    range: least and greatest score in dumps, which are scaled to [0, 1]. categories: of subsets. tasks: names
-    in dumps that a config gives. declared: what a config said, as it said it (`registry.Declared`).
+    range: least and greatest score in dumps, which are scaled to [0, 1]. categories: of subsets, or of
+    patterns of their names (`category_of`). category_field: the field of a harness's documents that tells
+    theirs. tasks: names in dumps that a config gives. declared: what a config said, as it said it
+    (`registry.Declared`).
     """
 
     name: str
@@ -112,6 +150,7 @@ class Benchmark:
     filters: tuple[str, ...] = ()
     range: tuple[float, float] = (0.0, 1.0)
     categories: Mapping[str, str] = field(default_factory=dict)
+    category_field: str | None = None
     tasks: tuple[str, ...] = ()
     declared: Mapping[str, Any] = field(default_factory=dict)
 
@@ -138,6 +177,17 @@ class Benchmark:
     def question_in(self, prompt: str) -> str | None:
         """The question of a prompt, without few-shot text; None where no rule finds it."""
         return self.asked.find(prompt) if self.asked else None
+
+    def category_of(self, subset: str) -> str | None:
+        """Category of all items of a subset: its own, else that of the longest pattern it fits; or None.
+
+        `*` in a pattern stands for any letters.
+        """
+        fitting = [
+            key for key in self.categories if key == subset or ("*" in key and fnmatchcase(subset, key))
+        ]
+        best = max(fitting, key=lambda key: ("*" not in key, len(key), key), default=None)
+        return None if best is None else self.categories[best]
 
     def subset_order(self, subset: str) -> tuple[int, str]:
         """Sort key of a subset: registry order first, then unknown subsets by name."""
@@ -187,6 +237,7 @@ _ROWS = (
         license="MIT",
         citation="Hendrycks et al., 2021, arXiv:2009.03300",
         asked=LETTERED,
+        categories={each: name for name, subjects in MMLU_CATEGORIES.items() for each in subjects},
     ),
     Benchmark(
         name="truthfulqa",
@@ -272,6 +323,7 @@ _ROWS = (
         license="CC BY 4.0",
         citation="Rein et al., 2023, arXiv:2311.12022",
         publish_text=False,
+        category_field="High-level domain",
     ),
     Benchmark(
         name="musr",
@@ -311,6 +363,7 @@ _ROWS = (
         models=1823,
         license="Apache-2.0",
         citation="Wang et al., 2024, arXiv:2406.01574",
+        category_field="category",
     ),
 )
 

@@ -22,6 +22,15 @@ def digest(*parts: str) -> str:
     return blake2b(_SEPARATOR.join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+def well_formed(text: str) -> str:
+    """Text that UTF-8 can carry: surrogate pairs become their character, lone surrogates U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def normalise_text(text: str) -> str:
     """Text with Unicode compatibility forms, case and white space folded."""
     return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()

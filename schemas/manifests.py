@@ -97,6 +97,27 @@ class _Costs(TypedDict):
     kept: Count
     missing: Count
     bad: Count
+    priced: NotRequired[Count]
+
+
+class _PriceTable(TypedDict):
+    file: str
+    sha256: Digest
+    rows: Count
+    models: Count
+    as_of: list[str]
+    urls: list[str]
+
+
+class _Prices(TypedDict):
+    files: list[_PriceTable]
+    unmatched: Count
+    such_as: list[str]
+
+
+class _Tokenizer(TypedDict):
+    name: str
+    sha256: Digest
 
 
 class _Alike(TypedDict):
@@ -159,6 +180,8 @@ class ReleaseDocument(TypedDict):
     tables: dict[Below, _Table]
     accounting: list[_Accounting]
     sources: NotRequired[list[_Source]]
+    tokenizer: NotRequired[_Tokenizer]
+    prices: NotRequired[_Prices]
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
@@ -186,6 +209,8 @@ class _Ingested(TypedDict, total=False):
     passed_over: list[JsonObject]
     bad_costs: list[str]
     sources: list[_Source]
+    tokenizer: _Tokenizer
+    prices: _Prices
     declared: dict[Name, Declared]
 
 

@@ -19,20 +19,40 @@ NO_LICENSE = "NOASSERTION"
 """What SPDX calls a licence that nobody stated."""
 MAX_ITEMS = 1 << 30
 MAX_LINE = 500
+MAX_CATEGORY = 100
 _SPDX = re.compile(
     r"\(?[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\)?(?: (?:AND|OR|WITH) \(?[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\)?){0,8}"
 )
 _LINE = re.compile(rf"\S(?:[^\x00-\x1f\x7f\u2028\u2029]{{0,{MAX_LINE - 2}}}\S)?")
+_URL = re.compile(r"(https?|hf|s3|gs)://[^\s<>|\"'`\\\x00-\x1f\x7f]{1,500}")
 _LINES = ("title", "leaderboard", "metric", "citation", "reference_model")
 _LISTS = ("metric_aliases", "tasks", "filters")
 
 
 class Declared(TypedDict, total=False):
-    """What a config may say of a benchmark.
+    """`[[benchmark]]`: a benchmark of your own, or what is changed of a known one; what is not said stays.
 
-    range: least and greatest score that dumps hold; scores, and reference_score with them, are scaled to
-    [0, 1]. subsets: in canonical order, with their numbers of items where known. categories: by subset.
-    tasks: its names in dumps, with `{}` where one holds the subset. The rest as in `benchmarks.Benchmark`.
+    name: letters, digits, `.`, `_` and `-`: part of paths, and what `load_dataset` is asked for, such as
+    `"exam"`.
+    title: name in the card and in tables; without one the name, such as `"Our exam"`.
+    metric: name of the metric that counts; a new benchmark needs one, such as `"mark"`.
+    metric_aliases: other names of it in dumps, such as `["points"]`.
+    binary: whether every score is the least or the greatest, such as `false`.
+    range: least and greatest score that dumps hold; scores, and reference_score with them, are scaled to [0,
+    1], which it is without one, such as `[0, 10]`.
+    subsets: a list, or a table with numbers of items, in canonical order; without it one, of the benchmark's
+    name, such as `{ algebra = 120, history = 80 }`.
+    categories: of subsets, or by a pattern of their names where `*` stands for any letters, such as
+    `{ algebra = "maths" }`.
+    leaderboard: where the scores are from; without one the name, such as `"Our leaderboard"`.
+    shots: examples in the prompt, such as `5`.
+    tasks: its names in dumps, with `{}` in the place of the subset, such as `["exam_{}"]`.
+    filters: answer filters of these, the first one counts, such as `["strict-match"]`.
+    license: of the questions, an SPDX id; without one `NOASSERTION`, such as `"CC-BY-4.0"`.
+    citation: one line, such as `"A. Author, Our Exam, 2026"`.
+    publish_text: whether a release may hold the questions; without it, it may, such as `false`.
+    reference_model: what V_R compares with, such as `"Teacher"`.
+    reference_score: its score, in the range; without one V_R is null, such as `0.9`.
     """
 
     title: str
@@ -65,6 +85,16 @@ def is_license(text: str) -> bool:
 def is_line(text: str) -> bool:
     """Whether a text is one line of some letters, and not too many."""
     return _LINE.fullmatch(text) is not None
+
+
+def is_category(text: str) -> bool:
+    """Whether a text can be the category of an item: some words that can be printed, a space between them."""
+    return 0 < len(text) <= MAX_CATEGORY and text.isprintable() and text == " ".join(text.split())
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is an address that can stand on a page."""
+    return _URL.fullmatch(text) is not None
 
 
 def registry(declared: Mapping[str, Declared]) -> Mapping[str, Benchmark]:
@@ -142,12 +172,16 @@ def _wrong(name: str, said: Declared) -> Iterator[tuple[str, object, str]]:
     subsets = said.get("subsets", {name: 0})
     if not subsets or len(set(subsets)) != len(subsets):
         yield "subsets", subsets, "at least one, each once"
-    for subset in (*subsets, *said.get("categories", ())):
+    for subset in subsets:
         if not file_stem_is_safe(subset):
             yield "subsets", subset, "names of letters, digits, '.', '_' or '-'"
+    for subset in said.get("categories", ()):
+        if not file_stem_is_safe(subset.replace("*", "x")):
+            yield "categories", subset, "subsets, or patterns of them with '*'"
     counts = subsets.values() if isinstance(subsets, dict) else ()
     yield from (("subsets", n, "numbers of items") for n in counts if not 0 <= n <= MAX_ITEMS)
-    yield from (("categories", c, line) for c in said.get("categories", {}).values() if not is_line(c))
+    short = f"words with a space between them, of at most {MAX_CATEGORY} characters"
+    yield from (("categories", c, short) for c in said.get("categories", {}).values() if not is_category(c))
     if not 0 <= said.get("shots", 0) <= 1000:
         yield "shots", said.get("shots"), "0 to 1000"
     if not low <= said.get("reference_score", low) <= high:

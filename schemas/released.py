@@ -35,6 +35,11 @@ class Released:
         """Glob of its files."""
         return _KEY.sub("*", self.path)
 
+    @property
+    def title(self) -> str:
+        """Its config for any benchmark `B` and encoder `E`."""
+        return _KEY.sub(lambda key: key[1][0].upper(), self.config)
+
     def at(self, **keys: str) -> str:
         """The file of one partition below the release, POSIX."""
         return self.path.format(**keys)
@@ -54,6 +59,9 @@ RELEASED: dict[str, Released] = {
     )
 }
 """Every table of a release: those of a build, then items with their texts, and with their vectors."""
+RESERVED = ("leaderboard", "default")
+"""Configs that no benchmark may be called: one of every router's results, which will come first, and the name
+that `load_dataset` takes for the first one of all, whatever the card says."""
 
 
 def split_column(scheme: str) -> str:
@@ -90,7 +98,7 @@ def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:
             _field("item", pa.int32(), "row number of the item in canonical order; what `scores` joins on"),
             _ITEM_ID,
             _SUBSET,
-            *(TABLES["items"].schema.field(name) for name in (*TEXT, "question_id", "family_id")),
+            *(TABLES["items"].schema.field(n) for n in ("category", *TEXT, "question_id", "family_id")),
             *(
                 _field(split_column(s), _STRING, f"train, validation or test under scheme {s}")
                 for s in schemes
@@ -107,12 +115,19 @@ def vectors_schema(dimension: int, groups: Iterable[Group]) -> pa.Schema:
 
 
 def _group_fields(groups: Iterable[Group]) -> list[pa.Field]:
-    labelled = f"1 where a candidate has {LABEL_SHARE} of the best score on the item"
     fields = []
     for g in groups:
-        told = f"scores of the {g.m} candidates, in the order of `groups`"
         fields += [
-            _field(g.column, list_of(pa.float32(), g.m, nullable=True), told),
-            _field(g.label_column, list_of(pa.uint8(), g.m), labelled),
+            _field(g.column, list_of(pa.float32(), g.m, nullable=True), _TOLD.format(m=g.m)),
+            _field(g.label_column, list_of(pa.uint8(), g.m), _LABELLED),
         ]
     return fields
+
+
+_TOLD = "scores of the {m} candidates, in the order of `groups`"
+_LABELLED = f"1 where a candidate has {LABEL_SHARE} of the best score on the item"
+GROUP_PATTERNS = (
+    _field("METHOD_mM_KIND", pa.list_(pa.float32()), _TOLD.format(m="M")),
+    _field("METHOD_mM_KIND_label", pa.list_(pa.uint8()), _LABELLED),
+)
+"""What stands for the columns of all groups where each would be too many."""

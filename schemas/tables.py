@@ -88,14 +88,34 @@ MODELS = _schema(
         _field("revision", _S, "commit of the weights that were evaluated", nullable=True),
         _field("precision", _S, "number format of the weights", nullable=True),
         _field("params_b", pa.float64(), "parameters, in billions", nullable=True),
+        _field("active_params_b", pa.float64(), "parameters that answer one token, in billions", True),
+        _field("size_source", _S, "where the size is from: metadata, name or table", nullable=True),
         _field("architecture", _S, "architecture class named in the model's config", nullable=True),
         _field("license", _S, "licence of the weights", nullable=True),
         _field("is_merge", pa.bool_(), "made by merging other models", nullable=True),
         _field("is_moe", pa.bool_(), "a mixture of experts", nullable=True),
         _field("twin_of", _S, "model that has the same scores on all items of both, and is no twin", True),
+        _field("usd_per_mtok_in", pa.float64(), "US dollars per million tokens sent", nullable=True),
+        _field("usd_per_mtok_out", pa.float64(), "US dollars per million tokens answered", nullable=True),
+        _field("price_as_of", _S, "ISO date of these prices", nullable=True),
         _field(
             "leaderboards", pa.list_(pa.field("element", _S, nullable=False)), "leaderboards it stands on"
         ),
+    ],
+    sort=("model_id",),
+)
+MATCHED_BY = ("exact", "glob", "tier")
+"""How a row of a price table names models: by name, by a pattern of names, or by size."""
+PRICES = _schema(
+    [
+        _field("model_id", _S, "the model, as `org/name`"),
+        _field("usd_per_mtok_in", pa.float64(), "US dollars per million tokens sent"),
+        _field("usd_per_mtok_out", pa.float64(), "US dollars per million tokens answered"),
+        _field("as_of", _S, "ISO date of these prices, where their table tells", nullable=True),
+        _field("url", _S, "where they are from, where their table tells", nullable=True),
+        _field("matched_by", _S, "what the row of the table names: exact (an id), glob or tier (of sizes)"),
+        _field("match", _S, "the id, glob or tier as it stands there"),
+        _field("file", _S, "name of the price table"),
     ],
     sort=("model_id",),
 )
@@ -104,6 +124,7 @@ ITEMS = _schema(
         _field("item", pa.int32(), "row number in canonical order, 0..n-1 without gaps"),
         _field("item_id", _S, "stable content id; never a row number"),
         _field("subset", _S, "subset of the benchmark"),
+        _field("category", _S, "what it is about, where the benchmark or a dump tells", nullable=True),
         _field("doc_key", _S, "key of the document in the dump"),
         _field("question", _S, "the question alone", nullable=True),
         _field("question_source", _S, "where the question is from: dump, or prompt by a rule", nullable=True),
@@ -134,6 +155,8 @@ COST_MEASURES: dict[str, str] = {
     "latency_s": "seconds that the answer took",
 }
 """What an answer may have cost, and what each measure says."""
+TOKENS = ("prompt_tokens", "completion_tokens")
+"""The measures that are tokens."""
 COSTS = _schema(
     [
         *(SCORES.field(name) for name in ("model_id", "item")),
@@ -162,6 +185,12 @@ RUNS = _schema(
         _field("chat_template", pa.bool_(), "whether a chat template was applied", nullable=True),
         _field("dtype", _S, "number format of the weights, where the dump tells", nullable=True),
         _field("joined_by", _S, "what told its documents: their content, a hash of it, or a key alone"),
+        _field(
+            "tokens_from",
+            _S,
+            "where its tokens are from: `field` of the dump, or the tokenizer that counted its texts",
+            nullable=True,
+        ),
         _field(
             "chosen",
             pa.bool_(),
@@ -254,7 +283,7 @@ class Table:
     stage: the stage that alone writes it. keys: its partition keys, in the order of its folders; none for a
     single file. released: its path in a release, with `{key}` for partition keys; config: name of the dataset
     config that loads it. Both are empty where a release holds its rows only inside other files. optional:
-    whether a partition may be missing, where the dumps hold nothing for it.
+    whether it, or a partition, may be missing, where dumps and config hold nothing for it.
     """
 
     name: str
@@ -281,6 +310,7 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         Table("models", MODELS, "ingest", released="models.parquet", config="models"),
+        Table("prices", PRICES, "ingest", released="prices.parquet", config="prices", optional=True),
         Table("items", ITEMS, "ingest", ("benchmark",)),
         Table("scores", SCORES, "ingest", ("benchmark",), "scores/{benchmark}.parquet", "scores-{benchmark}"),
         Table(

@@ -240,6 +240,30 @@ def test_tasks_of_a_declared_benchmark_are_told_by_name() -> None:
     assert resolve_task("gsm8k", spec) == ("gsm8k", "gsm8k")
 
 
+@pytest.mark.parametrize(
+    "file", ["tables/scores/benchmark=essays/part-0.parquet", "release/scores/essays.parquet"]
+)
+def test_a_single_table_is_of_the_benchmarks_of_its_build(built: Path, file: str) -> None:
+    for table in ("scores", None):
+        outcome = routerset.validate(built / "wide" / file, table=table)
+        assert (outcome.errors, outcome.skipped) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"), [("essays", True), ("gsm8k", False), ("GSM8K", False), ("a b", False)]
+)
+def test_a_table_without_its_build_is_of_the_benchmark_that_its_folder_names(
+    built: Path, tmp_path: Path, folder: str, told: bool
+) -> None:
+    path = tmp_path / f"benchmark={folder}" / "part-0.parquet"
+    path.parent.mkdir()
+    shutil.copy(built / "wide/tables/scores/benchmark=essays/part-0.parquet", path)
+    outcome = routerset.validate(path, table="scores")
+    assert [line.split(":")[0] for line in outcome.skipped] == ([f"benchmark {folder}"] if told else [])
+    unknown = {"GSM8K", "a b"} & {folder}
+    assert {f.expectation for f in outcome.errors} == ({"partitions_known"} if unknown else set())
+
+
 NAMED = '[[benchmark]]\nname = "mine"\nmetric = "acc"\n'
 SOURCE = '[[source]]\nformat = "wide"\npath = "dump.csv"\nbenchmark = "gsm8k"\n'
 
@@ -258,7 +282,10 @@ SOURCE = '[[source]]\nformat = "wide"\npath = "dump.csv"\nbenchmark = "gsm8k"\n'
         ('[[benchmark]]\nname = "GSM8K"\nmetric = "a"\n', "differs from 'gsm8k' in case alone"),
         (NAMED + NAMED, "[[benchmark]] 2 name: 'mine' is there more than once"),
         ('[[benchmark]]\nname = "models"\nmetric = "a"\n', "a release would call two tables models"),
-        ('[[benchmark]]\nname = "scores-arc"\nmetric = "a"\n', "a release would call two tables scores-arc"),
+        *(
+            (f'[[benchmark]]\nname = "{name}"\nmetric = "a"\n', f"two tables {name.lower()}")
+            for name in ("scores-arc", "Models", "leaderboard", "Leaderboard", "default", "COSTS-ARC")
+        ),
         (
             NAMED + "rang = [0, 1]\n",
             'unknown key "rang" (did you mean "range"?); valid keys: name, title, metric',

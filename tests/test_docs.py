@@ -57,7 +57,18 @@ def test_every_key_in_its_table_is_known(tmp_path: Path) -> None:
     wide = dict.fromkeys(("items", "model_column", "timestamp_column", "delimiter", "encoding"), '"x"')
     source |= {"url": '"https://x.org"', "license": '"MIT"', "citation": '"x"'}
     wide |= dict.fromkeys(("column_pattern", "subset_pattern"), '"(?P<subset>x)(?P<doc_key>y)"')
-    known = {*source, *wide, "columns", "item_columns", "ignore_columns", "tasks", "models", "filter"}
+    known = {
+        *source,
+        *wide,
+        "columns",
+        "item_columns",
+        "ignore_columns",
+        "tasks",
+        "models",
+        "filter",
+        "reducer",
+    }
+    known |= {"model_columns", "model_pattern", "cost_columns", "fields"}
     rows = re.findall(r"^\| `\[\[source\]\] (.*?) \| ", DUMPS, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"\w+", row)} <= known
     dataset = re.findall(
@@ -69,8 +80,10 @@ def test_every_key_in_its_table_is_known(tmp_path: Path) -> None:
         "[dataset]\n" + "\n".join(lines) + f'\n[[source]]\nformat = "wide"\npath = "x"\n{keys}\n'
         'ignore_columns = ["a"]\n[source.item_columns]\nquestion = "q"\n[source.models]\na = "b/c"\n'
         '[[source]]\nformat = "lm_eval"\npath = "x"\nfilter = "none"\n[source.tasks]\nmy_task = "gsm8k"\n'
+        '[[source]]\nformat = "item_major"\npath = "x"\nmodel_columns = ["x"]\nmodel_pattern = "x"\n'
+        'columns = { score = "x" }\ncost_columns = { usd = "{model}" }\nfields = { score = "x" }\n'
     )
-    assert len(load_config(tmp_path / "x.toml").sources) == 2
+    assert len(load_config(tmp_path / "x.toml").sources) == 3
     assert len(lines) >= 3
 
 

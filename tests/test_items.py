@@ -24,6 +24,7 @@ class Doc:
     gold: str | None = None
     choices: tuple[str, ...] | None = None
     hash: str | None = None
+    category: str | None = None
 
     @property
     def text(self) -> tuple[object, ...]:
@@ -49,6 +50,7 @@ def canonical(*uses: Use, readers: dict[tuple[int, ...], int] | None = None, sha
             use.space,
             pa.chunked_array([[doc.key for doc in use.docs]], pa.string()),
             pa.chunked_array([[repr(doc.text) for doc in use.docs]], pa.string()),
+            pa.chunked_array([[doc.category for doc in use.docs]], pa.string()),
         )
         for use in uses
     ]

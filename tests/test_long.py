@@ -17,7 +17,7 @@ from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.manifest import Manifest
 from routerset.etl.synth import Layout, Plan, build_config, write
-from routerset.etl.synth.long import draw_costs
+from routerset.etl.synth.costs import draw_costs
 from routerset.etl.synth.truth import subsets
 from routerset.schemas.tables import COST_MEASURES
 
@@ -158,8 +158,9 @@ def test_a_case_becomes_scores_with_costs(tmp_path: Path) -> None:
     assert len(info["bad_costs"]) == 3
 
 
-def test_synthetic_costs_are_those_that_were_drawn(tmp_path: Path) -> None:
-    plan = Plan(models=5, layout=Layout.LONG, benchmarks=("gsm8k", "gpqa"), costs=True)
+@pytest.mark.parametrize("layout", [Layout.LONG, Layout.ITEM_MAJOR])
+def test_synthetic_costs_are_those_that_were_drawn(tmp_path: Path, layout: Layout) -> None:
+    plan = Plan(models=5, layout=layout, benchmarks=("gsm8k", "gpqa"), costs=True)
     truth = write(tmp_path / "dumps", plan)
     (tmp_path / "x.toml").write_text(build_config(Path("dumps"), plan))
     build(load_config(tmp_path / "x.toml"), tmp_path / "out", Runner(), lambda *_: None, "ingest")

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from routerset.etl.config import ModelsSpec
-from routerset.etl.ingest.models import models_table
+from routerset.etl.ingest.descriptions import describe
+from routerset.etl.ingest.models import ModelFacts, models_table
 from routerset.etl.sources.base import DumpUnreadable, SpecError
 
 SCORED = {"org/a": ["gsm8k", "bbh"], "b": ["arc"]}
@@ -22,7 +23,7 @@ def described(tmp_path: Path, *texts: str) -> list[tuple[object, ...]]:
     for number, text in enumerate(texts):
         (tmp_path / f"{number}.csv").write_text(text, encoding="utf-8")
         specs.append(ModelsSpec(str(tmp_path / f"{number}.csv"), COLUMNS))
-    table, _ = models_table(SCORED, specs, {})
+    table = models_table(SCORED, ModelFacts(describe(specs)), {})
     rows = table.to_pylist()
     return [tuple(r[n] for n in ("model_id", "org", "params_b", "is_moe", "leaderboards")) for r in rows]
 
@@ -56,7 +57,7 @@ def test_columns_that_do_not_fit(tmp_path: Path, columns: dict[str, str], messag
     path = tmp_path / "models.csv"
     path.write_text("name,size\na,1\n", encoding="utf-8")
     with pytest.raises(SpecError, match=rf"models\.csv: \[\[models\]\] columns:? {message}") as caught:
-        models_table(SCORED, [ModelsSpec(str(path), columns)], {})
+        describe([ModelsSpec(str(path), columns)])
     assert caught.value.exit_code == 2
 
 
@@ -65,7 +66,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, data: bytes) -> Non
     path = tmp_path / "models.csv"
     path.write_bytes(data)
     with pytest.raises(DumpUnreadable, match=r"models\.csv: expected a CSV or Parquet file that describes"):
-        models_table(SCORED, [ModelsSpec(str(path), {"model_id": "name"})], {})
+        describe([ModelsSpec(str(path), {"model_id": "name"})])
 
 
 def test_a_parquet_whose_text_is_no_utf8_is_named(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_a_parquet_whose_text_is_no_utf8_is_named(tmp_path: Path) -> None:
     names = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xe9"]).buffers())
     pq.write_table(pa.table({"name": names}), path)
     with pytest.raises(DumpUnreadable, match=r"models\.parquet: expected a CSV or Parquet file"):
-        models_table(SCORED, [ModelsSpec(str(path), {"model_id": "name"})], {})
+        describe([ModelsSpec(str(path), {"model_id": "name"})])
 
 
 def test_values_without_a_meaning_are_counted_and_leave_room_for_others(tmp_path: Path) -> None:
@@ -81,7 +82,8 @@ def test_values_without_a_meaning_are_counted_and_leave_room_for_others(tmp_path
     first.write_text('name;size;moe\norg/a;7,24B;maybe\nb;"unknown";NA\n', encoding="utf-16")
     second.write_text("name,size,moe\norg/a,7.24B,\nb,nan,\nother,?,?\n", encoding="utf-8")
     specs = [ModelsSpec(str(first), COLUMNS, "utf-16"), ModelsSpec(str(second), COLUMNS)]
-    table, warnings = models_table(SCORED, specs, {})
+    facts = describe(specs)
+    table, warnings = models_table(SCORED, ModelFacts(facts), {}), [*facts.warnings(SCORED)]
     assert table["params_b"].to_pylist() == [None, 7.24]
     assert warnings == [
         f"{first}: params_b: left empty for 2 models, such as '7,24B' of org/a: expected billions, such as "
@@ -94,9 +96,8 @@ def test_a_time_that_python_has_none_for_is_text(tmp_path: Path) -> None:
     path = tmp_path / "models.parquet"
     times = pa.array([2**62], pa.timestamp("us"))
     pq.write_table(pa.table({"name": ["b"], "sha": times}), path)
-    table, warnings = models_table(
-        {"b": ["arc"]}, [ModelsSpec(str(path), {"model_id": "name", "revision": "sha"})], {}
-    )
+    facts = describe([ModelsSpec(str(path), {"model_id": "name", "revision": "sha"})])
+    table, warnings = models_table({"b": ["arc"]}, ModelFacts(facts), {}), [*facts.warnings(["b"])]
     assert "out of range" in table["revision"][0].as_py()
     assert not warnings
 
@@ -105,4 +106,4 @@ def test_another_encoding_is_named(tmp_path: Path) -> None:
     path = tmp_path / "models.csv"
     path.write_bytes("name,size\nb,1\n".encode("utf-16"))
     with pytest.raises(DumpUnreadable, match='found UTF-16: set encoding = "utf-16"'):
-        models_table(SCORED, [ModelsSpec(str(path), {"model_id": "name"})], {})
+        describe([ModelsSpec(str(path), {"model_id": "name"})])

@@ -7,7 +7,6 @@ batches.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from routerset.etl.ingest.benchmark_items import Column, benchmark_items
-from routerset.etl.ingest.costs import cost_batches
+from routerset.etl.ingest.costs import CostCounts, Rates, cost_batches
 from routerset.etl.ingest.identity import CONTENT, HASH, KEY
 from routerset.etl.ingest.items import CONFLICT
 from routerset.etl.ingest.packs import load_fragments, shard_file
@@ -36,6 +35,7 @@ CELLS = 1 << 20
 WINDOW = 512
 REJOINED = "rejoined_by_content"
 MENDED = "joined_as_mended"
+RECATEGORISED = "of_another_category"
 OTHER_SETTINGS = "superseded_other_settings"
 CASE_ALIKE = "case_alike"
 
@@ -47,7 +47,7 @@ class Assembled:
     joined: kept records per source, by what told their documents. notes: what else there is to count.
     case_alike: per source, {kept, also, n_records} of every model id that the dumps spell in another case.
     families: what joined items to families, by rule.
-    costs: known costs per source and measure.
+    costs: known costs per source and measure; priced: of those in US dollars, tokens x price, per source.
     """
 
     models: int
@@ -60,6 +60,7 @@ class Assembled:
     families: Families
     files: Mapping[Path, int]
     costs: Mapping[str, Mapping[str, int]]
+    priced: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Placed:
 
     matrix: (models, items), uint8 with 255 where missing, or float32 with NaN. kept, lost: int64, values of
     every run fragment, by its row, that stand there, and that went to quarantine. notes: of those that stand
-    there, how many are `rejoined_by_content` and `joined_as_mended` (see `items.Placed`).
+    there, how many are `rejoined_by_content`, `joined_as_mended` and `of_another_category` (see
+    `items.Placed`).
     """
 
     matrix: np.ndarray
@@ -82,6 +84,7 @@ class Placed:
         self.kept[fragment] += kept.sum(axis=-1)
         self.notes[REJOINED][fragment] += kept[..., column.placed.rejoined].sum(axis=-1)
         self.notes[MENDED][fragment] += kept[..., column.placed.mended].sum(axis=-1)
+        self.notes[RECATEGORISED][fragment] += kept[..., column.placed.recategorised].sum(axis=-1)
 
 
 def assemble(
@@ -94,11 +97,12 @@ def assemble(
     code: str,
     min_share: float,
     kept_as: Mapping[str, str],
+    rates: Rates,
 ) -> Assembled:
     """Write items, scores and costs of one benchmark below `tables`, its runs and quarantine below `part`.
 
     code: fingerprint of the code that does so. min_share: `[dataset] min_models_per_item`. kept_as: ids of
-    models by other spellings of them (`ids.kept_spellings`).
+    models by other spellings of them (`ids.kept_spellings`). rates: prices of models.
     """
     packed = load_fragments(benchmark, shards, staging)
     frame = _frame(benchmark, shards, packed, staging)
@@ -125,13 +129,13 @@ def assemble(
         files[path] = store.write_table(path, ITEMS, items)
         path = tables / "scores" / location
         files[path] = store.write_batches(path, SCORES, score_batches(placed.matrix, models))
-    costs: dict[str, Counter[str]] = {}
-    batches = cost_batches(fragments, columns, placed.matrix, models, costs)
+    counts = CostCounts()
+    batches = cost_batches(fragments, columns, placed.matrix, models, rates, counts)
     first = next(batches, None)
     if first is not None:
         path = tables / "costs" / location
         files[path] = store.write_batches(path, COSTS, chain([first], batches))
-    told = {source: dict(of_source) for source, of_source in costs.items()}
+    told = {source: dict(of_source) for source, of_source in counts.known.items()}
     other = fragments["superseded"].where(fragments["other_settings"], 0)
     spelled = fragments["spelled"] != ""
     alike = fragments["n_read"].where(spelled, 0)
@@ -155,7 +159,19 @@ def assemble(
         for source, part in fragments[spelled].groupby("source")
     }
     n_models = fragments.loc[fragments["n_kept"] > 0, "model_id"].nunique()
-    return Assembled(n_models, len(items), kept, superseded, joined, notes, case_alike, families, files, told)
+    return Assembled(
+        n_models,
+        len(items),
+        kept,
+        superseded,
+        joined,
+        notes,
+        case_alike,
+        families,
+        files,
+        told,
+        dict(counts.priced),
+    )
 
 
 def _frame(benchmark: str, shards: Sequence[Shard], fragments: pa.Table, staging: Path) -> pd.DataFrame:
@@ -182,7 +198,8 @@ def choose_runs(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> p
     first in the config, of those the one under the spelling of its model that is kept. A run is all fragments
     of one model, as it is `spelled`, subset, time, source and settings, in whatever files they lie, but
     answers to two tasks about the same documents are two runs. A list of documents that lies in two files
-    counts once. A run without any score is never chosen.
+    counts once. A run without any score is never chosen. Tasks about other documents than those of the run
+    that counts are added to it, each from the best run of its own, where that differs in its time alone.
 
     alike: whether two lists of documents are about the same. `other_settings` marks the fragments of runs
     that are not chosen, and were made in another way than the chosen one.
@@ -191,6 +208,7 @@ def choose_runs(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> p
     of_model = ["subset", "model_id"]
     run = [*of_model, "spelled", "moment", "source", "part", *SETTINGS]
     frame["run"] = frame.groupby(run, dropna=False, sort=True).ngroup()
+    frame["way"] = frame.groupby([name for name in run if name != "moment"], dropna=False).ngroup()
     once = frame.groupby(["run", "docset"])["n_values"].max().groupby("run").sum()
     frame["covered"] = frame["run"].map(once)
     best = (
@@ -205,10 +223,31 @@ def choose_runs(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> p
     )
     winner = best.reindex(pd.MultiIndex.from_frame(frame[of_model])).set_index(frame.index)
     chosen = (frame["run"] == winner["run"]) & (frame["n_values"] > 0)
+    left = frame[(frame["n_values"] > 0) & ~chosen & (frame["way"] == winner["way"])]
+    if len(left):
+        chosen |= _added(frame, left, frame[chosen])
     ways = [*SETTINGS, "task"]
     known = frame[ways].notna() & winner[ways].notna()
     differs = (known & (frame[ways].astype(object) != winner[ways].astype(object))).any(axis=1)
-    return fragments.assign(chosen=chosen, other_settings=differs & (frame["run"] != winner["run"]))
+    return fragments.assign(chosen=chosen, other_settings=differs & ~chosen & (frame["run"] != winner["run"]))
+
+
+def _added(frame: pd.DataFrame, left: pd.DataFrame, chosen: pd.DataFrame) -> pd.Series:
+    """Marks the best run of every task that no chosen fragment is of. left: fragments that may be added."""
+    of_task = ["subset", "model_id", "task"]
+    taken = pd.MultiIndex.from_frame(chosen[of_task].fillna({"task": ""}))
+    left = left.fillna({"task": ""})
+    left = left[~pd.MultiIndex.from_frame(left[of_task]).isin(taken)]
+    once = left.groupby([*of_task, "run", "moment", "order", "docset"])["n_values"].max()
+    covered = once.groupby([*of_task, "run", "moment", "order"]).sum().reset_index()
+    best = covered.sort_values(
+        [*of_task, "n_values", "moment", "order", "run"],
+        ascending=[True, True, True, False, False, True, True],
+        kind="stable",
+    ).drop_duplicates(of_task)
+    runs = pd.MultiIndex.from_frame(best[["run", "task"]])
+    added = pd.MultiIndex.from_frame(left[["run", "task"]]).isin(runs)
+    return pd.Series(frame.index.isin(left.index[added]), frame.index)
 
 
 def _parts(fragments: pd.DataFrame, alike: Callable[[str, str], bool]) -> pd.Series:
@@ -266,8 +305,9 @@ def _place(
         (len(models), n_items), MISSING if binary else np.nan, np.uint8 if binary else np.float32
     )
     row_of = dict(zip(models, range(len(models)), strict=True))
-    kept, lost, *noted = (np.zeros(len(fragments), np.int64) for _ in range(4))
-    placed = Placed(matrix, kept, lost, dict(zip((REJOINED, MENDED), noted, strict=True)), [])
+    kept, lost, *noted = (np.zeros(len(fragments), np.int64) for _ in range(5))
+    noted_as = (REJOINED, MENDED, RECATEGORISED)
+    placed = Placed(matrix, kept, lost, dict(zip(noted_as, noted, strict=True)), [])
     several = chosen.duplicated(["subset", "model_id"], keep=False)
     for rows, codes in _values(chosen[~several], values, binary):
         column = columns[rows["docset"].iloc[0]]

@@ -38,6 +38,7 @@ _PLACES = pa.schema(
         ("position", pa.int32()),
         ("rejoined", pa.bool_()),
         ("mended", pa.bool_()),
+        ("recategorised", pa.bool_()),
         ("why", pa.string()),
     ]
 )
@@ -101,7 +102,8 @@ def benchmark_items(
 def _whole(benchmark: Benchmark, items: pa.Table, kept: _Kept) -> tuple[pa.Table, Families]:
     """Rows of the items table from those that have what items say by themselves.
 
-    An item keeps the id of what its dump says, also where its question is taken from the prompt.
+    An item keeps the id of what its dump says, also where its question is taken from the prompt. What the
+    benchmark says of a subset's category counts before what dumps do.
     """
     own, prompts = items["question"], items["prompt"].to_pylist()
     asked = [None if prompt is None else benchmark.question_in(prompt) for prompt in prompts]
@@ -109,7 +111,10 @@ def _whole(benchmark: Benchmark, items: pa.Table, kept: _Kept) -> tuple[pa.Table
     source = pc.if_else(own.is_valid(), "dump", pc.if_else(question.is_valid(), "prompt", pa.scalar(None)))
     names = list(map(ids.question_id, question.to_pylist(), prompts, items["item_id"].to_pylist()))
     family, counts = kept.families(pa.table([names, question], _QUESTIONS.names))
+    of_subset = {subset: benchmark.category_of(subset) for subset in items["subset"].unique().to_pylist()}
+    known = pa.array([of_subset[subset] for subset in items["subset"].to_pylist()], pa.string())
     columns = {name: items[name] for name in OWN.names} | {
+        "category": pc.coalesce(known, items["category"].combine_chunks()),
         "item": np.arange(len(items), dtype=np.int32),
         "question": question,
         "question_source": source,
@@ -127,8 +132,8 @@ def _read_lists(
     known = pa.array([], pa.string())
     texts = [TEXTS.empty_table()]
     for name in names:
-        docs = read_docset(staging, name, ["doc_key", "print"])
-        lists.append(DocList(spaces[name], docs["doc_key"], docs["print"]))
+        docs = read_docset(staging, name, ["doc_key", "print", "category"])
+        lists.append(DocList(spaces[name], *docs.columns))
         new = docs.filter(pc.invert(pc.is_in(docs["print"], known)))["print"].unique()
         if len(new):
             whole = read_docset(staging, name)
@@ -200,7 +205,10 @@ class _Kept:
         min_share: float,
     ) -> Canonical:
         """What `canonical_items` returns."""
-        inputs = [(one.key_space, _digest(pa.table([one.doc_keys, one.prints], ["k", "p"]))) for one in lists]
+        inputs = [
+            (one.key_space, _digest(pa.table([one.doc_keys, one.prints, one.categories], ["k", "p", "c"])))
+            for one in lists
+        ]
         counts = sorted(readers.items())
         path = self._path("items", benchmark, subset, inputs, _digest(texts), counts, min_share)
         if not self._is_whole(path):
@@ -270,6 +278,7 @@ def _save(path: Path, found: Canonical) -> None:
         "position": np.concatenate([placed.position for placed in found.placed]),
         "rejoined": np.concatenate([placed.rejoined for placed in found.placed]),
         "mended": np.concatenate([placed.mended for placed in found.placed]),
+        "recategorised": np.concatenate([placed.recategorised for placed in found.placed]),
         "why": [placed.why.get(row) for placed in found.placed for row in range(len(placed.position))],
     }
     joined = pa.table({"joined_by": [placed.joined_by for placed in found.placed]}, schema=_LISTS)
@@ -288,10 +297,11 @@ def _load(path: Path, n_lists: int) -> Canonical:
     placed = []
     for (start, stop), joined_by in zip(pairwise(bounds), joined, strict=True):
         part = places.slice(start, stop - start)
-        position, rejoined, mended = (part[name].to_numpy() for name in ("position", "rejoined", "mended"))
+        names = ("position", "rejoined", "mended", "recategorised")
+        position, rejoined, mended, recategorised = (part[name].to_numpy() for name in names)
         bad = np.flatnonzero(position < 0)
         why = dict(zip(bad.tolist(), part["why"].take(pa.array(bad)).to_pylist(), strict=True))
-        placed.append(Placed(position, rejoined, mended, joined_by, why))
+        placed.append(Placed(position, rejoined, mended, recategorised, joined_by, why))
     owners = store.read_file(path / "owners.parquet")["list"].to_numpy()
     return Canonical(store.read_file(path / "items.parquet"), owners, tuple(placed))
 

@@ -17,7 +17,7 @@ from routerset.release.publish.client import quiet
 
 TRANSFERS = 8
 """Files at the same time."""
-_SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".pkl", ".zip")
+_SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".pkl", ".toml", ".tsv", ".zip")
 _SUBSET = "{subset}"
 
 
@@ -43,6 +43,7 @@ def with_fresh_copies(config: Config, cache: Path) -> Config | None:
 def _remote_paths(config: Config) -> list[str]:
     """Every URL that the config names, once."""
     paths = [path for s in config.sources for path in s.paths()] + [m.path for m in config.models]
+    paths += config.costs.tables
     return [path for path in dict.fromkeys(paths) if is_remote(path)]
 
 
@@ -51,7 +52,8 @@ def _with_paths(config: Config, local: Callable[[str], str]) -> Config:
     paths = {url: local(url) for url in _remote_paths(config)}
     sources = tuple(s.with_paths(lambda path: paths.get(path, path)) for s in config.sources)
     models = tuple(replace(m, path=paths.get(m.path, m.path)) for m in config.models)
-    return replace(config, sources=sources, models=models)
+    costs = replace(config.costs, prices=tuple(paths.get(path, path) for path in config.costs.tables))
+    return replace(config, sources=sources, models=models, costs=costs)
 
 
 @dataclass(frozen=True)

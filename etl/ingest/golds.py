@@ -8,7 +8,8 @@ from itertools import compress
 
 import numpy as np
 
-from routerset.etl.ingest.identity import CONTENT, NOTHING, Identity, Rows, leading
+from routerset.etl.ingest.identity import CONTENT, Identity, Rows
+from routerset.etl.votes import NOTHING, leading
 from routerset.schemas import ids
 
 

@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.etl.sources.base import DOCS
+from routerset.etl.votes import NOTHING, leading
 from routerset.schemas import ids
 
 CONTENT, HASH, KEY = 0, 1, 2
 """Places in `JOINED_BY`."""
-NOTHING = -1
-TEXTS = pa.schema([("print", pa.string()), *(field for field in DOCS if field.name != "doc_key")])
+TEXTS = pa.schema(
+    [("print", pa.string()), *(field for field in DOCS if field.name not in ("doc_key", "category"))]
+)
 """What documents say, one row per print, in ascending order of prints."""
 _SAME_LIST = 0.99  # of the keys; in a list like that, another text under a known key is a mended one
 _ALIKE = 0.9  # of the characters
@@ -33,11 +35,13 @@ class DocList:
     """A list of documents that runs were scored on.
 
     key_space: lists of one key space share document keys. doc_keys, prints: of every document, strings.
+    categories: strings, null where the dump tells none.
     """
 
     key_space: str
     doc_keys: pa.ChunkedArray
     prints: pa.ChunkedArray
+    categories: pa.ChunkedArray
 
 
 @dataclass(frozen=True)
@@ -134,19 +138,6 @@ def identify(rows: Rows, n_lists: int) -> Identity:
     mended = _mended(rows, token, how, leader, n_lists)
     token = np.where(mended, leader[rows.entry_place], token)
     return Identity(tokens, token, how, leader, mended)
-
-
-def leading(group: np.ndarray, value: np.ndarray, votes: np.ndarray, n_groups: int) -> np.ndarray:
-    """The value with most votes in every group, the least of several; NOTHING in groups without any."""
-    there = value >= 0
-    group, value, votes = group[there], value[there], votes[there]
-    width = int(value.max(initial=0)) + 1
-    pairs, at = np.unique(group * width + value, return_inverse=True)
-    order = np.lexsort((pairs % width, -np.bincount(at, votes, len(pairs)), pairs // width))
-    first, places = np.unique(pairs[order] // width, return_index=True)
-    found = np.full(n_groups, NOTHING, np.int64)
-    found[first] = pairs[order][places] % width
-    return found
 
 
 def _tell_prints(rows: Rows) -> tuple[list[str], np.ndarray]:

@@ -13,27 +13,25 @@ from itertools import count, repeat
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from routerset.etl.ingest.golds import Golds, settle_golds
-from routerset.etl.ingest.identity import (
-    CONTENT,
-    KEY,
-    NOTHING,
-    DocList,
-    Identity,
-    Rows,
-    identify,
-    leading,
-    number_rows,
-)
+from routerset.etl.ingest.identity import CONTENT, KEY, DocList, Identity, Rows, identify, number_rows
 from routerset.etl.ingest.repeats import tell_repeats
+from routerset.etl.votes import NOTHING, leading
 from routerset.schemas import ids
+from routerset.schemas.registry import is_category
 from routerset.schemas.tables import ITEMS, JOINED_BY
 
 UNKNOWN = -1
 CONFLICT = -2
 MIN_SHARE = 0.5
-OWN = pa.schema([ITEMS.field(n) for n in ("item_id", "subset", "doc_key", "question", "prompt", "choices")])
+OWN = pa.schema(
+    [
+        ITEMS.field(name)
+        for name in ("item_id", "subset", "category", "doc_key", "question", "prompt", "choices")
+    ]
+)
 """What items say by themselves; the number, the family and a question from the prompt come later."""
 _SHOWN = 80  # characters of a document in a message
 
@@ -46,13 +44,15 @@ class Placed:
     """Where the documents of one list went.
 
     position: int32, the row in `items`, or UNKNOWN, or CONFLICT. rejoined: whether a document's key stands
-    for another one in most runs. mended: whether its text does not agree with the item's.
+    for another one in most runs. mended: whether its text does not agree with the item's. recategorised:
+    whether its dump puts it into another category than most do.
     joined_by: what told most of the documents. why: per document that is no item, what speaks against it.
     """
 
     position: np.ndarray
     rejoined: np.ndarray
     mended: np.ndarray
+    recategorised: np.ndarray
     joined_by: str
     why: Mapping[int, str]
 
@@ -108,6 +108,9 @@ def canonical_items(
     rank[kept] = np.arange(len(kept), dtype=np.int32)
     position = np.where(golds.conflict, np.int32(CONFLICT), rank[item])  # NOTHING is last, and stays UNKNOWN
     chosen = np.array(kept, np.int64)
+    categories, category = _category_codes(lists)
+    told = leading(np.where(sound, item, NOTHING), category, votes[rows.owner], n_items)
+    other = (category != NOTHING) & (category != np.append(told, NOTHING)[item])
     return Canonical(
         _item_rows(
             benchmark,
@@ -116,10 +119,22 @@ def canonical_items(
             [keys[at] for at in kept],
             [identity.tokens[at] for at in token_of[chosen].tolist()],
             (chosen - first[token_of[chosen]]).tolist(),
+            [None if at == NOTHING else categories[at] for at in told[chosen].tolist()],
         ),
         owner[chosen].astype(np.int32),
-        tuple(_placed(rows, identity, golds, position, len(lists))),
+        tuple(_placed(rows, identity, golds, position, other, len(lists))),
     )
+
+
+def _category_codes(lists: Sequence[DocList]) -> tuple[list[str], np.ndarray]:
+    """Categories in order, and the place of every row's among them, NOTHING where it has no usable one."""
+    column = pa.chunked_array([chunk for one in lists for chunk in one.categories.chunks], pa.string())
+    found = column.unique().drop_null()
+    spelled = [" ".join(text.split()) for text in found.to_pylist()]
+    known = sorted({text for text in spelled if is_category(text)})
+    place = {text: at for at, text in enumerate(known)}
+    codes = np.array([*(place.get(text, NOTHING) for text in spelled), NOTHING], np.int64)
+    return known, codes[pc.fill_null(pc.index_in(column, found), -1).to_numpy()]
 
 
 def _seen(rows: Rows, item: np.ndarray, readers: Readers, n_items: int) -> np.ndarray:
@@ -201,7 +216,9 @@ def _of_list(rows: Rows, at: int, votes: np.ndarray) -> tuple[float, bytes, byte
     return -votes[at], rows.place[start:stop].tobytes(), rows.print[start:stop].tobytes()
 
 
-def _placed(rows: Rows, identity: Identity, golds: Golds, position: np.ndarray, n_lists: int) -> list[Placed]:
+def _placed(
+    rows: Rows, identity: Identity, golds: Golds, position: np.ndarray, other: np.ndarray, n_lists: int
+) -> list[Placed]:
     leader = identity.leader[rows.place]
     token, how = identity.token[rows.entry], identity.how[rows.entry]
     mended = identity.mended[rows.entry]
@@ -218,6 +235,7 @@ def _placed(rows: Rows, identity: Identity, golds: Golds, position: np.ndarray, 
                 position[here].astype(np.int32),
                 rejoined[here],
                 mended[here],
+                other[here],
                 JOINED_BY[len(JOINED_BY) - 1 - int(np.argmax(counts[::-1]))],
                 {at: says.why(start + at) for at in bad.tolist()},
             )
@@ -273,6 +291,7 @@ def _item_rows(
     keys: Sequence[str],
     tokens: Sequence[str],
     ordinals: Sequence[int],
+    categories: Sequence[str | None],
 ) -> pa.Table:
     """Rows of the items table. tokens: of `Identity`; ordinals: which repeat of its content an item is."""
     contents = [t[1:] if t[0] == "c" else ids.digest(*_PLAIN[t[0]], t[1:]) for t in tokens]
@@ -280,6 +299,7 @@ def _item_rows(
     columns = {
         "item_id": pa.array(item_ids, pa.string()),
         "subset": pa.repeat(pa.scalar(subset, pa.string()), len(item_ids)),
+        "category": pa.array(categories, pa.string()),
         "doc_key": pa.array(keys, pa.string()),
         "question": texts["question"],
         "prompt": texts["prompt"],

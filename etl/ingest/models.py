@@ -1,162 +1,99 @@
-"""The models table: every model with a score, described by whatever files the config names."""
+"""The models table: every model with a score, how large it is and what it costs; and table `prices`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
-from routerset.etl.sources.base import DumpUnreadable, SpecError
-from routerset.etl.sources.files import open_binary
-from routerset.etl.sources.parse.csv_text import (
-    ENCODING_REMEDY,
-    MAX_BYTES,
-    NO_VALUE,
-    UNREADABLE,
-    Dialect,
-    open_text,
-)
-from routerset.etl.sources.parse.jsonlines import is_utf8
-from routerset.etl.sources.parse.scores import NULLS
-from routerset.etl.sources.parse.tabular import is_parquet, read_header, values_of
-from routerset.schemas import ids
+from routerset.etl.ingest.descriptions import NOTHING, Described
+from routerset.etl.ingest.prices import NO_PRICES, Price, Prices
+from routerset.etl.ingest.sizes import Size, size_of
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
-from routerset.schemas.tables import MODELS
+from routerset.schemas.tables import MODELS, PRICES
 
-if TYPE_CHECKING:
-    from routerset.etl.config import ModelsSpec
+_TAKEN = ("revision", "precision", "architecture", "license", "is_merge", "is_moe")
 
-_TRUE = frozenset({"true", "1", "yes"})
-_FALSE = frozenset({"false", "0", "no"})
-_NUMBER = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([BM]?)\s*", re.ASCII | re.IGNORECASE)
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a config tells of models. described: by the files of `[[models]]`; prices: by price tables."""
+
+    described: Described = NOTHING
+    prices: Prices = NO_PRICES
+
+    def size(self, model: str) -> Size:
+        """How large a model is."""
+        known = self.described.of(model)
+        sizes = (known.get(name) for name in ("params_b", "active_params_b"))
+        params_b, active_params_b = (size if isinstance(size, float) else None for size in sizes)
+        architecture = known.get("architecture")
+        return size_of(
+            model,
+            params_b,
+            active_params_b,
+            str(architecture) if architecture else None,
+            known.get("is_moe") is True,
+            self.prices.listed_size(model),
+        )
+
+    def price(self, model: str) -> Price | None:
+        """The row of a price table that counts for a model. Raises PriceError."""
+        if not self.prices:
+            return None
+        return self.prices.of(model, self.size(model).params_b if self.prices.tiers else None)
+
+
+NO_FACTS = ModelFacts()
 
 
 def models_table(
     benchmarks_of: Mapping[str, Sequence[str]],
-    specs: Sequence[ModelsSpec],
+    facts: ModelFacts,
     twins: Mapping[str, str],
     registry: Mapping[str, Benchmark] = BENCHMARKS,
-) -> tuple[pa.Table, list[str]]:
-    """Models table of the models that have scores, and a warning for each column with values of no meaning.
+) -> pa.Table:
+    """Models table of the models that have scores.
 
     benchmarks_of: model -> names of the benchmarks it has scores in. twins: see `twins.twin_of`. registry:
-    all benchmarks. Of several descriptions of one model, the first value that means something counts, files
-    in the config's order.
-    Raises DumpUnreadable where a file cannot be read, and SpecError where its columns are not those that the
-    config names.
+    all benchmarks. Raises PriceError.
     """
-    spelled = {ids.fold_model(model): model for model in benchmarks_of}
-    described: dict[str, dict[str, object]] = {}
-    warnings = []
-    for spec in specs:
-        unclear: dict[str, list[str]] = {}
-        for row in _read(spec):
-            name = spelled.get(ids.fold_model(ids.model_id(row.pop("model_id")) or ""))
-            if name is None:
-                continue
-            known = described.setdefault(name, {})
-            for column, text in row.items():
-                value = _PARSED[column](text) if column in _PARSED else text
-                if value not in ("", None):
-                    known.setdefault(column, value)
-                elif text.strip() not in NULLS:
-                    unclear.setdefault(column, []).append(f"{text[:40]!r} of {name}")
-        warnings += [
-            f"{spec.path}: {column}: left empty for {len(found)} models, such as {found[0]}: expected "
-            f"{_EXPECTED[column]}"
-            for column, found in unclear.items()
-        ]
     rows = []
     for model in sorted(benchmarks_of):
-        known = described.get(model, {})
+        known, size, price = facts.described.of(model), facts.size(model), facts.price(model)
         rows.append(
             {
                 "model_id": model,
                 "org": model.split("/")[0] if "/" in model else None,
-                **{k: known.get(k) for k in ("revision", "precision", "architecture", "license", *_PARSED)},
+                **{column: known.get(column) for column in _TAKEN},
+                "params_b": size.params_b,
+                "active_params_b": size.active_params_b,
+                "size_source": size.source,
                 "twin_of": twins.get(model),
+                "usd_per_mtok_in": price and price.usd_in,
+                "usd_per_mtok_out": price and price.usd_out,
+                "price_as_of": price and price.as_of,
                 "leaderboards": sorted({registry[b].leaderboard for b in benchmarks_of[model]}),
             }
         )
-    return pa.Table.from_pylist(rows, schema=MODELS), warnings
+    return pa.Table.from_pylist(rows, schema=MODELS)
 
 
-def _read(spec: ModelsSpec) -> list[dict[str, str]]:
-    """Rows of one description file under our column names, as text."""
-    with _readable(spec.path):
-        table = _read_parquet(spec) if is_parquet(spec.path) else _read_csv(spec)
-    if "model_id" not in spec.columns:
-        raise SpecError(
-            f"{spec.path}: [[models]] columns: model_id is missing; name the column that holds it, one of "
-            f"{', '.join(table.column_names)}"
-        )
-    for ours, theirs in spec.columns.items():
-        if table.column_names.count(theirs) != 1 or ours not in MODELS.names:
-            raise SpecError(
-                f"{spec.path}: [[models]] columns maps {ours!r} to {theirs!r}; ours are "
-                f"{', '.join(MODELS.names)}; the file has {', '.join(table.column_names)}"
-            )
-    with _readable(spec.path):  # columns that nobody asks for may hold anything
-        table.select(list(dict.fromkeys(spec.columns.values()))).validate(full=True)
-    columns = {ours: _as_text(table[theirs]) for ours, theirs in spec.columns.items()}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-@contextmanager
-def _readable(path: str) -> Iterator[None]:
-    """Raises DumpUnreadable where a file cannot be read, or a value of it."""
-    try:
-        yield
-    except (*UNREADABLE, *NO_VALUE) as error:
-        raise DumpUnreadable(
-            f"{path}: expected a CSV or Parquet file that describes models: {error}"
-        ) from error
-
-
-def _read_parquet(spec: ModelsSpec) -> pa.Table:
-    with open_binary(spec.path) as stream:
-        return pq.ParquetFile(stream).read()
-
-
-def _read_csv(spec: ModelsSpec) -> pa.Table:
-    """A CSV's rows, all of it as text."""
-    header, dialect = read_header(spec.path, Dialect(encoding=spec.encoding), spec.columns.values())
-    with open_binary(spec.path) as stream:
-        data = open_text(stream, dialect).read(MAX_BYTES)
-    if len(data) == MAX_BYTES:
-        raise OSError(f"found {MAX_BYTES} bytes or more")
-    if not is_utf8(data):
-        raise DumpUnreadable(f"found bytes that are no UTF-8; {ENCODING_REMEDY}")
-    return pacsv.read_csv(
-        pa.BufferReader(data),
-        pacsv.ReadOptions(block_size=len(data) + 1),
-        pacsv.ParseOptions(delimiter=str(dialect.delimiter), newlines_in_values=True),
-        pacsv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
-    )
-
-
-def _as_text(column: pa.ChunkedArray) -> list[str]:
-    """A column's values as text, empty where there is none."""
-    return ["" if value is None else str(value) for value in values_of(column)]
-
-
-def _flag(text: str) -> bool | None:
-    lowered = text.strip().lower()
-    return True if lowered in _TRUE else False if lowered in _FALSE else None
-
-
-def _billions(text: str) -> float | None:
-    """Billions of parameters of a number with or without a unit: `7.24B`, `350M`, `7.24`."""
-    match = _NUMBER.fullmatch(text)
-    return float(match[1]) / (1000.0 if match[2].upper() == "M" else 1.0) if match else None
-
-
-_PARSED: Mapping[str, Callable[[str], object]] = {"params_b": _billions, "is_merge": _flag, "is_moe": _flag}
-_EXPECTED = {"params_b": "billions, such as 7.24, 7.24B or 350M"} | dict.fromkeys(
-    ("is_merge", "is_moe"), "true or false"
-)
+def prices_table(models: Sequence[str], facts: ModelFacts) -> pa.Table:
+    """Table `prices`: of every model that has one, the price, and the row that told it. Raises PriceError."""
+    found = [(model, price) for model in sorted(models) if (price := facts.price(model))]
+    rows = [
+        {
+            "model_id": model,
+            "usd_per_mtok_in": price.usd_in,
+            "usd_per_mtok_out": price.usd_out,
+            "as_of": price.as_of,
+            "url": price.url,
+            "matched_by": price.kind,
+            "match": price.match,
+            "file": price.file,
+        }
+        for model, price in found
+    ]
+    return pa.Table.from_pylist(rows, schema=PRICES)

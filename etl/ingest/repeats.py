@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from routerset.etl.ingest.identity import NOTHING, Identity, Rows
+from routerset.etl.ingest.identity import Identity, Rows
+from routerset.etl.votes import NOTHING
 from routerset.schemas import ids
 
 

@@ -34,7 +34,7 @@ from routerset.etl.sources.quarantine import (
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.matrix import MISSING
-from routerset.schemas.tables import COST_MEASURES, QUARANTINE, Reason
+from routerset.schemas.tables import COST_MEASURES, QUARANTINE, TOKENS, Reason
 
 FLUSH_BYTES = 16 << 20
 RUNS_FILE = ".runs.parquet"
@@ -58,6 +58,7 @@ RUN_FRAGMENTS = pa.schema(
         ("few_shot", pa.int32()),
         ("chat_template", pa.bool_()),
         ("dtype", pa.string()),
+        ("tokens_from", pa.string()),
         ("prompt_fixed", pa.bool_()),
         ("key_space", pa.string()),
         ("docset", pa.string()),
@@ -285,7 +286,10 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
     data = np.where(missing, np.float32(MISSING), values).astype(np.uint8) if binary else values
     n_runs = len(values)
     costs = {name: np.ascontiguousarray(of[:, order], np.float32) for name, of in block.costs.items()}
-    counts = [(~np.isnan(of)).sum(axis=1, dtype=np.int64) for of in costs.values()]
+    counts = {name: (~np.isnan(of)).sum(axis=1, dtype=np.int64) for name, of in costs.items()}
+    counted: np.ndarray = (
+        sum((counts[name] for name in TOKENS if name in counts), np.zeros(n_runs, np.int64)) > 0
+    )
 
     def same(value: str | int | None, kind: pa.DataType = _STRING) -> pa.Array:
         return pa.repeat(pa.scalar(value, kind), n_runs)
@@ -302,13 +306,14 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
             "few_shot": same(runs.settings.few_shot, pa.int32()),
             "chat_template": same(runs.settings.chat_template, pa.bool_()),
             "dtype": same(runs.settings.dtype),
+            "tokens_from": pa.array([block.tokens_from if any_ else None for any_ in counted], pa.string()),
             "prompt_fixed": same(columns.prompt_fixed, pa.bool_()),
             "key_space": same(columns.key_space),
             "docset": same(docset),
             "n_read": pa.array(block.n_read, pa.int64()),
             "n_superseded": pa.array(block.n_superseded, pa.int64()),
             "n_values": pa.array((~missing).sum(axis=1), pa.int64()),
-            "n_costs": pa.array(sum(counts, np.zeros(n_runs, np.int64)), pa.int64()),
+            "n_costs": pa.array(sum(counts.values(), np.zeros(n_runs, np.int64)), pa.int64()),
             "width": pa.array(np.full(n_runs, data.itemsize, np.int8)),
             "values": _blobs(data),
             "lines": _line_blobs(runs.rows, order),
@@ -343,9 +348,10 @@ def _store_docset(columns: Columns, root: Path) -> str:
     hasher = blake2b(digest_size=16)
     for part in (*DOCS.names, columns.benchmark, columns.subset, columns.key_space):
         hasher.update(part.encode() + b"\0")
-    for array in (columns.doc_keys, columns.prints):
-        hasher.update(pc.binary_length(array).to_numpy())
-        hasher.update("".join(array.to_pylist()).encode())
+    for array in (columns.doc_keys, columns.prints, columns.categories):
+        if array is not None:
+            hasher.update(pc.fill_null(pc.binary_length(array), -1).to_numpy(zero_copy_only=False))
+            hasher.update("".join(pc.fill_null(array, "").to_pylist()).encode())
     name = hasher.hexdigest()
     path = root / DOCSETS / f"{name}.parquet"
     if not path.exists():

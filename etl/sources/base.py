@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from routerset.etl.sources.tokens import Tokenizer
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import UNREADABLE, USAGE
 from routerset.schemas.tables import Reason
@@ -22,18 +23,22 @@ DOCS = pa.schema(
         ("choices", pa.list_(pa.string())),
         ("gold", pa.string()),
         ("hash", pa.string()),
+        ("category", pa.string()),
     ]
 )
 """The documents behind a block's columns. gold: the text of the right option where there are options and it
-can be told. hash: the dump's own hash of the document, which tells documents apart where there is no text."""
+can be told. hash: the dump's own hash of the document, which tells documents apart where there is no text.
+category: what the dump files it under, which is no part of what the document is."""
 COST_NOTE = "costs/"
 """What notes on costs begin with."""
 READ, BAD = "read", "bad"
+FIELD = "field"
+"""Where token counts are from that a dump tells itself."""
 PATH = MappingProxyType({"path": True})
 """Metadata of a field of `Options` that holds a path."""
 
 
-_NO_KEYS = ("options", "merge_revisions", "registry")
+_NO_KEYS = ("options", "merge_revisions", "registry", "tokenizer")
 _TOLD = ("url", "license", "citation")
 _READ = ("metric", "metric_aliases", "range", "subsets", "tasks", "filters")
 """What readers look at of a benchmark."""
@@ -74,14 +79,24 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 class SourceSpec:
     """One `[[source]]` of a config: where dumps lie and how their names map to benchmarks.
 
-    format: key of `SOURCES`. path: file, folder or glob, absolute or an fsspec URL.
-    benchmark, subset: fixed names, where the dump does not tell them itself. subsets: renames of subsets.
-    tasks: dump task -> `benchmark` or `benchmark/subset`; the subset may hold `{field}`, a field of the
-    document. models: renames of models. metric: read this instead of what the registry names.
-    key_space: sources with the same key space share document keys (default: format and
-    benchmark; for `lm_eval` format and task). options: the format's own keys.
-    url, license, citation: where the dump is from, for the card. merge_revisions: as `[dataset]` says it,
-    whether revisions of a model are one model. registry: the benchmarks of the build.
+    format: layout of the dumps, one of those below, such as `"lm_eval"`.
+    path: file, folder or glob (`*`, and `**` across folders), relative to the config, or an fsspec URL, such
+    as `"results/*.jsonl"`.
+    benchmark: what the items are of, where the dump does not tell, such as `"gsm8k"`.
+    subset: its subset, where the dump does not tell, such as `"gsm8k"`.
+    subsets: renames of subsets, such as `{ "Alg. I" = "algebra" }`.
+    tasks: task in the dump -> `benchmark` or `benchmark/subset`; the subset may hold `{field}`, a field of
+    the document, such as `{ my_task = "gsm8k", "leaderboard|arc:challenge" = "arc" }`.
+    models: renames of models, such as `{ "ckpt/step-1000" = "lab/our-model" }`.
+    metric: read this instead of what the registry names, such as `"exact_match"`.
+    key_space: sources with the same key space share document keys (without one: format and benchmark; for
+    `lm_eval` format and task), such as `"gsm8k-test"`.
+    url: where the dump is from, for the card, such as `"https://example.org/dump"`.
+    license: of the dump, an SPDX id, for the card, such as `"CC-BY-4.0"`.
+    citation: how to cite the dump, one line, for the card, such as `"A. Author, Our Dump, 2026"`.
+    options: the format's own keys. merge_revisions: as `[dataset]` says it, whether revisions of a model are
+    one model. registry: the benchmarks of the build. tokenizer: counts the texts of formats that hold texts
+    and no tokens, where the config asks for it.
     """
 
     format: str
@@ -99,6 +114,7 @@ class SourceSpec:
     options: Options = Options()
     merge_revisions: bool = False
     registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
+    tokenizer: Tokenizer | None = None
 
     def options_as(self, kind: type[OptionsT]) -> OptionsT:
         """The format's own keys, those of `kind`; its defaults where nothing was said."""
@@ -116,13 +132,14 @@ class SourceSpec:
     def settings(self) -> dict[str, object]:
         """What the source says, and the config of benchmarks, as far as reading depends on it: what
         fingerprints are made of."""
-        said = asdict(replace(self.with_paths(lambda _: ""), registry={}))
+        said = asdict(replace(self.with_paths(lambda _: ""), registry={}, tokenizer=None))
         declared = {
             name: {key: value for key, value in row.declared.items() if key in _READ}
             for name, row in self.registry.items()
             if row.declared
         }
-        return {**{key: value for key, value in said.items() if key not in _TOLD}, "registry": declared}
+        said |= {"registry": declared, "tokenizer": self.tokenizer and self.tokenizer.told()}
+        return {key: value for key, value in said.items() if key not in _TOLD}
 
     def told(self) -> dict[str, str | None]:
         """Where the dump is from, as far as the config says."""
@@ -195,6 +212,7 @@ class Columns:
 
     doc_keys, prints: string arrays; a print changes whenever the document's text or gold answer does.
     docs: reads the text (schema DOCS, one row per column), called only for documents never seen before.
+    categories: the same as in `docs`, where the print of a document stays when its category changes.
     bounds: least and greatest score, which become 0 and 1.
     prompt_fixed: prints change with the prompt, too; where they do not (each model may have its own chat
     template), the prompt of one model stands for all.
@@ -207,6 +225,7 @@ class Columns:
     doc_keys: pa.Array
     prints: pa.Array
     docs: Callable[[], pa.Table]
+    categories: pa.Array | None = None
     bounds: tuple[float, float] = (0.0, 1.0)
     prompt_fixed: bool = True
 
@@ -218,6 +237,7 @@ class Columns:
             doc_keys=self.doc_keys.take(at),
             prints=self.prints.take(at),
             docs=lambda: self.docs().take(at),
+            categories=None if self.categories is None else self.categories.take(at),
         )
 
 
@@ -260,7 +280,8 @@ class Block:
     columns: distinct documents. values: float32 (runs, columns), NaN where missing. costs: such values per
     key of `COST_MEASURES` that the dump has, NaN where there is no score, too.
     n_read, n_superseded: int64 per run; records met in the file, and those that a later record of the
-    same file replaced.
+    same file replaced. tokens_from: where its tokens are from, if there are any: `FIELD`, or the name of the
+    tokenizer that counted them.
     """
 
     columns: Columns
@@ -269,6 +290,7 @@ class Block:
     n_read: np.ndarray
     n_superseded: np.ndarray
     costs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tokens_from: str = FIELD
 
 
 def cost_note(measure: str, what: str) -> str:
@@ -300,8 +322,10 @@ class Source:
     looks_for: names of files that are dumps of this format, in words.
     companions: other files that the reading of this dump depends on (texts of its items).
     options: what the format's own keys are. unused: keys of every source that mean nothing to this one.
-    by_name: whether the names of files say that they are of this format; else a config must.
+    by_name: whether the names of files say that they are of this format; else a config must. named: whether
+    that of a dump does.
     published: whether its models are a list that others published: what is spelled apart there stays apart.
+    has_texts: whether its tokens are to be counted, in texts that it holds.
     Raises DumpUnreadable where nothing of the file can be read.
     """
 
@@ -313,7 +337,9 @@ class Source:
     options: type[Options] = Options
     unused: tuple[str, ...] = ()
     by_name: bool = True
+    named: Callable[[Dump], bool] = lambda dump: True
     published: bool = False
+    has_texts: bool = False
 
     def keys(self) -> tuple[str, ...]:
         """Keys that a `[[source]]` of this format may have."""

@@ -260,7 +260,7 @@ def docs_table(doc_keys: pa.Array, **texts: pa.Array | Sequence[object]) -> pa.T
 def prints_of(docs: pa.Table) -> pa.Array:
     """Fingerprints of documents (schema DOCS): of text and gold answer, or of the key where all are null."""
     prints = []
-    names = [name for name in DOCS.names if name != "hash"]
+    names = [name for name in DOCS.names if name not in ("hash", "category")]
     for key, *content in zip(*(docs[name].to_pylist() for name in names), strict=True):
         known = any(part is not None for part in content)
         prints.append(ids.digest("content", repr(content)) if known else ids.digest("key", key))

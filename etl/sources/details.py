@@ -3,7 +3,11 @@
 `details_ORG__MODEL/<time>/details_<task>_<time>.parquet`, or below `details/ORG/MODEL/` for lighteval.
 Three layouts: flat columns (2023), a struct of metrics (in lighteval up to 0.6 every value is text that
 spells a Python literal), and lighteval's structs `doc`, `metric` and `model_response` (known from its code
-only). The footer tells which columns to read; tokens are never read.
+only). The footer tells which columns to read.
+
+Of tokens, only the lengths of their lists count. A prompt is as long as the longest request of a document,
+since requests are one prompt with an option each; an answer is as long as all that was generated, and 0 where
+options were ranked by their log-likelihood.
 
 There is no document key, and rows stand in no order that can be relied on: a document is known by its
 question and options. The question is `query` where there is one, since the oldest files hold an id of the
@@ -29,7 +33,7 @@ import pyarrow.types as pt
 
 from routerset.etl.sources import files
 from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Reading, Runs, Source, SourceSpec
-from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
+from routerset.etl.sources.blocks import Cells, blocks_of, clean_costs, docs_table
 from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.answer_filters import find_score
 from routerset.etl.sources.parse.csv_text import NO_VALUE
@@ -40,12 +44,16 @@ from routerset.etl.sources.parse.results_json import with_results
 from routerset.etl.sources.parse.scores import score_of, without_numpy
 from routerset.etl.sources.parse.tabular import open_parquet, values_of
 from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
+from routerset.etl.sources.parse.token_lists import Lengths, holds_tokens, lengths_of
 from routerset.etl.sources.quarantine import quarantine
-from routerset.schemas.tables import Reason
+from routerset.schemas.tables import TOKENS, Reason
 
 MAX_ROWS = 1 << 20  # the largest task has 14,042
 MAX_BYTES = 1 << 28  # of the columns read, in memory; 12,032 prompts of five shots take less than 100 MB
+MAX_TOKENS = 1 << 27  # of one file, by its footer; hellaswag has 18 million
 _BATCH = 1 << 12
+_TOKEN_BATCH = 1 << 8
+_SAMPLE = 1 << 6  # rows that tell whether answers were generated
 _TIME_FOLDER = re.compile(TIME)
 _NAME = re.compile(rf"details_(?P<task>.+?)(?:_(?P<time>{TIME}))?\.parquet", re.IGNORECASE)
 _MODEL_FOLDER = re.compile(r"details_(?P<model>.+?)(?:_(?:private|public))?")
@@ -60,6 +68,10 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "prompt": ("full_prompt", "ctx"),
 }
 _PROMPT = "input"  # of a response: the prompt, few-shot text included
+_SENT, _WRITTEN = ("input_tokens",), ("cont_tokens", "output_tokens")
+_ANSWERS, _LIKELIHOODS = ("predictions", "text"), "logprobs"
+_RANKED = re.compile(r"(?:.*_)?(?:acc_norm|mc1|mc2|loglikelihood_acc)(?:_.*)?")
+"""Metrics of log-likelihoods, whatever the benchmark."""
 _NO_METRIC = {
     *("gold", "gold_index", "choices", "predictions", "pred_logits", "truncated", "padded"),
     *("num_asked_few_shots", "num_effective_few_shots", "input_tokens", "cont_tokens"),
@@ -147,10 +159,15 @@ def _model(dump: Dump) -> str:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the fields that we read stand, by our names; those that a file lacks are absent."""
+    """Where the fields that we read stand, by our names; those that a file lacks are absent.
+
+    tokens: lists of them, by the measure that they tell. answers: what the LLM said, one of them or both.
+    """
 
     fields: Mapping[str, Place]
     metrics: Mapping[str, Place]
+    tokens: Mapping[str, Place]
+    answers: Mapping[str, Place]
 
 
 def _layout(file: pq.ParquetFile) -> _Layout:
@@ -175,10 +192,22 @@ def _layout(file: pq.ParquetFile) -> _Layout:
             metrics |= {name: (struct, name) for text in first[struct].to_pylist() for name in _spelled(text)}
     metrics |= {name: (name,) for name, kind in columns.items() if _scores(kind) and name not in _NO_METRIC}
     found = {name: find(candidates) for name, candidates in _FIELDS.items()}
+    kinds: dict[Place, pa.DataType] = {(name,): kind for name, kind in columns.items()}
     for struct in (name for name in _RESPONSES if name in columns and pt.is_struct(columns[name])):
-        if _PROMPT in {field.name for field in columns[struct]}:
+        kinds |= {(struct, field.name): field.type for field in columns[struct]}
+        if (struct, _PROMPT) in kinds:
             found["prompt"] = found["prompt"] or (struct, _PROMPT)
-    return _Layout({name: place for name, place in found.items() if place is not None}, metrics)
+    tokens = {
+        measure: next((p for p, kind in kinds.items() if p[-1] in names and holds_tokens(kind)), None)
+        for measure, names in zip(TOKENS, (_SENT, _WRITTEN), strict=True)
+    }
+    answers = {p[-1]: p for p in kinds if p[-1] in (*_ANSWERS, _LIKELIHOODS)}
+    return _Layout(
+        {name: place for name, place in found.items() if place is not None},
+        metrics,
+        {measure: place for measure, place in tokens.items() if place is not None},
+        answers,
+    )
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -273,10 +302,100 @@ def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
         prompt_fixed=False,
     )
     runs = Runs((run.model,), (run.timestamp,), usable[None, :], run.settings)
-    blocks, quarantined = blocks_of(run.dump, columns, runs, cells.take(usable[None, :]))
+    told = _tokens(file, layout, score.name, len(table))
+    costs, notes = clean_costs(run.dump, run.benchmark, np.arange(len(table)), told)
+    of_run = {name: values[usable[None, :]] for name, values in costs.items()}
+    blocks, quarantined = blocks_of(run.dump, columns, runs, cells.take(usable[None, :]), of_run)
     bad = [run.bad(row, reason, detail) for row, (reason, detail) in documents.bad.items()]
     tables = pa.concat_tables([*quarantined, quarantine(run.dump, bad)])
-    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(table)}, run.notes)
+    notes.update(run.notes)
+    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(table)}, notes)
+
+
+def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[str, Cells]:
+    """Tokens of `n` rows by measure, of those measures that any row tells; none of them costs a score."""
+    prompt, answer = TOKENS
+    found: dict[str, Cells] = {}
+    if not layout.tokens:
+        return found
+    try:
+        generated = _generated(file, layout, metric)
+        for measure, place in layout.tokens.items():
+            if measure == answer and generated is not True:
+                continue
+            lengths = _lengths(file, place)
+            if len(lengths.total) != n:
+                raise DumpUnreadable(f"found {len(lengths.total)} rows of tokens, expected {n}")
+            cells = lengths.cells(lengths.longest if measure == prompt else lengths.total)
+            if lengths.texts or not np.isnan(cells.values).all():
+                found[measure] = cells
+    except (DumpUnreadable, OSError, *NO_VALUE) as error:
+        return {
+            measure: Cells.of(np.full(n, np.nan), dict.fromkeys(range(n), str(error))) for measure in TOKENS
+        }
+    if prompt in found and generated is False:
+        found[answer] = Cells.of(np.zeros(n))
+    return found
+
+
+def _lengths(file: pq.ParquetFile, place: Place) -> Lengths:
+    """Lengths of the lists of one column. Raises DumpUnreadable where they take more memory than any do."""
+    name, groups = ".".join(place), range(file.metadata.num_row_groups)
+    leaves = [i for i, column in enumerate(_leaves(file)) if f"{column}.".startswith(f"{name}.")]
+    if sum(file.metadata.row_group(g).column(i).num_values for g in groups for i in leaves) > MAX_TOKENS:
+        raise DumpUnreadable(f"found more than {MAX_TOKENS} tokens in {name}")
+    batches = file.iter_batches(_TOKEN_BATCH, columns=[name], use_threads=False)
+    return Lengths.concat([lengths_of(_column(batch, place)) for batch in batches])
+
+
+def _leaves(file: pq.ParquetFile) -> list[str]:
+    return [file.schema.column(i).path for i in range(len(file.schema))]
+
+
+def _column(batch: pa.RecordBatch, place: Place) -> pa.Array:
+    column = batch[place[0]]
+    return column if len(place) == 1 else pc.struct_field(column, place[1])
+
+
+def _generated(file: pq.ParquetFile, layout: _Layout, metric: str) -> bool | None:
+    """Whether the LLM wrote its answers (True) or options were ranked (False); None where nothing tells."""
+    if layout.answers:
+        places = {name: ".".join(place) for name, place in layout.answers.items()}
+        batch = next(file.iter_batches(_SAMPLE, columns=[*places.values()], use_threads=False))
+        said = {name: values_of(_column(batch, place)) for name, place in layout.answers.items()}
+        for name in (name for name in _ANSWERS if name in said):
+            answers = [answer for answer in map(_answer, said[name]) if _says(answer)]
+            if answers:
+                return not all(map(_ranks, answers))
+        if any(map(_says, said.get(_LIKELIHOODS, ()))):
+            return False
+    return False if _RANKED.fullmatch(metric) else None
+
+
+def _answer(value: object) -> object:
+    """A cell, or what it spells where that is a list, or a pair such as `(-1.5, False)`."""
+    if not isinstance(value, str):
+        return value
+    text = without_numpy(value.strip())
+    found = literal_of(f"[{_NOT_A_NUMBER.sub('0.0', text)}]") if text.startswith(("[", "(")) else None
+    return found[0] if isinstance(found, list) and found else value
+
+
+def _says(answer: object) -> bool:
+    """Whether there is anything in what a row holds of an answer."""
+    return any(map(_says, answer)) if isinstance(answer, list) else answer is not None and answer != ""
+
+
+def _ranks(answer: object) -> bool:
+    """Whether an answer is numbers, such as `[-1.5, -3.2]` or `["(-1.5, False)"]`."""
+    if isinstance(answer, str):
+        spelled = _answer(answer)
+        return spelled is not answer and _ranks(spelled)
+    if isinstance(answer, dict):
+        return _ranks(list(answer.values()))
+    if isinstance(answer, list | tuple):
+        return len(answer) > 0 and all(map(_ranks, answer))
+    return isinstance(answer, int | float)
 
 
 def _cells(column: pa.ChunkedArray) -> Cells:

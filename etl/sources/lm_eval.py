@@ -11,9 +11,11 @@ keys where the config gives them one `key_space`, and are matched by content els
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -34,12 +36,20 @@ from routerset.etl.sources.base import (
     Source,
     SourceSpec,
 )
-from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
+from routerset.etl.sources.blocks import NO_COSTS, Cells, Costs, blocks_of, clean_costs, docs_table
 from routerset.etl.sources.names import TIME
 from routerset.etl.sources.parse.answer_filters import NO_FILTER, choose_rows
+from routerset.etl.sources.parse.answer_texts import cells_of, count_exchanges, exchange_of
 from routerset.etl.sources.parse.jsonlines import as_text, decode_line, numbered_chunks
 from routerset.etl.sources.parse.lm_eval_lines import ROWS, parse_lines
-from routerset.etl.sources.parse.questions import FIRST_REQUEST, choices_of, gold_of, prompt_of, question_of
+from routerset.etl.sources.parse.questions import (
+    FIRST_REQUEST,
+    choices_of,
+    gold_of,
+    prompt_of,
+    question_of,
+    text_of,
+)
 from routerset.etl.sources.parse.results_json import (
     facts_of_arguments,
     model_of,
@@ -50,7 +60,7 @@ from routerset.etl.sources.parse.results_json import (
 from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
 from routerset.etl.sources.quarantine import BadRow, Quarantined, quarantine
 from routerset.schemas import ids
-from routerset.schemas.tables import Reason
+from routerset.schemas.tables import TOKENS, Reason
 from routerset.schemas.tasks import TASKS
 
 MAX_BYTES = 1 << 27  # of what is kept of a file's lines, without their text; 12,032 take 3 MB
@@ -63,7 +73,11 @@ _OLD_NAME = re.compile(
 
 @dataclass(frozen=True)
 class LmEvalOptions(Options):
-    """filter: the answer filter that counts, instead of the one that the registry names."""
+    """Keys of an `lm_eval` source.
+
+    filter: the answer filter that counts, instead of the one that the registry names, such as
+    `"strict-match"`.
+    """
 
     filter: str | None = None
 
@@ -106,9 +120,10 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
         if size > MAX_BYTES:
             raise DumpUnreadable(f"found keys and scores of more than {MAX_BYTES} bytes in {n_read} lines")
     rows = pa.concat_tables(tables).combine_chunks().to_batches()
-    blocks, quarantined = _blocks(rows[0], n_read, run) if rows else ([], [])
+    notes = Counter(run.notes)
+    blocks, quarantined = _blocks(rows[0], n_read, run, notes) if rows else ([], [])
     yield Reading(
-        tuple(blocks), pa.concat_tables([bad.table(), *quarantined]), {run.benchmark: n_read}, run.notes
+        tuple(blocks), pa.concat_tables([bad.table(), *quarantined]), {run.benchmark: n_read}, notes
     )
 
 
@@ -135,6 +150,7 @@ SOURCE = Source(
     "samples_<task>_<time>.jsonl or .json, <model_args>_<task>.jsonl, any of them with .gz or .zst",
     companions=companions,
     options=LmEvalOptions,
+    has_texts=True,
 )
 
 
@@ -150,8 +166,13 @@ def _line_numbers(dump: Dump) -> np.ndarray:
 # --- rows to blocks --------------------------------------------------------------------------------
 
 
-def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Block], list[pa.Table]]:
-    """A block per subset of the rows of a file of `n_lines` lines, and quarantine tables."""
+def _blocks(
+    rows: pa.RecordBatch, n_lines: int, run: TaskFile, notes: Counter[tuple[str, str]]
+) -> tuple[list[Block], list[pa.Table]]:
+    """A block per subset of the rows of a file of `n_lines` lines, and quarantine tables.
+
+    notes: are told of costs.
+    """
     keys, labels = rows["doc_key"], rows["filter"]
     codes = keys.dictionary_encode().indices.to_numpy()
     places = rows["row"].to_numpy()
@@ -166,6 +187,7 @@ def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Blo
         )
         for i in other.tolist()
     )
+    costs = _costs(run, chosen, places, notes)
     subsets = rows["subset"].dictionary_encode()
     numbers = subsets.indices.to_numpy()
     n_replaced = np.bincount(numbers[replaced], minlength=len(subsets.dictionary))
@@ -175,14 +197,38 @@ def _blocks(rows: pa.RecordBatch, n_lines: int, run: TaskFile) -> tuple[list[Blo
         if len(here) == 0 and n_replaced[number] == 0:
             continue
         part = rows if len(here) == len(rows) else rows.take(pa.array(here))
-        (block,), bad = _block(part, subset, run)
+        (block,), bad = _block(part, subset, run, {name: of[here] for name, of in costs.items()})
         n = n_replaced[number]
         blocks.append(replace(block, n_read=block.n_read + n, n_superseded=block.n_superseded + n))
         quarantined += bad
     return blocks, quarantined
 
 
-def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[list[Block], list[pa.Table]]:
+def _costs(run: TaskFile, chosen: np.ndarray, places: np.ndarray, notes: Counter[tuple[str, str]]) -> Costs:
+    """Tokens of all rows, counted in the lines of the chosen ones, where the config names a tokenizer.
+
+    places: line of every row.
+    """
+    tokenizer = run.spec.tokenizer
+    if tokenizer is None or not len(chosen):
+        return NO_COSTS
+    numbers, which = np.unique(places[chosen], return_inverse=True)
+    parts = [
+        count_exchanges(tokenizer, [exchange_of(said.arguments, said.resps) for said in of_chunk])
+        for of_chunk in _decoded(run.dump, numbers, _SAID)
+    ]
+    counts = {name: np.concatenate([part[name] for part in parts])[which] for name in TOKENS}
+    told, more = clean_costs(run.dump, run.benchmark, places[chosen], cells_of(counts))
+    notes.update(more)
+    costs = {name: np.full(len(places), np.nan, np.float32) for name in told}
+    for name, values in told.items():
+        costs[name][chosen] = values
+    return costs
+
+
+def _block(
+    rows: pa.RecordBatch, subset: str, run: TaskFile, costs: Costs
+) -> tuple[list[Block], list[pa.Table]]:
     numbers = rows["row"].to_numpy()
     keys = rows["doc_key"]
     preferred = pc.min(rows["metric"]).as_py() or 0
@@ -194,13 +240,17 @@ def _block(rows: pa.RecordBatch, subset: str, run: TaskFile) -> tuple[list[Block
         key_space=run.spec.key_space or f"{run.spec.format}:{run.task}",
         doc_keys=keys,
         prints=rows["print"],
-        docs=lambda: _documents(run.dump, numbers, keys),
+        docs=lambda: _documents(run, numbers, keys),
         bounds=run.bounds,
         prompt_fixed=False,
     )
     cells = Cells.of(rows["score"].to_numpy()[None, :], texts)
     runs = Runs((run.model,), (run.timestamp,), numbers[None, :], run.settings)
-    return blocks_of(run.dump, columns, runs, cells)
+    of_run = {name: of[None, :] for name, of in costs.items()}
+    blocks, quarantined = blocks_of(run.dump, columns, runs, cells, of_run)
+    if run.spec.tokenizer is not None:
+        blocks = [replace(block, tokens_from=run.spec.tokenizer.name) for block in blocks]
+    return blocks, quarantined
 
 
 # --- text ------------------------------------------------------------------------------------------
@@ -215,39 +265,60 @@ class _Text(msgspec.Struct, gc=False):
     arguments: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _Said(msgspec.Struct, gc=False):
+    """What is read of a line for its tokens."""
+
+    arguments: object = None
+    resps: object = None
+
+
+_LineT = TypeVar("_LineT", _Text, _Said)
 _TEXT = msgspec.json.Decoder(_Text)
+_SAID = msgspec.json.Decoder(_Said)
 _REQUESTS = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
 
 
-def _documents(dump: Dump, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
+def _documents(run: TaskFile, numbers: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some lines, in ascending order (schema DOCS)."""
     tables, size, at = [DOCS.empty_table()], 0, 0
-    for first, n, chunk in numbered_chunks(dump.path):
-        here = numbers[(numbers >= first) & (numbers < first + n)]
-        if not len(here):
-            continue
-        lines = chunk.split(b"\n")
-        found: list[_Text] = []
-        for number in here.tolist():
-            text = decode_line(lines[number - first], number, _TEXT)
-            found.append(_Text() if isinstance(text, BadRow) else text)
+    field = run.spec.registry[run.benchmark].category_field
+    for found in _decoded(run.dump, numbers, _TEXT):
         choices = [choices_of(text.doc) for text in found]
         table = docs_table(
-            keys.slice(at, len(here)),
+            keys.slice(at, len(found)),
             question=[question_of(text.doc) for text in found],
             prompt=[prompt_of(_first_request(text.arguments)) for text in found],
             choices=choices,
             gold=[gold_of(t.doc, t.target, options) for t, options in zip(found, choices, strict=True)],
             hash=[_hash(text) for text in found],
+            category=[text_of(text.doc, field) for text in found],
         )
         tables.append(table)
-        at += len(here)
+        at += len(found)
         size += table.nbytes
         if size > MAX_TEXT:
             raise DumpUnreadable(f"found documents with more than {MAX_TEXT} bytes of text")
-    if at != len(keys):
-        raise DumpUnreadable(f"found {at} of {len(keys)} documents: the file changed while it was read")
     return pa.concat_tables(tables).combine_chunks()
+
+
+def _decoded(
+    dump: Dump, numbers: np.ndarray, decoder: msgspec.json.Decoder[_LineT]
+) -> Iterator[list[_LineT]]:
+    """Some lines of a file, in ascending order, a chunk at a time; empty ones in place of bad ones."""
+    at = 0
+    for first, n, chunk in numbered_chunks(dump.path):
+        here = numbers[(numbers >= first) & (numbers < first + n)]
+        if not len(here):
+            continue
+        lines = chunk.split(b"\n")
+        found: list[_LineT] = []
+        for number in here.tolist():
+            line = decode_line(lines[number - first], number, decoder)
+            found.append(decoder.decode(b"{}") if isinstance(line, BadRow) else line)
+        yield found
+        at += len(here)
+    if at != len(numbers):
+        raise DumpUnreadable(f"found {at} of {len(numbers)} documents: the file changed while it was read")
 
 
 def _hash(text: _Text) -> str | None:

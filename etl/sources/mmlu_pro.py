@@ -10,15 +10,13 @@ import codecs
 import io
 import json
 import re
-import stat
 import zipfile
-import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -27,8 +25,10 @@ from msgspec import UNSET, UnsetType
 
 from routerset.etl.sources import files
 from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Reading, Runs, Source, SourceSpec
-from routerset.etl.sources.blocks import Cells, blocks_of, docs_table
+from routerset.etl.sources.blocks import Cells, blocks_of, clean_costs, docs_table
 from routerset.etl.sources.names import TIME, resolve_key_space
+from routerset.etl.sources.parse.answer_texts import cells_of
+from routerset.etl.sources.parse.archives import UNREADABLE, is_plain, opened, refusal
 from routerset.etl.sources.parse.jsonlines import (
     MAX_LINE,
     MAX_VALUES,
@@ -39,22 +39,23 @@ from routerset.etl.sources.parse.jsonlines import (
     kind_of,
 )
 from routerset.etl.sources.parse.questions import resolve_gold
+from routerset.etl.sources.parse.records import printable_text
 from routerset.etl.sources.parse.results_json import RunFacts
 from routerset.etl.sources.parse.task_files import TaskFile, identify, refuse
 from routerset.etl.sources.quarantine import EXCERPT, BadRow, Quarantined, batched
+from routerset.etl.sources.tokens import Tokenizer, count_tokens
 from routerset.schemas import ids
-from routerset.schemas.tables import Reason
+from routerset.schemas.tables import TOKENS, Reason
 
 TASK = "mmlu_pro"
 METRIC = "acc"
+COMPLETION = TOKENS[1]
 PARSE_FAILED = "parse_failed"
 MAX_BYTES = 256 << 20  # of the inflated list; 12,032 rows take about 20 MB
-MAX_RATIO = 200  # inflated to compressed; real files have 4 to 6
 MAX_ROWS = 1 << 18  # that are scored
 MAX_TEXT = 1 << 26  # characters of their questions and options; 12,032 have 10 million
 MAX_ELEMENT = 1 << 22  # characters of an element that can be told from the end of a list that was cut
 WHOLE = 1 << 26  # bytes of a file that is decoded at once
-UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 _NOTHING = object()
 _NAME = re.compile(
     rf"model_outputs_(?P<model>.+?)[_-](?P<shots>\d{{1,4}}|zero|one|few)[-_ ]?shots?"
@@ -74,10 +75,25 @@ class _Row(msgspec.Struct, gc=False):
     options: list[str] | None = None
     answer: str | None = None
     answer_index: object = None
+    category: object = None
     pred: str | UnsetType | None = UNSET
 
 
+class _Answered(_Row, gc=False):
+    """What is read of a row whose answer is to be counted."""
+
+    model_outputs: object = None
+    generated_text: object = None
+
+    def answer_text(self) -> str | None:
+        """What the LLM wrote: a text, or the first one of a list of them."""
+        given = (self.model_outputs, self.generated_text)
+        texts = [each[0] if isinstance(each, list) and each else each for each in given]
+        return next((text for text in texts if isinstance(text, str)), None)
+
+
 _LIST = msgspec.json.Decoder(list[_Row | str | int | float | bool | list[msgspec.Raw] | None])
+_LIST_ANSWERED = msgspec.json.Decoder(list[_Answered | str | int | float | bool | list[msgspec.Raw] | None])
 _OBJECT: msgspec.json.Decoder[object] = msgspec.json.Decoder(dict[str, object])
 
 
@@ -99,7 +115,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if named is None:
         raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
     run = identify(dump, spec, TASK, named["model"], named["time"], _facts(named["shots"]))
-    elements = _elements(dump)
+    elements = _elements(dump, _LIST if spec.tokenizer is None else _LIST_ANSWERED)
     first = next(elements, _NOTHING)
     if first is _NOTHING:
         raise DumpUnreadable("expected rows, found an empty list")
@@ -122,6 +138,7 @@ SOURCE = Source(
     read,
     "model_outputs_<MODEL>_<k>shots.zip or .json (also with .gz or .zst)",
     unused=("metric",),
+    has_texts=True,
 )
 
 
@@ -136,34 +153,26 @@ def _opened(dump: Dump) -> Iterator[io.BufferedReader]:
             yield io.BufferedReader(_Bounded(stream, "a JSON list"), _PIECE)
         return
     expected = "a zip archive with one JSON file"
-    with ExitStack() as stack:
+    with opened(dump.path, expected) as archive:
         try:
-            archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(files.open_binary(dump.path))))
-            inner = stack.enter_context(archive.open(_member(archive)))
+            inner = archive.open(_member(archive))
         except DumpUnreadable:
             raise
         except UNREADABLE as error:
             raise DumpUnreadable(f"expected {expected}: {error}") from error
-        yield io.BufferedReader(_Bounded(inner, expected), _PIECE)
+        with inner:
+            yield io.BufferedReader(_Bounded(inner, expected), _PIECE)
 
 
 def _member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     """The one file whose name, all of it, ends as JSON does; notes of macOS and links are none."""
-    members = [m for m in archive.infolist() if m.orig_filename.lower().endswith(".json")]
-    members = [
-        m for m in members if "__MACOSX" not in m.orig_filename and not stat.S_ISLNK(m.external_attr >> 16)
-    ]
+    members = [m for m in archive.infolist() if m.orig_filename.lower().endswith(".json") and is_plain(m)]
     if len(members) != 1:
         raise DumpUnreadable(f"found {len(members)} JSON files in the archive, expected one")
-    member = members[0]
-    if member.file_size > min(MAX_BYTES, MAX_RATIO * max(member.compress_size, 1 << 10)):
-        sizes = f"{member.compress_size} bytes that inflate to {member.file_size}"
-        raise DumpUnreadable(f"found {sizes}, expected at most {MAX_RATIO} times and {MAX_BYTES}")
-    if member.flag_bits & 1:
-        raise DumpUnreadable("found an encrypted file in the archive, expected a plain one")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DumpUnreadable(f"found compression method {member.compress_type}, expected deflate")
-    return member
+    refused = refusal(members[0], MAX_BYTES)
+    if refused is not None:
+        raise DumpUnreadable(refused)
+    return members[0]
 
 
 class _Bounded(io.RawIOBase):
@@ -188,13 +197,13 @@ class _Bounded(io.RawIOBase):
         return len(data)
 
 
-def _elements(dump: Dump) -> Iterator[object]:
+def _elements(dump: Dump, decoder: msgspec.json.Decoder[Any]) -> Iterator[object]:
     """Elements of a JSON list or of JSON lines; what comes after the last whole one of a list is a BadRow."""
     with _opened(dump) as stream:
         data = b"".join(islice(iter(lambda: stream.read(_PIECE), b""), WHOLE // _PIECE))
     if len(data) < WHOLE and not holds_too_much(data, 2 * MAX_VALUES):
         try:
-            yield from _LIST.decode(data)
+            yield from decoder.decode(data)
             return
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # element by element, then: json is slower, but tells where it stops and takes NaN
@@ -291,12 +300,20 @@ class _Scored:
 
     @property
     def size(self) -> int:
-        """Characters of its question and options."""
-        return len(self.content.question or "") + sum(map(len, self.content.options or ()))
+        """Characters of its question, options and category."""
+        texts = (self.content.question, *(self.content.options or ()), self.category)
+        return sum(len(text) for text in texts if text is not None)
+
+    @property
+    def category(self) -> str | None:
+        """What the file says that the question is about."""
+        found = self.content.category
+        return printable_text(found) if isinstance(found, str) else None
 
 
 def _reading(elements: Iterable[object], run: TaskFile) -> Reading:
     good: list[_Scored] = []
+    counts = [np.empty(0)]
     bad = Quarantined()
     n_bad = 0
     size = 0
@@ -304,10 +321,12 @@ def _reading(elements: Iterable[object], run: TaskFile) -> Reading:
         rows = [_score(element, number, run) for number, element in some]
         n_bad += bad.add_rows(run.dump, (row for row in rows if isinstance(row, BadRow)))
         good += (row for row in rows if isinstance(row, _Scored))
+        counts.append(_written([row.content for row in rows if isinstance(row, _Scored)], run.spec.tokenizer))
         size += sum(row.size for row in rows if isinstance(row, _Scored))
         if len(good) > MAX_ROWS or size > MAX_TEXT:
             raise DumpUnreadable(f"found more than {MAX_ROWS} rows, or {MAX_TEXT} characters of questions")
     keys = pa.array([each.key for each in good], pa.string())
+    categories = pa.array([each.category for each in good], pa.string())
     columns = Columns(
         benchmark=run.benchmark,
         subset=run.subset,
@@ -315,19 +334,39 @@ def _reading(elements: Iterable[object], run: TaskFile) -> Reading:
         key_space=resolve_key_space(run.spec, run.benchmark),
         doc_keys=keys,
         prints=pa.array([_print(each.content) for each in good], pa.string()),
-        docs=lambda: _docs([each.content for each in good], keys),
+        docs=lambda: _docs([each.content for each in good], keys, categories),
+        categories=categories,
     )
     runs = Runs(
         (run.model,), (run.timestamp,), np.array([[each.row for each in good]], np.int64), run.settings
     )
-    blocks, quarantined = blocks_of(run.dump, columns, runs, Cells.of([[each.score for each in good]]))
+    written = {COMPLETION: np.concatenate(counts)[None, :]}
+    costs, notes = clean_costs(run.dump, run.benchmark, runs.rows, cells_of(written))
+    blocks, quarantined = blocks_of(run.dump, columns, runs, Cells.of([[each.score for each in good]]), costs)
+    if run.spec.tokenizer is not None:
+        blocks = [replace(block, tokens_from=run.spec.tokenizer.name) for block in blocks]
     failed = sum(each.content.pred is None for each in good)
+    if failed:
+        notes[run.benchmark, PARSE_FAILED] = failed
     return Reading(
         tuple(blocks) if good else (),
         pa.concat_tables([*quarantined, bad.table()]),
         {run.benchmark: len(good) + n_bad},
-        {(run.benchmark, PARSE_FAILED): failed} if failed else {},
+        notes,
     )
+
+
+def _written(rows: Sequence[_Row], tokenizer: Tokenizer | None) -> np.ndarray:
+    """Tokens of the answers in some rows, whose texts are not kept; NaN where none is counted."""
+    if tokenizer is None:
+        return np.full(len(rows), np.nan)
+    counts = count_tokens(
+        tokenizer, [row.answer_text() if isinstance(row, _Answered) else None for row in rows]
+    )
+    for row in rows:
+        if isinstance(row, _Answered):
+            row.model_outputs = row.generated_text = None
+    return counts
 
 
 def _score(element: object, number: int, run: TaskFile) -> _Scored | BadRow:
@@ -354,7 +393,7 @@ def _row(element: object, number: int, run: TaskFile) -> _Row | BadRow:
         detail = f"expected an object, found {kind_of(element)}"
         return run.bad(number, Reason.NOT_AN_OBJECT, detail, _excerpt(element))
     try:
-        row = msgspec.convert(element, _Row)
+        row = msgspec.convert(element, _Row if run.spec.tokenizer is None else _Answered)
         "\n".join([row.question or "", *(row.options or ()), row.answer or "", str(row.question_id)]).encode()
     except msgspec.ValidationError as error:
         return run.bad(number, Reason.MALFORMED_ROW, str(error), _excerpt(element))
@@ -383,10 +422,11 @@ def _gold(row: _Row) -> str | None:
     return options[at]
 
 
-def _docs(rows: Sequence[_Row], keys: pa.Array) -> pa.Table:
+def _docs(rows: Sequence[_Row], keys: pa.Array, categories: pa.Array) -> pa.Table:
     return docs_table(
         keys,
         question=[row.question for row in rows],
         choices=[row.options for row in rows],
         gold=[_gold(row) for row in rows],
+        category=categories,
     )

@@ -58,11 +58,15 @@ def _moment(text: str) -> datetime | None:
 def resolve_task(task: str, spec: SourceSpec) -> tuple[str, str] | None:
     """(benchmark, subset) of a dump's task name, by the config's map and then the registry; None if unknown.
 
-    The subset may hold `{field}`, to be filled from each document.
+    The name of a benchmark that the config declares, with one subset, is one of its tasks, too. The subset
+    may hold `{field}`, to be filled from each document.
     """
     target = spec.tasks.get(task)
     if target is None:
         known = task_of(task, spec)
+        if known is None and task in spec.registry and spec.registry[task].declared:
+            subsets = list(spec.registry[task].subsets)
+            return (task, subsets[0]) if len(subsets) == 1 else None
         return (known.benchmark, known.subset) if known else None
     benchmark, _, subset = target.partition("/")
     if benchmark not in spec.registry:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -25,14 +26,29 @@ from routerset.etl.sources.base import (
 )
 from routerset.etl.sources.blocks import ABSENT, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import metric_names, resolve_key_space
-from routerset.etl.sources.parse.long_table import LongTable, Placed, gather, misplaced, place, texts_of
+from routerset.etl.sources.parse.long_table import (
+    Gathering,
+    LongTable,
+    Placed,
+    Spent,
+    categories_of,
+    misplaced,
+    place,
+    recategorised,
+    texts_of,
+)
 from routerset.etl.sources.parse.records import Records
-from routerset.etl.sources.quarantine import Quarantined
+from routerset.etl.sources.parse.task_files import PLACEHOLDER, target_of
+from routerset.etl.sources.quarantine import BadRow, Quarantined
+from routerset.schemas.ids import file_stem_is_safe
+from routerset.schemas.tables import QUARANTINE, Reason
 
+OTHER_CATEGORY = "records_of_another_category"
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_VARIANTS = 64  # texts of one key
 CELLS = 1 << 20  # of one block
 SPARSE = 16  # cells per record, from which on runs do not share a list of all documents
+_Run: TypeAlias = tuple[str, str, str | None]  # subset, model, time
 
 
 @dataclass(frozen=True)
@@ -41,35 +57,144 @@ class Task:
 
     subset_of: the one subset of all, or what tells it of a text in the column `subset`. metric: what the
     score was read from; None for what the registry or the config names. settings: how the LLMs were asked.
+    subset_field: the field of a record that tells its subset, where the name of the task says so.
+    other_ways: what else the file scores the same answers by.
+    prompt_fixed: as of `Columns`.
     """
 
     benchmark: str
     subset_of: Callable[[str], str | None] | str
     metric: str | None = None
     settings: Settings = field(default_factory=Settings)
+    subset_field: str | None = None
+    other_ways: tuple[str, ...] = ()
+    prompt_fixed: bool = True
+
+
+def named_task(name: str, spec: SourceSpec, settings: Settings) -> Task | None:
+    """What the records of a task are of, by its name and the config; None where nobody knows it."""
+    target = target_of(name, spec)
+    if target is None:
+        return None
+    benchmark, subset = target
+    placeholder = PLACEHOLDER.search(subset)
+    if placeholder is None:
+        return Task(benchmark, spec.subsets.get(subset, subset), settings=settings)
+
+    def subset_of(text: str) -> str | None:
+        found = subset.replace(placeholder[0], text)
+        found = spec.subsets.get(found, found)
+        return found if file_stem_is_safe(found) else None
+
+    return Task(benchmark, subset_of, settings=settings, subset_field=placeholder[1])
 
 
 def readings_of(
-    dump: Dump, spec: SourceSpec, task: Task, records: Iterable[Records], score_name: str
+    dump: Dump, spec: SourceSpec, task: Task, records: Iterable[Records], score_name: str | None
 ) -> Iterator[Reading]:
-    """Scores and costs of one file, some runs at a time. score_name: what the file calls the score.
+    """Scores and costs of one file, some runs at a time.
 
+    score_name: what the file calls the score; None where a file may lack all of them.
     Raises DumpUnreadable where the file holds no record, no score, or more than fits the memory.
     """
     bad, notes = Quarantined(), Counter[tuple[str, str]]()
-    table = gather(dump, task.benchmark, records, score_name, bad, notes)
+    gathering = Gathering(dump, task.benchmark, bad, notes, Spent())
+    for some in records:
+        gathering.add(some)
+    refused = bad.table()
+    if score_name is None and gathering.empty and len(refused):
+        yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
+        return
+    table = gathering.table()
+    if score_name is not None and not ((table.score.state > 0) | ~np.isnan(table.score.values)).any():
+        raise DumpUnreadable(f"found no score in {score_name!r}, expected some", Reason.MISSING_METRIC)
+    yield from _readings(dump, spec, task, table, bad, notes)
+
+
+def readings_of_tasks(
+    dump: Dump, spec: SourceSpec, records: Iterable[tuple[Task, Records]], bad: Quarantined
+) -> Iterator[Reading]:
+    """Scores and costs of one file that holds several tasks, some runs at a time.
+
+    bad: records that are of no task, which `records` may add to. Raises as `readings_of` does.
+    """
+    spent, notes = Spent(), Counter[tuple[str, str]]()
+    tasks: dict[Task, tuple[Gathering, Quarantined]] = {}
+    for task, some in records:
+        if task not in tasks:
+            own = Quarantined()
+            tasks[task] = Gathering(dump, task.benchmark, own, notes, spent), own
+        tasks[task][0].add(some)
+    refused = bad.table()
+    if not tasks and not len(refused):
+        raise DumpUnreadable("found no record that can be read, expected at least one")
+    n_read: Counter[str | None] = Counter()
+    for benchmark, n in zip(refused["benchmark"].to_pylist(), refused["n"].to_pylist(), strict=True):
+        n_read[benchmark] += n
+    yield Reading((), refused, n_read, notes)
+    for task, (gathering, own) in tasks.items():
+        yield from _readings(dump, spec, task, gathering.table(), own, Counter())
+
+
+def _readings(
+    dump: Dump,
+    spec: SourceSpec,
+    task: Task,
+    table: LongTable,
+    bad: Quarantined,
+    notes: Counter[tuple[str, str]],
+) -> Iterator[Reading]:
+    """Scores and costs of the records of a task, those that are no scores first."""
     placed = place(table, spec, task.subset_of)
     good = (placed.model >= 0) & (placed.subset >= 0) & (placed.key >= 0)
     bad.add_rows(dump, misplaced(table, placed, task.benchmark, np.flatnonzero(~good)))
+    replaced, orphans = _other_ways(table, placed, good)
+    metric = task.metric or metric_names(task.benchmark, spec)[0]
+    ways = ", ".join(f"{way[:80]!a}" for way in task.other_ways[:20])
+    why = Reason.MISSING_METRIC, f"expected a score by {metric}, found {ways}: say which counts, in `metric`"
+    models = (placed.models[at] for at in placed.model[orphans].tolist())
+    rows = zip(table.rows[orphans].tolist(), models, strict=True)
+    bad.add_rows(dump, (BadRow(row, *why, model, task.benchmark) for row, model in rows))
     refused = bad.table()
     yield Reading((), refused, {task.benchmark: sum(refused["n"].to_pylist())}, notes)
-    for of_list, places, documents in _lists(table, placed, spec, task, np.flatnonzero(good)):
-        for blocks, quarantined in _blocks(dump, of_list, task, table, placed, places, documents):
+    for of_list, places, documents in lists_of(
+        table, placed, spec, task, np.flatnonzero(good & ~table.other)
+    ):
+        if other := recategorised(table, of_list.categories, places, documents):
+            told = {(task.benchmark, OTHER_CATEGORY): other}
+            yield Reading((), QUARANTINE.empty_table(), {task.benchmark: 0}, told)
+        for found, quarantined in _blocks(dump, of_list, task, table, placed, places, documents):
+            blocks = [_with_replaced(block, replaced) for block in found]
             n_read = sum(int(block.n_read.sum()) for block in blocks)
             yield Reading(tuple(blocks), pa.concat_tables(quarantined), {task.benchmark: n_read})
 
 
-def _lists(
+def _other_ways(table: LongTable, placed: Placed, good: np.ndarray) -> tuple[Counter[_Run], np.ndarray]:
+    """Of records that do not count: how many of each run another one stands for, and places of the rest."""
+    others = np.flatnonzero(good & table.other)
+    if not len(others):
+        return Counter(), others
+    answers = np.zeros(len(good), np.int64)
+    for column in (placed.model, placed.moment, placed.subset, placed.key):
+        answers = np.unique(answers * (int(column.max()) + 2) + column + 1, return_inverse=True)[1]
+    there = np.isin(answers[others], answers[good & ~table.other])
+    beaten = others[there]
+    runs = zip(
+        placed.subset[beaten].tolist(), placed.model[beaten].tolist(), placed.moment[beaten], strict=True
+    )
+    return Counter(
+        (placed.subsets[s], placed.models[m], None if t < 0 else placed.moments[t]) for s, m, t in runs
+    ), others[~there]
+
+
+def _with_replaced(block: Block, replaced: Counter[_Run]) -> Block:
+    """A block that accounts for the records of its runs that were replaced, which are told once."""
+    runs = zip(block.runs.models, block.runs.timestamps, strict=True)
+    more = np.array([replaced.pop((block.columns.subset, *run), 0) for run in runs], np.int64)
+    return replace(block, n_read=block.n_read + more, n_superseded=block.n_superseded + more)
+
+
+def lists_of(
     table: LongTable, placed: Placed, spec: SourceSpec, task: Task, records: np.ndarray
 ) -> Iterator[tuple[Columns, np.ndarray, np.ndarray]]:
     """Lists of documents with distinct keys; the records of each, and the place of each one's document in it.
@@ -97,8 +222,10 @@ def _lists(
             place = np.full(len(known), -1)
             place[mine] = np.arange(len(mine))
             chosen = np.flatnonzero(rank[pair] == variant)
-            of_list = _columns(table, placed, spec, task, subset, key[mine], known[mine] % n_documents)
-            yield of_list, here[chosen], place[pair[chosen]]
+            own, at = here[chosen], place[pair[chosen]]
+            told = categories_of(table, own, at, len(mine))
+            columns = _columns(table, placed, spec, task, subset, key[mine], known[mine] % n_documents, told)
+            yield columns, own, at
 
 
 def _columns(
@@ -109,20 +236,25 @@ def _columns(
     subset: str,
     keys: np.ndarray,
     documents: np.ndarray,
+    categories: pa.Array,
 ) -> Columns:
     rows = [texts_of(table, placed.documents[at]) for at in documents.tolist()]
     questions, prompts, choices, golds = zip(*rows, strict=True)
     doc_keys = pa.array([placed.keys[at] for at in keys.tolist()], pa.string())
-    docs = docs_table(doc_keys, question=questions, prompt=prompts, choices=choices, gold=golds)
+    texts = {"question": questions, "prompt": prompts, "choices": choices, "gold": golds}
+    docs = docs_table(doc_keys, **texts, category=categories)
+    told = docs if task.prompt_fixed else docs_table(doc_keys, **{**texts, "prompt": [None] * len(rows)})
     return Columns(
         benchmark=task.benchmark,
         subset=subset,
         metric=task.metric or metric_names(task.benchmark, spec)[0],
         key_space=resolve_key_space(spec, task.benchmark),
         doc_keys=doc_keys,
-        prints=prints_of(docs),
+        prints=prints_of(told),
         docs=lambda: docs,
+        categories=categories,
         bounds=spec.registry[task.benchmark].range,
+        prompt_fixed=task.prompt_fixed,
     )
 
 

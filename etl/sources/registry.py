@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from routerset.etl.sources import details, lm_eval, long, mmlu_pro, routereval, wide
+from routerset.etl.sources import (
+    details,
+    every_eval_ever,
+    helm,
+    inspect_logs,
+    item_major,
+    llmrouterbench,
+    lm_eval,
+    long,
+    mmlu_pro,
+    routereval,
+    wide,
+)
 from routerset.etl.sources.base import Source
 
 SOURCES: dict[str, Source] = {
@@ -14,5 +26,10 @@ SOURCES: dict[str, Source] = {
         mmlu_pro.SOURCE,
         routereval.SOURCE,
         long.SOURCE,
+        item_major.SOURCE,
+        llmrouterbench.SOURCE,
+        every_eval_ever.SOURCE,
+        inspect_logs.SOURCE,
+        helm.SOURCE,
     )
 }

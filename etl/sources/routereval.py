@@ -5,13 +5,18 @@
 an entry `{'correctness': array (items, models)}`. Variants found in the wild: (models, items), told by the
 number of models; ifeval's `{'correctness_prompt': array, ...}`, as the entry or in place of its array.
 
-The row number of an item is its document key; an array of prompts or vectors of another length than the
-scores cannot be joined and is left out. Records are cells. A task that cannot be read counts as one record,
-as an unreadable file does, and so does a model without a usable name.
+Where there is no such folder, every pickle counts: `path` may hold, or name, those of tinyBenchmarks
+(`{'data': {task: entry}, 'models': [names]}`), of CARROT (`{task: {'correctness': array (models, items),
+'models': [names]}}`), and what both are made of (`{model: {task: {'correctness': array}}}`).
+
+The row number of an item is its document key (of such a file: in a key space of its own); an array of prompts
+or vectors of another length than the scores cannot be joined and is left out. Records are cells. A task that
+cannot be read counts as one record, as an unreadable file does, and so does a model without a usable name.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -45,24 +50,32 @@ from routerset.schemas.tables import Reason
 
 SCORES, PROMPTS, VECTORS = "leaderboard_score", "leaderboard_prompt", "leaderboard_embed"
 _RESULT = "_result.pkl"
+_DETAILS = re.compile(
+    r"(?:open-llm-leaderboard(?:-old)?/)?(?:details_(.+?)(?:_private|_public)?|(.+__.+)-details)"
+)
 
 
 def discover(spec: SourceSpec) -> Found:
     """The score pickles; each is a group of its own. Pickles of prompts and vectors are read with them."""
     found = files.discover(spec, _claims)
-    scores = tuple(dump for dump in found.dumps if PurePosixPath(dump.path).parent.name == SCORES)
+    scores = tuple(dump for dump in found.dumps if _is_score(dump))
+    if not scores:
+        others = (PROMPTS, VECTORS)
+        scores = tuple(dump for dump in found.dumps if not {*PurePosixPath(dump.path).parts} & {*others})
     beside = {str(_prompt_path(dump)) for dump in scores}
     rest = [
-        Listed(dump.file, dump.path, dump.size, dump.signature)
-        for dump in found.dumps
-        if PurePosixPath(dump.path).parent.name != SCORES
+        Listed(dump.file, dump.path, dump.size, dump.signature) for dump in found.dumps if dump not in scores
     ]
     rest = [each for each in rest if not _is_vectors(each.path)]
     return Found(scores, tuple(sorted([*found.others, *rest]))).used(beside)
 
 
 def _claims(name: str) -> bool:
-    return name.lower().endswith(".pkl")
+    return name.lower().endswith((".pkl", ".pickle"))
+
+
+def _is_score(dump: Dump) -> bool:
+    return PurePosixPath(dump.path).parent.name == SCORES
 
 
 def _is_vectors(path: str) -> bool:
@@ -83,12 +96,46 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
 
     Raises DumpUnreadable where the file is no pickle of plain data, or one of another layout.
     """
-    names, data = load_scores(dump)
-    tasks, bad = read_tasks(names, data, spec)
-    prompts, bad_prompts = _load_prompts(dump)
-    models = [resolve_model(name, spec) if isinstance(name, str) else None for name in names]
+    entries, own = load_scores(dump)
+    tasks, bad = read_tasks(entries, spec)
+    prompts, bad_prompts = _load_prompts(dump) if own else ({}, [])
     bad += bad_prompts
-    bad += [
+    lists = [entry.names for entry in entries if entry.names and not entry.by_model]
+    lists += [task.names for task in tasks]
+    models: dict[int, list[str | None]] = {}
+    for names in lists:
+        if id(names) not in models:
+            models[id(names)] = [_model(name, spec) for name in names]
+            bad += _unnamed(names, models[id(names)])
+    if bad:
+        yield Reading((), quarantine(dump, bad), Counter(row.benchmark for row in bad))
+    for task in tasks:
+        columns, notes = _columns(task, spec, prompts)
+        if not own and spec.key_space is None:
+            columns = replace(columns, key_space=f"{columns.key_space}:{dump.file}")
+        known = models[id(task.names)]
+        for places in _places(known, task.scores.shape[1]):
+            try:
+                scores = _scores(task.scores, places)
+            except DumpUnreadable as error:
+                detail = f"task {task.name!r}: {error}: what is left of it counts as one record"
+                row = BadRow(None, error.reason, detail, None, task.benchmark)
+                yield Reading((), quarantine(dump, [row]), {task.benchmark: 1})
+                break
+            yield _reading(dump, columns, scores, [str(known[at]) for at in places], notes)
+            notes = {}
+
+
+def _model(name: PlainData, spec: SourceSpec) -> str | None:
+    """The model of a name, which may be that of its details on the Hub."""
+    if not isinstance(name, str):
+        return None
+    found = _DETAILS.fullmatch(name)
+    return resolve_model(name if found is None or name in spec.models else found[1] or found[2], spec)
+
+
+def _unnamed(names: Sequence[PlainData], models: Sequence[str | None]) -> list[BadRow]:
+    return [
         BadRow(
             None,
             Reason.INVALID_MODEL,
@@ -98,20 +145,6 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
         for at, (name, model) in enumerate(zip(names, models, strict=True))
         if model is None
     ]
-    if bad:
-        yield Reading((), quarantine(dump, bad), Counter(row.benchmark for row in bad))
-    for task in tasks:
-        columns, notes = _columns(task, spec, prompts)
-        for places in _places(models, task.scores.shape[1]):
-            try:
-                scores = _scores(task.scores, places)
-            except DumpUnreadable as error:
-                detail = f"task {task.name!r}: {error}: what is left of it counts as one record"
-                row = BadRow(None, error.reason, detail, None, task.benchmark)
-                yield Reading((), quarantine(dump, [row]), {task.benchmark: 1})
-                break
-            yield _reading(dump, columns, scores, [str(models[at]) for at in places], notes)
-            notes = {}
 
 
 def _prompt_path(dump: Dump) -> PurePosixPath:
@@ -263,7 +296,8 @@ SOURCE = Source(
     name="routereval",
     discover=discover,
     read=read,
-    looks_for="leaderboard_score/<NAME>.pkl",
+    looks_for="leaderboard_score/<NAME>.pkl, or other files that end with .pkl or .pickle",
+    named=_is_score,
     companions=companions,
     unused=("benchmark", "subset", "subsets"),
     published=True,

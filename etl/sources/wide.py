@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from routerset.etl.sources import files
+from routerset.etl.sources import files, item_major, long
 from routerset.etl.sources.base import (
     Block,
     Columns,
@@ -37,13 +37,22 @@ from routerset.etl.sources.base import (
 from routerset.etl.sources.blocks import Cells, blocks_of, docs_table, prints_of
 from routerset.etl.sources.names import iso_timestamp, metric_names, resolve_key_space, resolve_model
 from routerset.etl.sources.parse.csv_text import ENCODING_REMEDY
+from routerset.etl.sources.parse.item_columns import left_out_notes
+from routerset.etl.sources.parse.item_major_layout import ItemMajorOptions
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
+from routerset.etl.sources.parse.long_table import LongOptions
+from routerset.etl.sources.parse.table_kinds import LONG, Other
 from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells, values_of
-from routerset.etl.sources.parse.wide_layout import Layout, WideOptions, only_items, read_layout
+from routerset.etl.sources.parse.wide_layout import (
+    Layout,
+    WideOptions,
+    only_items,
+    other_format,
+    read_layout,
+)
 from routerset.etl.sources.quarantine import BadRow, quarantine
-from routerset.schemas.tables import Reason
+from routerset.schemas.tables import QUARANTINE, Reason
 
-MAX_TOLD = 20  # columns that the notes of a file name
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_REPEATS = 1 << 10  # rows of one run
 WAITING = 1 << 23  # cells of rows of the same runs that wait for each other; a row costs as much as 64 more
@@ -100,12 +109,16 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     unknown subset; ValueError where the config does not say what it must.
     """
     options = spec.options_as(WideOptions)
+    other = other_format(dump, options)
+    if other is not None and spec.benchmark is not None:
+        yield from _as_other(dump, spec, other)
+        return
     layout = read_layout(dump, spec)
     items = _read_items(layout, options)
     known = {key for table, _ in items.values() for key in table["doc_key"].to_pylist()}
     layout, left_out = only_items(dump, options, layout, known)
     columns, notes = _columns(layout, spec, items)
-    notes += _told(layout, left_out)
+    notes += left_out_notes(layout.benchmark, left_out, "ignore_columns, column_pattern")
     counts, found = _count_runs(dump, spec, layout)
     notes += found
     bad = list(layout.bad)
@@ -126,6 +139,20 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
             bad, notes = [], Counter()
         # whatever still waits lost its repeats to a part of the file that cannot be read
         yield from (_reading(dump, columns, [_stack(parts)], [], Counter()) for parts in waiting.values())
+
+
+def _as_other(dump: Dump, spec: SourceSpec, other: Other) -> Iterator[Reading]:
+    """A file that plainly is of another layout, as its format reads it, and a note that it was."""
+    options = spec.options_as(WideOptions)
+    common = other.columns or {}, options.subset_pattern, options.delimiter, options.encoding
+    by_model = other.format == LONG
+    keys = (
+        LongOptions(*common) if by_model else ItemMajorOptions(*common, ignore_columns=options.ignore_columns)
+    )
+    read_other = long.read if by_model else item_major.read
+    told = {(str(spec.benchmark), f"files_read_as_{other.format}"): 1}
+    yield Reading((), QUARANTINE.empty_table(), {spec.benchmark: 0}, told)
+    yield from read_other(dump, replace(spec, format=str(other.format), options=keys))
 
 
 def _turns(counts: Mapping[Run, int], width: int) -> Iterator[Collection[Run]]:
@@ -155,15 +182,6 @@ def _read_items(layout: Layout, options: WideOptions) -> dict[str, tuple[pa.Tabl
                     f"items: {options.items}: no such file; check [[source]] items"
                 ) from error
     return found
-
-
-def _told(layout: Layout, left_out: Mapping[str, str]) -> Notes:
-    """Notes that name the columns that are no items, the first of them."""
-    notes: Notes = Counter()
-    for at, (name, why) in enumerate(left_out.items()):
-        what = f"column {name[:80]!a} {why}" if at < MAX_TOLD else "more such columns"
-        notes[layout.benchmark, f"left out: {what} (see ignore_columns, column_pattern)"] += 1
-    return notes
 
 
 def _columns(
@@ -201,6 +219,7 @@ def _columns(
                 doc_keys=part["doc_key"].combine_chunks(),
                 prints=prints_of(part),
                 docs=lambda part=part: part,  # type: ignore[misc]
+                categories=part["category"].combine_chunks(),
                 bounds=layout.bounds,
             )
     return [columns[subset] for subset in layout.items], notes

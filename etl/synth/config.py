@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from routerset.etl.synth.names import COST_COLUMNS, LONG_COLUMNS, MODELS, TITLES
+from routerset.etl.synth.names import (
+    COST_COLUMNS,
+    COST_SUFFIXES,
+    ITEM_COLUMNS,
+    LONG_COLUMNS,
+    MODELS,
+    TITLES,
+    TOKENIZER_FILE,
+)
 from routerset.etl.synth.plan import Layout, Plan
+from routerset.etl.toml import toml_value
 from routerset.schemas.benchmarks import BENCHMARKS
 
 _MODEL_COLUMNS = {
@@ -27,9 +35,10 @@ def build_config(folder: Path, plan: Plan) -> str:
         ("[models]", {"path": (folder / MODELS).as_posix(), "columns": _MODEL_COLUMNS}),
         ("groups", {"methods": ["greedy", "paper"]}),
         ("embed", {"encoders": ["minilm"], "text": "question"}),
+        *([("costs", {"tokenizer": (folder / TOKENIZER_FILE).as_posix()})] if plan.counted else []),
     ]
     return "\n".join(
-        f"[{name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
+        f"[{name}]\n" + "".join(f"{key} = {toml_value(value)}\n" for key, value in table.items())
         for name, table in sections
     )
 
@@ -45,6 +54,10 @@ def _sources(folder: Path, plan: Plan) -> Iterator[Mapping[str, object]]:
             known = LONG_COLUMNS | (COST_COLUMNS if plan.costs else {})
             path = f"{(folder / layout).as_posix()}/{name}"
             yield {"format": "long", "benchmark": name, "path": path, "columns": known}
+        elif layout is Layout.ITEM_MAJOR:
+            costs = {"cost_columns": COST_SUFFIXES} if plan.costs else {}
+            path = f"{(folder / layout).as_posix()}/{name}"
+            yield {"format": "item_major", "benchmark": name, "path": path, "columns": ITEM_COLUMNS, **costs}
     for layout in dict.fromkeys(placement.values()):
         path = (folder / layout).as_posix()
         if layout in (Layout.DETAILS_OLD, Layout.DETAILS_NEW):
@@ -53,7 +66,7 @@ def _sources(folder: Path, plan: Plan) -> Iterator[Mapping[str, object]]:
             # the harness calls mc2 `acc` in this one task
             yield {"format": "lm_eval", "path": f"{path}/*/samples_[!t]*"}
             yield {"format": "lm_eval", "path": f"{path}/*/samples_truthfulqa_mc2_*", "metric": "acc"}
-        elif layout not in (Layout.WIDE, Layout.LONG):
+        elif layout not in (Layout.WIDE, Layout.LONG, Layout.ITEM_MAJOR):
             yield {"format": layout.value, "path": path}
 
 
@@ -76,10 +89,3 @@ def _wide_v2(folder: str, name: str, several: bool) -> dict[str, object]:
         "item_columns": {"doc_key": "id", "question": "prompt", "gold": "target"},
         **subsets,
     }
-
-
-def _toml(value: object) -> str:
-    """A value in TOML; its strings are JSON's."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)

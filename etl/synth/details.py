@@ -15,18 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.etl.synth import names
+from routerset.etl.synth.costs import is_generated
 from routerset.etl.synth.model import generator, uniforms
-from routerset.etl.synth.plan import Layout
+from routerset.etl.synth.plan import RECIPES, Layout
 from routerset.etl.synth.runs import Record, Run, mistaken
 from routerset.etl.synth.truth import Subset
 from routerset.etl.synth.wording import Item
+from routerset.schemas.tables import TOKENS
 
-_SAME = {
-    "predictions": [-1.5, -3.25],
-    "input_tokens": [[1, 2, 3]],
-    "cont_tokens": [[1, 2, 3]],
-    "truncated": 0,
-}
+_SAME = {"truncated": 0}
 _SAME_NEW = {"instruction": "", "pred_logits": [0.0], "padded": 0}
 """What all rows say alike."""
 
@@ -66,10 +63,10 @@ class Details:
         folder = self.folder / f"details_{names.folder_name(run.model)}" / time
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"details_{task}_{time}.parquet"
-        pq.write_table(self._table(run.rows, hashes=self.old and run.place % 2 == 1), file)
+        pq.write_table(self._table(run.rows, run.tokens, hashes=self.old and run.place % 2 == 1), file)
         return file, 1
 
-    def _table(self, rows: Sequence[Record], hashes: bool) -> pa.Table:
+    def _table(self, rows: Sequence[Record], tokens: Mapping[str, np.ndarray], hashes: bool) -> pa.Table:
         """Columns of one file, in the order of real files."""
         keys = [row.key for row in rows]
         columns = {name: self._texts[name].take(pa.array(keys)) for name in self._texts.column_names}
@@ -78,10 +75,28 @@ class Details:
             columns |= _golds([mistaken(item) if wrong else item for item, wrong in asked], self.old)
         metrics = _metrics(self.subset.benchmark.name, np.array([r.score for r in rows]), np.array(keys))
         columns |= metrics if self.old else {"metrics": _struct(metrics)}
+        columns |= self._answers(keys, tokens)
         if hashes:
             hashed = pa.array([f"{key:016x}" for key in keys])
             columns["hashes"] = _struct({"example": hashed, "full_prompt": hashed})
         return pa.table(columns)
+
+    def _answers(self, keys: Sequence[int], tokens: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:
+        """What the LLM said, and lists of tokens; empty ones where the dumps tell no costs.
+
+        Old files have a request per option, of which the last one is the longest.
+        """
+        generated, n = is_generated(self.subset.benchmark.name), len(keys)
+        options = 1 if generated or not self.old else RECIPES[self.subset.benchmark.name].choices
+        sent, written = (tokens[name][keys] if tokens else np.zeros(n, np.int64) for name in TOKENS)
+        requests = (np.maximum(sent[:, None] - np.arange(options)[::-1], 1) * (sent[:, None] > 0)).ravel()
+        options_written = np.repeat(written if generated else (sent > 0).astype(np.int64), options)
+        said = pa.array(["It is so." if generated else [-1.5, -3.25]] * n)
+        return {
+            "predictions": said,
+            "input_tokens": _token_lists(requests, options),
+            "cont_tokens": _token_lists(options_written, options),
+        }
 
     @cached_property
     def _texts(self) -> pa.Table:
@@ -98,6 +113,13 @@ class Details:
         same = _SAME if self.old else _SAME | _SAME_NEW
         repeated = {name: pa.array([value] * len(items)) for name, value in same.items()}
         return pa.table(columns | _golds(items, self.old) | repeated)
+
+
+def _token_lists(lengths: np.ndarray, each: int) -> pa.Array:
+    """Lists of tokens of some lengths, `each` of them to a row."""
+    tokens = pa.array(np.zeros(int(lengths.sum()), np.int64))
+    lists = pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), tokens)
+    return pa.ListArray.from_arrays(np.arange(0, len(lengths) + 1, each, dtype=np.int32), lists)
 
 
 def _golds(items: Sequence[Item], old: bool) -> dict[str, pa.Array]:

@@ -19,6 +19,7 @@ _APPLIES: dict[Layout, frozenset[Fault]] = {
     Layout.MMLU_PRO: frozenset(Fault) - {Fault.RERUN, Fault.NAN, Fault.UNKNOWN_TASK},
     Layout.ROUTEREVAL: frozenset({Fault.NAN, Fault.UNKNOWN_TASK}),
     Layout.LONG: frozenset(),
+    Layout.ITEM_MAJOR: frozenset(),
 }
 _WIDE = {
     "v1": frozenset({Fault.NAN}),

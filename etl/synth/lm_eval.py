@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -18,15 +18,17 @@ from pathlib import Path
 import msgspec
 
 from routerset.etl.synth import names
+from routerset.etl.synth.costs import answer_of, is_generated
 from routerset.etl.synth.documents import document
 from routerset.etl.synth.plan import Layout
 from routerset.etl.synth.runs import Record, Run, mistaken, other_score
 from routerset.etl.synth.truth import Subset
 from routerset.etl.synth.wording import Item, labels, target
 from routerset.schemas.benchmarks import Benchmark
+from routerset.schemas.tables import TOKENS
 
 _GPUS = 8
-_RESPONSES = {"resps": [["-1.5"]], "filtered_resps": ["-1.5"]}
+_RESPONSES: Mapping[str, object] = {"resps": [["-1.5"]], "filtered_resps": ["-1.5"]}
 """What the LLM said; scores do not follow from it."""
 
 
@@ -66,7 +68,12 @@ class Logs:
         file = folder / f"samples_{task}_{time}.{'json' if age is Age.FIRST else 'jsonl'}"
         with file.open("wb") as stream:
             for row in run.rows:
-                stream.writelines(msgspec.json.encode(line) + b"\n" for line in self._lines(row, age))
+                answer = _RESPONSES
+                if run.tokens and is_generated(benchmark.name):
+                    text = answer_of(int(run.tokens[TOKENS[1]][row.key]))
+                    answer = {"resps": [[text]], "filtered_resps": [text]}
+                lines = self._lines(row, age, answer)
+                stream.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
         return file, max(1, len(benchmark.filters)) if age is Age.FILTERS else 1
 
     @cached_property
@@ -75,7 +82,7 @@ class Logs:
         asked = list(zip(self.subset.items, self.subset.prompts, strict=True))
         return {age: [_document(item, prompt, age) for item, prompt in asked] for age in Age}
 
-    def _lines(self, row: Record, age: Age) -> Iterator[object]:
+    def _lines(self, row: Record, age: Age, answer: Mapping[str, object]) -> Iterator[object]:
         """Lines of one record: one, or one per filter."""
         if row.stray:
             yield "out of memory"
@@ -84,7 +91,7 @@ class Logs:
         if row.wrong_gold:
             fields = _document(mistaken(self.subset.items[row.key]), self.subset.prompts[row.key], age)
         metrics = _metrics(self.subset.benchmark, row, age)
-        line = {"doc_id": row.key} | fields | _RESPONSES
+        line = {"doc_id": row.key} | fields | dict(answer)
         if age is not Age.FILTERS:
             yield line | metrics
             return

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from routerset.etl.synth.costs import draw_costs
 from routerset.etl.synth.faults import Injury
 from routerset.etl.synth.names import COST_COLUMNS, LONG_COLUMNS
 from routerset.etl.synth.truth import Truth, subsets
-from routerset.schemas.tables import COST_MEASURES
 
 ROWS = 1 << 21
 """Rows of one file at most, more or less."""
@@ -52,32 +52,3 @@ def write(folder: Path, truth: Truth, benchmark: str) -> list[Injury]:
         if writer is not None:
             writer.close()
     return []
-
-
-def draw_costs(
-    truth: Truth, benchmark: str, subset: str, start: int, lengths: np.ndarray
-) -> dict[str, np.ndarray]:
-    """What all models' answers to some items cost: float32 (items, models) per measure, NaN where unknown.
-
-    start: of the items in their subset. lengths: of their prompts, in characters. The larger a model, the
-    dearer and slower; every fourth has no price, and one latency in sixteen was lost.
-    """
-    bank = truth.bank(benchmark)
-    items = np.arange(start, start + len(lengths), dtype=np.uint64) + np.uint64(bank.rows(subset).start)
-    models = truth.places(benchmark).astype(np.uint64)
-    mixed = _mix(items[:, None] * np.uint64(1 << 20) + models + np.uint64(truth.plan.seed << 44))
-    prompt = np.broadcast_to((lengths // 4 + 1)[:, None].astype(np.float64), mixed.shape)
-    completion = (mixed % np.uint64(512)).astype(np.float64)
-    size = 1.0 + (models % np.uint64(6)).astype(np.float64)
-    usd = np.where(models % np.uint64(4) == 3, np.nan, (prompt + 3 * completion) * size / 1e6)
-    latency = np.where(mixed >> np.uint64(60) == 0, np.nan, 0.25 + completion * size / 128)
-    found = dict(zip(COST_MEASURES, (usd, prompt, completion, latency), strict=True))
-    return {name: values.astype(np.float32) for name, values in found.items()}
-
-
-def _mix(values: np.ndarray) -> np.ndarray:
-    """Numbers that look random, of numbers (splitmix64, Steele et al., 2014)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = values ^ (values >> np.uint64(31))
-    return mixed

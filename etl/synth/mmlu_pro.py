@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from routerset.etl.synth import names
+from routerset.etl.synth.costs import answer_of
 from routerset.etl.synth.documents import document
 from routerset.etl.synth.runs import Record, Run, mistaken
 from routerset.etl.synth.truth import Subset
 from routerset.etl.synth.wording import LETTERS
+from routerset.schemas.tables import TOKENS
 
 _FIRST_QUESTION = 70
 _EPOCH = (2024, 6, 1, 0, 0, 0)
@@ -37,7 +39,7 @@ class Zips:
         stem = f"model_outputs_{names.folder_name(run.model)}_{shots}shots"
         file = self.folder / f"{stem}{'.json' if run.place % 2 else ''}.zip"
         file.parent.mkdir(parents=True, exist_ok=True)
-        answers = [self._answer(row, run.place) for row in run.rows]
+        answers = [self._answer(row, run) for row in run.rows]
         with zipfile.ZipFile(file, "w") as archive:
             member = zipfile.ZipInfo(f"{stem}.json", _EPOCH)
             member.compress_type = zipfile.ZIP_DEFLATED
@@ -45,7 +47,8 @@ class Zips:
             archive.writestr(member, text, compresslevel=1)
         return file, 1
 
-    def _answer(self, row: Record, place: int) -> object:
+    def _answer(self, row: Record, run: Run) -> object:
+        place = run.place
         if row.stray:
             return "assistant: I cannot answer this."
         item = self.subset.items[row.key]
@@ -56,6 +59,8 @@ class Zips:
         lost = not right and (row.key + place) % 8 == 0
         pred = None if lost else LETTERS[item.gold if right else (item.gold + 1 + place % (n - 1)) % n]
         text = "I do not know." if pred is None else f"The answer is ({pred})."
+        if run.tokens:
+            text = answer_of(int(run.tokens[TOKENS[1]][row.key]), text)
         # numbers in the data set start neither from 0 nor are they without gaps
         number = _FIRST_QUESTION + row.key + row.key // 50
         of_this_set = {"question_id": number, "src": f"ori_mmlu-{item.topic}"}

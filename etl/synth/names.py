@@ -10,6 +10,8 @@ from routerset.schemas.tasks import TASKS
 
 MODELS = "models.csv"
 """Table of the models."""
+TOKENIZER_FILE = "tokenizer.json"
+"""What counts the texts of dumps that tell no tokens."""
 TITLES = {
     "bbh": "Big-Bench-Hard",
     "gpqa": "GPQA",
@@ -21,6 +23,15 @@ TITLES = {
 """Benchmark as file names of the v2 tables spell it."""
 UNKNOWN_TASK = "synthetic_riddles"
 """A task that no registry knows."""
+ITEM_COLUMNS = {
+    "doc_key": "sample_id", "question": "prompt", "choices": "options", "gold": "answer",
+    "subset": "eval_name",
+}  # fmt: skip
+COST_SUFFIXES = {
+    "usd": "{model}|total_cost", "prompt_tokens": "{model}|input_tokens",
+    "completion_tokens": "{model}|output_tokens", "latency_s": "{model}|latency",
+}  # fmt: skip
+"""Our column -> column of tables with a row per item."""
 LONG_COLUMNS = {
     "model": "model_name", "doc_key": "prompt_id", "question": "prompt", "choices": "options",
     "gold": "answer", "subset": "category", "score": "label",

@@ -21,6 +21,7 @@ class Layout(StrEnum):
     MMLU_PRO = "mmlu_pro"
     ROUTEREVAL = "routereval"
     LONG = "long"
+    ITEM_MAJOR = "item_major"
     ALL = "all"
 
 
@@ -83,13 +84,24 @@ RECIPES = {
 """Benchmarks that can be written."""
 
 
+COSTED = (
+    Layout.LONG,
+    Layout.ITEM_MAJOR,
+    Layout.DETAILS_OLD,
+    Layout.DETAILS_NEW,
+    Layout.LM_EVAL,
+    Layout.MMLU_PRO,
+)
+"""Layouts that can tell what answers cost: as numbers, as lists of tokens, or by texts to count them in."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """One order for dumps.
 
     models: models per benchmark, the first of each leaderboard, at most as many as the leaderboard has;
     None for all of them at full scale and `SMALL_MODELS` at small scale. benchmarks: None for all that
-    the layout can hold. costs: whether the dumps tell what answers cost.
+    the layout can hold. costs: whether dumps in the layouts that can do so tell what answers cost.
     Raises ValueError for what the layout cannot hold.
     """
 
@@ -103,8 +115,6 @@ class Plan:
     costs: bool = False
 
     def __post_init__(self) -> None:
-        if self.costs and self.layout is not Layout.LONG:
-            raise ValueError(f"costs: layout {self.layout} cannot hold them; {Layout.LONG} can")
         most = max(b.models for b in BENCHMARKS.values())
         if self.models is not None and not 1 <= self.models <= most:
             raise ValueError(f"models: expected 1 to {most}, found {self.models}")
@@ -117,6 +127,9 @@ class Plan:
                 raise ValueError(
                     f"benchmarks: layout {self.layout} cannot hold {name!r}; it holds: {', '.join(holds)}"
                 )
+        if self.costs and not any(layout in COSTED for layout in self.placement().values()):
+            can = ", ".join(COSTED)
+            raise ValueError(f"costs: layout {self.layout} cannot hold them; {can} can, and {Layout.ALL}")
         for names in self.pickles().values():
             rows = {n for name in names for n in self.subset_sizes(BENCHMARKS[name]).values()}
             columns = min(self.model_limit, BENCHMARKS[names[0]].models)
@@ -126,6 +139,11 @@ class Plan:
                     f"models: found {columns}, as many as {', '.join(names)} has items, which makes a pickle "
                     "ambiguous; expected any other number"
                 )
+
+    @property
+    def counted(self) -> bool:
+        """Whether costs are to be counted in texts."""
+        return self.costs and not {Layout.LM_EVAL, Layout.MMLU_PRO}.isdisjoint(self.placement().values())
 
     @property
     def model_limit(self) -> int:

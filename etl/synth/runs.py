@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from routerset.etl.synth.costs import draw_tokens
 from routerset.etl.synth.faults import Injury, Target, injury
 from routerset.etl.synth.plan import Fault, Layout
 from routerset.etl.synth.truth import Subset, Truth, subsets
@@ -29,7 +32,8 @@ class Run:
     """One model's run on one subset.
 
     place: of the model on the leaderboard. rows: in file order. hit: the fault that this run shows.
-    row: number of the record at fault, if it is a single one.
+    row: number of the record at fault, if it is a single one. tokens: as `draw_tokens` has them, by key of
+    the document; none where the dumps tell no costs.
     """
 
     model: str
@@ -37,6 +41,7 @@ class Run:
     rows: Sequence[Record]
     hit: Target | None = None
     row: int | None = None
+    tokens: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def days_before(self) -> int:
@@ -71,8 +76,9 @@ def write_runs(files: type[RunFiles], folder: Path, truth: Truth, benchmark: str
         scores = truth.scores(benchmark, subset.name)
         for place, model in enumerate(models):
             struck = subset.target(place)
+            tokens = draw_tokens(truth, subset, place) if truth.plan.costs else {}
             for run in runs(model, place, made.order(place), scores[:, place].tolist(), struck):
-                file, lines = made.save(run)
+                file, lines = made.save(replace(run, tokens=tokens))
                 if run.hit is not None:
                     row = None if run.row is None else run.row * lines
                     injuries.append(injury(run.hit, model, file, folder, len(run.rows), row, lines))

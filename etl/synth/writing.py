@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from routerset.etl.synth import long, routereval, wide
+from routerset.etl.synth import item_major, long, routereval, wide
+from routerset.etl.synth.costs import TOKENIZER
 from routerset.etl.synth.details import Details
 from routerset.etl.synth.faults import Injury
 from routerset.etl.synth.lm_eval import Logs
 from routerset.etl.synth.mmlu_pro import Zips
 from routerset.etl.synth.model import TOPICS, UNIT
-from routerset.etl.synth.names import MODELS
+from routerset.etl.synth.names import MODELS, TOKENIZER_FILE
 from routerset.etl.synth.plan import Layout, Plan
 from routerset.etl.synth.runs import RunFiles, write_runs
 from routerset.etl.synth.truth import Truth
@@ -24,7 +25,7 @@ from routerset.schemas.outfolder import NotOurs
 from routerset.schemas.plainfiles import MAX_JSON, read_bytes
 from routerset.schemas.store import atomic_folder
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same plan gives other dumps."""
 TRUTH = "truth.json"
 _RUN_FILES: dict[Layout, type[RunFiles]] = {
@@ -34,7 +35,7 @@ _RUN_FILES: dict[Layout, type[RunFiles]] = {
     Layout.MMLU_PRO: Zips,
 }
 
-_TABLES = {Layout.WIDE: wide.write, Layout.LONG: long.write}
+_TABLES = {Layout.WIDE: wide.write, Layout.LONG: long.write, Layout.ITEM_MAJOR: item_major.write}
 
 
 def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Truth:
@@ -46,6 +47,8 @@ def write_dumps(folder: Path, plan: Plan, progress: Callable[[str], None]) -> Tr
     with atomic_folder(folder) as part:
         injuries = _write_layouts(part, truth, progress)
         _write_models(part / MODELS, truth)
+        if plan.counted:
+            (part / TOKENIZER_FILE).write_bytes(msgspec.json.encode(TOKENIZER))
         record = {**_head(plan), "injuries": injuries, "abilities": _abilities(truth)}
         (part / TRUTH).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
     return replace(truth, injuries=tuple(injuries))

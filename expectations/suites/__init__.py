@@ -8,7 +8,10 @@ from __future__ import annotations
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, LIMITS, SPLITS
 from routerset.expectations.suites.dumps import DUMPS
-from routerset.expectations.suites.ingested import COSTS, ITEMS, MODELS, QUARANTINE, RUNS, SCORES
+from routerset.expectations.suites.items import ITEMS
+from routerset.expectations.suites.models import MODELS, PRICES
+from routerset.expectations.suites.runs import QUARANTINE, RUNS
+from routerset.expectations.suites.scores import COSTS, SCORES
 from routerset.expectations.suites.whole import BUILT, DRIFT, LAYOUT, MANIFEST, RELEASE
 
 __all__ = ["DUMPS", "FOLDERS"]
@@ -19,6 +22,7 @@ FOLDERS: dict[str, Suite] = {
         LAYOUT,
         MANIFEST,
         MODELS,
+        PRICES,
         ITEMS,
         SCORES,
         COSTS,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.rules import TABLES, rows, warn
-from routerset.schemas.tables import LIMITS
+from routerset.schemas.tables import LIMITS, PRICES
 
 _MANIFEST = "docs/validation.md: manifest"
 _RELEASE = "release/layout.py"
 COMPARED = {
     "models": "*",
-    "items": "benchmark, item, item_id, subset, question_id, family_id",
+    "prices": ", ".join(PRICES.names),
+    "items": "benchmark, item, item_id, subset, category, question_id, family_id",
     "text_facts": "benchmark, item, text_digest",
     "splits": "scheme, benchmark, item, split",
     "groups": "method, benchmark, m, kind, rank, model_id",

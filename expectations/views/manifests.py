@@ -45,7 +45,10 @@ _ACCOUNTING = pa.schema(
 )
 _REASONS = pa.schema([("source", _S), ("benchmark", _S), ("reason", _S), ("listed", _I)])
 _JOINED = pa.schema([("source", _S), ("benchmark", _S), ("joined_by", _S), ("listed", _I)])
-_COSTS = pa.schema([("source", _S), ("benchmark", _S), ("measure", _S), ("listed", _I), ("missing", _I)])
+_COSTS = pa.schema(
+    [("source", _S), ("benchmark", _S), ("measure", _S), ("listed", _I), ("missing", _I), ("priced", _I)]
+)
+_PRICE_FILES = pa.schema([("file", _S), ("listed", _I)])
 _TOTALS = pa.schema([("benchmark", _S), ("name", _S), ("listed", _F)])
 _SIDES = pa.schema([("scheme", _S), ("benchmark", _S), ("split", _S), ("listed", _I)])
 _CLAIMS = pa.schema(
@@ -172,11 +175,23 @@ def accounting_costs(session: Session) -> Made:
             "measure": measure,
             "listed": of_measure["kept"],
             "missing": of_measure["missing"],
+            "priced": of_measure.get("priced", 0),
         }
         for row in rows
         for measure, of_measure in _dict(row, "costs").items()
     ]
     return pa.Table.from_pylist(costs, schema=_COSTS)
+
+
+def price_files(session: Session) -> Made:
+    """Models that price tables gave a price to, as the manifest has them."""
+    manifest = session.target.manifest
+    if not manifest:
+        return None
+    told = manifest if "release" in manifest else _info(session, "ingest")
+    files = _dict(told, "prices").get("files", [])
+    rows = [{"file": file["file"], "listed": file["models"]} for file in files]
+    return pa.Table.from_pylist(rows, schema=_PRICE_FILES)
 
 
 def costs_found(session: Session) -> Made:
@@ -187,6 +202,15 @@ def costs_found(session: Session) -> Made:
         f"select benchmark, '{name}' as measure, sum(n_{name}) as found from cost_facts group by all"
         for name in COST_MEASURES
     )
+
+
+def token_sources(session: Session) -> Made:
+    """Where tokens may be from: the dumps themselves, and the tokenizer of the manifest."""
+    if not session.target.manifest:
+        return None
+    told = (session.target.manifest, _info(session, "ingest"))
+    names = [part["tokenizer"]["name"] for part in told if part.get("tokenizer")]
+    return pa.table({"tokens_from": pa.array(["field", *names], _S)})
 
 
 def _accounting(session: Session) -> list[JsonObject] | None:
@@ -317,6 +341,8 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "accounting_joined": accounting_joined,
     "accounting_costs": accounting_costs,
     "costs_found": costs_found,
+    "token_sources": token_sources,
+    "price_files": price_files,
     "totals_listed": totals_listed,
     "totals_found": totals_found,
     "split_counts_listed": split_counts,

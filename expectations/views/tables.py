@@ -9,7 +9,7 @@ import pyarrow as pa
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
 from routerset.schemas.released import RELEASED, TEXT, data_schema
-from routerset.schemas.tables import COST_MEASURES, TABLES
+from routerset.schemas.tables import COST_MEASURES, PRICES, TABLES
 
 MAX_ITEMS = 1 << 20
 """Items of a benchmark at most, when looking for repeats."""
@@ -66,7 +66,7 @@ def items(session: Session) -> Made:
         return None if found is None else f"select * exclude ({texts}) from ({found})"
     if DATA not in session:
         return None
-    return "select benchmark, item, item_id, subset, question_id, family_id from data"
+    return "select benchmark, item, item_id, subset, category, question_id, family_id from data"
 
 
 def item_questions(session: Session) -> Made:
@@ -207,6 +207,29 @@ def cost_facts(session: Session) -> Made:
         {without} as n_without_score from ({mine}) {beside}"""
 
 
+def prices(session: Session) -> Made:
+    """Prices of models; no row in a folder that has none."""
+    found = table("prices")(session)
+    whole = session.target.what in (What.BUILD, What.RELEASE) and not session.target.of("prices")
+    return PRICES.empty_table() if found is None and whole else found
+
+
+def usd_as_priced(session: Session) -> Made:
+    """Costs per benchmark that are tokens x price, of those where the manifest says so of some."""
+    if any(view not in session for view in ("costs", "models", "accounting_costs")):
+        return None
+    sides = " + ".join(
+        f"coalesce({tokens}::double * {price}, if({price} = 0, 0, null))"
+        for tokens, price in (
+            ("prompt_tokens", "usd_per_mtok_in"),
+            ("completion_tokens", "usd_per_mtok_out"),
+        )
+    )
+    return f"""select benchmark, count(*) as n from costs join models using (model_id)
+        where benchmark in (select benchmark from accounting_costs where priced > 0)
+        and abs(usd - ({sides}) / 1e6) <= 1e-6 * usd group by all"""
+
+
 def item_facts(session: Session) -> Made:
     """Models with a score on every item."""
     if "items" not in session or "scores" not in session:
@@ -236,6 +259,8 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "item_counts": item_counts,
     "score_facts": score_facts,
     "cost_facts": cost_facts,
+    "prices": prices,
+    "usd_as_priced": usd_as_priced,
     "item_facts": item_facts,
     "file_sides": file_sides,
 }

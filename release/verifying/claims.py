@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from routerset.embed.encoders import ENCODERS
 from routerset.embed.texts import TEXTS
 from routerset.release import layout
-from routerset.release.manifest import DRAWN_BY, LIBRARIES, NOTE, BenchmarkEntry, Json, Row
+from routerset.release.manifest import DRAWN_BY, LIBRARIES, NOTE, BenchmarkEntry, Json, Manifest, Row
 from routerset.release.verifying.problem import Opened, Problem, same
 from routerset.release.version import parse_version
 from routerset.release.write import registry_row
+from routerset.schemas.registry import is_url
 from routerset.schemas.tables import COST_MEASURES, JOINED_BY, REASONS
 
 _LOCAL = re.compile(r"local-[0-9a-f]{16}")
@@ -93,6 +94,7 @@ def closed(opened: Opened) -> Iterator[Problem]:
     for name, installed in manifest.libraries.items():
         if not _VERSION.fullmatch(str(installed)):
             yield _problem(f"{name} {installed!r}", "a version")
+    yield from _priced(manifest)
     for name, entry in manifest.benchmarks.items():
         yield from _same(f"{name}: costs known", {**entry.costs}, _known(manifest.accounting, name))
     kept: dict[str, int] = {}
@@ -108,6 +110,26 @@ def closed(opened: Opened) -> Iterator[Problem]:
     for name, n in kept.items():
         scores = manifest.benchmarks[name].n_scores if name in manifest.benchmarks else 0
         yield from _same(f"accounting of {name}: kept", n, scores)
+
+
+def _priced(manifest: Manifest) -> Iterator[Problem]:
+    """Prices are told of where there are any, and add up to all models; addresses can stand on a page."""
+    table = manifest.tables.get(layout.PRICES)
+    if not manifest.prices:
+        if table:
+            yield _problem(f"{layout.PRICES} and no price table", "the tables that it is from")
+        return
+    files = [file for file in _list(manifest.prices["files"]) if isinstance(file, dict)]
+    n = sum(n for file in files if isinstance(n := file["models"], int))
+    yield from _same("models with a price", n, table.rows if table else 0)
+    yield from _same("models without a price", manifest.prices["unmatched"], manifest.n_models - n)
+    for url in (str(url) for file in files for url in _list(file["urls"])):
+        if not is_url(url):
+            yield _problem(f"price from {url!r:.80}", "https://...")
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def _accounted(row: Row, counted: Mapping[str, int]) -> Iterator[Problem]:
@@ -129,10 +151,11 @@ def _accounted(row: Row, counted: Mapping[str, int]) -> Iterator[Problem]:
         yield from _same(f"{where}: sum of {key}", sum(found.values()), counted[total])
     costs = row.get("costs", {})
     for name, of_measure in costs.items() if isinstance(costs, dict) else [("costs", costs)]:
-        n = _counts(of_measure, _COSTS) if isinstance(of_measure, dict) else {}
-        whole = len(n) == len(_COSTS) and n["kept"] + n["missing"] == counted["kept"]
-        if name not in COST_MEASURES or n != of_measure or not whole:
-            yield _problem(f"{where}: {name} {of_measure}", f"{', '.join(_COSTS)}, of every score")
+        keys = (*_COSTS, "priced") if name == "usd" else _COSTS
+        n = _counts(of_measure, keys) if isinstance(of_measure, dict) else {}
+        whole = n.keys() >= {*_COSTS} and n["kept"] + n["missing"] == counted["kept"]
+        if name not in COST_MEASURES or n != of_measure or not whole or n.get("priced", 0) > n["kept"]:
+            yield _problem(f"{where}: {name} {of_measure}", f"{', '.join(keys)}, of every score")
     notes = row.get("notes")
     named = isinstance(notes, dict) and all(map(NOTE.fullmatch, notes))
     if not (named and isinstance(notes, dict) and len(_counts(notes, notes)) == len(notes)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -61,6 +62,8 @@ def _models_and_groups(release: Path, manifest: Manifest) -> Iterator[Problem]:
         return
     known, groups = read_table(release / layout.MODELS), read_table(release / layout.GROUPS)
     models = known["model_id"].to_pylist()
+    if layout.PRICES in manifest.tables:
+        yield from _prices(known, read_table(release / layout.PRICES), manifest)
     yield from same(layout.MODELS, "different models", len(set(models)), manifest.n_models)
     for path, table in ((layout.MODELS, known), (layout.GROUPS, groups)):
         yield from _in_memory(path, layout.arrow_bytes(table), manifest)
@@ -72,6 +75,31 @@ def _models_and_groups(release: Path, manifest: Manifest) -> Iterator[Problem]:
         yield Problem(layout.GROUPS, "rows out of order", "groups by benchmark, method, m, kind and rank")
     for model in sorted(set(groups["model_id"].to_pylist()) - set(models)):
         yield Problem(layout.GROUPS, f"candidate {model}", f"a model of {layout.MODELS}")
+
+
+def _prices(models: pa.Table, prices: pa.Table, manifest: Manifest) -> Iterator[Problem]:
+    """Prices of `models` and of `prices` are the same, and from the files that the manifest names."""
+    own = {
+        "usd_per_mtok_in": "usd_per_mtok_in",
+        "usd_per_mtok_out": "usd_per_mtok_out",
+        "as_of": "price_as_of",
+    }
+    told, here = (
+        {row["model_id"]: tuple(row[name] for name in columns) for row in table.to_pylist()}
+        for table, columns in ((prices, own.keys()), (models, own.values()))
+    )
+    here = {model: row for model, row in here.items() if row != (None, None, None)}
+    for model in sorted(told.keys() | here.keys()):
+        yield from same(layout.PRICES, f"price of {model}", told.get(model), here.get(model))
+    if prices["model_id"].to_pylist() != sorted(told):
+        yield Problem(layout.PRICES, "models out of order or twice", "every model once, by name")
+    files = manifest.prices.get("files")
+    listed = (
+        {str(f["file"]): f["models"] for f in files if isinstance(f, dict)} if isinstance(files, list) else {}
+    )
+    found = Counter(prices["file"].to_pylist())
+    yield from same(layout.PRICES, "models by file", dict(found), {k: n for k, n in listed.items() if n})
+    yield from _in_memory(layout.PRICES, layout.arrow_bytes(prices), manifest)
 
 
 def _members(groups: pa.Table, benchmark: str) -> dict[Group, list[str]]:

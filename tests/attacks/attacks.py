@@ -27,8 +27,8 @@ DATA, TEST = "data/gsm8k/train.parquet", "data/gsm8k/test.parquet"
 VECTORS = "vectors/ready/gsm8k/train.parquet"
 SCORES, GPQA = "scores/gsm8k.parquet", "data/gpqa/train.parquet"
 _OWN = [
-    *("item", "item_id", "subset", "question", "question_source", "prompt", "question_id", "family_id"),
-    *("split_paper", "split_family"),
+    *("item", "item_id", "subset", "category", "question", "question_source", "prompt", "question_id"),
+    *("family_id", "split_paper", "split_family"),
 ]
 _GROUPS = ["paper_m3_all_strong", "paper_m3_all_weak", "paper_m3_strong_to_weak"]
 
@@ -300,7 +300,7 @@ def table_values() -> Iterator[Attack]:
     for group in _GROUPS:
         changes |= {group: _flip, f"{group}_label": _flip}
     for column, value in changes.items():
-        if column != "prompt":  # nothing else tells how a question was put
+        if column not in ("prompt", "category"):  # nothing else tells how a question was put, or its kind
             tools = (
                 VALIDATE if column in ("question", "question_source", "question_id", "family_id") else VERIFY
             )

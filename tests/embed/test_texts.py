@@ -6,7 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from routerset.embed.texts import embed_text, text_key, well_formed
+from routerset.embed.texts import embed_text, text_key
+from routerset.schemas.ids import well_formed
 
 
 @pytest.mark.parametrize(

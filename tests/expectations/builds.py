@@ -20,11 +20,18 @@ from routerset.release.build import ReleaseOptions, write_release
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
-from routerset.schemas.tables import COST_MEASURES, COSTS, embeddings_schema
+from routerset.schemas.tables import COST_MEASURES, COSTS, RUNS, embeddings_schema
 
 BENCHMARKS = ("arc", "mmlu", "truthfulqa", "gpqa")
 COSTED = "arc"
 ENCODER, DIMENSION = "tiny", 8
+PRICE = """[[price]]
+match = "*"
+in = 2.0
+out = 0
+as_of = 2024-01-25
+url = "https://example.org/prices"
+"""
 
 
 def make_build(folder: Path) -> Path:
@@ -33,7 +40,9 @@ def make_build(folder: Path) -> Path:
     write(folder / "dumps", plan, lambda _: None)
     config = folder / "demo.toml"
     text = build_config(Path("dumps"), plan)
-    config.write_text(text.replace('encoders = ["minilm"]', "encoders = []"), encoding="utf-8")
+    (folder / "prices.toml").write_text(PRICE, encoding="utf-8")
+    text = text.replace('encoders = ["minilm"]', "encoders = []") + '\n[costs]\nprices = "prices.toml"\n'
+    config.write_text(text, encoding="utf-8")
     out = folder / "build"
     build(load_config(config), out, Runner(), lambda *_: None)
     shutil.rmtree(out / "staging")
@@ -57,6 +66,7 @@ def make_build(folder: Path) -> Path:
             {"benchmark": name, **row} for name, b in known.benchmarks.items() for row in b.skipped_groups
         ],
         encoders={ENCODER: {"from_dump": list(BENCHMARKS)}},
+        prices=manifest["stages"]["ingest"]["info"]["prices"],
     )
     shutil.rmtree(out / "release")
     released = write_release(out, out / "release", options, reports=reports_hook)
@@ -73,18 +83,26 @@ def _cost(out: Path, ingest: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
     columns = {name: pa.nulls(len(table), pa.float32()) for name in COST_MEASURES}
     columns["usd"] = pa.array(rng.uniform(0, 1, len(table)).astype(np.float32))
-    columns["prompt_tokens"] = pa.array(
-        rng.integers(0, 99, len(table)).astype(np.float32), mask=rng.random(len(table)) < 0.1
-    )
+    tokens, unknown = rng.integers(1, 99, len(table)), rng.random(len(table)) < 0.1
+    columns["prompt_tokens"] = pa.array(tokens.astype(np.float32), mask=unknown)
+    priced = ~unknown & (np.arange(len(table)) % 2 == 1)
+    columns["usd"] = pa.array(np.where(priced, tokens * 2.0 / 1e6, columns["usd"]).astype(np.float32))
     costs = pa.table({"model_id": table["model_id"], "item": table["item"], **columns}, schema=COSTS)
     path = out / part("costs", COSTED)
     store.write_table(path, COSTS, costs)
     ingest["outputs"].append(asdict(store.describe(out, path, len(costs))))
+    runs = pq.ParquetFile(out / "tables" / "runs.parquet").read()
+    tokens = ["field" if name == COSTED else None for name in runs["benchmark"].to_pylist()]
+    at = RUNS.get_field_index("tokens_from")
+    store.write_table(out / "tables" / "runs.parquet", RUNS, runs.set_column(at, RUNS.field(at), [tokens]))
+    (output,) = (each for each in ingest["outputs"] if each["path"] == "tables/runs.parquet")
+    output |= asdict(store.describe(out, out / "tables" / "runs.parquet", len(runs)))
     (row,) = (row for row in ingest["info"]["accounting"] if row["benchmark"] == COSTED)
     row["costs"] = {
         name: {"kept": n, "missing": len(costs) - n, "bad": 0}
         for name, n in ((name, len(costs) - costs[name].null_count) for name in ("usd", "prompt_tokens"))
     }
+    row["costs"]["usd"]["priced"] = int(priced.sum())
 
 
 def _embed(out: Path, benchmark: str) -> Path:

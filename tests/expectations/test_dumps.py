@@ -16,9 +16,12 @@ import pytest
 import routerset.expectations.validate as gate
 from routerset.etl.cli import main
 from routerset.etl.config import Config, ConfigError, Runner, load_config
+from routerset.etl.ingest.accounting import merge
+from routerset.etl.ingest.partitions import assemble_all
+from routerset.etl.ingest.plan import plan_build
 from routerset.etl.pipeline import group_map
 from routerset.etl.sources.registry import SOURCES
-from routerset.etl.stages import ingest
+from routerset.etl.stages.ingest import EmptyBuild, ingest
 from routerset.etl.synth import Layout, Plan, write
 from routerset.etl.trial import dump_reader
 from routerset.expectations.findings import Validation
@@ -32,10 +35,15 @@ REAL = ROOT / ".." / "shared" / "dumps"
 NAMES = {
     "wide": "gsm8k.csv",
     "long": "gsm8k.csv",
+    "item_major": "gsm8k.csv",
+    "every_eval_ever": "m_samples.jsonl",
+    "llmrouterbench": "gsm8k-test-m-20250801_000000.json",
     "lm_eval": "a__x/samples_gsm8k_2024-06-01T00-00-00.000000.jsonl",
     "details": "a__x/details_harness|gsm8k|5_2023-07-19T00:00:00.000000.parquet",
     "mmlu_pro": "model_outputs_M_5shots.zip",
     "routereval": "leaderboard_score/leaderboard_old.pkl",
+    "inspect": "log.eval",
+    "helm": "run/per_instance_stats.json",
 }
 LOG = '{"doc_id": 0, "doc": {"question": "q"}, "target": "a", "exact_match": 1.0, "filter": "strict-match"}\n'
 
@@ -70,14 +78,12 @@ def judged(case: str) -> Validation:
 @pytest.mark.parametrize("case", golden.cases())
 def test_gate_and_ingest_give_the_same_verdict(case: str, tmp_path: Path) -> None:
     config = config_of(case)
-    plan = ingest.plan(config)
+    plan = plan_build(config)
     try:
-        ingest.ingest(config, plan, tmp_path, Runner())
-    except ingest.EmptyBuild:
+        ingest(config, plan, tmp_path, Runner())
+    except EmptyBuild:
         beam = functools.partial(group_map, runner=Runner())
-        quarantine = ingest.merge(
-            plan, tmp_path, ingest.assemble_all(plan, config.sources, tmp_path, beam)
-        ).quarantine
+        quarantine = merge(plan, tmp_path, assemble_all(plan, config.sources, tmp_path, beam)).quarantine
         kept = False
     else:
         quarantine = store.read_file(tmp_path / "tables/quarantine.parquet")

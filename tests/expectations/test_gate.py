@@ -62,7 +62,9 @@ def test_the_gate_of_every_stage_that_writes_tables_has_suites() -> None:
 
     of = {stage.name: suites_of(stage.name) for stage in STAGES if tables_of(stage.name)}
     assert of == {
-        "ingest": ["layout", "manifest", "models", "items", "scores", "costs", "runs", "quarantine"],
+        "ingest": [
+            *("layout", "manifest", "models", "prices", "items", "scores", "costs", "runs", "quarantine"),
+        ],
         "splits": ["layout", "splits"],
         "groups": ["layout", "groups"],
         "limits": ["layout", "limits"],

@@ -46,6 +46,8 @@ def bombs(folder: Path) -> Iterator[tuple[str, str, Path]]:
     liar.write_bytes(path.read_bytes().replace(honest, claimed))
     yield "zip that lies about its size", "mmlu_pro", liar.parent
 
+    yield from _logs(place)
+
     path = place("gzip", "a.csv.gz")
     with gzip.open(path, "wb", 1) as stream:
         stream.write(b"model,1\norg/a,")
@@ -74,6 +76,54 @@ def bombs(folder: Path) -> Iterator[tuple[str, str, Path]]:
     path = place("pickle", "leaderboard_score/a.pkl")
     path.write_bytes(b"\x80\x05\x8e" + struct.pack("<Q", 1 << 60) + b"x" * 1000)
     yield "pickle", "routereval", path.parents[1]
+
+
+def _logs(place: Callable[[str, str], Path]) -> Iterator[tuple[str, str, Path]]:
+    """Logs and runs with something in them that unfolds, or goes on and on."""
+    header = b'{"eval": {"task": "gsm8k", "model": "org/a"}, "samples": ['
+    good = b'{"id": %d, "scores": {"x": {"value": "C"}}, "input": "%s"}'
+    path = place("a large sample", "a.eval")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("header.json", header + b"]}")
+        archive.writestr("samples/1.json", good % (1, b"a"))
+        with archive.open("samples/2.json", "w") as member:
+            member.write(b'{"id": 2, "input": "')
+            for _ in range(UNFOLDED):
+                member.write(b"x" * MIB)
+    yield "a large sample", "inspect", path.parent
+
+    path = place("samples that share their bytes", "a.eval")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", header + b"]}")
+        archive.writestr("samples/0.json", good % (0, b"ab " * 40_000))
+        kernel = archive.getinfo("samples/0.json")
+        for at in range(1, 5_000):
+            copy = zipfile.ZipInfo(f"samples/{at}.json")
+            copy.header_offset, copy.CRC = kernel.header_offset, kernel.CRC
+            copy.compress_type, copy.orig_filename = kernel.compress_type, copy.filename
+            copy.compress_size, copy.file_size = kernel.compress_size, kernel.file_size
+            archive.filelist.append(copy)
+    yield "samples that share their bytes", "inspect", path.parent
+
+    path = place("a log that goes on", "a.json.gz")
+    with gzip.open(path, "wb", 1) as stream:
+        stream.write(header + good % (1, b"a") + b',{"id": 2, "input": "')
+        for _ in range(UNFOLDED // 3):
+            stream.write(b"x" * MIB)
+    yield "a log that goes on", "inspect", path.parent
+
+    path = place("a log of empty lists", "a.json")
+    path.write_bytes(header + good % (1, b"a") + b',{"id": 2, "input": [' + b"[]," * (2 * MIB) + b"0]}]}")
+    yield "a log of empty lists", "inspect", path.parent
+
+    path = place("a run of HELM", "run/per_instance_stats.json")
+    path.write_bytes(b'[{"instance_id": "a", "stats": [{"name": {"name": "exact_match"}, "mean": 1}]}]')
+    (path.parent / "run_spec.json").write_bytes(b'{"name": "gsm8k", "adapter_spec": {"model": "org/a"}}')
+    with gzip.open(path.parent / "scenario_state.json.gz", "wb", 1) as stream:
+        stream.write(b'{"request_states": [{"instance": {"id": "a", "input": "')
+        for _ in range(UNFOLDED // 3):
+            stream.write(b"x" * MIB)
+    yield "a run of HELM", "helm", path.parents[1]
 
 
 def _compressed(place: Callable[[str, str], Path]) -> Iterator[tuple[str, str, Path]]:

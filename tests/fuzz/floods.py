@@ -108,6 +108,9 @@ def same_text(n: int, size: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), n), ["x" * size])
 
 
+RESULT = '{"dataset_name":"gsm8k","split":"s","model_name":"m","records":['
+SAMPLES = "a_samples.jsonl"
+SAMPLE = '{"model_id":"m","evaluation_name":"gsm8k","sample_id":"{i}","evaluation":{"score":0.{i}}}\n'
 CELL = 'org/m{i},"no score {i}"\n'
 FLOODS = {
     "bad lines": Flood("lm_eval", 12_000_000, several(3, LINES, "x\n"), reason="malformed_row"),
@@ -154,6 +157,59 @@ FLOODS = {
     ),
     "lines of long": Flood(
         "long", 3_000_000, repeated("b.jsonl", '{"model":"a","doc_key":{i},"score":1}\n'), "gsm8k"
+    ),
+    "records of a result": Flood(
+        "llmrouterbench", 3_000_000, repeated("a.json", '{"index":{i},"score":1},', RESULT, "0]}")
+    ),
+    "no records of a result": Flood(
+        "llmrouterbench", 5_000_000, repeated("a.json", "{i},", RESULT, "0]}"), reason="not_an_object"
+    ),
+    "records of an unknown dataset": Flood(
+        "llmrouterbench",
+        5_000_000,
+        repeated("a.json", "{i},", RESULT.replace("gsm8k", "what"), "0]}"),
+        reason="unknown_task",
+    ),
+    "members of a result": Flood(
+        "llmrouterbench", 2_000_000, repeated("a.json", '"m{i}":0,', RESULT[:-12], '"records":[]}')
+    ),
+    "lines of samples": Flood("every_eval_ever", 2_000_000, repeated(SAMPLES, SAMPLE)),
+    "lines of samples of an unknown evaluation": Flood(
+        "every_eval_ever",
+        2_000_000,
+        repeated(SAMPLES, SAMPLE.replace("gsm8k", "what")),
+        reason="unknown_task",
+    ),
+    "evaluations": Flood("every_eval_ever", 2_000_000, repeated(SAMPLES, SAMPLE.replace("gsm8k", "e{i}"))),
+    "bad scores in item_major": Flood(
+        "item_major", 600_000, repeated("b.csv", "{i},7.{i}\n", "doc_key,org/m\na,0\n"), "gsm8k"
+    ),
+    "a model a column in item_major": Flood(
+        "item_major",
+        50_000,
+        parquet("b.parquet", lambda n: {"doc_key": ["1"], **{f"org/m{i}": [1.0] for i in range(n)}}),
+        "gsm8k",
+    ),
+    "columns of nothing in item_major": Flood(
+        "item_major", 100_000, repeated("b.csv", ",org/m{i}", "doc_key", "\n1,1\n"), "gsm8k"
+    ),
+    "names in lines of item_major": Flood(
+        "item_major", 3_000_000, repeated("b.jsonl", '{"doc_key":{i},"m{i}":1}\n'), "gsm8k"
+    ),
+    "samples of a log": Flood(
+        "inspect",
+        260_000,
+        repeated(
+            "a.json",
+            '{"id":{i},"epoch":1,"input":"{i}","scores":{"x":{"value":"C"}},"total_time":1.5},',
+            '{"eval":{"task":"gsm8k","model":"org/a"},"samples":[',
+            "{}]}",
+        ),
+    ),
+    "samples of nothing of a log": Flood(
+        "inspect",
+        4_000_000,
+        repeated("a.json", "{},", '{"eval":{"task":"gsm8k","model":"org/a"},"samples":[', "{}]}"),
     ),
     "models twice": Flood(
         "wide",

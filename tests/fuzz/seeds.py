@@ -21,6 +21,7 @@ SYNTHETIC = {
     "mmlu_pro": (Layout.MMLU_PRO, "mmlu_pro"),
     "routereval": (Layout.ROUTEREVAL, "gsm8k"),
     "long": (Layout.LONG, "gsm8k"),
+    "item_major": (Layout.ITEM_MAJOR, "gsm8k"),
 }
 
 

@@ -21,11 +21,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from routerset.etl.sources.base import DumpUnreadable, SourceSpec, SpecError
+from routerset.etl.sources.parse.item_major_layout import ItemMajorOptions
 from routerset.etl.sources.parse.wide_layout import WideOptions
 from routerset.etl.sources.registry import SOURCES
 from tests.fuzz.damage import Damage, damage, damages, zipped
 from tests.fuzz.sandbox import Sandbox
 from tests.fuzz.seeds import SYNTHETIC, Seed, goldens, synthetic
+from tests.sources.hostile_frames import hostile_frames
 from tests.sources.hostile_pickles import hostile_pickles
 
 LONG = settings.get_current_profile_name() == "long"
@@ -104,6 +106,10 @@ def test_the_corpus_of_hostile_pickles(sandbox: Sandbox, tmp_path: Path) -> None
         sandbox.put(files)
         staged = sandbox.stage(SourceSpec("routereval", str(sandbox.dumps)))
         assert staged.n_scores == (6 * len(corpus) if end else 0)
+    frames = [*corpus, *hostile_frames(str(tmp_path / "canary"))]
+    sandbox.put({f"{i}.pkl": hostile.data for i, hostile in enumerate(frames)})
+    staged = sandbox.stage(SourceSpec("item_major", str(sandbox.dumps), benchmark="gsm8k"))
+    assert (staged.n_scores, staged.n_read) == (0, len(frames))
     assert len(corpus) >= 30
     assert not (tmp_path / "canary").exists()
 
@@ -118,6 +124,11 @@ def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
         {
             "wide/a.csv": f'model,timestamp,1,2\n"{name}",2024-01-01T00:00:00,0,1\norg/a,,1,1\n'.encode(),
             "columns/a.csv": f'model,"{name}.1",anatomy.2\norg/a,1,0\n'.encode(),
+            "items/a.csv": f'doc_key,prompt,"{name}",org/a\n1,"{name}",1,0\n"{name}",x,1,1\n'.encode(),
+            "items/b.jsonl": json.dumps({"doc_key": name, name: 1, "org/a": {name: 1, "score": 1}}).encode(),
+            "items/c.jsonl": json.dumps({"doc_key": 1, "org/a": 1, name: {"score": 1}}).encode(),
+            "cells/a.jsonl": json.dumps({"doc_key": name, "by": {name: 1, "org/a": 0}}).encode() + b"\n",
+            "cells/b.jsonl": json.dumps({"doc_key": 1, "by": repr({name: 1, "org/a": 0})}).encode(),
             "pickles/leaderboard_score/s.pkl": pickle.dumps(
                 {
                     "model": [name, "org/a"],
@@ -140,16 +151,51 @@ def test_hostile_names_inside_dumps(sandbox: Sandbox, name: str) -> None:
                 + b"\n"
                 for i, s in enumerate([name, "anatomy"])
             ),
+            **{
+                f"results/{i}.json": json.dumps(
+                    {"dataset_name": each, "split": name, "model_name": name}
+                    | {"records": [{"index": name, "topic": name, "score": 1, "cost": name, name: name}]}
+                ).encode()
+                for i, each in enumerate([name, "fuzz"])
+            },
+            "ever/a_samples.jsonl": b"".join(
+                json.dumps(
+                    {"model_id": name, "evaluation_name": each, "evaluation_result_id": name}
+                    | {"evaluation_id": name, "sample_id": name, "evaluation": {"score": i, name: name}}
+                    | {
+                        "metadata": {"topic": name},
+                        "input": {"raw": name, "reference": [name]},
+                        "error": name,
+                    }
+                ).encode()
+                + b"\n"
+                for i, each in enumerate([name, "fuzz", f"gsm8k/{name}"])
+            ),
+            "ever/a.json": json.dumps(
+                {"evaluation_id": name, "evaluation_timestamp": name}
+                | {"model_info": {"id": name, "additional_details": {"revision": name}}}
+                | {
+                    "evaluation_results": [
+                        {"evaluation_name": name, "metric_config": {"metric_id": name}},
+                        name,
+                    ]
+                }
+            ).encode(),
         }
     )
     d = sandbox.dumps
+    by = ItemMajorOptions(columns={"score": "by"})
     columns = WideOptions(column_pattern=r"(?s)(?P<subset>.*)\.(?P<doc_key>\d)")
     for spec in (
         SourceSpec("wide", f"{d}/wide", benchmark="gsm8k"),
         SourceSpec("wide", f"{d}/columns", benchmark="mmlu", options=columns),
+        SourceSpec("item_major", f"{d}/items", benchmark="gsm8k"),
+        SourceSpec("item_major", f"{d}/cells", benchmark="gsm8k", options=by),
         SourceSpec("routereval", f"{d}/pickles"),
         SourceSpec("mmlu_pro", f"{d}/zips"),
         SourceSpec("lm_eval", f"{d}/lines", tasks={"fuzz": "mmlu/{subject}"}),
+        SourceSpec("llmrouterbench", f"{d}/results", tasks={"fuzz": "mmlu/{topic}"}),
+        SourceSpec("every_eval_ever", f"{d}/ever", tasks={"fuzz": "mmlu/{topic}"}),
     ):
         staged = sandbox.stage(spec)
         assert staged.n_read > 0
@@ -165,6 +211,19 @@ FORMS = {
     ),
     "routereval": ("leaderboard_score/{}.pkl", b"N."),
     "long": ("{}.csv", b"model,doc_key,score\na/b,1,1\n"),
+    "every_eval_ever": (
+        "{}_samples.jsonl",
+        b'{"model_id": "a", "evaluation_name": "gsm8k", "sample_id": "1", "evaluation": {"score": 1}}',
+    ),
+    "llmrouterbench": (
+        "{}.json",
+        b'{"dataset_name": "gsm8k", "split": "a", "model_name": "b", "records": [{"index": 1, "score": 1}]}',
+    ),
+    "inspect": (
+        "{}.json",
+        b'{"eval": {"task": "gsm8k", "model": "a/b"}, "samples": [{"id": 1, "scores": {"x": {"value": 1}}}]}',
+    ),
+    "item_major": ("{}.csv", b"doc_key,a/b\n1,1\n"),
 }
 
 
@@ -181,7 +240,7 @@ def test_hostile_file_names(sandbox: Sandbox, form: str, name: bytes) -> None:
     pattern, content = FORMS[form]
     usable = os.fsdecode(name.replace(b"/", b"_").replace(b"\0", b"_")[:200])
     sandbox.put({pattern.format(usable): content})
-    spec = SourceSpec(form, str(sandbox.dumps), benchmark="gsm8k" if form in ("wide", "long") else None)
+    spec = SourceSpec(form, str(sandbox.dumps), benchmark=None if SOURCES[form].by_name else "gsm8k")
     if not list(SOURCES[form].discover(spec)):
         with pytest.raises(DumpUnreadable, match="found no"):
             sandbox.stage(spec)

@@ -101,6 +101,7 @@ def write_benchmark(tables: Path, bench: Bench, names: Sequence[str]) -> list[di
         "item": np.arange(n, dtype=np.int32),
         "item_id": [f"{bench.name}/{i:04x}" for i in range(n)],
         "subset": subsets,
+        "category": [None, *["maths"] * (n - 1)],
         "doc_key": [str(i) for i in range(n)],
         "question": texts,
         "question_source": ["dump"] * n,

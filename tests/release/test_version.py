@@ -102,6 +102,16 @@ def test_a_version_too_small_or_malformed_is_refused(
             ["MAJOR, models: 1 description changed"],
         ),
         (
+            edit(f"items/{GSM8K}", ITEMS, put("category", 0, "maths")),
+            "1.1.0",
+            ["MINOR, gsm8k: column `category` completed in 1 of"],
+        ),
+        (
+            edit(f"items/{GSM8K}", ITEMS, put("category", 1, "law")),
+            "2.0.0",
+            ["MAJOR, gsm8k: column `category` changed in 1 of"],
+        ),
+        (
             edit(f"scores/{GSM8K}", SCORES, flip),
             "2.0.0",
             ["MAJOR, gsm8k: scores of 1 model changed: `org/model-0000`"],

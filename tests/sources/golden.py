@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from routerset.etl.config import parse_config
-from routerset.etl.sources.base import Block, DumpUnreadable, Reading, SourceSpec
+from routerset.etl.sources.base import FIELD, Block, DumpUnreadable, Reading, SourceSpec
 from routerset.etl.sources.registry import SOURCES
 
 ROOT = Path(__file__).resolve().parents[1] / "golden" / "sources"
@@ -104,6 +104,7 @@ def _block(block: Block) -> dict[str, object]:
         "doc_keys": columns.doc_keys.to_pylist(),
         "scores": _rows(block.values),
         **{name: _rows(costs) for name, costs in block.costs.items()},
+        **({} if block.tokens_from == FIELD else {"tokens_from": block.tokens_from}),
         "n_read": block.n_read.tolist(),
         "n_superseded": block.n_superseded.tolist(),
         "docs": [_doc(doc) for doc in columns.docs().to_pylist()],
@@ -120,8 +121,9 @@ def _quarantined(row: dict[str, object]) -> dict[str, object]:
 
 
 def _doc(doc: dict[str, object]) -> dict[str, object]:
-    """A document, without its hash where the format has none."""
-    return {name: value for name, value in doc.items() if name != "hash" or value is not None}
+    """A document, without its hash and category where the format tells none."""
+    told = ("hash", "category")
+    return {name: value for name, value in doc.items() if name not in told or value is not None}
 
 
 def _value(value: np.float32) -> float | None:

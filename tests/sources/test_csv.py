@@ -219,16 +219,17 @@ def test_no_column_but_what_is_no_item(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "keys", "message"),
     [
-        ("prompt,lab/a,lab/b", {}, "a row per item and a column per model"),
-        ("sample_id,gpt-4,llama", {}, "a row per item and a column per model"),
         ("x,gpt-4,gpt-4|total_cost", {}, "a row per item and a column per model"),
         ("lab/a,lab/b,lab/c", {}, "a row per item and a column per model"),
         ("prompt,lab/a,lab/b", {"model_column": "prompt"}, "a row per item and a column per model"),
-        ("prompt_id,model_name,label,prompt", {}, "a long table: a row per item and model"),
-        ("prompt_id,model_name,label", {"model_column": "model_name"}, "a long table"),
-        ("question,llm,performance", {"model_column": "llm"}, "a long table"),
+        ("prompt,lab/a,lab/b", {"model_column": "id"}, "a row per item and a column per model"),
+        (
+            "prompt,lab/a,lab/b",
+            {"column_pattern": "(?P<doc_key>.*)"},
+            "a row per item and a column per model",
+        ),
         ("model,doc_id,f1,acc_norm", {}, "a long table"),
-        ("id,model,score", {}, "a long table"),
+        ("id,model,score", {"column_pattern": "(?P<doc_key>.*)"}, "a long table"),
         ("1.0,0.0,1.0", {}, "the first line holds data and no header"),
         ("1,0,1,1", {}, "the first line holds data and no header"),
         ("org/a,1,0,,1", {}, "the first line holds data and no header"),
@@ -242,6 +243,29 @@ def test_what_is_no_wide_table_is_told(
     row = ",".join("1" for _ in header.split(","))
     with pytest.raises(DumpUnreadable, match=message):
         read_csv(tmp_path, f"{header}\n{row}\n", **keys)
+
+
+@pytest.mark.parametrize(
+    ("header", "keys", "read_as", "models"),
+    [
+        ("prompt,lab/a,lab/b", {}, "item_major", {"lab/a", "lab/b"}),
+        ("sample_id,gpt-4,llama", {}, "item_major", {"gpt-4", "llama"}),
+        ("prompt_id,model_name,label,prompt", {}, "long", {"1"}),
+        ("prompt_id,model_name,label", {"model_column": "model_name"}, "long", {"1"}),
+        ("model_id,prompt_id,model_name,label", {"model_column": "model_name"}, "long", {"1"}),
+        ("question,llm,performance", {"model_column": "llm"}, "long", {"1"}),
+        ("id,model,score", {}, "long", {"1"}),
+    ],
+)
+def test_what_plainly_is_another_table_is_read_as_one(
+    tmp_path: Path, header: str, keys: dict[str, str], read_as: str, models: set[str]
+) -> None:
+    row = ",".join(["x", *("1" for _ in header.split(",")[1:])])
+    first, *readings = read_csv(tmp_path, f"{header}\n{row}\n", **keys)
+    assert first.notes == {("gsm8k", f"files_read_as_{read_as}"): 1}
+    blocks = [block for reading in readings for block in reading.blocks]
+    assert {model for block in blocks for model in block.runs.models} == models
+    assert all(block.values.tolist() == [[1.0]] * len(block.values) for block in blocks)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def test_a_row_scores_where_prediction_and_answer_agree(tmp_path: Path) -> None:
         "choices": ["a", "b"],
         "gold": "b",
         "hash": None,
+        "category": None,
     }
 
 

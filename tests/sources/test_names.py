@@ -18,7 +18,7 @@ from routerset.etl.sources.names import (
     resolve_model,
     resolve_task,
 )
-from routerset.expectations.suites.ingested import MODELS
+from routerset.expectations.suites.models import MODELS
 from routerset.schemas import ids
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from routerset.etl.config import ConfigError, ModelsSpec, load_config
 from routerset.etl.ingest.batches import plan_batches
-from routerset.etl.ingest.models import models_table
+from routerset.etl.ingest.descriptions import describe
 from routerset.etl.ingest.shards import BAD_ROWS, SHARDS, stage_batch
 from routerset.etl.sources.base import DumpUnreadable, ItemsUnreadable, SourceSpec
 from routerset.etl.sources.files import MAX_DEPTH, discover
@@ -128,7 +128,7 @@ def test_a_models_file_that_is_none_is_an_error(
 ) -> None:
     make(tmp_path / name, what, monkeypatch)
     with pytest.raises(DumpUnreadable, match=f"{name}.*found a "):
-        models_table({"org/a": ["gsm8k"]}, [ModelsSpec(str(tmp_path / name), {"model_id": "m"})], {})
+        describe([ModelsSpec(str(tmp_path / name), {"model_id": "m"})])
     with pytest.raises(OSError, match=name):
         store.sha256(tmp_path / name)
 

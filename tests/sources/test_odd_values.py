@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from routerset.etl.config import ModelsSpec
-from routerset.etl.ingest.models import models_table
+from routerset.etl.ingest.descriptions import describe
+from routerset.etl.ingest.models import ModelFacts, models_table
 from routerset.etl.sources.base import DumpUnreadable, ItemsUnreadable, SourceSpec
 from routerset.etl.sources.parse.items_file import read_items
 from tests.fuzz.sandbox import Sandbox
@@ -156,7 +157,7 @@ def test_in_a_models_file(tmp_path: Path, place: str) -> None:
     for column in COLUMNS:
         if written(tmp_path / "m.parquet", known | {place: column}):
             try:
-                assert len(models_table({"org/a": ["gsm8k"]}, [spec], {})[0]) == 1
+                assert len(models_table({"org/a": ["gsm8k"]}, ModelFacts(describe([spec])), {})) == 1
             except DumpUnreadable as error:
                 refused.append(str(error))
     assert all("m.parquet" in message for message in refused)

@@ -258,3 +258,61 @@ def test_real_pickles() -> None:
     assert encoder == "minilm"
     shapes = {benchmark: array.shape for (benchmark, _), array in read_embeddings(path, spec).items()}
     assert shapes == {"gsm8k": (249, 384), "arc": (100, 384)}
+
+
+def test_other_pickles_count_where_there_is_no_folder_of_scores(tmp_path: Path) -> None:
+    save({"data": {"ifeval": {"correctness": np.ones((2, 1))}}, "models": ["org/a"]}, tmp_path / "lb.pickle")
+    save({}, tmp_path / "leaderboard_prompt" / "l_prompt.pkl")
+    save({}, tmp_path / "leaderboard_embed" / "l_embed" / "tiny_result.pkl")
+    assert [dump.file for dump in discover(spec_of(tmp_path))] == ["lb.pickle"]
+    assert [dump.file for dump in discover(spec_of(tmp_path / "lb.pickle"))] == ["lb.pickle"]
+    save_scores(tmp_path, ["org/a"], {"ifeval": np.ones((2, 1))})
+    assert [dump.file for dump in discover(spec_of(tmp_path))] == ["leaderboard_score/l.pkl"]
+    assert [routereval.SOURCE.named(dump) for dump in discover(spec_of(tmp_path))] == [True]
+    assert [routereval.SOURCE.named(dump) for dump in discover(spec_of(tmp_path / "lb.pickle"))] == [False]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_number_of_models_tells_what_rows_are(tmp_path: Path, turned: bool) -> None:
+    scores = np.random.default_rng(0).random((3, 20_000))
+    saved = scores.T.copy() if turned else scores
+    models = [f"open-llm-leaderboard/details_org__m{at}" for at in range(3)]
+    save({"mmlu_pro": {"correctness": saved, "models": models}}, tmp_path / "carrot.pkl")
+    save({"data": {"mmlu_pro": {"correctness": saved}}, "models": models}, tmp_path / "tiny.pkl")
+    for name in ("carrot", "tiny"):
+        readings = read_all(spec_of(tmp_path / f"{name}.pkl"))
+        found = matrix_of(readings, [f"org/m{at}" for at in range(3)], 20_000)
+        np.testing.assert_array_equal(found, scores.astype(np.float32))
+
+
+def test_rows_of_models_are_put_together(tmp_path: Path) -> None:
+    scores = np.random.default_rng(0).random((4, 10_042))  # each of more than 64 KiB: left on disk
+    tasks = [{"hellaswag": {"correctness": row.copy()}, "gone": {}} for row in scores]
+    save(
+        {f"open-llm-leaderboard/org__m{at}-details": each for at, each in enumerate(tasks)},
+        tmp_path / "r.pkl",
+    )
+    readings = read_all(spec_of(tmp_path))
+    found = matrix_of(readings, [f"org/m{at}" for at in range(4)], 10_042)
+    np.testing.assert_array_equal(found, scores.astype(np.float32))
+    assert sum(sum(reading.n_read.values()) for reading in readings) == 4 * 10_042 + 1
+
+
+def test_one_array_on_disk_is_of_one_model(tmp_path: Path) -> None:
+    row = np.ones(10_042)
+    save({f"m{at}": {"hellaswag": {"correctness": row}} for at in range(1000)}, tmp_path / "r.pkl")
+    first, *rest = read_all(spec_of(tmp_path))
+    assert first.n_read == {"hellaswag": 999}
+    assert [reading.n_read for reading in rest] == [{"hellaswag": 10_042}]
+
+
+def test_row_numbers_of_two_files_are_not_joined(tmp_path: Path) -> None:
+    data = {"ifeval": {"correctness": np.ones((2, 1))}}
+    save({"data": data, "models": ["org/a"]}, tmp_path / "a.pkl")
+    save({"ifeval": {"correctness_prompt": np.ones((1, 2)), "models": ["org/a"]}}, tmp_path / "b.pkl")
+    spec = spec_of(tmp_path)
+    spaces = [block.columns.key_space for reading in read_all(spec) for block in reading.blocks]
+    assert len(set(spaces)) == 2
+    assert "routereval:ifeval" not in spaces
+    same = read_all(replace(spec, key_space="mine"))
+    assert {block.columns.key_space for reading in same for block in reading.blocks} == {"mine"}

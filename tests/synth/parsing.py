@@ -49,6 +49,11 @@ def read_scores(folder: Path, layout: Layout, truth: Truth, benchmark: str) -> d
         for file in sorted((folder / "long" / benchmark).glob("*.parquet")):
             for row in pq.read_table(file).to_pylist():
                 found[row["model_name"], row["category"], int(row["prompt_id"])].append(row["label"])
+    elif layout is Layout.ITEM_MAJOR:
+        for file in sorted((folder / "item_major" / benchmark).glob("*.parquet")):
+            for row in pq.read_table(file).to_pylist():
+                for model in truth.models(benchmark):
+                    found[model, row["eval_name"], int(row["sample_id"])].append(row[model])
     elif layout is Layout.ROUTEREVAL:
         _routereval(folder, truth, benchmark, found)
     else:

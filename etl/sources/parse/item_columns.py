@@ -1,13 +1,15 @@
-"""Which columns of a wide table are items, where neither a pattern nor an items file says it."""
+"""Which columns of a table hold scores, where neither a pattern nor an items file says it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from routerset.etl.sources.parse.table_kinds import words_of
 
-_MEASURES = frozenset(
+MAX_TOLD = 20  # columns that the notes of a file name
+MEASURES = frozenset(
     {"cost", "costs", "duration", "latency", "nparams", "param", "parameters", "params", "price", "prices"}
     | {"runtime", "seconds", "token", "tokens", "usd"}
 )
@@ -46,7 +48,7 @@ def no_items_by_name(names: Sequence[str], known: Collection[str]) -> dict[str, 
         makes = {make_of(name) for name in known}
         others = (name for name in names if name not in known and make_of(name) not in makes)
         return dict.fromkeys(others, "is not in the items file")
-    found = dict.fromkeys(filter(_names_no_item, names), "is named as no item")
+    found = dict.fromkeys(filter(names_no_item, names), "is named as no item")
     rest = [name for name in names if name not in found]
     numbered = [name for name in rest if re.search(r"\d", name)]
     if 2 * len(numbered) > len(rest):
@@ -60,8 +62,18 @@ def make_of(name: str) -> str:
     return re.sub(r"\d+", "0", name)
 
 
-def _names_no_item(name: str) -> bool:
+def left_out_notes(benchmark: str, left_out: Mapping[str, str], keys: str) -> Counter[tuple[str, str]]:
+    """Notes that name the columns that are left out, and why, the first of them. keys: of the config."""
+    notes: Counter[tuple[str, str]] = Counter()
+    for at, (name, why) in enumerate(left_out.items()):
+        what = f"column {name[:80]!a} {why}" if at < MAX_TOLD else "more such columns"
+        notes[benchmark, f"left out: {what} (see {keys})"] += 1
+    return notes
+
+
+def names_no_item(name: str) -> bool:
+    """Whether a name is that of a cost, an id, a total or the like, and of no item and no model."""
     words = words_of(name)
     if not words or words[-1].isdigit():
         return False
-    return bool(_MEASURES & {*words}) or "".join(words) in _OTHERS or words[-1] in _LAST
+    return bool(MEASURES & {*words}) or "".join(words) in _OTHERS or words[-1] in _LAST

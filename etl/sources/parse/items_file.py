@@ -33,6 +33,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt",),
     "choices": ("choices",),
     "gold": ("gold", "target"),
+    "category": ("category",),
 }
 """Our column -> its names in items files, the first one that is there; `item_columns` overrules them."""
 
@@ -50,25 +51,31 @@ def read_items(
     """Documents of an items file (schema DOCS), one per key, and counts of what was left out.
 
     columns: our column -> column of the file, for those that `NAMES` does not find. encoding: of a CSV that
-    is not UTF-8. A CSV spells choices as a JSON list. A key with two different texts is left out, and so is
-    a CSV row that is no UTF-8 or has too many or too few cells. Raises FileNotFoundError, ItemsUnreadable
-    where the file cannot be read, and SpecError where it lacks a column that `columns` names.
+    is not UTF-8. A CSV spells choices as a JSON list. A key with two different texts is left out, one with
+    two categories has none, and a CSV row that is no UTF-8 or has too many or too few cells is left out, too.
+    Raises FileNotFoundError, ItemsUnreadable where the file cannot be read, and SpecError where it lacks a
+    column that `columns` names.
     """
     chosen, dialect = _choose(path, columns, encoding)
     table, malformed = _read(path, chosen, dialect)
     texts: dict[str, tuple[object, ...]] = {}
+    categories: dict[str, set[str]] = {}
     conflicting = set()
     unkeyed = 0
-    for key, *text in zip(*(table[name].to_pylist() for name in DOCS.names), strict=True):
+    for key, *text, category in zip(*(table[name].to_pylist() for name in DOCS.names), strict=True):
         if key is None:
             unkeyed += 1
         elif texts.setdefault(key, tuple(text)) != tuple(text):
             conflicting.add(key)
-    kept = [(key, *text) for key, text in texts.items() if key not in conflicting]
+        elif category is not None:
+            categories.setdefault(key, set()).add(category)
+    of = {key: next(iter(found)) for key, found in categories.items() if len(found) == 1}
+    kept = [(key, *text, of.get(key)) for key, text in texts.items() if key not in conflicting]
     left_out = {
         "items_malformed": malformed,
         "items_without_key": unkeyed,
         "items_with_two_texts": len(conflicting),
+        "items_with_two_categories": len(categories.keys() - conflicting) - len(of.keys() - conflicting),
     }
     table = pa.table([pa.array([row[i] for row in kept], f.type) for i, f in enumerate(DOCS)], schema=DOCS)
     golds = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import BinaryIO, TypeVar
 
@@ -21,8 +21,9 @@ CHUNK = 1 << 18  # bytes; what stays in the cache is decoded twice as fast as a 
 MAX_LINE = 16 << 20  # bytes; what follows on the same line is skipped, so that the line is malformed
 MAX_VALUES = 1 << 20  # in a line, whose smallest values take fifty times their bytes in memory
 MAX_LINES = 1 << 22  # of one file; the largest task has 12,032
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[\[\]{},]', re.DOTALL)  # a whole string, or a mark
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[\[\]{},]', re.DOTALL)
+"""A whole string in JSON, or a mark; the group is empty where the string goes on."""
 _NAME = re.compile(rb'"(?:[^"\\]|\\.)*+"\s*:')  # of the first value of an object
 _SPACES = bytes.maketrans(b"\r\n", b"  ")  # between the values of JSON they are the same
 _KINDS = {
@@ -45,10 +46,10 @@ def read_chunks(path: str) -> Iterator[bytes]:
     """
     try:
         with open_inflated(path) as stream:
-            lines = holds_lines(stream.peek(CHUNK).removeprefix(_BYTE_ORDER_MARK))
-            first = stream.read(CHUNK).removeprefix(_BYTE_ORDER_MARK)
+            lines = holds_lines(stream.peek(CHUNK).removeprefix(BYTE_ORDER_MARK))
+            first = stream.read(CHUNK).removeprefix(BYTE_ORDER_MARK)
             if not lines:
-                yield from _joined(elements(first, stream))
+                yield from joined(elements(first, stream))
                 return
             chunk = first
             while chunk:
@@ -90,7 +91,7 @@ def elements(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
     depth, begin, at = inside, inside, inside
     ended = False
     while True:
-        for token in _TOKEN.finditer(buffer, at):
+        for token in TOKEN.finditer(buffer, at):
             mark = token[0]
             if mark.startswith(b'"'):
                 if not token[1]:
@@ -116,7 +117,7 @@ def elements(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
         buffer, at, begin = rest + piece, at - begin, 0
 
 
-def _joined(parts: Iterator[bytes]) -> Iterator[bytes]:
+def joined(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Elements as lines, about 256 KiB at a time."""
     waiting, size = [], 0
     for part in parts:
@@ -136,9 +137,14 @@ def numbered_chunks(path: str) -> Iterator[tuple[int, int, bytes]]:
 
     Raises DumpUnreadable where there is nothing but white space, or more lines than any file has.
     """
+    return numbered(read_chunks(path))
+
+
+def numbered(chunks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
+    """`numbered_chunks` of lines from elsewhere."""
     first = 0
     blank = True
-    for chunk in read_chunks(path):
+    for chunk in chunks:
         n = len(BytesIO(chunk).readlines())  # ten times as fast as bytes.count
         yield first, n, chunk
         first += n

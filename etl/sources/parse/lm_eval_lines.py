@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -25,14 +24,13 @@ from routerset.etl.sources.parse.jsonlines import (
     show,
 )
 from routerset.etl.sources.parse.scores import score_of
-from routerset.etl.sources.parse.task_files import TaskFile
+from routerset.etl.sources.parse.task_files import PLACEHOLDER, TaskFile, subset_of
 from routerset.etl.sources.quarantine import BadRow
 from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
 DIGITS = 64  # of a SHA-256
 BATCH = 1 << 12  # lines whose columns are built together
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 ROWS = pa.schema(
     [
         ("row", pa.int64()),
@@ -95,7 +93,7 @@ def parse_lines(run: TaskFile, asked: str | None = None) -> Iterator[tuple[pa.Ta
 
     asked: the answer filter that counts, by default the first of `run.filters`.
     """
-    decoder = None if _PLACEHOLDER.search(run.subset) else _usual_decoder(run.metrics)
+    decoder = None if PLACEHOLDER.search(run.subset) else _usual_decoder(run.metrics)
     pending: list[_Decoded] = []
     n_pending = 0
     for first, n, chunk in numbered_chunks(run.dump.path):
@@ -205,7 +203,7 @@ def _row(line: bytes, number: int, run: TaskFile, asked: str | None) -> tuple[ob
         names = ", ".join(sorted({*record, *(more if isinstance(more, dict) else ())} - _NO_METRIC)) or "none"
         detail = f"document {key}: expected metric {' or '.join(run.metrics)}, found {names}"
         return run.bad(number, Reason.MISSING_METRIC, detail)
-    subset = _subset(run, doc)
+    subset = subset_of(run, doc)
     if subset is None:
         detail = f"document {key}: expected the document to hold a usable name for {run.subset}"
         return run.bad(number, Reason.UNKNOWN_TASK, detail)
@@ -217,14 +215,3 @@ def _row(line: bytes, number: int, run: TaskFile, asked: str | None) -> tuple[ob
         mark = ids.digest(told or "", as_text(record.get("target")) or "")
     score, text = score_of(values[found.name])
     return number, key, found.label if label is None else label, mark, found.metric, score, text, subset
-
-
-def _subset(run: TaskFile, doc: object) -> str | None:
-    """The subset with its `{field}` filled from the document; None where that gives no name safe in paths."""
-    if not _PLACEHOLDER.search(run.subset):
-        return run.subset
-    fields = doc if isinstance(doc, dict) else {}
-    found = {name: str(value) for name, value in fields.items() if isinstance(value, str | int)}
-    name = _PLACEHOLDER.sub(lambda field: found.get(field[1], "/"), run.subset)
-    name = run.spec.subsets.get(name, name)
-    return name if ids.file_stem_is_safe(name) else None

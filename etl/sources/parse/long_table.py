@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -18,6 +18,7 @@ from routerset.etl.sources.names import iso_timestamp, resolve_model
 from routerset.etl.sources.parse.questions import choices_of, resolve_gold
 from routerset.etl.sources.parse.records import Records, printable_text
 from routerset.etl.sources.quarantine import BadRow, Quarantined
+from routerset.etl.votes import NOTHING, leading
 from routerset.schemas import ids
 from routerset.schemas.tables import COST_MEASURES, Reason
 
@@ -25,9 +26,9 @@ MAX_BYTES = 1 << 27  # of what is kept of a file's records, without their texts:
 MAX_TEXT = 1 << 28  # characters of the different texts of a file
 _TEXT = 150  # bytes that a text costs besides its characters
 TEXTS = ("question", "prompt", "choices", "gold")
-NAMES = ("model", "doc_key", "score", "subset", "timestamp", "success", *TEXTS, *COST_MEASURES)
+NAMES = ("model", "doc_key", "score", "subset", "category", "timestamp", "success", *TEXTS, *COST_MEASURES)
 """Columns that a long table may have, under whatever names."""
-_NAMED = ("model", "timestamp", "subset", "doc_key", *TEXTS)
+_NAMED = ("model", "timestamp", "subset", "category", "doc_key", *TEXTS)
 NUMERIC = ("score", "success", *COST_MEASURES)
 """Those that are numbers."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -38,9 +39,12 @@ _DIGITS = 16  # of a hash that stands for a key
 class LongOptions(Options):
     """Keys of a `long` source.
 
-    columns: our column (`NAMES`) -> column of the file, or dotted path into nested fields.
-    subset_pattern: regular expression with a group `subset`, searched in the subset column or the file name.
-    delimiter, encoding: of CSV files; a delimiter that is not named is told by the header.
+    columns: our column (docs/dumps.md lists them) -> column of the file, or dotted path into nested fields,
+    such as `{ model = "llm", doc_key = "id", score = "eval.score", usd = "cost" }`.
+    subset_pattern: regular expression with a group `subset`, searched in the subset column or the file name,
+    such as `'^(?P<subset>.+)_[0-9]+$'`.
+    delimiter: of CSV files; one that is not named is told by the header, such as `";"`.
+    encoding: of the text of CSV files.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -51,13 +55,17 @@ class LongOptions(Options):
 
 @dataclass(frozen=True)
 class LongTable:
-    """The records of a file. codes: what they name, by column, as places in `names`; -1 where nothing."""
+    """The records of a file.
+
+    codes: what they name, by column, as places in `names`; -1 where nothing. other: as in `Records`.
+    """
 
     names: Mapping[str, list[str]]
     codes: Mapping[str, np.ndarray]
     score: Cells
     costs: Costs
     rows: np.ndarray
+    other: np.ndarray
 
     def text(self, name: str, code: int) -> str | None:
         """What a number stands for."""
@@ -83,59 +91,95 @@ class Placed:
     document: np.ndarray
 
 
-def gather(
-    dump: Dump,
-    benchmark: str,
-    read: Iterable[Records],
-    score_name: str,
-    bad: Quarantined,
-    notes: Counter[tuple[str, str]],
-) -> LongTable:
-    """All records of a file. bad, notes: are told what is no record, and no cost. Raises DumpUnreadable."""
-    numbers: dict[str, dict[str, int]] = {name: {} for name in _NAMED}
-    arrays: dict[str, list[np.ndarray]] = {}
-    said: list[str] = []
-    size = length = 0
-    for records in read:
-        bad.add_rows(dump, (replace(row, benchmark=benchmark) for row in records.bad))
-        part = {"row": records.numbers.astype(np.int32)}
+@dataclass
+class Spent:
+    """What the records of a file take in memory: bytes of arrays, characters of texts."""
+
+    size: int = 0
+    length: int = 0
+
+    def add(self, size: int, texts: Sequence[str]) -> None:
+        """More of both. Raises DumpUnreadable."""
+        self.size += size + _TEXT * len(texts)
+        self.length += sum(map(len, texts))
+        if self.size > MAX_BYTES or self.length > MAX_TEXT:
+            raise DumpUnreadable(
+                f"found more than {MAX_BYTES} bytes of records or {MAX_TEXT} of texts: split the file"
+            )
+
+
+class Gathering:
+    """Records of one benchmark in a file, as they come. bad, notes: are told what is no record, no cost."""
+
+    def __init__(
+        self, dump: Dump, benchmark: str, bad: Quarantined, notes: Counter[tuple[str, str]], spent: Spent
+    ) -> None:
+        self._of, self._bad, self._notes, self._spent = (dump, benchmark), bad, notes, spent
+        self._numbers: dict[str, dict[str, int]] = {name: {} for name in _NAMED}
+        self._arrays: dict[str, list[np.ndarray]] = {}
+        self._said: list[str] = []
+
+    def add(self, records: Records) -> None:
+        """More records. Raises DumpUnreadable where they are more than fit the memory."""
+        dump, benchmark = self._of
+        self._bad.add_rows(dump, (replace(row, benchmark=benchmark) for row in records.bad))
+        part = {"row": records.numbers.astype(np.int32), "other": np.zeros(len(records.numbers), bool)}
+        if records.other is not None:
+            part["other"] = records.other
         for name, column in records.texts.items():
-            before = len(numbers[name])
-            part[name] = _codes(numbers[name], column)
-            new = [*islice(numbers[name], before, None)]
-            size += _TEXT * len(new)
-            length += sum(map(len, new))
+            numbers = self._numbers[name]
+            before = len(numbers)
+            part[name] = _codes(numbers, column)
+            self._spent.add(0, [*islice(numbers, before, None)])
         score = records.cells["score"]
         part["score"] = score.values.copy()
-        part["state"] = np.where(score.state > 0, score.state + len(said), score.state).astype(np.int32)
-        said += score.texts
-        size += _TEXT * len(score.texts)
-        length += sum(map(len, score.texts))
+        told = score.state > 0
+        part["state"] = np.where(told, score.state + len(self._said), score.state).astype(np.int32)
+        self._said += score.texts
         if "success" in records.cells:  # a call that failed is missing, and not wrong
             failed = records.cells["success"].values == 0
             part["score"][failed], part["state"][failed] = np.nan, 0
         cells = {name: records.cells[name] for name in COST_MEASURES if name in records.cells}
-        costs, told = clean_costs(dump, benchmark, records.numbers, cells)
-        add_cost_notes(notes, told)
-        for name, array in {**part, **costs}.items():
-            arrays.setdefault(name, []).append(array)
-            size += array.nbytes
-        if size > MAX_BYTES or length > MAX_TEXT:
-            raise DumpUnreadable(
-                f"found more than {MAX_BYTES} bytes of records or {MAX_TEXT} of texts: split the file"
-            )
-    whole = {name: np.concatenate(parts) for name, parts in arrays.items()}
-    if not len(whole.get("row", ())):
-        raise DumpUnreadable("found no record that can be read, expected at least one")
-    if not ((whole["state"] > 0) | ~np.isnan(whole["score"])).any():
-        raise DumpUnreadable(f"found no score in {score_name!r}, expected some", Reason.MISSING_METRIC)
-    return LongTable(
-        {name: list(known) for name, known in numbers.items()},
-        {name: whole.get(name, np.broadcast_to(np.int32(-1), whole["row"].shape)) for name in _NAMED},
-        Cells(whole["score"], whole["state"], said),
-        {name: whole[name] for name in COST_MEASURES if name in whole},
-        whole["row"],
-    )
+        costs, found = clean_costs(dump, benchmark, records.numbers, cells)
+        add_cost_notes(self._notes, found)
+        part |= costs
+        for name, array in part.items():
+            self._arrays.setdefault(name, []).append(array)
+        self._spent.add(sum(array.nbytes for array in part.values()), score.texts)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no record yet, but for what is none."""
+        return not any(map(len, self._arrays.get("row", ())))
+
+    def table(self) -> LongTable:
+        """All of them. Raises DumpUnreadable where there is none."""
+        whole = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
+        if not len(whole.get("row", ())):
+            raise DumpUnreadable("found no record that can be read, expected at least one")
+        nothing = np.broadcast_to(np.int32(-1), whole["row"].shape)
+        return LongTable(
+            {name: list(known) for name, known in self._numbers.items()},
+            {name: whole.get(name, nothing) for name in _NAMED},
+            Cells(whole["score"], whole["state"], self._said),
+            {name: whole[name] for name in COST_MEASURES if name in whole},
+            whole["row"],
+            whole["other"],
+        )
+
+
+def gathered(
+    dump: Dump,
+    benchmark: str,
+    read: Iterable[Records],
+    bad: Quarantined,
+    notes: Counter[tuple[str, str]],
+) -> LongTable:
+    """All records of a file. bad, notes: are told what is no record, and no cost. Raises DumpUnreadable."""
+    gathering = Gathering(dump, benchmark, bad, notes, Spent())
+    for records in read:
+        gathering.add(records)
+    return gathering.table()
 
 
 def _codes(known: dict[str, int], column: pa.DictionaryArray) -> np.ndarray:
@@ -239,6 +283,31 @@ def texts_of(
     options = None if choices is None else choices_of({"choices": choices})
     options = options and [printable_text(option) for option in options]
     return question, prompt, options, None if gold is None else resolve_gold(gold, options or ())
+
+
+def categories_of(table: LongTable, records: np.ndarray, documents: np.ndarray, n_documents: int) -> pa.Array:
+    """The category that most records of every document have, the first by name of several such.
+
+    documents: of every record, 0..n_documents-1.
+    """
+    names = sorted(table.names["category"])
+    place = {name: at for at, name in enumerate(names)}
+    order = np.array([*(place[name] for name in table.names["category"]), NOTHING], np.int64)
+    codes = order[table.codes["category"][records]]
+    told = leading(documents, codes, np.ones(len(codes)), n_documents)
+    return pa.array([None if at == NOTHING else names[at] for at in told.tolist()], pa.string())
+
+
+def recategorised(
+    table: LongTable, categories: pa.Array | None, records: np.ndarray, documents: np.ndarray
+) -> int:
+    """How many records have another category than that of their document. categories: of documents."""
+    if not table.names["category"] or categories is None:
+        return 0
+    number = {name: at for at, name in enumerate(table.names["category"])}
+    of = np.array([NOTHING if name is None else number[name] for name in categories.to_pylist()], np.int64)
+    codes = table.codes["category"][records]
+    return int(((codes >= 0) & (codes != of[documents])).sum())
 
 
 def misplaced(table: LongTable, placed: Placed, benchmark: str, records: np.ndarray) -> Iterator[BadRow]:

@@ -28,6 +28,12 @@ def question_of(doc: object) -> str | None:
     return f"{story}\n\n{question}" if question is not None and isinstance(story, str) else question
 
 
+def text_of(doc: object, name: str | None) -> str | None:
+    """What stands in a field of a document, where that is text; None for no field."""
+    found = doc.get(name) if isinstance(doc, Mapping) and name is not None else None
+    return _string(found)
+
+
 def choices_of(doc: object) -> list[str] | None:
     """The answer options in a document, in its order; None where it has none."""
     if not isinstance(doc, Mapping):

@@ -6,7 +6,7 @@ records; scores and costs as cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -39,13 +39,25 @@ class Records:
     """Some records of a file.
 
     numbers: int64, of the records in the file, from 0. texts: dictionaries of strings, null where nothing
-    stands. cells: of one dimension. bad: what was met on the way and is no record.
+    stands. cells: of one dimension. bad: what was met on the way and is no record. other: which of them score
+    an answer in another way than the one that counts.
     """
 
     numbers: np.ndarray
     texts: Mapping[str, pa.DictionaryArray]
     cells: Mapping[str, Cells]
     bad: Sequence[BadRow] = ()
+    other: np.ndarray | None = None
+
+    def take(self, places: np.ndarray) -> Records:
+        """Some of the records, and nothing that is none."""
+        at = pa.array(places)
+        return Records(
+            self.numbers[places],
+            {name: column.take(at) for name, column in self.texts.items()},
+            {name: cells.take(places) for name, cells in self.cells.items()},
+            other=None if self.other is None else self.other[places],
+        )
 
 
 def is_json(path: str) -> bool:
@@ -66,7 +78,7 @@ def choose_columns(
     header, dialect = tabular.read_header(path, dialect, tuple(wanted.values()))
     header = [name.strip() for name in header]
     for ours, theirs in wanted.items():
-        if _position(header, theirs) is None:
+        if find_column(header, theirs) is None:
             shown = ", ".join(repr(name[:80]) for name in header[:20])
             reason = Reason.MISSING_METRIC if ours == "score" else Reason.UNREADABLE_FILE
             raise DumpUnreadable(f"expected a column {theirs!r} ({ours}), found {shown}", reason)
@@ -75,18 +87,18 @@ def choose_columns(
 
 def read_records(path: str, columns: Chosen, numeric: Sequence[str], dialect: Dialect) -> Iterator[Records]:
     """Records of a file in order. columns, dialect: of `choose_columns`. numeric: those that are cells."""
-    numbers = [name for name in columns if name in numeric]
-    texts = [name for name in columns if name not in numeric]
     if is_json(path):
-        yield from _json_records(path, columns, texts, numbers)
+        yield from json_records(numbered_chunks(path), columns, numeric)
     else:
+        numbers = [name for name in columns if name in numeric]
+        texts = [name for name in columns if name not in numeric]
         yield from _table_records(path, columns, texts, numbers, dialect)
 
 
 # --- tables -----------------------------------------------------------------------------------------
 
 
-def _position(header: Sequence[str], name: str) -> tuple[int, list[str]] | None:
+def find_column(header: Sequence[str], name: str) -> tuple[int, list[str]] | None:
     """Column of a name, and the path inside of it: the longest name that the header has."""
     parts = name.split(".")
     for end in range(len(parts), 0, -1):
@@ -101,20 +113,20 @@ def _table_records(
 ) -> Iterator[Records]:
     header, dialect = tabular.read_header(path, dialect, tuple(columns.values()))
     header = [name.strip() for name in header]
-    places = {name: found for name in columns if (found := _position(header, columns[name])) is not None}
+    places = {name: found for name in columns if (found := find_column(header, columns[name])) is not None}
     order = list(dict.fromkeys(at for at, _ in places.values()))
     for rows in tabular.read_rows(path, order, (), dialect):
         arrays = dict(zip(order, rows.texts, strict=True))
-        inside = {name: _inside(arrays[at], path) for name, (at, path) in places.items()}
+        inside = {name: inside_of(arrays[at], path) for name, (at, path) in places.items()}
         yield Records(
             rows.numbers,
-            {name: _as_texts(inside[name]) for name in texts},
-            {name: _as_cells(inside[name]) for name in numbers},
+            {name: as_texts(inside[name]) for name in texts},
+            {name: as_cells(inside[name]) for name in numbers},
             rows.bad,
         )
 
 
-def _inside(column: pa.Array, path: Sequence[str]) -> pa.Array:
+def inside_of(column: pa.Array, path: Sequence[str]) -> pa.Array:
     """A field of a nested column; nothing where it has no such field."""
     for name in path:
         kind = column.type
@@ -124,7 +136,7 @@ def _inside(column: pa.Array, path: Sequence[str]) -> pa.Array:
     return column
 
 
-def _as_texts(column: pa.Array) -> pa.DictionaryArray:
+def as_texts(column: pa.Array) -> pa.DictionaryArray:
     """A column as a dictionary of strings; empty ones are null."""
     if not pa.types.is_dictionary(column.type):
         kind = column.type
@@ -153,7 +165,7 @@ def _decoded(value: object) -> str | None:
     return None if text is None or not text.strip() else text
 
 
-def _as_cells(column: pa.Array) -> Cells:
+def as_cells(column: pa.Array) -> Cells:
     """A column as cells: a NaN that is written down is none that stands for nothing."""
     found = column
     if (
@@ -174,7 +186,7 @@ def _as_cells(column: pa.Array) -> Cells:
     if encoded is None and not pa.types.is_nested(column.type):
         encoded = column.dictionary_encode()
     if encoded is None:
-        return _cells_of(tabular.values_of(column))
+        return cells_of(tabular.values_of(column))
     each = [_cell_of(value) for value in tabular.values_of(encoded.dictionary)]
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     values = np.append(np.array([number for number, _ in each], np.float64), np.nan)[codes]
@@ -206,12 +218,15 @@ def _cell_of(value: object) -> tuple[float, str | None]:
 # --- JSON lines -------------------------------------------------------------------------------------
 
 
-def _json_records(
-    path: str, columns: Chosen, texts: Sequence[str], numbers: Sequence[str]
+def json_records(
+    chunks: Iterable[tuple[int, int, bytes]], columns: Chosen, numeric: Sequence[str]
 ) -> Iterator[Records]:
+    """Records of lines as `numbered` gives them. columns, numeric: as of `read_records`."""
+    numbers = [name for name in columns if name in numeric]
+    texts = [name for name in columns if name not in numeric]
     names = [*texts, *numbers]
     decoder, getters = _decoder(tuple(columns[name] for name in names))
-    for first, n, chunk in numbered_chunks(path):
+    for first, n, chunk in chunks:
         bad: list[BadRow] = []
         try:
             rows = [] if holds_too_much(chunk) else decoder.decode_lines(chunk)
@@ -225,8 +240,8 @@ def _json_records(
         found = dict(zip(names, values, strict=True))
         yield Records(
             at,
-            {name: _encoded(found[name]) for name in texts},
-            {name: _cells_of(found[name]) for name in numbers},
+            {name: text_column(found[name]) for name in texts},
+            {name: cells_of(found[name]) for name in numbers},
             bad,
         )
 
@@ -271,7 +286,13 @@ def _one_by_one(
     chunk: bytes, first: int, paths: Sequence[Sequence[str]]
 ) -> tuple[list[list[object]], np.ndarray, list[BadRow]]:
     """Values at some paths of lines of any kind, their numbers, and lines that are no objects."""
-    values: list[list[object]] = [[] for _ in paths]
+    records, at, bad = objects_of(chunk, first)
+    return [values_at(records, path) for path in paths], at, bad
+
+
+def objects_of(chunk: bytes, first: int) -> tuple[list[dict[str, object]], np.ndarray, list[BadRow]]:
+    """Objects in lines of any kind, their numbers, and lines that are no objects. first: of these lines."""
+    records: list[dict[str, object]] = []
     at, bad = [], []
     for number, line in enumerate(chunk.split(b"\n"), first):
         if not line.strip():
@@ -279,19 +300,23 @@ def _one_by_one(
         record = decode_line(line, number, _OBJECT)
         if isinstance(record, BadRow):
             bad.append(record)
-            continue
-        at.append(number)
-        for column, path in zip(values, paths, strict=True):
-            value: object = record
-            for part in path:
-                value = value.get(part) if isinstance(value, dict) else None
-            column.append(value)
-    return values, np.array(at, np.int64), bad
+        else:
+            at.append(number)
+            records.append(record)
+    return records, np.array(at, np.int64), bad
 
 
-def _encoded(values: Sequence[object]) -> pa.DictionaryArray:
+def values_at(records: Sequence[object], path: Sequence[str]) -> list[object]:
+    """What stands at a path in each of some JSON values; None where there is nothing."""
+    for part in path:
+        records = [each.get(part) if isinstance(each, dict) else None for each in records]
+    return list(records)
+
+
+def text_column(values: Sequence[object]) -> pa.DictionaryArray:
+    """JSON values as a dictionary of strings; empty ones are null."""
     texts = [value if isinstance(value, str) else as_text(_whole(value)) for value in values]
-    return _as_texts(pa.array([text and printable_text(text) for text in texts], pa.string()))
+    return as_texts(pa.array([text and printable_text(text) for text in texts], pa.string()))
 
 
 def printable_text(text: str) -> str:
@@ -303,7 +328,7 @@ def printable_text(text: str) -> str:
     return text
 
 
-def _cells_of(values: Sequence[object]) -> Cells:
+def cells_of(values: Sequence[object]) -> Cells:
     """JSON values as cells."""
     if all(type(value) is float or type(value) is int or value is None for value in values):
         try:

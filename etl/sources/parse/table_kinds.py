@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
+LONG, ITEM_MAJOR = "long", "item_major"
 _MODEL = frozenset({"llm", "llms", "model", "models"})
 _ITEM = frozenset(
     {"doc", "docid", "document", "example", "input", "instance", "item", "itemid", "problem", "prompt"}
@@ -17,6 +19,7 @@ _SCORE = frozenset(
 )
 _PER_MODEL = ("|total_cost", "|model_response", "|cost", "|response")
 """What RouterBench writes after a model's name."""
+_TEXTS = {"prompt": {"input", "prompt"}, "question": {"problem", "query", "question"}}
 _NUMBER = re.compile(
     r"\s*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|true|false|)\s*", re.ASCII | re.IGNORECASE
 )
@@ -27,7 +30,18 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W_]+", name.lower())
 
 
-def what_else(header: Sequence[str], model_column: str) -> str | None:
+@dataclass(frozen=True)
+class Other:
+    """What a table is that is not wide. says: what, and what to do. format: that it can be read by without a
+    doubt, and the `columns` of its config; None where there is one.
+    """
+
+    says: str
+    format: str | None = None
+    columns: Mapping[str, str] | None = None
+
+
+def what_else(header: Sequence[str], model_column: str) -> Other | None:
     """What a table is that is not wide, and what to do; None where its header does not tell.
 
     A long table has a column of models, one of items and one of scores, and none that is numbered, as items
@@ -41,24 +55,47 @@ def what_else(header: Sequence[str], model_column: str) -> str | None:
     keys = items or [name for name in header if len(header) <= 4 and {*words_of(name)} <= _LABEL]
     plain = {*models, *items, *(name for name in scores if {*words_of(name)} <= _SCORE)}
     if models and keys and scores and not any(re.search(r"\d", name) for name in {*header} - plain):
-        return (
+        models = [model_column] if model_column in models else models
+        columns = {"model": models[0], _role(keys[0]): keys[0], "score": scores[0]}
+        named = ", ".join(f'{ours} = "{theirs}"' for ours, theirs in columns.items())
+        return Other(
             'found a long table: a row per item and model; expected a wide one: set format = "long" and '
-            f'columns = {{ model = "{models[0]}", doc_key = "{keys[0]}", score = "{scores[0]}" }}'
+            f"columns = {{ {named} }}",
+            LONG if len(scores) == 1 else None,
+            columns,
         )
     if models:
         return None
     if _is_data(header):
-        return (
+        return Other(
             "the first line holds data and no header: add one with the model column and the items' names, "
             "such as model,q0,q1"
         )
     owned = [name for name in header if name.endswith(_PER_MODEL)]
     if items or owned or sum("/" in name for name in header) > 1:
-        return (
+        columns = {_role(name): name for name in items[:1]}
+        named = ", ".join(f'{ours} = "{theirs}"' for ours, theirs in columns.items())
+        return Other(
             "found a table with a row per item and a column per model (item-major); expected a row per model "
-            "and a column per item: turn it (or, if a column does name the models, set model_column)"
+            'and a column per item: set format = "item_major"'
+            + (f" and columns = {{ {named} }}" if named else "")
+            + " (or, if a column does name the models, set model_column)",
+            ITEM_MAJOR if items and model_column not in items else None,
+            columns,
         )
     return None
+
+
+def _role(name: str) -> str:
+    """What a column tells of an item, by its name."""
+    words = {*words_of(name)}
+    told = next((role for role, nouns in _TEXTS.items() if nouns & words), None)
+    return told if told and not _LABEL & words else "doc_key"
+
+
+def names_models(name: str) -> bool:
+    """Whether a column of this name tells which model a row is of."""
+    return _is_made_of(name, _MODEL)
 
 
 def _is_made_of(name: str, nouns: Collection[str]) -> bool:

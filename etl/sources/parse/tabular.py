@@ -194,7 +194,7 @@ def _parquet_rows(
     file = open_parquet(stream)
     names = file.schema_arrow.names
     # pyarrow selects by name, and a name selects every column that starts with it and a dot
-    selected = None if scores else [names[i] for i in texts]
+    selected = None if scores or len({*names}) < len(names) else [names[i] for i in texts]
     stop = 0
     for group in range(file.num_row_groups):
         start, stop = stop, stop + file.metadata.row_group(group).num_rows

@@ -19,9 +19,12 @@ from routerset.etl.sources.names import (
 )
 from routerset.etl.sources.parse.results_json import RunFacts, read_facts
 from routerset.etl.sources.quarantine import BadRow, printable, quarantine_columns, shown
+from routerset.schemas import ids
 from routerset.schemas.tables import Reason
 
 RESULTS_UNREADABLE = "results_file_unreadable"
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+"""A field of each document in a subset."""
 _SHOTS = re.compile(r"\|(\d{1,4})(?:\|\d+)?$")
 
 
@@ -69,12 +72,9 @@ def identify(
         facts = replace(facts, model=None, revision=None)
     name = facts.model or model_name
     model = resolve_model(name, spec, facts.revision)
-    target = resolve_task(task, spec)
-    if spec.benchmark is not None and (spec.subset or target is None or target[0] != spec.benchmark):
-        target = _fixed_target(spec)
+    target = target_of(task, spec)
     if target is None:
-        detail = f"found task {task!r}, expected one of the registry or of `tasks` in the config"
-        return BadRow(None, Reason.UNKNOWN_TASK, detail, model)
+        return BadRow(None, Reason.UNKNOWN_TASK, unknown_task(task), model)
     benchmark, subset = target
     if model is None:
         return BadRow(None, Reason.INVALID_MODEL, no_model(name), None, benchmark)
@@ -92,9 +92,33 @@ def identify(
     return TaskFile(dump, spec, task, model, moment, benchmark, subset, metrics, filters, settings, notes)
 
 
+def subset_of(run: TaskFile, doc: object) -> str | None:
+    """The subset with its `{field}` filled from the document; None where that gives no name safe in paths."""
+    if not PLACEHOLDER.search(run.subset):
+        return run.subset
+    fields = doc if isinstance(doc, dict) else {}
+    found = {name: str(value) for name, value in fields.items() if isinstance(value, str | int)}
+    name = PLACEHOLDER.sub(lambda field: found.get(field[1], "/"), run.subset)
+    name = run.spec.subsets.get(name, name)
+    return name if ids.file_stem_is_safe(name) else None
+
+
 def companions(dump: Dump, spec: SourceSpec) -> tuple[Listed, ...]:
     """The results file beside a dump."""
     return () if dump.results is None else (dump.results,)
+
+
+def target_of(task: str, spec: SourceSpec) -> tuple[str, str] | None:
+    """(benchmark, subset) of a task by its name, or what the config says of all files; None if unknown."""
+    target = resolve_task(task, spec)
+    if spec.benchmark is not None and (spec.subset or target is None or target[0] != spec.benchmark):
+        return _fixed_target(spec)
+    return target
+
+
+def unknown_task(task: str) -> str:
+    """Why a task's name stands for nothing, and what to do."""
+    return f"found task {task!r}, expected one of the registry or of `tasks` in the config"
 
 
 def _fixed_target(spec: SourceSpec) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from routerset.etl.sources.base import PATH, Dump, DumpUnreadable, Options, SourceSpec, SpecError
 from routerset.etl.sources.parse.csv_text import Dialect
 from routerset.etl.sources.parse.item_columns import make_of, no_items_by_name
-from routerset.etl.sources.parse.table_kinds import what_else
+from routerset.etl.sources.parse.table_kinds import LONG, Other, what_else
 from routerset.etl.sources.parse.tabular import MAX_CELLS, read_header, read_rows, score_cells
 from routerset.etl.sources.quarantine import BadRow
 from routerset.schemas.tables import Reason
@@ -29,10 +29,19 @@ LOOKED_AT = 4
 class WideOptions(Options):
     """Keys of a `wide` source.
 
-    subset_pattern: regular expression on the file name with a group `subset`.
-    column_pattern: regular expression on item columns with groups `subset` and `doc_key`.
-    items: items file, may hold `{subset}`; item_columns: our column -> column of that file.
-    delimiter, encoding: of CSV files; a delimiter that is not named is told by the header.
+    subset_pattern: regular expression with a group `subset`, searched in the file name, such as
+    `'BBH__(?P<subset>.+)_results'`.
+    column_pattern: regular expression on whole names of item columns, with a group `doc_key`, and `subset`
+    where they tell it, such as `'(?P<subset>.+)[.](?P<doc_key>[0-9]+)'`.
+    items: file with the texts of items, relative to the config; may hold `{subset}`, such as
+    `"prompts/{subset}.csv"`.
+    item_columns: our column (doc_key, question, prompt, choices, gold) -> column of that file, such as
+    `{ doc_key = "id", question = "prompt" }`.
+    model_column: column that names the models.
+    timestamp_column: column with the times of runs, where there is one.
+    ignore_columns: columns that are no items, such as `["norm_score"]`.
+    delimiter: of CSV files; one that is not named is told by the header, such as `";"`.
+    encoding: of the text of CSV files.
     """
 
     subset_pattern: str | None = None
@@ -207,6 +216,20 @@ def _file_subset(dump: Dump, spec: SourceSpec) -> str:
     return spec.subsets.get(match["subset"], match["subset"])
 
 
+def other_format(dump: Dump, options: WideOptions) -> Other | None:
+    """What a file is that is not wide, where its header leaves no doubt and the config says nothing that only
+    a wide one could have.
+    """
+    default = WideOptions()
+    if options.items or options.item_columns or options.column_pattern:
+        return None
+    names, _ = read_header(dump.path, options.dialect(), (options.model_column,))
+    other = what_else([name.strip() for name in names], options.model_column)
+    if other is None or other.format is None:
+        return None
+    return other if other.format == LONG or options.model_column == default.model_column else None
+
+
 def _identity(header: list[str], options: WideOptions) -> tuple[int, ...]:
     """Positions of the model column and, if there is one, the timestamp column."""
     for name in (options.model_column, options.timestamp_column):
@@ -214,7 +237,7 @@ def _identity(header: list[str], options: WideOptions) -> tuple[int, ...]:
             raise DumpUnreadable(f"found {header.count(name)} columns {name!r}, expected one")
     what = what_else(header, options.model_column)
     if what is not None:
-        raise DumpUnreadable(f"{what}; its columns are {_listed(header)}")
+        raise DumpUnreadable(f"{what.says}; its columns are {_listed(header)}")
     if options.model_column not in header:
         raise DumpUnreadable(
             f"expected a column {options.model_column!r}, found {_listed(header)}: set model_column, or add "

@@ -13,7 +13,16 @@ import numpy as np
 
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.etl.sources.files import is_remote
-from routerset.etl.sources.pickles.reader import ArrayRef, PickleError, PlainData, UnsafePickle, load_pickle
+from routerset.etl.sources.pickles.numpy_arrays import PLAIN
+from routerset.etl.sources.pickles.reader import (
+    MAX_ELEMENTS,
+    ArrayRef,
+    PickleError,
+    PlainData,
+    UnsafePickle,
+    load_pickle,
+)
+from routerset.etl.sources.pickles.values import Admitted
 from routerset.schemas.tables import Reason
 
 CHUNK_BYTES = 1 << 25
@@ -21,15 +30,26 @@ CHUNK_BYTES = 1 << 25
 Array: TypeAlias = np.ndarray | ArrayRef
 
 
-def load_plain(path: str, name: str) -> PlainData:
-    """The data of a pickle. Raises DumpUnreadable, which calls the file `name`: the same on every machine."""
+def load_plain(
+    path: str, name: str, admitted: Admitted = PLAIN, max_elements: int = MAX_ELEMENTS
+) -> PlainData:
+    """The data of a pickle, as `load_pickle` reads it.
+
+    Raises DumpUnreadable, which calls the file `name`: the same on every machine.
+    """
     if is_remote(path):
         raise DumpUnreadable(f"{name}: pickles are read in place: download the folder, set path to the copy")
     try:
-        return load_pickle(path)
+        return load_pickle(path, max_elements=max_elements, admitted=admitted)
     except (PickleError, OSError) as error:
-        reason = Reason.UNSAFE_PICKLE if isinstance(error, UnsafePickle) else Reason.UNREADABLE_FILE
-        raise DumpUnreadable(str(error).replace(path, name), reason) from error
+        raise refusal(error, str(error).replace(path, name)) from error
+
+
+def refusal(error: Exception, message: str) -> DumpUnreadable:
+    """The error of a file whose pickle has such an error."""
+    return DumpUnreadable(
+        message, Reason.UNSAFE_PICKLE if isinstance(error, UnsafePickle) else Reason.UNREADABLE_FILE
+    )
 
 
 def transposed(array: Array) -> Array:
@@ -56,7 +76,7 @@ def chunks_of(array: Array) -> Iterator[np.ndarray]:
     yield from (rows_of(array, start, start + step) for start in range(0, array.shape[0], step))
 
 
-def describe(value: PlainData, depth: int = 2) -> str:
+def describe(value: object, depth: int = 2) -> str:
     """What a value is, for messages: of a dict no more than five entries, `depth` levels deep."""
     if isinstance(value, np.ndarray | ArrayRef):
         return f"an array of {value.dtype}, shape {value.shape}"

@@ -9,10 +9,11 @@ from functools import partial
 import numpy as np
 
 from routerset.etl.sources.pickles.array_refs import ArrayRef, checked, damaged, refused, show
-from routerset.etl.sources.pickles.values import Blob, Function, Items, Machine, Skeleton
+from routerset.etl.sources.pickles.values import Admitted, Blob, Function, Items, Machine, Skeleton
 
 INLINE_BYTES = 1 << 16  # larger payloads stay on disk
-_DTYPE = re.compile(r"b1|[iu][1248]|f(?:2|4|8|16)|c(?:8|16|32)|[US][0-9]{1,9}|O[48]?")
+DTYPES = r"b1|[iu][1248]|f(?:2|4|8|16)|c(?:8|16|32)|[US][0-9]{1,9}|O[48]?"
+_UNITS = (b"s", b"ms", b"us", b"ns")  # of times
 
 
 def _reconstruct(_: Machine, arguments: Items) -> object:
@@ -48,9 +49,9 @@ def _scalar(machine: Machine, arguments: Items) -> object:
     return None
 
 
-def _dtype(_: Machine, arguments: Items) -> object:
+def _dtype(machine: Machine, arguments: Items) -> object:
     match arguments:
-        case (str() as name, int(0 | 1), int(0 | 1)) if _DTYPE.fullmatch(name):
+        case (str() as name, int(0 | 1), int(0 | 1)) if machine.admitted.dtypes.fullmatch(name):
             try:
                 return Skeleton(partial(_dtype_state, np.dtype("O" if name[0] == "O" else name)))
             except TypeError:
@@ -65,6 +66,19 @@ def _dtype_state(base: np.dtype, _: Machine, state: Items) -> object:
         case (int(3), str("<" | ">" | "|" as order), None, None, None, int() as size, int(), int()):
             if size in (-1, base.itemsize) and (order == "|") == (base.byteorder == "|"):
                 return base.newbyteorder(order)
+        case (
+            int(4),
+            str("<" | ">" as order),
+            None,
+            None,
+            None,
+            int(),
+            int(),
+            int(),
+            ({} | None, (unit, 1, 1, 1)),
+        ):
+            if base.kind in "mM" and unit in _UNITS:
+                return np.dtype(f"{base.kind}8[{unit.decode()}]").newbyteorder(order)
     return None
 
 
@@ -88,7 +102,7 @@ def _in_memory(machine: Machine, shape: Items, dtype: np.dtype, raw: object, ord
     if isinstance(raw, list):  # numpy lists objects in C order, whatever the array's own
         flat, order = np.empty(len(raw), object), "C"
         for index, cell in enumerate(raw):
-            flat[index] = _text_cell(machine, cell, 4)
+            flat[index] = machine.admitted.cell(machine, cell, 4)
     else:
         data = raw.read() if isinstance(raw, Blob) else raw.encode("ascii") if isinstance(raw, str) else raw
         machine.copy(math.prod(sizes) * dtype.itemsize)
@@ -123,7 +137,7 @@ def _text_cell(machine: Machine, cell: object, depth: int) -> object:
 
 
 _NDARRAY = Function("numpy.ndarray", lambda _, __: None)
-FUNCTIONS = {
+FUNCTIONS: dict[tuple[str, str], object] = {
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): Function("numpy.dtype", _dtype),
     ("_codecs", "encode"): Function("_codecs.encode", _latin1),  # bytes in protocols 0 to 2
@@ -135,6 +149,7 @@ for _core in ("numpy.core", "numpy._core"):
     FUNCTIONS[f"{_core}.multiarray", "scalar"] = Function("numpy scalar", _scalar)
     FUNCTIONS[f"{_core}.numeric", "_frombuffer"] = Function("numpy _frombuffer", _frombuffer)
 
+PLAIN = Admitted(FUNCTIONS, re.compile(DTYPES), _text_cell)
 ADVICE = {
     "pandas": "dicts and numpy arrays (to_dict, to_numpy), or as CSV",
     "torch": "numpy arrays (tensor.numpy())",

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from routerset.etl.sources.pickles.array_refs import ArrayRef, PickleError
+from routerset.etl.sources.pickles.values import Made
 
 MAX_DEPTH = 100
 SMALLER = "save it as several smaller files"
@@ -33,6 +34,8 @@ def extent(value: object, depth: int, limit: int, known: dict[int, tuple[int, in
         children = (*value, *value.values())
     elif isinstance(value, np.ndarray) and value.dtype.hasobject:
         children = value.ravel()
+    elif isinstance(value, Made):
+        children = (*value.arguments, value.state)
     else:
         return 0, 1 + (len(value) if isinstance(value, str | bytes) else getattr(value, "nbytes", 0)) // UNIT
     if not len(children):

@@ -31,9 +31,18 @@ from routerset.etl.sources.pickles.array_refs import (
     refused,
     show,
 )
-from routerset.etl.sources.pickles.numpy_arrays import ADVICE, FUNCTIONS, INLINE_BYTES
+from routerset.etl.sources.pickles.numpy_arrays import ADVICE, INLINE_BYTES, PLAIN
 from routerset.etl.sources.pickles.plain_data import SMALLER, UNIT, PlainData, PlainKey, extent
-from routerset.etl.sources.pickles.values import Blob, Call, Function, Skeleton, settled
+from routerset.etl.sources.pickles.values import (
+    Admitted,
+    Blob,
+    Call,
+    Class,
+    Function,
+    Made,
+    Skeleton,
+    settled,
+)
 
 __all__ = ["ArrayRef", "PickleError", "PlainData", "PlainKey", "UnsafePickle", "load_pickle"]
 
@@ -42,7 +51,9 @@ _LINE_BYTES = 1024  # of a number or a name
 _KEY_COST = 256  # elements; numbers can be chosen to collide in a dict, at a quadratic cost: few may be keys
 
 
-def load_pickle(path: str | Path, *, max_elements: int = MAX_ELEMENTS) -> PlainData:
+def load_pickle(
+    path: str | Path, *, max_elements: int = MAX_ELEMENTS, admitted: Admitted = PLAIN
+) -> PlainData:
     """The plain data in a pickle of protocol 0 to 5, as Python 2.7 and later and numpy 1 and 2 write them.
 
     Array payloads of more than 64 KiB come back as `ArrayRef`; other arrays come back in memory, read-only,
@@ -50,20 +61,22 @@ def load_pickle(path: str | Path, *, max_elements: int = MAX_ELEMENTS) -> PlainD
     with axes permuted otherwise than in Fortran order, or of text objects. A dtype keeps the file's byte
     order. A Python 2 str is ASCII text, or the bytes of an array. Refused though harmless: sets, bytearrays,
     OrderedDict, complex, dates, structured arrays, object arrays of anything but text, None and lists of
-    these, and dict keys other than text, bytes, integers and None.
+    these, and dict keys other than text, bytes, integers and None. Where `admitted` has other names, what a
+    pickle would make by them is in the data as `Made`.
 
     Raises PickleError (malformed, truncated, contains itself, more than `max_elements`), UnsafePickle
     (anything but plain data), OSError (cannot be opened).
     """
     with open_binary(str(path)) as file:
-        return _Interpreter(str(path), file, max_elements).run()
+        return _Interpreter(str(path), file, max_elements, admitted).run()
 
 
 class _Interpreter:
     """A file read up to `position`, a stack, the stacks below its marks, a memo, the rest of the budget."""
 
-    def __init__(self, path: str, file: BinaryIO, max_elements: int) -> None:
+    def __init__(self, path: str, file: BinaryIO, max_elements: int, admitted: Admitted) -> None:
         self.path, self.file, self.max_elements, self.budget = path, file, max_elements, max_elements
+        self.admitted = admitted
         self.size, self.position, self.copied = os.fstat(file.fileno()).st_size, 0, 0
         self.stack: list[object] = []
         self.marks: list[list[object]] = []
@@ -226,22 +239,33 @@ class _Interpreter:
         module, name = names
         if not (isinstance(module, str) and isinstance(name, str)):
             raise damaged(f"{show(module)} and {show(name)}", "the text of a name")
-        if (module, name) not in FUNCTIONS:
+        if (module, name) not in self.admitted.names:
             save = ADVICE.get(module.partition(".")[0], "dicts, lists, text and numpy arrays")
             raise refused(f"the name {show(module)} {show(name)}", "plain data", save)
-        self.push(FUNCTIONS[module, name])
+        self.push(self.admitted.names[module, name])
 
     def reduce(self, _: None) -> None:
         function, arguments = self.last(2)
+        if isinstance(function, Skeleton):
+            function = function.settle()
         if not isinstance(function, Function):
             raise refused(f"a call of {show(function)}", "one that numpy writes")
         self.push(self.call(f"a call of {function.name}", function.call, arguments))
 
+    def new(self, _: None) -> None:
+        kind, arguments = self.last(2)
+        if not isinstance(kind, Class):
+            raise refused(f"an object of {show(kind)}", "plain data")
+        self.push(self.call(f"an object of {kind.name}", kind.call, arguments))
+
     def build(self, _: None) -> None:
         skeleton, state = self.last(2)
-        if not isinstance(skeleton, Skeleton) or skeleton.value is not None:
+        if isinstance(skeleton, Made) and skeleton.state is None:
+            skeleton.state = settled(state)
+        elif isinstance(skeleton, Skeleton) and skeleton.value is None:
+            skeleton.value = self.call("a state", skeleton.build, state)
+        else:
             raise refused(f"a state for {show(skeleton)}", "a new array or dtype")
-        skeleton.value = self.call("a state", skeleton.build, state)
         self.push(skeleton)
 
     def call(self, name: str, function: Call, arguments: object) -> object:
@@ -333,6 +357,7 @@ _ACTIONS: dict[str, tuple[Callable[[_I], Any], Callable[[_I, Any], None]]] = {
     "GLOBAL": (lambda i: (_line(i).decode(), _line(i).decode()), _I.name),
     "STACK_GLOBAL": (lambda i: i.last(2), _I.name),
     "REDUCE": (_nothing, _I.reduce),
+    "NEWOBJ": (_nothing, _I.new),
     "BUILD": (_nothing, _I.build),
 }
 _OPCODES = {

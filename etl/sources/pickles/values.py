@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -14,6 +15,7 @@ class Machine(Protocol):
 
     path: str
     position: int
+    admitted: Admitted
 
     def copy(self, size: int) -> None:
         """Charge `size` bytes that are about to be copied. Raises PickleError beyond the budget."""
@@ -72,13 +74,49 @@ class Skeleton(Pending):
 
 @dataclass(frozen=True)
 class Function(Pending):
-    """A name that numpy writes, and what is done here where a pickle calls it."""
+    """A name that numpy or pandas writes, and what is done here where a pickle calls it."""
 
     name: str
     call: Call
 
     def settle(self) -> object:
         raise refused(f"the name {self.name}", "a value")
+
+
+class Class(Function):
+    """A name that a pickle may also make an object of."""
+
+
+@dataclass
+class Made:
+    """What a pickle would have made by a call, written down: nothing was called.
+
+    arguments: plain data, classes, and what else was made. state: what the pickle would have set.
+    """
+
+    name: str
+    arguments: Items
+    state: object = None
+
+
+def made(name: str) -> Function:
+    """A name whose calls are written down."""
+
+    def call(_: Machine, arguments: Items) -> Made:
+        return Made(name, tuple(item if isinstance(item, Class) else settled(item) for item in arguments))
+
+    return Class(name, call)
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What a pickle may hold. names: (module, name) -> what stands for it. dtypes: names of dtypes.
+    cell: a cell of an object array as it is kept; how deep lists in it may nest.
+    """
+
+    names: Mapping[tuple[str, str], object]
+    dtypes: re.Pattern[str]
+    cell: Callable[[Machine, object, int], object]
 
 
 def settled(value: object) -> object:

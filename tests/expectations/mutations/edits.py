@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tests.expectations.builds import COSTED, ENCODER, Copy, Row, part
 
+PRICES = "tables/prices.parquet"
 MODELS, RUNS, QUARANTINE = "tables/models.parquet", "tables/runs.parquet", "tables/quarantine.parquet"
 ITEMS, SCORES = part("items", "arc"), part("scores", "arc")
 COSTS = part("costs", COSTED)

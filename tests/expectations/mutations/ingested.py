@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tests.expectations.builds import Copy, Row, part
+from tests.expectations.builds import Copy, Edit, Row, part
 from tests.expectations.mutations.edits import (
     COSTS,
     ITEMS,
     MODELS,
+    PRICES,
     QUARANTINE,
     RUNS,
     SCORES,
@@ -101,9 +102,27 @@ def _without_costs(rows: list[Row]) -> None:
     rows[7]["usd"] = rows[7]["prompt_tokens"] = None
 
 
+def _tokens_of_nowhere(rows: list[Row]) -> None:
+    for row in rows:
+        row["tokens_from"] = None
+
+
 def _zeros(rows: list[Row]) -> None:
     for row in rows:
         row["prompt_tokens"] = row["prompt_tokens"] or 0.0
+
+
+def _sized(name: str) -> Edit:
+    def edit(rows: list[Row]) -> None:
+        rows[0] |= {"model_id": name, "params_b": 7.0, "active_params_b": 7.0}
+
+    return edit
+
+
+def _other_tokens(rows: list[Row]) -> None:
+    for row in rows:
+        if row["prompt_tokens"]:
+            row["prompt_tokens"] += 1
 
 
 def _none_missing(found: Row) -> None:
@@ -133,6 +152,37 @@ MUTATIONS = (
     Mutation("negative size", "models.params_positive", cell(MODELS, 0, "params_b", -7.0)),
     Mutation("size NaN", "models.params_positive", cell(MODELS, 0, "params_b", math.nan)),
     Mutation(
+        "more active than there are", "models.active_within_params", cell(MODELS, 0, "active_params_b", 9e3)
+    ),
+    Mutation("negative active size", "models.active_within_params", cell(MODELS, 0, "active_params_b", -1.0)),
+    Mutation("size of no source", "models.size_source_told", cell(MODELS, 0, "size_source", None)),
+    Mutation("size of a guess", "models.size_source_told", cell(MODELS, 0, "size_source", "guess")),
+    *(
+        Mutation(f"size off in {name}", "models.params_fit_name", lambda c, n=name: c.rows(MODELS, _sized(n)))
+        for name in ("a/m-70b", "a/Mixtral-8x7B-v0.1", "a/Qwen-1_8B", "m7-200.5B-chat@v1")
+    ),
+    *(
+        Mutation(f"{what} in models", "models.prices_in_range", cell(MODELS, 0, "usd_per_mtok_in", value))
+        for what, value in (("price below 0", -1.0), ("price NaN", math.nan), ("one price", None))
+    ),
+    *(
+        Mutation(f"null {name} of a price", f"prices.{name}_not_null", cell(PRICES, 2, name, None))
+        for name in ("model_id", "usd_per_mtok_in", "usd_per_mtok_out", "matched_by", "match", "file")
+    ),
+    Mutation("price twice", "prices.model_id_unique", repeat(PRICES, 2)),
+    Mutation("price matched by chance", "prices.matched_by_known", cell(PRICES, 2, "matched_by", "chance")),
+    Mutation("negative price", "prices.price_in_range", cell(PRICES, 2, "usd_per_mtok_out", -1.0)),
+    Mutation("price infinite", "prices.price_in_range", cell(PRICES, 2, "usd_per_mtok_in", math.inf)),
+    Mutation("price of last May", "prices.as_of_iso", cell(PRICES, 2, "as_of", "May 2024")),
+    Mutation("price of 31 February", "prices.as_of_iso", cell(PRICES, 2, "as_of", "2024-02-31")),
+    Mutation("price without a date", "prices.as_of_present", cell(PRICES, 2, "as_of", None)),
+    Mutation("price of nobody", "prices.models_resolve", cell(PRICES, 2, "model_id", "no/body")),
+    Mutation("price of other models", "prices.prices_as_in_models", cell(PRICES, 2, "usd_per_mtok_in", 3.0)),
+    Mutation("price of models alone", "prices.prices_as_in_models", drop(PRICES, 2)),
+    Mutation("all prices lost", "prices.prices_as_in_models", remove(PRICES)),
+    Mutation("price of another table", "prices.prices_accounted_for", cell(PRICES, 2, "file", "b.toml")),
+    Mutation("dollars that are no price", "costs.usd_as_priced", lambda c: c.rows(COSTS, _other_tokens)),
+    Mutation(
         "unknown leaderboard", "models.leaderboards_known", cell(MODELS, 0, "leaderboards", ["v1", "v9"])
     ),
     Mutation("leaderboard lost", "models.leaderboards_match_scores", cell(MODELS, 0, "leaderboards", ["v1"])),
@@ -151,6 +201,11 @@ MUTATIONS = (
     Mutation("question edited", "items.item_id_stable", cell(ITEMS, 3, "question", "What is new?")),
     Mutation("items swapped", "items.item_id_stable", swap(ITEMS, "question", 3, 4)),
     Mutation("other prefix", "items.item_id_prefix", cell(ITEMS, 3, "item_id", "mmlu/0123456789abcdef")),
+    Mutation("empty category", "items.category_is_a_line", cell(ITEMS, 3, "category", "")),
+    Mutation("category of two lines", "items.category_is_a_line", cell(ITEMS, 3, "category", "a\nb")),
+    Mutation("category turned around", "items.category_is_a_line", cell(ITEMS, 3, "category", "a\u202eb")),
+    Mutation("space after a category", "items.category_is_a_line", cell(ITEMS, 3, "category", "maths ")),
+    Mutation("long category", "items.category_is_a_line", cell(ITEMS, 3, "category", "x" * 101)),
     Mutation("other question_id", "items.question_id_matches", cell(ITEMS, 3, "question_id", NOBODY)),
     Mutation("question of no source", "items.question_source_told", cell(ITEMS, 3, "question_source", None)),
     Mutation("third source", "items.question_source_told", cell(ITEMS, 3, "question_source", "x")),
@@ -203,6 +258,10 @@ MUTATIONS = (
     Mutation("cost that nobody counted", "costs.costs_accounted_for", cell(COSTS, 7, "latency_s", 1.0)),
     Mutation("missing cost as 0", "costs.costs_accounted_for", lambda c: c.rows(COSTS, _zeros)),
     Mutation("missing cost uncounted", "costs.costs_missing_counted", manifest(_none_missing)),
+    Mutation("tokens of nowhere", "costs.tokens_have_a_source", lambda c: c.rows(RUNS, _tokens_of_nowhere)),
+    Mutation(
+        "tokens of another", "runs.tokens_from_known", cell(RUNS, 0, "tokens_from", "gpt2@0123456789ab")
+    ),
     Mutation("null metric", "runs.metric_not_null", cell(RUNS, 0, "metric", None)),
     Mutation("null chosen", "runs.chosen_not_null", cell(RUNS, 0, "chosen", None)),
     Mutation("short checksum", "runs.sha256_well_formed", cell(RUNS, 0, "sha256", "abc")),

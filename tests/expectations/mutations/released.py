@@ -11,6 +11,7 @@ from tests.expectations.mutations.edits import (
     COSTS,
     DATA,
     ITEMS,
+    PRICES,
     RELEASED,
     RELEASED_COSTS,
     SCORES,
@@ -156,6 +157,7 @@ MUTATIONS = (
     ),
     Mutation("score flipped in the build", "built.score_digests_as_built", _flip_score(SCORES)),
     Mutation("score flipped in the release", "built.score_digests_as_built", _flip_score(RELEASED)),
+    Mutation("price changed in the build", "built.prices_as_built", cell(PRICES, 3, "match", "b*")),
     Mutation("cost changed in the build", "built.cost_facts_as_built", cell(COSTS, 3, "usd", 9.0)),
     Mutation("cost changed in the release", "built.cost_facts_as_built", cell(RELEASED_COSTS, 3, "usd", 9.0)),
     Mutation("two scores exchanged", "built.score_digests_as_built", _exchange_scores),
@@ -163,6 +165,7 @@ MUTATIONS = (
         "license changed", "built.models_as_built", cell("release/models.parquet", 0, "license", "other")
     ),
     Mutation("item changed", "built.items_as_built", cell(DATA, 0, "family_id", "fam-0")),
+    Mutation("category changed", "built.items_as_built", cell(DATA, 0, "category", "other")),
     Mutation("question changed", "built.text_facts_as_built", cell(DATA, 0, "question", "Why?")),
     Mutation("prompt changed in the build", "built.text_facts_as_built", cell(ITEMS, 0, "prompt", "Why?")),
     Mutation("side changed", "built.splits_as_built", cell(DATA, 0, "split_family", "none")),

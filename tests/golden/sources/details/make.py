@@ -87,6 +87,46 @@ def files() -> dict[str, dict[str, bytes]]:
         "acc_norm": [1.0, None, 1.0, float("nan"), 2.0, 0.0],
     }
     lists = {"example": ["a?", "b?", "c?"], "gold": ["x", "y", "z"], "acc_norm": [[1.0], [0.0, 1.0], [None]]}
+    ranked = {  # a request per option
+        "example": ["a?", "b?", "c?"],
+        "choices": [["y", "n"]] * 3,
+        "gold": [0, 1, 0],
+        "acc": [1.0, 0.0, 1.0],
+        "predictions": [[-1.5, -2.0]] * 3,
+        "input_tokens": [[[1, 2, 3], [1, 2, 3, 4, 5]], [[], []], None],
+        "cont_tokens": [[[3], [4, 5]], [[3], [4]], [[3], [4]]],
+    }
+    spelled = {name: [str(value) for value in ranked[name]] for name in ranked}
+    spelled["predictions"] = ["[(-1.5, True), (nan, False)]", "[(-1.5, True), (-2.0, False)]", "[]"]
+    spelled["input_tokens"][2] = "[tensor([1, 2])]"
+    spelled["metrics"] = [f"{{'acc': {score}}}" for score in spelled.pop("acc")]
+    written = {
+        "example": ["1+1?", "2+2?", "3+3?", "4+4?"],
+        "gold": ["2", "4", "6", "8"],
+        "acc": [1.0, 0.0, None, 0.0],
+        "predictions": ["It is 2.", "[5]", "", ""],
+        "input_tokens": [[[1, 2, 3]]] * 4,
+        "cont_tokens": [[[4, 5, 6]], [[4], [5, 6]], [[4]], [[]]],
+    }
+    nested = {
+        "doc": lighteval["doc"],
+        "metric": lighteval["metric"],
+        "model_response": pa.array(
+            [
+                {"text": [], "logprobs": [-1.5, -2], "input_tokens": [1] * 7, "output_tokens": [[2], [3]]},
+                {"text": [], "logprobs": [-1.5, -2], "input_tokens": [], "output_tokens": [[2], [3]]},
+            ]
+        ),
+    }
+    asked_once = {
+        "doc": lighteval["doc"],
+        "metric": [{"acc": 1.0}, {"acc": 0.0}],
+        "model_response": [
+            {"text": ["iron", "lead"], "input_tokens": [1] * 7, "output_tokens": [[2, 3], [4, 5, 6]]},
+            {"text": ["stone", "argon"], "input_tokens": [1] * 9, "output_tokens": [[2], []]},
+        ],
+    }
+    untold = {**ranked, "predictions": [None, [], None]}
     whole = parquet(old)
     arc, arc_hyphen = "harness|arc:challenge|25", "harness|arc-challenge|25"
     return {
@@ -104,6 +144,14 @@ def files() -> dict[str, dict[str, bytes]]:
             f"details/{MODEL}/{V1_HYPHENS}/details_{arc}.parquet": parquet(
                 {"__doc__": lighteval["doc"], "__metric__": lighteval["metric"]}
             ),
+        },
+        "tokens": {
+            details_file(arc, V1): parquet({**ranked, "acc_norm": ranked["acc"]}),
+            details_file("harness|winogrande|5", V1): parquet(spelled),
+            details_file("harness|gsm8k|5", V1): parquet(written),
+            details_file("harness|hendrycksTest-anatomy|5", V1): parquet(untold),
+            details_file("leaderboard|arc:challenge|25", V1_HYPHENS, "details/org/model"): parquet(nested),
+            details_file("leaderboard|gsm8k|5", V1_HYPHENS, "details/org/model"): parquet(asked_once),
         },
         "bad-rows": {
             details_file(arc, V1): parquet(rows),

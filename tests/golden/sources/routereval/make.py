@@ -116,6 +116,50 @@ def main() -> None:
     save_scores("unreadable", "one-name", "org/a", {"harness_gsm8k_5": entry(two)})
     save_scores("unreadable", "array", MODELS, np.ones((2, 3)))
 
+    write_others()
+
+
+def write_others() -> None:
+    """Pickles of CARROT and tinyBenchmarks, and of what they are made of."""
+    prefix = "open-llm-leaderboard/details_"
+    models = [f"{prefix}lab__a", f"{prefix}lab__b_private", "open-llm-leaderboard-old/details_gpt2"]
+    four = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 1], [0, 1, NAN]])
+    mc2 = np.array([[0.25, 0.5, 0.125], [1, 0, 2]])
+    data = {
+        "harness_arc_challenge_25": {"correctness": four},
+        "harness_hendrycksTest_abstract_algebra_5": {"correctness": four[:3]},
+        "harness_truthfulqa_mc_0": {"correctness": mc2},
+        "harness_unknown_0": {"correctness": four},
+        "harness_gsm8k_5": {"correctness": four[:, :2]},
+    }
+    save({"data": data, "models": models}, "tiny", "lb.pickle")
+
+    # models are other ones in every task; one square matrix, which the others turn
+    ifeval = {"correctness_inst": np.full((3, 2), 0.5), "correctness_prompt": np.eye(3, 2)}
+    weights = {"weights_inst": np.ones(2), "weights_prompt": np.ones(2)}
+    carrot = {
+        "mmlu_pro": {"correctness": four.T, "models": models},
+        "leaderboard_bbh_navigate": {"correctness": np.eye(2), "models": np.array(["lab/c", "lab/a"])},
+        "ifeval": {**ifeval, **weights, "models": models},
+        "musr_team_allocation": {"correctness": four},
+        "gpqa_main": {"models": models, "scores": four},
+        "math_algebra_hard": {"correctness": four, "models": ["lab/a", None, "two words"]},
+        "mine": {"correctness": four.T, "models": models},
+    }
+    save(carrot, "carrot", "open-llm-lb-v2.pkl")
+    square = {"mmlu_pro": {"correctness": four[:3], "models": models}}
+    save(square, "carrot", "square.pkl")
+
+    def raw(*rows: object, task: str = "mmlu_pro") -> dict[str, object]:
+        names = ("lab__a", "lab__b", "lab__c", "lab__d", "lab__e")
+        return {
+            f"open-llm-leaderboard/{name}-details": {task: {"correctness": row}, "arc_challenge": {}}
+            for name, row in zip(names, rows, strict=False)
+        }
+
+    rows = np.array([1, 0, 1]), [0, 0.5, None], np.array([1, 0]), np.ones((3, 1)), ["a", "b", "c"]
+    save(raw(*rows), "carrot", "raw.pkl")
+
 
 if __name__ == "__main__":
     main()

@@ -153,7 +153,9 @@ def _run(arguments: argparse.Namespace) -> str:
     if arguments.differences:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
-    return json.dumps([row.to_dict() for row in result.rows], indent=1) if as_json else result.table()
+    if as_json:
+        return json.dumps([row.to_dict() for row in result.rows], indent=1)
+    return result.cost_table() if arguments.costs else result.table()
 
 
 def _public(path: Path) -> str:

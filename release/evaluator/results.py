@@ -12,6 +12,7 @@ from .intervals import FEW_ITEMS, holm
 from .limits import Limits
 from .metrics import METRICS, TABLE_ORDER
 from .plain import plain
+from .spending import COST_METRICS
 from .task import KINDS
 
 Value = str | int | float | bool | None
@@ -171,6 +172,13 @@ class Evaluation:
         marks = [STAR] if any(row.sees_test_scores for row in self.means) else []
         return "\n\n".join([*_blocks(self.means), *marks, *_few_items(self.means), LEGEND]) + "\n"
 
+    def cost_table(self) -> str:
+        """Score over cost of the means over kinds, at most 80 characters wide."""
+        priced = [row for row in self.means if row.spending is not None]
+        if not priced:
+            return "no group has costs\n"
+        return "\n\n".join([*_cost_blocks(priced), *_few_items(priced), COST_LEGEND]) + "\n"
+
     def difference_table(self) -> str:
         """Differences of the means over kinds; * where the test of the difference in mu_o, as one of all that
         the table holds, rejects.
@@ -221,6 +229,14 @@ LEGEND = fill(
 )
 
 
+_PRICED = [metric for metric in COST_METRICS.values() if metric.head and metric.width]
+COST_LEGEND = fill(
+    "".join(f"{metric.head}: {metric.says}. " for metric in _PRICED)
+    + "[..]: 95% interval of the area. p: choices under a budget follow probabilities, not estimated scores.",
+    80,
+)
+
+
 STAR = "*: the router is shown the test scores; an upper bound."
 
 
@@ -262,6 +278,32 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
             name = f"{plain(r.router)[:12]}*" if r.sees_test_scores else plain(r.router)[:13]
             lines.append(f"  {name:<13}{''.join(cells)}")
         yield "\n".join(lines)
+
+
+def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
+    for head, block in groupby(rows, _place):
+        members = list(block)
+        told = members[0].spending
+        assert told is not None
+        heads = [f"{metric.head:>{metric.width}}" for metric in _PRICED]
+        heads[0] += f" {'95% interval':<16}"
+        lines = [
+            f"{head}\n  {members[0].n_test} test items  costs: {told.kind}, {told.unit}" + _few(members[0]),
+            f"  {'router':<13}{''.join(heads)}",
+        ]
+        for row in members:
+            assert row.spending is not None
+            found = row.spending.metrics
+            cells = [_short(found[of.name].value, of.width) for of in _PRICED]
+            cells[0] += f" {_interval(found[_PRICED[0].name]):<16}"
+            mark = "*" if row.sees_test_scores else "p" if row.spending.made_of == "probabilities" else ""
+            lines.append(f"  {plain(row.router)[:12] + mark:<13}{''.join(cells)}")
+        yield "\n".join(lines)
+
+
+def _short(value: float | None, width: int) -> str:
+    """A number of any size in few letters."""
+    return f"{'-' if value is None else f'{value:.3f}' if value < 10 else f'{value:.4g}':>{width}}"
 
 
 def _reference(row: Row) -> Iterator[str]:

@@ -22,30 +22,32 @@ ARENA_BETA, ARENA_DEAREST, ARENA_CHEAPEST = 0.1, 200.0, 0.0044
 
 @dataclass(frozen=True)
 class CostMetric:
-    """name: in JSON. says: what it is. higher_is_better. head: in the table. is_score: whether it lies in
-    [0, 1] as a mean of scores does."""
+    """name: in JSON. says: what it is. head, width: of its column in the table of the command line, which has
+    no others. is_score: whether it is a mean of scores in [0, 1].
+    """
 
     name: str
     says: str
     higher_is_better: bool
     head: str = ""
+    width: int = 0
     is_score: bool = False
 
 
 COST_METRICS: dict[str, CostMetric] = {
     metric.name: metric
     for metric in (
-        CostMetric("area_cap", "mean score over all caps on the cost of one answer", True, "area", True),
+        CostMetric("area_cap", "mean score over all caps on the cost of one answer", True, "area", 6, True),
         CostMetric(
-            "area_mean", "mean score over all mean costs, what is dominated left out", True, "a(mean)"
+            "area_mean", "mean score over all mean costs, what is dominated left out", True, "a(mean)", 8
         ),
-        CostMetric("aiq", "the same below the concave hull (RouterBench)", True, "AIQ"),
+        CostMetric("aiq", "the same below the concave hull (RouterBench)", True, "AIQ", 7),
         CostMetric(
-            "qnc", "least mean cost that reaches the best single's score, over its cost", False, "QNC"
+            "qnc", "least mean cost that reaches the best single's score, over its cost", False, "QNC", 7
         ),
-        CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, "peak", True),
-        CostMetric("acc_bmax", "mean score without a cap", True, "score", True),
-        CostMetric("cost_bmax", "mean cost without a cap", False, "cost"),
+        CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, "peak", 7, True),
+        CostMetric("acc_bmax", "mean score without a cap", True, "score", 7, True),
+        CostMetric("cost_bmax", "mean cost without a cap", False, "cost", 8),
         CostMetric("arena", "RouterArena's score of score and USD", True, "arena"),
         CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "PGR"),
         CostMetric("apgr", "mean of that over all shares sent to the dearer one", True, "APGR"),

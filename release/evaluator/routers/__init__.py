@@ -15,7 +15,7 @@ from .linear import LinearRouter
 from .mlc import MultiLabelRoberta, no_model
 from .mlp import MlpRouter, no_torch
 from .privileged import Privileged
-from .yardsticks import BestSingle, Oracle, Random, TrainMean
+from .yardsticks import BestSingle, Heuristic, Oracle, Random, TrainMean
 
 RouterFactory = Callable[[], Router]
 
@@ -80,6 +80,10 @@ _ROWS = (
     ),
     _YARDSTICK("random", Random, "Random", colour=("#8a94a3", "#7f8b9c"), marker="x", in_figure=False),
     _YARDSTICK("best_single", BestSingle, "Best single", colour=("#1f2937", "#f1f5f9"), marker="D"),
+    _YARDSTICK(
+        "heuristic", Heuristic, "Heuristic", on_request=True, colour=("#475569", "#cbd5e1"), marker="P",
+        in_figure=False,
+    ),
     _YARDSTICK("mean", TrainMean, "Train mean", in_figure=False),
     _YARDSTICK(
         "privileged", Privileged, "Privileged", on_request=True, colour=("#0369a1", "#7dd3fc"), marker="P"

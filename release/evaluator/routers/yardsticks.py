@@ -69,9 +69,10 @@ class Random:
 
 
 class BestSingle:
-    """Always the candidate with the best mean training score; under a cap, the best that it allows."""
+    """Always the candidate with the best mean training score, whatever it costs."""
 
     uses_vectors = False
+    has_curve = False
 
     def fit(self, task: Task) -> None:
         """Pick it."""
@@ -80,6 +81,12 @@ class BestSingle:
     def predict_proba(self, task: Task) -> Floats:
         """All mass on it."""
         return one_hot(np.full(task.n_test, self.chosen), task.m)
+
+
+class Heuristic(BestSingle):
+    """The candidate with the best mean training score of those that a budget allows (RouterBench+)."""
+
+    has_curve = True
 
     def predict_scores(self, task: Task) -> Floats:
         """Mean training scores, on every item."""

@@ -289,7 +289,7 @@ def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
         heads[0] += f" {'95% interval':<16}"
         lines = [
             f"{head}\n  {members[0].n_test} test items  costs: {told.kind}, {told.unit}" + _few(members[0]),
-            f"  {'router':<13}{''.join(heads)}",
+            f"  {'router':<12}{''.join(heads)}",
         ]
         for row in members:
             assert row.spending is not None
@@ -297,7 +297,7 @@ def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
             cells = [_short(found[of.name].value, of.width) for of in _PRICED]
             cells[0] += f" {_interval(found[_PRICED[0].name]):<16}"
             mark = "*" if row.sees_test_scores else "p" if row.spending.made_of == "probabilities" else ""
-            lines.append(f"  {plain(row.router)[:12] + mark:<13}{''.join(cells)}")
+            lines.append(f"  {plain(row.router)[:11] + mark:<12}{''.join(cells)}")
         yield "\n".join(lines)
 
 

@@ -43,10 +43,10 @@ COST_METRICS: dict[str, CostMetric] = {
         ),
         CostMetric("aiq", "the same below the concave hull (RouterBench)", True, "AIQ", 7),
         CostMetric(
-            "qnc", "least mean cost that reaches the best single's score, over its cost", False, "QNC", 7
+            "qnc", "least mean cost that reaches the best single's score, over its cost", False, "QNC", 6
         ),
-        CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, "peak", 7, True),
-        CostMetric("acc_bmax", "mean score without a cap", True, "score", 7, True),
+        CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, "peak", 6, True),
+        CostMetric("acc_bmax", "mean score without a cap", True, "score", 6, True),
         CostMetric("cost_bmax", "mean cost without a cap", False, "cost", 8),
         CostMetric("arena", "RouterArena's score of score and USD", True, "arena"),
         CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "PGR"),

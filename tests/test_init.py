@@ -68,6 +68,26 @@ def test_what_is_written_builds_all_that_is_there(tmp_path: Path) -> None:
     assert {row["benchmark"]: row["kept"] for row in info["accounting"]} == {"gsm8k": 60, "support": 60}
 
 
+@pytest.mark.parametrize("spelled", [str, dict])
+def test_scores_by_model_and_price_tables_are_told(tmp_path: Path, spelled: type) -> None:
+    dumps = tmp_path / "mine"
+    dumps.mkdir()
+    rows = [{"question": f"{i}?", "scores": spelled({"a": 1.0, "b": i % 2 / 1})} for i in range(4)]
+    (dumps / "all.json").write_text(json.dumps(rows))
+    (dumps / "llms.json").write_text(json.dumps({"a": {"input_price": 1.0, "output_price": 2.0}}))
+    (dumps / "other.json").write_text(json.dumps({"a": {"colour": "red"}}))
+    config = made(dumps)
+    (source,) = config.sources
+    assert (source.format, dict(source.options.columns)) == (
+        "item_major",
+        {"question": "question", "score": "scores"},
+    )
+    assert config.costs.tables == (str(dumps / "llms.json"),)
+    text = (tmp_path / "made.toml").read_text()
+    assert "models: 2, records: 8\n" in text
+    assert "#   other.json: " in text
+
+
 def test_tables_with_items_and_subsets_find_each_other(tmp_path: Path) -> None:
     dumps = tmp_path / "tables"
     dumps.mkdir()

@@ -11,6 +11,8 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from posixpath import dirname
 
+from routerset.etl.ingest.price_files import MAX_BYTES, read_prices
+from routerset.etl.ingest.prices import PriceError
 from routerset.etl.looking.glimpse import glimpse
 from routerset.etl.looking.sample import Note
 from routerset.etl.looking.sniffs import ENDINGS, ITEMS, SNIFFS, Guess, benchmark_in
@@ -40,12 +42,16 @@ class Placed:
 
 @dataclass
 class Places:
-    """What a folder holds. benchmarks: what `[[benchmark]]` must say of those that nobody knows. unplaced:
-    files
-    that nothing reads, and why. unopened: files that were taken for what others of their kind are."""
+    """What a folder holds.
+
+    benchmarks: what `[[benchmark]]` must say of those that nobody knows. prices: paths of price tables.
+    unplaced: files that nothing reads, and why. unopened: files that were taken for what others of their kind
+    are.
+    """
 
     sources: list[Placed] = field(default_factory=list)
     benchmarks: list[dict[str, object]] = field(default_factory=list)
+    prices: list[str] = field(default_factory=list)
     unplaced: dict[str, str] = field(default_factory=dict)
     unopened: int = 0
 
@@ -53,8 +59,7 @@ class Places:
 def find_places(folder: Path, note: Note) -> Places:
     """Every file below a folder as part of a source, or among those that have no place.
 
-    note: told which file is looked at. Raises DumpUnreadable where nothing is
-    there.
+    note: told which file is looked at. Raises DumpUnreadable where nothing is there.
     """
     found = Places()
     every = files.discover(SourceSpec("", str(folder)), lambda name: True).dumps
@@ -109,6 +114,8 @@ def _guess(dumps: Sequence[Dump], found: Places, note: Note) -> Iterator[tuple[D
             guess = _sniff(dump)
             if isinstance(guess, Guess):
                 known[dump.path] = guess
+            elif _holds_prices(dump):
+                found.prices.append(dump.path)
             else:
                 found.unplaced[dump.file] = guess
         rest = [dump for dump in of_kind if dump not in opened]
@@ -136,6 +143,14 @@ def _sniff(dump: Dump) -> Guess | str:
     shown = ", ".join(repr(name[:40]) for name in seen.names[:8])
     told = None if is_json(dump.path) else what_else(seen.names, "model")
     return told.says if told else f"no format known that has {shown}; see docs/dumps.md"
+
+
+def _holds_prices(dump: Dump) -> bool:
+    """Whether a file is a table of what models cost, of those that a config can name."""
+    try:
+        return dump.size <= MAX_BYTES and bool(read_prices([dump.path]))
+    except (PriceError, OSError):
+        return False
 
 
 def _mark(guess: Guess) -> str:

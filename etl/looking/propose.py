@@ -48,17 +48,18 @@ def propose(folder: Path, home: Path, note: Note) -> str:
     tables += [toml_table("[[source]]", each) for each in sources]
     config = parse_config(tomllib.loads("\n".join(tables)), home / "init.toml")
     samples = [_look(spec, note) for spec in config.sources]
-    return "\n".join(_parts(found, sources, samples, folder))
+    return "\n".join(_parts(found, sources, samples, folder, home))
 
 
 def _relative(source: Placed, folder: Path, home: Path) -> dict[str, object]:
-    """Keys of a source whose paths are as the folder was given: absolute, or from where the config will
-    lie."""
+    """Keys of a source, its paths as the folder was given: absolute, or from where the config will lie."""
+    shown = {key: _shown(each, folder, home) for key, each in source.keys.items() if key in ("path", "items")}
+    return {**source.keys, **shown}
 
-    def path(value: object) -> str:
-        return str(value) if folder.is_absolute() else os.path.relpath(str(value), home)
 
-    return {key: path(each) if key in ("path", "items") else each for key, each in source.keys.items()}
+def _shown(path: object, folder: Path, home: Path) -> str:
+    """A path below the folder, as that was given."""
+    return str(path) if folder.is_absolute() else os.path.relpath(str(path), home)
 
 
 def _look(spec: SourceSpec, note: Note) -> Sample | str:
@@ -72,7 +73,11 @@ def _look(spec: SourceSpec, note: Note) -> Sample | str:
 
 
 def _parts(
-    found: Places, sources: Sequence[dict[str, object]], samples: Sequence[Sample | str], folder: Path
+    found: Places,
+    sources: Sequence[dict[str, object]],
+    samples: Sequence[Sample | str],
+    folder: Path,
+    home: Path,
 ) -> Iterator[str]:
     """The parts of the config, with an empty line between."""
     yield _comment(_HEAD.splitlines())
@@ -93,6 +98,10 @@ def _parts(
         tasks = _comment(_tasks(sample))
         if tasks:
             yield tasks
+    if found.prices:
+        prices = [_shown(each, folder, home) for each in found.prices]
+        says = "Prices, which make US dollars of tokens. Those without as_of age without anybody's notice."
+        yield _comment([says]) + toml_table("[costs]", {"prices": prices})
     yield _comment(
         ["[groups]", "sizes = [3, 5, 10]   # numbers of candidates; what cannot be filled is skipped"]
     )

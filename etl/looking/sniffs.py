@@ -163,6 +163,9 @@ def sniff_item_major(seen: Glimpse) -> Guess | None:
         return None
     if {*_LISTS.values()} <= {*seen.names}:
         return Guess("item_major", {"columns": {**texts, **_LISTS}})
+    by_model = _scores_by_model(seen, texts.values())
+    if by_model is not None:
+        return Guess("item_major", {"columns": {**texts, "score": by_model}})
     rest = {name: values for name, values in seen.columns.items() if name not in texts.values()}
     inside = {name.rpartition(".")[0]: name for name in rest if name.endswith(".score")}
     plain = [name for name in rest if "|" not in name and not name.startswith("Unnamed")]
@@ -179,6 +182,21 @@ def sniff_item_major(seen: Glimpse) -> Guess | None:
     return Guess("item_major", keys, scores=tuple(value for values in held for value in values))
 
 
+def _scores_by_model(seen: Glimpse, texts: Collection[str]) -> str | None:
+    """The column that holds a mapping of models to scores: as an object, or as text that spells one."""
+    for name in seen.names:
+        if name in texts or not _SCORES & {*words_of(name)}:
+            continue
+        held = [value for value in seen.columns.get(name, ()) if value is not None]
+        inside = (values for path, values in seen.columns.items() if path.startswith(f"{name}."))
+        spelled = all(isinstance(each, str) and _MAPPING.fullmatch(each) for each in held)
+        if spelled and (held or sum(bool(numbers(values)) for values in inside) > 1):
+            return name
+    return None
+
+
+_MAPPING = re.compile(r"\s*\{.*\}\s*", re.DOTALL)
+_SCORES = frozenset({"correct", "labels", "performance", "performances", "records", "results", "scores"})
 _LISTS = {"model": "models_name", "score": "models_performance"}
 """What RoutingCompendium calls its lists."""
 COST_BESIDE = "|total_cost"

@@ -41,7 +41,7 @@ from routerset.etl.sources.parse.item_columns import left_out_notes
 from routerset.etl.sources.parse.item_major_layout import ItemMajorOptions
 from routerset.etl.sources.parse.items_file import SUBSET, items_path, join_items, read_items
 from routerset.etl.sources.parse.long_table import LongOptions
-from routerset.etl.sources.parse.table_kinds import LONG, Other
+from routerset.etl.sources.parse.table_kinds import ITEM_MAJOR, LONG, Other
 from routerset.etl.sources.parse.tabular import SUFFIXES, Rows, read_rows, score_cells, values_of
 from routerset.etl.sources.parse.wide_layout import (
     Layout,
@@ -53,6 +53,8 @@ from routerset.etl.sources.parse.wide_layout import (
 from routerset.etl.sources.quarantine import BadRow, quarantine
 from routerset.schemas.tables import QUARANTINE, Reason
 
+READ_AS = {LONG: "files_read_as_long", ITEM_MAJOR: "files_read_as_item_major"}
+"""Notes of files of other formats."""
 MAX_RUNS = 1 << 17  # of one file; there are 8,500 models
 MAX_REPEATS = 1 << 10  # rows of one run
 WAITING = 1 << 23  # cells of rows of the same runs that wait for each other; a row costs as much as 64 more
@@ -150,7 +152,7 @@ def _as_other(dump: Dump, spec: SourceSpec, other: Other) -> Iterator[Reading]:
         LongOptions(*common) if by_model else ItemMajorOptions(*common, ignore_columns=options.ignore_columns)
     )
     read_other = long.read if by_model else item_major.read
-    told = {(str(spec.benchmark), f"files_read_as_{other.format}"): 1}
+    told = {(str(spec.benchmark), READ_AS[str(other.format)]): 1}
     yield Reading((), QUARANTINE.empty_table(), {spec.benchmark: 0}, told)
     yield from read_other(dump, replace(spec, format=str(other.format), options=keys))
 

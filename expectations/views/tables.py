@@ -200,7 +200,7 @@ def cost_facts(session: Session) -> Made:
         bit_xor(hash(item, {", ".join(COST_MEASURES)}))::varchar as digest
         from costs where model_id is not null group by benchmark, model_id"""
     theirs = f"""select benchmark, model_id, {bits} as scored from scores
-        where benchmark in (select benchmark from costs) and model_id is not null group by all"""
+        where benchmark in (select distinct benchmark from costs) and model_id is not null group by all"""
     beside = f"left join ({theirs}) using (benchmark, model_id)" if scored else ""
     without = "n - coalesce(bit_count(items & scored), 0)" if scored else "0"
     return f"""select * exclude (items), n_outside + coalesce(bit_count(items), 0) as n_distinct,

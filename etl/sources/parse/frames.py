@@ -73,8 +73,7 @@ def open_frame(path: str, dialect: Dialect, wanted: Sequence[str] = ()) -> Frame
         header = _keys(path)
         return Frame(header, partial(_json_rows, path, header))
     if is_frame(path):
-        table = read_frame(path, PurePosixPath(path).name)
-        return Frame([name.strip() for name in table.column_names], partial(_rows_of, table))
+        return frame_of(read_frame(path, PurePosixPath(path).name))
     header, dialect = tabular.read_header(path, dialect, wanted)
     return Frame([name.strip() for name in header], partial(_table_rows, path, dialect))
 
@@ -108,19 +107,6 @@ def _table_rows(
         columns = dict(zip((*plain, *numeric), (*rows.texts, *rows.scores), strict=True))
         found = [[inside_of(columns[at], inner) for at, inner in places] for places in (texts, scores)]
         yield Rows(rows.numbers, tuple(found[0]), tuple(found[1]), rows.bad)
-
-
-def _rows_of(
-    table: pa.Table, texts: Sequence[Place], scores: Sequence[Place], max_cells: int = MAX_CELLS
-) -> Iterator[Rows]:
-    """Rows of a table in memory."""
-    start = 0
-    for batch in table.to_batches(max(1, max_cells // table.num_columns)):
-        found = [
-            tuple(inside_of(batch.column(at), inner) for at, inner in places) for places in (texts, scores)
-        ]
-        yield Rows(np.arange(start, start + len(batch)), found[0], found[1])
-        start += len(batch)
 
 
 # --- JSON -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 QUESTIONS = {
@@ -56,14 +57,14 @@ def log(model: str, samples: Sequence[object] | None, **more: object) -> dict[st
 
 
 def archive(
-    log: Mapping[str, object],
+    log: Mapping[str, Any],
     members: Sequence[tuple[str, object]] = (),
     header: str = "header.json",
     method: int = zipfile.ZIP_DEFLATED,
 ) -> bytes:
     """A log as `.eval`. members: what is in the archive besides its header and the log's own samples."""
     rest = {name: value for name, value in log.items() if name != "samples"}
-    several = [(f"samples/{s['id']}_epoch_{s['epoch']}.json", s) for s in log["samples"]]  # type: ignore
+    several = [(f"samples/{s['id']}_epoch_{s['epoch']}.json", s) for s in log["samples"]]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as written:
         for name, value in [("_journal/start.json", rest), *several, *members]:

@@ -18,11 +18,11 @@ from .errors import EvaluatorError, UsageError
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
-from .results import SEEN, TRACKS
 from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up
 from .scoring import evaluate
+from .task import SEEN, TRACKS
 
 EPILOG = """\
 exit codes: 0 done, 1 the data or a router's output failed, 2 wrong usage,

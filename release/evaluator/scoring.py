@@ -19,9 +19,21 @@ from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release
-from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
+from .results import Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
-from .task import Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
+from .task import (
+    SEEN,
+    TRACKS,
+    UNSEEN,
+    Cell,
+    CostingRouter,
+    Floats,
+    PolicyRouter,
+    Router,
+    ScoringRouter,
+    SharedRouter,
+    Task,
+)
 from .tasks import Batch, costs_of, make_tasks, with_test_scores
 from .unseen import unseen_batches
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
-from . import tables
+import pyarrow as pa
+
+from . import frames, tables
+from .errors import UsageError
 from .intervals import holm
 from .limits import Limits
-from .metrics import METRICS
 from .task import SEEN
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Value = str | int | float | bool | None
 
@@ -51,10 +57,28 @@ class Spending:
 
     def to_dict(self) -> dict[str, Value]:
         """Flat, each metric as `aiq`, `aiq_lo`, `aiq_hi`."""
-        flat: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit, "estimates": self.made_of}
-        for name, e in self.metrics.items():
-            flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
-        return flat
+        told: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit, "estimates": self.made_of}
+        return told | _spread(self.metrics)
+
+
+@dataclass(frozen=True)
+class SpendingDifference:
+    """Score over cost of one router minus another's in one cell, on the same items.
+
+    metrics: differences by name; those that say what each item adds have an interval. p: of the paired t-test
+    of area_cap. p_holm: as that of `Difference`.
+    """
+
+    kind: str
+    unit: str
+    metrics: dict[str, Estimate]
+    p: float | None = None
+    p_holm: float | None = None
+
+    def to_dict(self) -> dict[str, Value]:
+        """Flat, as `Spending.to_dict`."""
+        told: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit}
+        return told | _spread(self.metrics) | {"area_cap_p": self.p, "area_cap_p_holm": self.p_holm}
 
 
 @dataclass(frozen=True)
@@ -108,7 +132,8 @@ class Difference:
     metrics: differences by name. mdd: the smallest true difference in mu_o that a paired test of these two
     would show (5% two-sided, 80% power). p: of the paired t-test of mu_o; None where there is no interval.
     p_holm, n_comparisons: for means over kinds, p as one of all such comparisons of the evaluation (Holm),
-    and how many these are. few_items, interval_note: see `Row`.
+    and how many these are. few_items, interval_note: see `Row`. spending: in score over cost, where asked for
+    and known.
     """
 
     benchmark: str
@@ -127,6 +152,7 @@ class Difference:
     n_comparisons: int | None = None
     few_items: bool = False
     interval_note: str | None = None
+    spending: SpendingDifference | None = None
 
     def to_dict(self) -> dict[str, Value]:
         """Flat, as `Row.to_dict`."""
@@ -136,43 +162,80 @@ class Difference:
 def _flat(record: Row | Difference) -> dict[str, Value]:
     flat: dict[str, Value] = {}
     for field in sorted(fields(record), key=lambda field: bool(field.kw_only)):
-        if field.name == "metrics":
-            for name in METRICS:
-                e = record.metrics[name]
-                flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
-            continue
         value = getattr(record, field.name)
-        if isinstance(value, Spending):
-            flat |= value.to_dict()
-        elif field.name != "spending":
+        if field.name == "metrics":
+            flat |= _spread(record.metrics)
+        elif field.name == "spending":
+            flat |= value.to_dict() if value else {}
+        else:
             flat[field.name] = value
+    return flat
+
+
+def _spread(metrics: Mapping[str, Estimate]) -> dict[str, Value]:
+    flat: dict[str, Value] = {}
+    for name, e in metrics.items():
+        flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
     return flat
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
-    every pair of routers in every cell and mean. notes: what was left out, and why.
+    every pair of routers in every cell and mean. notes: what was left out, and why. overall: means over all
+    benchmarks (`averages.ALL`), of the sizes m that every router has results of on every one of several.
+    overall_differences: the same of differences.
     """
 
     rows: tuple[Row, ...]
     means: tuple[Row, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
+    overall: tuple[Row, ...] = ()
+    overall_differences: tuple[Difference, ...] = ()
 
     def table(self) -> str:
-        """The means over kinds, at most 80 characters wide."""
-        return tables.mean_table(self.means)
+        """The means over kinds, then over benchmarks, at most 80 characters wide."""
+        return tables.mean_table((*self.means, *self.overall))
 
     def cost_table(self) -> str:
-        """Score over cost of the means over kinds, at most 80 characters wide."""
-        return tables.cost_table(self.means)
+        """Score over cost of the same means, at most 80 characters wide."""
+        return tables.cost_table((*self.means, *self.overall))
 
     def difference_table(self) -> str:
-        """Differences of the means over kinds; * where the test of the difference in mu_o, as one of all that
-        the table holds, rejects.
+        """Differences of the same means; * where the test of the difference in mu_o, as one of all over kinds
+        or of all over benchmarks, rejects.
         """
-        return tables.difference_table(self.differences)
+        return tables.difference_table(self.differences, self.overall_differences)
+
+    def cost_difference_table(self) -> str:
+        """The same in the area of score over cost."""
+        return tables.cost_difference_table(self.differences, self.overall_differences)
+
+    def to_arrow(self, which: str = "rows") -> pa.Table:
+        """A table of the rows, or another field: a column for each key of `to_dict`, of a type that does not
+        depend on the values. Raises UsageError for a field that is none of results.
+        """
+        return frames.to_arrow(self._records(which), RESULTS[which])
+
+    def to_frame(self, which: str = "rows") -> pd.DataFrame:
+        """The same as a data frame of nullable types. Raises InputError where pandas is not installed."""
+        return frames.to_frame(self.to_arrow(which))
+
+    def _records(self, which: str) -> list[dict[str, Value]]:
+        if which not in RESULTS:
+            raise UsageError(f"no results {which!r}; valid: {', '.join(RESULTS)}")
+        return [record.to_dict() for record in getattr(self, which)]
+
+
+RESULTS: dict[str, type[Row | Difference]] = {
+    "rows": Row,
+    "means": Row,
+    "overall": Row,
+    "differences": Difference,
+    "overall_differences": Difference,
+}
+"""Fields of an evaluation, and what each is made of."""
 
 
 def adjust(differences: Iterable[Difference]) -> tuple[Difference, ...]:
@@ -181,4 +244,7 @@ def adjust(differences: Iterable[Difference]) -> tuple[Difference, ...]:
     places = [i for i, d in enumerate(every) if d.kind == "mean"]
     for i, p in zip(places, holm([every[i].p for i in places]), strict=True):
         every[i] = replace(every[i], p_holm=p, n_comparisons=len(places))
+    spent = {i: told for i in places if (told := every[i].spending) is not None}
+    for (i, told), p in zip(spent.items(), holm([told.p for told in spent.values()]), strict=True):
+        every[i] = replace(every[i], spending=replace(told, p_holm=p))
     return tuple(every)

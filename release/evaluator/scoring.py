@@ -10,8 +10,10 @@ from itertools import chain, groupby
 
 import numpy as np
 
+from .averages import differences_over_benchmarks, mean_over_benchmarks
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
+from .compared import with_costs
 from .costed import mean_spends, spend
 from .costs import CellCosts, find_kind, read_costs
 from .errors import DataError, InputError, LeftOut, UsageError
@@ -156,13 +158,21 @@ def evaluate(
                     for row, of in zip(told_rows, spent, strict=True)
                 ]
                 (means if one is mean else result_rows).extend(priced)
-            if pairs:
-                compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
+                if pairs:
+                    compared += with_costs(differences(one, ran), spent, one.task.n_test)
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)))
+    overall, without = mean_over_benchmarks(means)
+    return Evaluation(
+        tuple(result_rows),
+        tuple(means),
+        adjust(compared),
+        tuple(dict.fromkeys([*notes, *without])),
+        overall,
+        differences_over_benchmarks(compared, overall),
+    )
 
 
 def _rows(routers: Routers) -> list[RouterRow]:

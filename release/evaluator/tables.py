@@ -51,13 +51,14 @@ def cost_table(means: Sequence[Row]) -> str:
     return "\n\n".join([*_cost_blocks(priced), *_few_items(priced), COST_LEGEND]) + "\n"
 
 
-def difference_table(differences: Iterable[Difference]) -> str:
-    """Differences of the means over kinds; * where the test of the difference in mu_o, as one of all that
-    the table holds, rejects.
+def difference_table(differences: Iterable[Difference], overall: Sequence[Difference] = ()) -> str:
+    """Differences of the means over kinds, then over benchmarks; * where the test of the difference in mu_o
+    rejects, as one of all of either sort.
     """
-    shown = [d for d in differences if d.kind == "mean"]
+    shown = [*(d for d in differences if d.kind == "mean"), *overall]
     lines = []
-    for head, (first, *others) in groupby(shown, _place):
+    for head, block in groupby(shown, _place):
+        first, *others = block
         lines += [
             "",
             head + _few(first),
@@ -65,19 +66,65 @@ def difference_table(differences: Iterable[Difference]) -> str:
         ]
         for d in (first, *others):
             mu = d.metrics["mu_o"]
-            star = "*" if d.p_holm is not None and d.p_holm < 0.05 else " "
-            p = "<0.001" if d.p_holm is not None and d.p_holm < 0.001 else _number(d.p_holm, 0)
             lines.append(
-                f"  {plain(f'{d.router_a} - {d.router_b}')[:25]:<26}{_number(mu.value, 8)}{star} "
-                f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{p:>9}"
+                f"  {plain(f'{d.router_a} - {d.router_b}')[:25]:<26}{_number(mu.value, 8)}{_star(d.p_holm)} "
+                f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{_p(d.p_holm):>9}"
                 f"{d.mdd:>7.3f}"
             )
     legend = fill(
-        f"*: p Holm is below 0.05: the p-value of the paired t-test of mu_o, Holm over {len(shown)} "
-        "comparisons, those of this table. [..]: 95% interval of one difference by itself.",
+        "*: p Holm is below 0.05: the p-value of the paired t-test of mu_o, Holm over "
+        f"{_families(shown, len(overall))}. [..]: 95% interval of one difference by itself.",
         80,
     )
     return "\n".join([*lines[1:], "", legend, *_few_items(shown)])
+
+
+def cost_difference_table(differences: Iterable[Difference], overall: Sequence[Difference] = ()) -> str:
+    """The same in the area of score over cost."""
+    overall = [d for d in overall if d.spending is not None]
+    shown = [*(d for d in differences if d.kind == "mean" and d.spending is not None), *overall]
+    if not shown:
+        return "no group has costs\n"
+    lines = []
+    for head, block in groupby(shown, _place):
+        first, *others = block
+        told = first.spending
+        assert told is not None
+        lines += [
+            "",
+            head,
+            f"  costs: {told.kind}, {told.unit}" + _few(first),
+            f"  {'a - b':<32}{'area':>8}   {'95% interval':<18}{'p Holm':>9}",
+        ]
+        for d in (first, *others):
+            assert d.spending is not None
+            area, p = d.spending.metrics["area_cap"], d.spending.p_holm
+            excludes = area.lo is not None and area.hi is not None and not area.lo <= 0 <= area.hi
+            lines.append(
+                f"  {plain(f'{d.router_a} - {d.router_b}')[:31]:<32}{_number(area.value, 8)}"
+                f"{'+' if excludes else ' '}{_star(p)} {_interval(area):<18}{_p(p):>9}"
+            )
+    legend = fill(
+        "area: mean score over all caps on the cost of one answer. +: the 95% interval of the difference, by "
+        "itself, excludes 0 (RouterBench+). *: p Holm is below 0.05: the p-value of the paired t-test, Holm "
+        f"over {_families(shown, len(overall))}.",
+        80,
+    )
+    return "\n".join([*lines[1:], "", legend, *_few_items(shown)])
+
+
+def _families(shown: Sequence[Difference], overall: int) -> str:
+    """Which comparisons Holm's method counts together."""
+    apart = f" ({overall} over all benchmarks, counted apart)" if overall else ""
+    return f"{len(shown) - overall} comparisons, those of this table{apart}"
+
+
+def _star(p: float | None) -> str:
+    return "*" if p is not None and p < 0.05 else " "
+
+
+def _p(p: float | None) -> str:
+    return "<0.001" if p is not None and p < 0.001 else _number(p, 0)
 
 
 def _place(row: Row | Difference) -> str:
@@ -141,9 +188,23 @@ def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def _short(value: float | None, width: int) -> str:
+def short(value: float) -> str:
     """A number of any size in few letters."""
-    return f"{'-' if value is None else f'{value:.3f}' if value < 10 else f'{value:.4g}':>{width}}"
+    size = abs(value)
+    return (
+        f"{value:.3f}"
+        if size == 0 or 0.001 <= size < 10
+        else f"{value:.4g}"
+        if size >= 10
+        else f"{value:.1e}"
+    )
+
+
+def _short(value: float | None, width: int) -> str:
+    told = "-" if value is None else short(value)
+    if value is not None and len(told) >= width and value < 10:
+        told = f"{value:.3f}"
+    return f"{told:>{width}}"
 
 
 def _reference(row: Row) -> Iterator[str]:

@@ -99,6 +99,11 @@ def test_progress_and_notes_stay_off_stdout(toy: Release, capsys: pytest.Capture
         (("--method", "best"), 2, "no groups by method 'best'"),
         (("--resamples", "-1"), 2, "expected 0 or more"),
         (("--commit",), 2, "--commit needs --predictions"),
+        (("--mlc-model", "roberta", "--routers", "knn"), 2, "--mlc-model needs --routers mlc or all"),
+        (("--mlc-model", "roberta"), 2, "--mlc-model needs --routers mlc or all"),
+        (("--benchmarks", ""), 2, "--benchmarks: found nothing, expected a value"),
+        (("--format", "yaml"), 2, "invalid choice: 'yaml'"),
+        (("--predictions", "a.csv", "b.csv"), 3, "a.csv: unreadable"),
         (("--frobnicate",), 2, "unrecognized arguments"),
         (("--routers", "mlc"), 3, "--mlc-model FOLDER"),
         (("--predictions", "absent.csv"), 3, "absent.csv: unreadable"),
@@ -162,6 +167,7 @@ def test_all_leaves_out_with_a_note_what_cannot_run(
         "r_o_0.5",
         "random",
         "best_single",
+        "heuristic",
         "mean",
         "privileged",
     }
@@ -173,7 +179,7 @@ def test_help_names_every_router_and_exit_code(capsys: pytest.CaptureFixture[str
     code, out, _ = run(capsys, "--help")
     assert code == 0
     assert (
-        "oracle, r_o_0.5, random, best_single, mean, privileged, linear, mlp, c_roberta, mlc, knn"
+        "oracle, r_o_0.5, random, best_single, heuristic, mean, privileged, linear, mlp, c_roberta, mlc, knn"
         in " ".join(out.split())
     )
     assert "exit codes: 0 done" in out

@@ -19,7 +19,15 @@ from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
 from .results import SEEN, TRACKS
-from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
+from .routers import (
+    BESIDE_CURVES,
+    ROUTERS,
+    TRAINING_FREE,
+    RouterFactory,
+    RouterRow,
+    find_router,
+    nothing,
+)
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up
 from .scoring import evaluate
@@ -127,7 +135,8 @@ def _run(arguments: argparse.Namespace) -> str:
     elif arguments.commit:
         raise UsageError("--commit needs --predictions FILE")
     if arguments.routers or not predicted:
-        named = _routers(arguments.routers, arguments.mlc_model, release)
+        beside = BESIDE_CURVES if arguments.costs else ()
+        named = _routers(arguments.routers, arguments.mlc_model, release, beside)
         if set(named) & set(routers):
             raise UsageError(f"{arguments.predictions}: a router has this name too; rename the file")
         routers |= named
@@ -189,8 +198,13 @@ def _sizes(text: str | None) -> list[int] | None:
         raise UsageError(f"--sizes {text}: expected whole numbers, as in --sizes 3,5") from None
 
 
-def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict[str, RouterRow]:
-    """Named routers; `all` and the default leave out, with a note, what cannot run here."""
+def _routers(
+    names: str | None, mlc_model: str | None, release: Release, beside: Sequence[str] = ()
+) -> dict[str, RouterRow]:
+    """Named routers; `all` and the default leave out, with a note, what cannot run here.
+
+    beside: those that the default has, too.
+    """
     available = dict(ROUTERS)
     if mlc_model:
         make = partial(MultiLabelRoberta, mlc_model)
@@ -199,7 +213,7 @@ def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict
         return {name: available.get(name) or find_router(name) for name in names.split(",")}
     vectors = any(release.encoders(name) for name in release.benchmarks)
     kept = {}
-    for name in available if names else TRAINING_FREE:
+    for name in available if names else (*TRAINING_FREE, *beside):
         row = available[name]
         lacking = "this release has no vectors" if row.uses_vectors and not vectors else row.lacks()
         if lacking:

@@ -45,21 +45,24 @@ class Estimate:
 class Spending:
     """Score over cost of one router in one cell.
 
-    kind, unit: of costs. made_of: what choices under a budget follow: `scores` that the router estimates, its
-    `probabilities` in their place, or a `draw`. metrics: by name of `spending.COST_METRICS`.
+    kind, unit: of costs; no unit where there are none. made_of: what choices under a budget follow: `scores`
+    that the router estimates, its `probabilities` in their place, or a `draw`; None where they are not
+    defined. metrics: by name of `spending.COST_METRICS`. notes: of each that is undefined or has no interval,
+    why.
     """
 
     kind: str
-    unit: str
-    made_of: str
+    unit: str | None
+    made_of: str | None
     metrics: dict[str, Estimate]
+    notes: str | None = None
 
     def to_dict(self) -> dict[str, Value]:
         """Flat, each metric as `aiq`, `aiq_lo`, `aiq_hi`."""
         flat: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit, "estimates": self.made_of}
         for name, e in self.metrics.items():
             flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
-        return flat
+        return flat | {"cost_notes": self.notes}
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ class Evaluation:
 
     def cost_table(self) -> str:
         """Score over cost of the means over kinds, at most 80 characters wide."""
-        priced = [row for row in self.means if row.spending is not None]
+        priced = [row for row in self.means if row.spending is not None and row.spending.unit is not None]
         if not priced:
             return "no group has costs\n"
         return "\n\n".join([*_cost_blocks(priced), *_few_items(priced), COST_LEGEND]) + "\n"
@@ -232,7 +235,8 @@ LEGEND = fill(
 _PRICED = [metric for metric in COST_METRICS.values() if metric.head and metric.width]
 COST_LEGEND = fill(
     "".join(f"{metric.head}: {metric.says}. " for metric in _PRICED)
-    + "[..]: 95% interval of the area. p: choices under a budget follow probabilities, not estimated scores.",
+    + "[..]: 95% interval of the area. p: choices under a budget follow probabilities, not estimated scores. "
+    "-: undefined, or no interval that holds; cost_notes of --format json says why.",
     80,
 )
 

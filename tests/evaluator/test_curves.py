@@ -150,7 +150,7 @@ def test_areas_below_points(seed: int) -> None:
 
 def test_area_as_it_was_coded_counts_from_nothing() -> None:
     points = curves.Points(np.array([1.0, 3.0]), np.array([0.5, 1.0]))
-    assert curves.aiq_as_coded(points, 4.0) == pytest.approx((2 * 0.75 + 1.0) / 4)
+    assert curves.area_below(points, 0.0, 4.0, hull=True).value == pytest.approx((2 * 0.75 + 1.0) / 4)
     assert curves.area_below(points, 1.0, 4.0, hull=True).value == pytest.approx((2 * 0.75 + 1.0) / 3)
 
 

@@ -40,7 +40,7 @@ class Spends:
             found[name] = Estimate()
             if value is not None:
                 low, high = _interval(name, value, items, n) if intervals else (np.nan, np.nan)
-                found[name] = Estimate.of(value, low, high, n < FEW_ITEMS)
+                found[name] = Estimate.of(value, low, high, n < FEW_ITEMS, COST_METRICS[name].is_cost)
                 why = "" if found[name].lo is not None or not intervals else _without(name, n)
             if why:
                 reasons.setdefault(why, []).append(name)
@@ -123,7 +123,9 @@ def _interval(name: str, value: float, items: Array | None, n: int) -> Limits:
     if made == "score":
         low, high = wilson(items.mean(keepdims=True), items.var(keepdims=True), n)
     else:
-        low, high = t_limits(np.array([value]), items.std(keepdims=True) / max(n - 1, 1) ** 0.5, n)
+        unit = abs(value) or 1.0  # limits do not tell a small error from none
+        errors = items.std(keepdims=True) / unit / max(n - 1, 1) ** 0.5
+        low, high = (limit * unit for limit in t_limits(np.array([value / unit]), errors, n))
     return float(low[0]), float(high[0])
 
 

@@ -33,11 +33,13 @@ class Estimate:
     few_items: bool = False
 
     @classmethod
-    def of(cls, value: float, lo: float, hi: float, few_items: bool = False) -> Estimate:
-        """Rounds to 6 decimals; an undefined value has no interval, and none has the width 0."""
+    def of(cls, value: float, lo: float, hi: float, few_items: bool = False, small: bool = False) -> Estimate:
+        """Rounds to 6 decimals, or to 9 digits what may be small, as US dollars; an undefined value has no
+        interval, and none has the width 0.
+        """
         if math.isnan(value):
             return cls()
-        value, lo, hi = (round(float(v), 6) + 0.0 for v in (value, lo, hi))
+        value, lo, hi = (float(f"{v:.9g}") if small else round(float(v), 6) + 0.0 for v in (value, lo, hi))
         return cls(value, lo, hi, few_items) if lo < hi else cls(value)
 
 
@@ -307,7 +309,10 @@ def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
 
 def _short(value: float | None, width: int) -> str:
     """A number of any size in few letters."""
-    return f"{'-' if value is None else f'{value:.3f}' if value < 10 else f'{value:.4g}':>{width}}"
+    if value is None:
+        return f"{'-':>{width}}"
+    small = 0 < abs(value) < 0.001
+    return f"{f'{value:.2g}' if small else f'{value:.3f}' if value < 10 else f'{value:.4g}':>{width}}"
 
 
 def _reference(row: Row) -> Iterator[str]:

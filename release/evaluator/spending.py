@@ -24,8 +24,8 @@ ARENA_BETA, ARENA_DEAREST, ARENA_CHEAPEST = 0.1, 200.0, 0.0044
 @dataclass(frozen=True)
 class CostMetric:
     """name: in JSON. says: what it is. head, width: of its column in the table of the command line, which has
-    no others. interval: how its 95% interval is made, None where none holds (benchmarks/coverage.py), and
-    without: why.
+    no others. interval: how its 95% interval is made, None where none holds (benchmarks/coverage_costs.py),
+    and without: why. is_cost: whether it is counted in the unit of costs, and may be as small as these.
     """
 
     name: str
@@ -35,6 +35,7 @@ class CostMetric:
     head: str = ""
     width: int = 0
     without: str = ""
+    is_cost: bool = False
 
 
 _HINDSIGHT = "picked in hindsight"
@@ -48,7 +49,7 @@ _ROWS = (
     CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, None, "peak", 6,
                _HINDSIGHT),
     CostMetric("acc_bmax", "mean score without a cap", True, "score", "score", 6),
-    CostMetric("cost_bmax", "mean cost without a cap", False, "items", "cost", 8),
+    CostMetric("cost_bmax", "mean cost without a cap", False, "items", "cost", 8, is_cost=True),
     CostMetric("arena", "RouterArena's score of score and USD", True, "items"),
     CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "items"),
     CostMetric("apgr", "mean of that over all shares sent to the dearer one", True, "items"),
@@ -57,7 +58,7 @@ _ROWS = (
     CostMetric("cpt80", "least share sent there that recovers 80% of the gain", False, None),
     CostMetric("aiq_code", "AIQ as RouterBench's code has it, over costs from 0", True, "items"),
     CostMetric("cost_at_best", "least mean cost that reaches the best single's score", False, None,
-               without=_HINDSIGHT),
+               without=_HINDSIGHT, is_cost=True),
     CostMetric("imp_rand", "score without a cap over that of a random choice, less 1", True, "items"),
     CostMetric("imp_max", "score without a cap over the best single's, less 1", True, None,
                without=_HINDSIGHT),

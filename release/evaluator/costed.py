@@ -10,7 +10,7 @@ import numpy as np
 from .cells import Output
 from .costs import CellCosts, NoCosts
 from .curves import front_of
-from .intervals import FEW_ITEMS, Array, interval_note, t_limits, wilson
+from .intervals import FEW_ITEMS, Array, Interval, interval_note, t_limits, wilson
 from .metrics import preferred
 from .results import Estimate, Spending
 from .routers import RouterRow
@@ -39,7 +39,8 @@ class Spends:
         for name, (value, items, why) in self.metrics.items():
             found[name] = Estimate()
             if value is not None:
-                low, high = _interval(name, value, items, n) if intervals else (np.nan, np.nan)
+                made = COST_METRICS[name].interval if intervals else None
+                low, high = limits_of(value, items, made, n)
                 found[name] = Estimate.of(value, low, high, n < FEW_ITEMS, COST_METRICS[name].is_cost)
                 why = "" if found[name].lo is not None or not intervals else _without(name, n)
             if why:
@@ -62,10 +63,11 @@ def spend(
         return [_nothing(costs.kind if isinstance(costs, NoCosts) else "", why)] * len(outputs)
     in_usd = task.costs.kind == "usd" and task.costs.train is not None
     order = preferred(task)
+    caps = float(np.min(task.costs.mean)), float(np.max(task.costs.mean))
     cells, chosen = [], []
     for output in outputs:
         known = costs.paid if output.estimates is None else output.estimates.known
-        cells.append(Cell(Y_test, known, costs.paid, order, in_usd, task.compat))
+        cells.append(Cell(Y_test, known, costs.paid, order, in_usd, task.compat, caps))
         chosen.append(_choices(cells[-1], output))
     real = [of.points for of, row in zip(chosen, routers, strict=True) if not row.sees_test_scores]
     front = front_of([*real, cells[0].singles()])
@@ -116,8 +118,8 @@ def _mean(parts: Sequence[Spent]) -> Spent:
     return Spent(sum(values) / len(values), np.mean(items, axis=0) if len(items) == len(parts) else None)
 
 
-def _interval(name: str, value: float, items: Array | None, n: int) -> Limits:
-    made = COST_METRICS[name].interval
+def limits_of(value: float, items: Array | None, made: Interval | None, n: int) -> Limits:
+    """95% interval of a value from what each of n items adds to it; NaN where none is made."""
     if items is None or made is None:
         return np.nan, np.nan
     if made == "score":

@@ -105,7 +105,7 @@ class Cell:
 
     scores: test scores. known: costs that are known before a call. paid: costs. preference: (m,), candidates
     from best to worst on train. in_usd: whether costs are US dollars of answers. compat: also what a paper's
-    code gives.
+    code gives. caps: the lowest and the highest one, the same for all routers; by default of known costs.
     """
 
     scores: Floats
@@ -114,6 +114,7 @@ class Cell:
     preference: Places
     in_usd: bool = False
     compat: bool = False
+    caps: tuple[float, float] | None = None
 
     @property
     def n(self) -> int:
@@ -188,7 +189,7 @@ def spent(cell: Cell, chosen: Choices, front: Front | str = NOT_COMPARED) -> dic
 def _under_caps(cell: Cell, steps: Steps | None) -> dict[str, Spent]:
     if steps is None:
         return dict.fromkeys(("area_cap", "peak"), Spent(None, why=NO_CAP))
-    low, high = float(np.min(cell.known)), float(np.max(cell.known))
+    low, high = cell.caps or (float(np.min(cell.known)), float(np.max(cell.known)))
     areas = steps.areas(low, high) if low < high else None
     area = Spent(None, why=SAME) if areas is None else Spent(float(areas.mean()), areas)
     return {"area_cap": area, "peak": _peak(steps)}

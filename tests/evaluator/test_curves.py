@@ -215,6 +215,17 @@ def test_a_hull_keeps_no_rung_that_a_mixture_beats() -> None:
 
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=100, deadline=None, derandomize=True)
+def test_the_hull_of_one_item_is_that_beside_others(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    q, costs = rng.integers(0, 9, (3, 30)) / 4, rng.integers(1, 40, (3, 30)) / 3
+    together = concave(ladders(q, costs, np.arange(30)))
+    for item in range(3):
+        alone = concave(ladders(q[[item]], costs[[item]], np.arange(30)))
+        assert alone.candidate.tolist() == together.candidate[together.item == item].tolist()
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_routing_between_two(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 10))

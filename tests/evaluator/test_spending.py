@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from routerset.release.evaluator import evaluate, load_release
+from routerset.release.evaluator.__main__ import main
 from routerset.release.evaluator.budgets import by_ratio, optimal
+from routerset.release.evaluator.costed import Spends
 from routerset.release.evaluator.curves import Points, front_of
 from routerset.release.evaluator.spending import COST_METRICS, Cell, Choices, Spent, choices, spent
+from tests.evaluator.releases import random_fixture, write_release
 
 seeds = given(seed=st.integers(0, 10_000))
 few = settings(max_examples=60, deadline=None, derandomize=True)
@@ -349,3 +359,79 @@ def test_what_no_router_beats() -> None:
     assert [of["pareto_ratio"].value for of in ratios] == [1.0, 0.5]
     assert [of["pareto_dist"].value for of in ratios] == [0.0, pytest.approx(0.25 / 2)]  # 0.2 of 0.8
     assert spent(cell, Choices(policy, points[0]))["pareto_dist"].why == "no others beside it"
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release that knows the size of all models but one, which one kind of groups of 5 has."""
+    fixture = random_fixture(sizes={"a": 1000}, ms=(3, 5))
+    folder = write_release(tmp_path_factory.mktemp("priced"), [fixture])
+    sizes = np.random.default_rng(0).permutation(np.geomspace(1, 70, len(fixture.models))).round(1).tolist()
+    groups = {(m, kind): set(rows.tolist()) for (_, m, kind), rows in fixture.groups.items()}
+    others = [rows for cell, rows in groups.items() if cell != (5, "all_weak")]
+    sizes[min(groups[5, "all_weak"].difference(*others))] = None
+    models = {"model_id": list(fixture.models), "params_b": pa.array(sizes, pa.float32())}
+    pq.write_table(pa.table(models), folder / "models.parquet")
+    return folder
+
+
+def rows_of(folder: Path, *arguments: str) -> tuple[list[dict], str]:
+    told, notes = io.StringIO(), io.StringIO()
+    with redirect_stdout(told), redirect_stderr(notes):
+        assert main([str(folder), "--costs", "params_b", "--format", "json", *arguments]) == 0
+    return json.loads(told.getvalue()), notes.getvalue()
+
+
+def test_yardsticks_stand_beside_curves_and_every_null_has_its_reason(priced: Path) -> None:
+    rows, notes = rows_of(priced, "--resamples", "50")
+    assert {"oracle", "random", "heuristic", "best_single", "zero"} <= {row["router"] for row in rows}
+    assert len({tuple(row) for row in rows}) == 1
+    assert "toy, m = 5, all_weak: no curve: params_b: 1 of 5 candidates have none as a model" in notes
+    for row in rows:
+        reasons = dict.fromkeys(COST_METRICS, "")
+        for part in row["cost_notes"].split("; "):
+            names, _, why = part.partition(": ")
+            reasons |= dict.fromkeys(names.split(", ") if why else reasons, why or part)
+        for name in COST_METRICS:
+            assert (row[f"{name}_lo"] is None) == (row[f"{name}_hi"] is None)
+            assert bool(reasons[name]) == (row[f"{name}_lo"] is None), (row["router"], name)
+            assert reasons[name].startswith("no interval: ") == (
+                row[name] is not None and bool(reasons[name])
+            )
+        if (row["m"], row["kind"]) == (5, "all_weak"):
+            assert row["cost_notes"] == "1 of 5 candidates have none as a model"
+            assert row["estimates"] is row["cost_unit"] is None
+        else:
+            assert row["cost_bmax"] > 0
+            assert row["cost_unit"] == "billions of parameters"
+    of = {row["router"]: row for row in rows if (row["m"], row["kind"]) == (3, "all_strong")}
+    assert of["best_single"]["acc_bmax"] == of["best_single"]["mu_o"]
+    assert of["best_single"]["area_cap"] is of["random"]["aiq"] is None
+    assert of["zero"]["acc_bmax"] == of["zero"]["best_single_score"]
+    assert of["zero"]["aiq"] >= of["heuristic"]["aiq"] - 1e-6
+    assert of["oracle"]["aiq"] > of["zero"]["aiq"]
+    assert of["oracle"]["pareto_dist"] is None
+    assert of["heuristic"]["pareto_dist"] is not None
+    mean = {
+        row.router: row
+        for row in evaluate(load_release(priced), ["heuristic"], costs="params_b").means
+        if row.m == 5
+    }
+    assert mean["heuristic"].spending.metrics["area_cap"].value is None
+    assert mean["heuristic"].spending.notes == "not all kinds of groups have costs in one unit"
+
+
+def test_without_resamples_no_interval_and_with_compat_what_code_gives(priced: Path) -> None:
+    rows, _ = rows_of(priced, "--resamples", "0", "--routers", "heuristic", "--compat", "--sizes", "3")
+    assert {row["area_cap_lo"] for row in rows} == {None}
+    assert all("interval" not in row["cost_notes"] for row in rows)
+    assert all(0 < row["aiq_code"] < row["aiq"] for row in rows)
+
+
+def test_small_costs_keep_their_digits() -> None:
+    items = np.random.default_rng(0).random(400) * 1e-8
+    told = Spends("usd", "USD", None, {"cost_bmax": Spent(float(items.mean()), items)}).estimates(400)
+    estimate = told.metrics["cost_bmax"]
+    assert estimate.value == pytest.approx(items.mean(), rel=1e-6)
+    assert estimate.lo < estimate.value < estimate.hi
+    assert told.notes is None

@@ -225,7 +225,10 @@ def _peak(steps: Steps) -> Spent:
 
 
 def _beside_best(cell: Cell, points: Points) -> dict[str, Spent]:
-    """Policies beside the single candidate that is best on test, of equal ones the cheapest."""
+    """Policies beside the single candidate that is best on test, of equal ones the cheapest.
+
+    QNC (UniRoute) mixes two policies where that is cheaper; CostSave (LLMRouterBench) takes one.
+    """
     singles = cell.singles()
     best = int(np.lexsort((singles.cost, -singles.score))[0])
     score, cost = float(singles.score[best]), float(singles.cost[best])
@@ -241,7 +244,10 @@ def _beside_best(cell: Cell, points: Points) -> dict[str, Spent]:
 
 
 def _beside(cell: Cell, score: Array) -> dict[str, Spent]:
-    """Scores over those of a random choice, the best single candidate and the oracle (LLMRouterBench)."""
+    """Scores over those of a random choice, the best single candidate and the oracle.
+
+    LLMRouterBench's Gain@R, Gain@B and Gap@O; its best expert per dataset is the best single of a benchmark.
+    """
     scores = np.asarray(cell.scores, np.float64)
     drawn, best = scores.mean(axis=1), scores[:, int(scores.mean(axis=0).argmax())]
     return {
@@ -301,6 +307,7 @@ def _pair(cell: Cell, confidence: Array | None, score: Array) -> dict[str, Spent
 
 
 def _on_front(points: Points, front: Front | str) -> dict[str, Spent]:
+    """LLMRouterBench's ParetoRatio and ParetoDist, whose public text tells no scale of distances."""
     if isinstance(front, str):
         return dict.fromkeys(("pareto_ratio", "pareto_dist"), Spent(None, why=front))
     away = front.distances(points)

@@ -22,7 +22,15 @@ from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
 from .results import Difference, Evaluation, Row
-from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
+from .routers import (
+    BESIDE_CURVES,
+    ROUTERS,
+    TRAINING_FREE,
+    RouterFactory,
+    RouterRow,
+    find_router,
+    nothing,
+)
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up, spread_sizes, table_sizes
 from .scoring import evaluate
@@ -149,7 +157,8 @@ def _run(arguments: argparse.Namespace) -> str:
     for name, router in predicted.items():
         routers[name] = partial(_itself, router)
     if arguments.routers or not predicted:
-        named = _routers(arguments.routers, arguments.mlc_model, release)
+        beside = BESIDE_CURVES if arguments.costs else ()
+        named = _routers(arguments.routers, arguments.mlc_model, release, beside)
         for path in arguments.predictions or ():
             if path.stem in named:
                 raise UsageError(f"{path}: a router has this name too; rename the file")
@@ -190,7 +199,7 @@ def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
         name = "costs" if arguments.costs else "means"
     shown = [record.to_dict() for record in means]
     records = shown if arguments.means else [record.to_dict() for record in every]
-    priced = [record for record in shown if not arguments.costs or "costs" in record]
+    priced = [record for record in shown if not arguments.costs or record.get("cost_unit") is not None]
     return _shown(arguments, table, name, records, priced)
 
 
@@ -266,8 +275,13 @@ def _sizes(text: str | None) -> list[int] | None:
         raise UsageError(f"--sizes {text}: expected whole numbers, as in --sizes 3,5") from None
 
 
-def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict[str, RouterRow]:
-    """Named routers; `all` and the default leave out, with a note, what cannot run here."""
+def _routers(
+    names: str | None, mlc_model: str | None, release: Release, beside: Sequence[str] = ()
+) -> dict[str, RouterRow]:
+    """Named routers; `all` and the default leave out, with a note, what cannot run here.
+
+    beside: those that the default has, too.
+    """
     available = dict(ROUTERS)
     if mlc_model:
         make = partial(MultiLabelRoberta, mlc_model)
@@ -276,7 +290,7 @@ def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict
         return {name: available.get(name) or find_router(name) for name in names.split(",")}
     vectors = any(release.encoders(name) for name in release.benchmarks)
     kept = {}
-    for name in available if names else TRAINING_FREE:
+    for name in available if names else (*TRAINING_FREE, *beside):
         row = available[name]
         lacking = "this release has no vectors" if row.uses_vectors and not vectors else row.lacks()
         if lacking:

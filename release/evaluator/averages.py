@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from math import hypot
+from math import hypot, nan
 from statistics import NormalDist
 from typing import TypeVar
 
 from .intervals import NORMAL
 from .limits import Limits
-from .results import Difference, Estimate, Row, Spending, SpendingDifference, adjust
+from .results import Difference, Estimate, Row, Spending, adjust
+from .spending import COST_METRICS
 
 ALL = "all benchmarks"
 """Stands where the name of a benchmark stands; none has a space in its name."""
@@ -18,7 +19,6 @@ NAMED = 3
 """Absent results that a note names, at most."""
 
 Result = TypeVar("Result", Row, Difference)
-Spent = TypeVar("Spent", Spending, SpendingDifference)
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:
@@ -26,12 +26,12 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
     return _combine([(1, a), (-1, b)], 1)
 
 
-def average(estimates: Sequence[Estimate]) -> Estimate:
-    """Unweighted mean of values from different items, with its 95% interval."""
-    return _combine([(1, estimate) for estimate in estimates], len(estimates))
+def average(estimates: Sequence[Estimate], small: bool = False) -> Estimate:
+    """Unweighted mean of values from different items, with its 95% interval. small: see `Estimate.of`."""
+    return _combine([(1, estimate) for estimate in estimates], len(estimates), small)
 
 
-def _combine(signed: Sequence[tuple[int, Estimate]], n: int) -> Estimate:
+def _combine(signed: Sequence[tuple[int, Estimate]], n: int, small: bool = False) -> Estimate:
     """The sum of signed values over n; undefined where there is no value, or one is undefined.
 
     Each limit combines the distances of the values to theirs as independent errors (the method of variance
@@ -52,7 +52,7 @@ def _combine(signed: Sequence[tuple[int, Estimate]], n: int) -> Estimate:
     if len(spans) < len(values):
         return Estimate(total)
     below, above = (hypot(*side) / n for side in zip(*spans, strict=True))
-    return Estimate.of(total, total - below, total + above, few)
+    return Estimate.of(total, total - below, total + above, few, small)
 
 
 def mean_over_benchmarks(means: Iterable[Row]) -> tuple[tuple[Row, ...], list[str]]:
@@ -116,9 +116,11 @@ def _mean_row(parts: Sequence[Row]) -> Row:
 
 def _mean_difference(parts: Sequence[Difference]) -> Difference:
     joined = _joined(parts)
-    spent = _mean_spending([d.spending for d in parts])
-    if spent is not None:
-        spent = replace(spent, p=_p(spent.metrics["area_cap"]))
+    known = [d.spending for d in parts if d.spending is not None]
+    spent = None
+    if len(known) == len(parts) and len({told.unit for told in known}) == 1:
+        metrics = _means([told.metrics for told in known])
+        spent = replace(known[0], metrics=metrics, p=_p(metrics["area_cap"]))
     return replace(joined, p=_p(joined.metrics["mu_o"]), spending=spent)
 
 
@@ -134,19 +136,28 @@ def _joined(parts: Sequence[Result]) -> Result:
     )
 
 
-def _mean_spending(parts: Sequence[Spent | None]) -> Spent | None:
-    """None unless every benchmark has costs, in one unit."""
+def _mean_spending(parts: Sequence[Spending | None]) -> Spending | None:
+    """Nothing unless every benchmark has costs, in one unit."""
     known = [part for part in parts if part is not None]
-    if len(known) < len(parts) or len({part.unit for part in known}) > 1:
+    if len(known) < len(parts):
         return None
-    return replace(known[0], metrics=_means([part.metrics for part in known]))
+    why = next((part.notes for part in known if part.notes), None)
+    if len({part.unit for part in known}) > 1:
+        nothing = dict.fromkeys(known[0].metrics, Estimate())
+        return Spending(known[0].kind, None, None, nothing, "not all benchmarks have costs in one unit")
+    ways = {part.made_of for part in known}
+    metrics = _means([part.metrics for part in known])
+    return Spending(known[0].kind, known[0].unit, known[0].made_of if len(ways) == 1 else None, metrics, why)
 
 
 def _means(parts: Sequence[dict[str, Estimate]]) -> dict[str, Estimate]:
-    found = {name: average([metrics[name] for metrics in parts]) for name in parts[0]}
-    return {
-        name: e if e.value is None else replace(e, value=round(e.value, 6) + 0.0) for name, e in found.items()
-    }
+    found = {}
+    for name in parts[0]:
+        small = name in COST_METRICS and COST_METRICS[name].is_cost
+        mean = average([metrics[name] for metrics in parts], small)
+        alone = mean.value is not None and mean.lo is None
+        found[name] = Estimate.of(mean.value or 0.0, nan, nan, small=small) if alone else mean
+    return found
 
 
 def _p(e: Estimate) -> float | None:

@@ -34,11 +34,13 @@ class Estimate:
     few_items: bool = False
 
     @classmethod
-    def of(cls, value: float, lo: float, hi: float, few_items: bool = False) -> Estimate:
-        """Rounds to 6 decimals; an undefined value has no interval, and none has the width 0."""
+    def of(cls, value: float, lo: float, hi: float, few_items: bool = False, small: bool = False) -> Estimate:
+        """Rounds to 6 decimals, or to 9 digits what may be small, as US dollars; an undefined value has no
+        interval, and none has the width 0.
+        """
         if math.isnan(value):
             return cls()
-        value, lo, hi = (round(float(v), 6) + 0.0 for v in (value, lo, hi))
+        value, lo, hi = (float(f"{v:.9g}") if small else round(float(v), 6) + 0.0 for v in (value, lo, hi))
         return cls(value, lo, hi, few_items) if lo < hi else cls(value)
 
 
@@ -46,19 +48,22 @@ class Estimate:
 class Spending:
     """Score over cost of one router in one cell.
 
-    kind, unit: of costs. made_of: what choices under a budget follow: `scores` that the router estimates, its
-    `probabilities` in their place, or a `draw`. metrics: by name of `spending.COST_METRICS`.
+    kind, unit: of costs; no unit where there are none. made_of: what choices under a budget follow: `scores`
+    that the router estimates, its `probabilities` in their place, or a `draw`; None where they are not
+    defined. metrics: by name of `spending.COST_METRICS`. notes: of each that is undefined or has no interval,
+    why.
     """
 
     kind: str
-    unit: str
-    made_of: str
+    unit: str | None
+    made_of: str | None
     metrics: dict[str, Estimate]
+    notes: str | None = None
 
     def to_dict(self) -> dict[str, Value]:
         """Flat, each metric as `aiq`, `aiq_lo`, `aiq_hi`."""
         told: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit, "estimates": self.made_of}
-        return told | _spread(self.metrics)
+        return told | _spread(self.metrics) | {"cost_notes": self.notes}
 
 
 @dataclass(frozen=True)

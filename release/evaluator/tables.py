@@ -30,7 +30,8 @@ LEGEND = fill(
 _PRICED = [metric for metric in COST_METRICS.values() if metric.head and metric.width]
 COST_LEGEND = fill(
     "".join(f"{metric.head}: {metric.says}. " for metric in _PRICED)
-    + "[..]: 95% interval of the area. p: choices under a budget follow probabilities, not estimated scores.",
+    + "[..]: 95% interval of the area. p: choices under a budget follow probabilities, not estimated scores. "
+    "-: undefined, or no interval that holds; cost_notes of --format json says why.",
     80,
 )
 
@@ -45,7 +46,7 @@ def mean_table(means: Sequence[Row]) -> str:
 
 def cost_table(means: Sequence[Row]) -> str:
     """Score over cost of the means over kinds, at most 80 characters wide."""
-    priced = [row for row in means if row.spending is not None]
+    priced = [row for row in means if row.spending is not None and row.spending.unit is not None]
     if not priced:
         return "no group has costs\n"
     return "\n\n".join([*_cost_blocks(priced), *_few_items(priced), COST_LEGEND]) + "\n"
@@ -190,21 +191,13 @@ def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
 
 def short(value: float) -> str:
     """A number of any size in few letters."""
-    size = abs(value)
-    return (
-        f"{value:.3f}"
-        if size == 0 or 0.001 <= size < 10
-        else f"{value:.4g}"
-        if size >= 10
-        else f"{value:.1e}"
-    )
+    if 0 < abs(value) < 0.001:
+        return f"{value:.2g}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
 
 
 def _short(value: float | None, width: int) -> str:
-    told = "-" if value is None else short(value)
-    if value is not None and len(told) >= width and value < 10:
-        told = f"{value:.3f}"
-    return f"{told:>{width}}"
+    return f"{'-' if value is None else short(value):>{width}}"
 
 
 def _reference(row: Row) -> Iterator[str]:

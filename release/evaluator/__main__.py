@@ -16,7 +16,7 @@ from .bootstrap import RESAMPLES
 from .costs import COST_KINDS
 from .errors import EvaluatorError, UsageError
 from .exports import FORMATS, export
-from .layouts import Record
+from .layouts import Record, View
 from .options import check_options
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
@@ -213,7 +213,8 @@ def _shown(
     """Results in the format that was asked for; name: of their view. records, shown: see `exports.export`."""
     if arguments.format == "table":
         return table()
-    return export(arguments.format, VIEWS[name], records, shown)
+    view = VIEWS.get(name) or View(name, f"{name.capitalize()}.")
+    return export(arguments.format, view, records, shown)
 
 
 def _commitments(arguments: argparse.Namespace, release: Release) -> str:

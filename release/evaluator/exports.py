@@ -13,13 +13,8 @@ import re
 from collections.abc import Sequence
 
 from .latex import to_latex
-from .layouts import Record, View, columns_of, is_bound, layout_of, limits_of, text_of
+from .layouts import Record, View, columns_of, in_rows, is_bound, layout_of, limits_of, text_of
 from .plain import plain
-
-
-def to_json(records: Sequence[Record]) -> str:
-    """A list of objects."""
-    return json.dumps([dict(record) for record in records], indent=1)
 
 
 def to_csv(records: Sequence[Record]) -> str:
@@ -78,13 +73,16 @@ def markdown(text: str) -> str:
     return _MARKDOWN.sub(lambda m: "\\" + m[0], plain(text))
 
 
-OF_DATA = {"json": to_json, "csv": to_csv}
-OF_PAGES = {"md": to_markdown, "latex": to_latex}
-FORMATS = (*OF_DATA, *OF_PAGES)
+PAGES = {"md": to_markdown, "latex": to_latex}
+FORMATS = ("json", "csv", *PAGES)
 
 
 def export(form: str, view: View, records: Sequence[Record], shown: Sequence[Record] | None = None) -> str:
-    """Results in a format of `FORMATS`. records: flat. shown: those that people read, where others."""
-    if form in OF_DATA:
-        return OF_DATA[form](records)
-    return OF_PAGES[form](view, records if shown is None else shown)
+    """Results in a format of `FORMATS`. records: flat, or with lists: see `in_rows`. shown: those
+    that people read, where others.
+    """
+    if form == "json":
+        return json.dumps([dict(record) for record in records], indent=1)
+    if form == "csv":
+        return to_csv(in_rows(records))
+    return PAGES[form](view, in_rows(records if shown is None else shown))

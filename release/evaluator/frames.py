@@ -20,17 +20,16 @@ _TYPES: dict[object, pa.DataType] = {str: pa.string(), bool: pa.bool_(), int: pa
 def to_arrow(records: Sequence[Record], of: type) -> pa.Table:
     """Flat records as a table whose types follow the fields of the class they are of.
 
-    Keys that are no such field (metrics) are texts where they hold any, else float64.
+    Keys that are no such field are texts or lists where they hold any, else float64, as metrics are.
     """
     hints = get_type_hints(of)
     keys = columns_of(records) or [key for key in hints if _type(hints[key]) is not None]
     columns = {}
     for key in keys:
         values = [record.get(key) for record in records]
-        kind = _type(hints.get(key)) or next(
-            (pa.string() for value in values if isinstance(value, str)), pa.float64()
-        )
-        columns[key] = pa.array(values, kind)
+        known = next((value for value in values if value is not None), 0.0)
+        other = None if isinstance(known, str | list | dict) else pa.float64()  # None: as pyarrow finds it
+        columns[key] = pa.array(values, _type(hints.get(key)) or other)
     return pa.table(columns)
 
 

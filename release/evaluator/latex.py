@@ -85,14 +85,17 @@ def to_latex(view: View, shown: Sequence[Record]) -> str:
 
 
 def _latex_cell(record: Record, column: Column, value: str, limits: str) -> str:
-    if isinstance(record.get(column.key), str):
+    known = record.get(column.key)
+    if known is None:
+        return "--"
+    if isinstance(known, bool) or not isinstance(known, int | float):
         return latex(value) + ("$^{*}$" if is_bound(record, column) else "")
-    if not limits:
-        return f"${value}$" if value != "-" else "--"
     mark = r"\sim" if limits.endswith(FEW) else ""
-    return f"${value}_{{{limits.removesuffix(FEW)}{mark}}}$"
+    below = f"_{{{limits.removesuffix(FEW)}{mark}}}" if limits else ""
+    return _EXPONENT.sub(lambda m: rf"\cdot10^{{{int(m[1])}}}", f"${value}{below}$")
 
 
+_EXPONENT = re.compile(r"e([+-]\d+)")
 SYMBOL = re.compile(r"\b(mu|V|E|r)_(\w)\b")
 """A letter and its subscript."""
 _LATEX = {

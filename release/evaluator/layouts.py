@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .intervals import FEW_ITEMS
@@ -43,6 +43,22 @@ def columns_of(records: Sequence[Record]) -> list[str]:
     """Keys of all records, in the order of that with most, then of those that only others have."""
     fullest = max(records, key=len, default={})
     return list(dict.fromkeys((*fullest, *(key for record in records for key in record))))
+
+
+def in_rows(records: Iterable[Record]) -> list[Record]:
+    """Records with lists, as the points of a curve are, as one record for each element; lists that are not
+    all of one length stay as they are, and one without elements leaves a record with none.
+    """
+    found: list[Record] = []
+    for record in records:
+        lists = {key: value for key, value in record.items() if isinstance(value, list)}
+        if len({len(value) for value in lists.values()}) != 1:
+            found.append(record)
+            continue
+        points = zip(*lists.values(), strict=True)
+        every = [dict(zip(lists, point, strict=True)) for point in points] or [dict.fromkeys(lists)]
+        found += [{**record, **point} for point in every]
+    return found
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,8 @@ def told(record: Record, places: Sequence[Column]) -> Iterator[str]:
 def text_of(record: Record, column: Column) -> str:
     """A value as people read it; none is a dash."""
     value = record.get(column.key)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return short(value) if column.digits is None else f"{value:.{column.digits}f}"
     if isinstance(value, list | tuple | dict):

@@ -13,39 +13,30 @@ and then one of
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from .errors import DataError, InputError, UsageError
 from .files import open_regular
 from .items import load_items
 from .metrics import SUM_TOLERANCE
+from .prediction_files import CELL_COLUMNS, Rows, Texts, is_text, read_columns
 from .reader import Group, Release
 from .task import Cell, Floats, Task
 
-CELL_COLUMNS = ("benchmark", "m", "kind")
 VALUES = ("probability", "score")
 SCORE = "score:"
 """What the name of a column of estimated scores starts with; no probability can be taken for one."""
 SHOWN, KEPT = 20, 1000
 """Faults that a message shows, and that an error keeps of each kind and cell; it counts all."""
-MAX_ROWS = 1 << 26
-"""Four times the rows of a file that answers every cell of the largest release, candidate by candidate."""
-MAX_HEADER = 1 << 20
 NUMBER = r"^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?$"
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -153,7 +144,7 @@ def read_predictions(
     outside [0, 1] or not summing to 1, missing or infinite scores; UsageError for wrong columns; InputError
     for an unreadable file.
     """
-    table = _read(path)
+    table = read_columns(path)
     method, scheme = release.setting(method, scheme)
     groups = [
         g
@@ -176,7 +167,7 @@ def read_predictions(
         )
     known = {model for g in groups for model in g.candidates}
     scores = value == "score" or (bool(extra) and all(c.startswith(SCORE) and c not in known for c in extra))
-    texts = {c: _Texts.of(table[c]) for c in ("item_id", "model", *CELL_COLUMNS) if c in table.column_names}
+    texts = {c: Texts.of(table[c]) for c in ("item_id", "model", *CELL_COLUMNS) if c in table.column_names}
     table = table.select([c for c in table.column_names if c not in texts])
     test_ids: dict[str, tuple[str, ...]] = {}
     for group, rows in _cells(texts, len(texts["item_id"].codes), groups, faults):
@@ -196,85 +187,8 @@ def read_predictions(
     return PredictedRouter(predictions, test_ids, wide or value is not None)
 
 
-def _read(path: Path) -> pa.Table:
-    """The columns of a file: texts as dictionaries, what may be probabilities as texts or numbers."""
-    try:
-        if path.suffix not in (".csv", ".parquet"):
-            raise UsageError(f"{path}: expected a file named *.csv or *.parquet")
-        with open_regular(path) as stream:
-            return _read_parquet(path, stream) if path.suffix == ".parquet" else _read_csv(stream)
-    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
-        raise InputError(f"{path}: unreadable ({error})") from error
-
-
-def _read_csv(stream: BinaryIO) -> pa.Table:
-    start = stream.read(MAX_HEADER).decode("utf-8-sig", errors="replace")
-    stream.seek(0)
-    coded = pa.dictionary(pa.int32(), pa.string())
-    header = next(csv.reader(io.StringIO(start, newline="")), [])
-    types = {name: coded if name in ("item_id", "model", *CELL_COLUMNS) else pa.string() for name in header}
-    return pa_csv.read_csv(stream, convert_options=pa_csv.ConvertOptions(column_types=types))
-
-
-def _read_parquet(path: Path, stream: BinaryIO) -> pa.Table:
-    with pq.ParquetFile(stream) as file:
-        schema, rows = file.schema_arrow, file.metadata.num_rows
-    if rows > MAX_ROWS:
-        raise InputError(f"{path}: found {rows:,} rows, expected {MAX_ROWS:,} at most")
-    for column in schema:
-        if not (
-            _is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        ):
-            raise UsageError(
-                f"{path}: column {column.name!r:.80}: found {column.type!s:.80}, expected texts or numbers"
-            )
-    stream.seek(0)
-    return pq.read_table(stream, read_dictionary=[column.name for column in schema if _is_text(column.type)])
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
-
-
-@dataclass(frozen=True, eq=False)
-class _Texts:
-    """A column of texts: `values`, each once, the last one null; `codes`, which of them each row has."""
-
-    codes: npt.NDArray[np.int32]
-    values: pa.Array
-
-    @classmethod
-    def of(cls, column: pa.ChunkedArray) -> _Texts:
-        """A column of texts or numbers."""
-        if not pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string()).dictionary_encode()
-        whole = column.unify_dictionaries().combine_chunks()
-        if isinstance(whole, pa.ChunkedArray):
-            whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.string()).dictionary_encode()
-        values = whole.dictionary.cast(pa.large_string())
-        codes = whole.indices.cast(pa.int32()).fill_null(len(values))
-        return cls(
-            codes.to_numpy(zero_copy_only=False), pa.concat_arrays([values, pa.nulls(1, pa.large_string())])
-        )
-
-    def positions(self, rows: Rows | slice, known: Sequence[str]) -> Rows:
-        """Where the texts of some rows stand in `known`, -1 where they are not in it."""
-        codes, values = self.codes[rows], self.values
-        if len(values) > 2 * len(codes):  # so that many cells do not search the texts of all others again
-            used, places = np.unique(codes, return_inverse=True)
-            codes, values = places.astype(np.int32), values.take(pa.array(used))
-        found = pc.index_in(values, pa.array(known, pa.large_string())).fill_null(-1)
-        return np.asarray(found.to_numpy(zero_copy_only=False)[codes], np.int64)
-
-    def __getitem__(self, row: int) -> str | None:
-        """The text of a row."""
-        text: str | None = self.values[int(self.codes[row])].as_py()
-        return text
-
-
 def _cells(
-    texts: Mapping[str, _Texts], n_rows: int, groups: Sequence[Group], faults: _Faults
+    texts: Mapping[str, Texts], n_rows: int, groups: Sequence[Group], faults: _Faults
 ) -> Iterator[tuple[Group, Rows]]:
     """Rows of each group, in the order of the release; rows that mean no group, or several, are problems."""
     given = [c for c in CELL_COLUMNS if c in texts]
@@ -320,7 +234,7 @@ class _Answers:
     test_ids: Sequence[str]
     rows: Rows
     table: pa.Table
-    texts: Mapping[str, _Texts]
+    texts: Mapping[str, Texts]
     faults: _Faults
     scores: bool
 
@@ -344,7 +258,7 @@ class _Answers:
         """A column of numbers; what is not one, or no probability, is reported and counts as NaN."""
         raw = self.table[column].take(pa.array(self.rows)).combine_chunks()
         numbers = raw
-        if _is_text(raw.type):
+        if is_text(raw.type):
             numbers = pc.utf8_trim_whitespace(raw.cast(pa.string()))
             is_number = pc.fill_null(pc.match_substring_regex(numbers, NUMBER), False)
             numbers = pc.if_else(is_number, numbers, None)

@@ -221,26 +221,16 @@ class Evaluation:
         """A table of the rows, or another field: a column for each key of `to_dict`, of a type that does not
         depend on the values. Raises UsageError for a field that is none of results.
         """
-        return frames.to_arrow(self._records(which), RESULTS[which])
+        valid = [field.name for field in fields(self) if field.name != "notes"]
+        if which not in valid:
+            raise UsageError(f"no results {which!r}; valid: {', '.join(valid)}")
+        found = getattr(self, which)
+        of = type(found[0]) if found else (Difference if "differences" in which else Row)
+        return frames.to_arrow([record.to_dict() for record in found], of)
 
     def to_frame(self, which: str = "rows") -> pd.DataFrame:
         """The same as a data frame of nullable types. Raises InputError where pandas is not installed."""
         return frames.to_frame(self.to_arrow(which))
-
-    def _records(self, which: str) -> list[dict[str, Value]]:
-        if which not in RESULTS:
-            raise UsageError(f"no results {which!r}; valid: {', '.join(RESULTS)}")
-        return [record.to_dict() for record in getattr(self, which)]
-
-
-RESULTS: dict[str, type[Row | Difference]] = {
-    "rows": Row,
-    "means": Row,
-    "overall": Row,
-    "differences": Difference,
-    "overall_differences": Difference,
-}
-"""Fields of an evaluation, and what each is made of."""
 
 
 def adjust(differences: Iterable[Difference]) -> tuple[Difference, ...]:

@@ -26,7 +26,6 @@ from routerset.release.evaluator.intervals import holm
 from routerset.release.evaluator.latex import SIZES, TEXT_WIDTH, latex
 from routerset.release.evaluator.layouts import View
 from routerset.release.evaluator.options import ALONE, NEEDS, check_options
-from routerset.release.evaluator.results import RESULTS
 from routerset.release.evaluator.views import VIEWS
 from tests.evaluator.releases import random_fixture, write_release
 
@@ -174,7 +173,7 @@ def test_markdown_shows_texts_as_they_are() -> None:
 
 COMMANDS = {
     *("begin", "end", "caption", "label", "centering", "setlength", "tabcolsep", "toprule", "midrule"),
-    *("bottomrule", "multicolumn", "textbf", "addlinespace", "sim", "mu", "resizebox", "textwidth"),
+    *("bottomrule", "multicolumn", "textbf", "addlinespace", "sim", "mu", "cdot", "resizebox", "textwidth"),
     *("endhead", "endfirsthead", "endfoot", "textbackslash", "textasciitilde", "textasciicircum"),
     *("textless", "textgreater", "textbar", "textasciigrave", "symbol", "usepackage", *SIZES),
 }
@@ -258,23 +257,47 @@ def test_latex_of_many_columns_is_made_to_fit() -> None:
 
 def test_results_without_a_view_show_all_they_have() -> None:
     records = [
-        {"tier": "<=3B", "share": 0.25, "share_lo": 0.125, "share_hi": 0.5, "models": [1, 2]},
-        {"tier": None, "share": None, "share_lo": None, "share_hi": None, "models": []},
+        {"tier": "<=3B", "share": 0.25, "share_lo": 0.125, "share_hi": 0.5},
+        {"tier": None, "share": None, "share_lo": None, "share_hi": None},
     ]
     assert export("md", TIERS, records).splitlines() == [
         "Tiers.",
         "",
-        "| tier | share | models |",
-        "|---|---:|---|",
-        r"| \<=3B | 0.250 [0.125, 0.500] | [1, 2] |",
-        "| - | - | [] |",
+        "| tier | share |",
+        "|---|---:|",
+        r"| \<=3B | 0.250 [0.125, 0.500] |",
+        "| - | - |",
     ]
-    assert export("csv", TIERS, records).splitlines()[1] == '<=3B,0.25,0.125,0.5,"[1, 2]"'
+    assert export("csv", TIERS, records).splitlines()[1:] == ["<=3B,0.25,0.125,0.5", ",,,"]
     assert json.loads(export("json", TIERS, records)) == records
     check_latex(export("latex", TIERS, records))
 
 
-@pytest.mark.parametrize("which", RESULTS)
+def test_numbers_of_any_size_in_latex() -> None:
+    records = [{"a": 4.2e-05, "a_lo": 1e-05, "a_hi": 0.25, "b": True, "c": None, "d": 12345678.0, "e": 3}]
+    text = export("latex", BARE, records)
+    check_latex(text)
+    assert r"$4.2\cdot10^{-5}_{[1\cdot10^{-5},.250]}$ & yes & -- & $1.235\cdot10^{7}$ & $3$ \\" in text
+
+
+def test_the_points_of_a_curve_are_rows() -> None:
+    records = [
+        {"router": "knn", "cost": [1.0, 2.0], "score": [0.5, 0.75]},
+        {"router": "none", "cost": [], "score": []},
+        {"router": "odd", "cost": [1, 2], "score": [3]},
+    ]
+    assert export("csv", BARE, records).splitlines() == [
+        "router,cost,score",
+        "knn,1.0,0.5",
+        "knn,2.0,0.75",
+        "none,,",
+        'odd,"[1, 2]",[3]',
+    ]
+    assert len(export("md", BARE, records).splitlines()) == 4 + 4
+    assert json.loads(export("json", BARE, records)) == records
+
+
+@pytest.mark.parametrize("which", ["rows", "means", "overall", "differences", "overall_differences"])
 def test_arrow_and_frames_hold_every_field(result: Evaluation, which: str) -> None:
     records = [record.to_dict() for record in getattr(result, which)]
     assert records

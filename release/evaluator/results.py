@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from .curve_rows import Curve
 from .intervals import FEW_ITEMS, holm
@@ -15,6 +16,9 @@ from .metrics import METRICS, TABLE_ORDER
 from .plain import plain
 from .spending import COST_METRICS
 from .task import KINDS
+
+if TYPE_CHECKING:
+    from .selection_rows import Selection
 
 Value = str | int | float | bool | None
 SEEN, UNSEEN = TRACKS = ("seen", "unseen")
@@ -159,7 +163,7 @@ def _flat(record: Row | Difference) -> dict[str, Value]:
 class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
     every pair of routers in every cell and mean. notes: what was left out, and why. curves: of score over
-    cost, where asked for, in every cell and mean.
+    cost, where asked for, in every cell and mean. selections: likewise, scores under budgets.
     """
 
     rows: tuple[Row, ...]
@@ -167,6 +171,7 @@ class Evaluation:
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
     curves: tuple[Curve, ...] = ()
+    selections: tuple[Selection, ...] = ()
 
     def table(self) -> str:
         """The means over kinds, at most 80 characters wide."""

@@ -22,9 +22,12 @@ from .metrics import best_on_train, check_probabilities, choose, entropy, one_ho
 from .reader import Group, Release
 from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
+from .selecting import selected
+from .selection_rows import Selection
+from .selectors import Selector
 from .task import Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
 from .tasks import Batch, costs_of, make_tasks, with_test_scores
-from .tracing import require_curve, traced
+from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
@@ -43,6 +46,7 @@ def evaluate(
     track: str = SEEN,
     costs: str | None = None,
     curve: str | None = None,
+    selector: Selector | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
@@ -59,7 +63,7 @@ def evaluate(
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
     also curves of score over these costs (track `seen`). curve: also the points of one of
-    `curve_rows.CURVES`. seed: of routers and bootstrap.
+    `curve_rows.CURVES`. selector: also scores under budgets. seed: of routers, bootstrap and shuffles.
     resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
     it accepts. progress: called with (done, total, next benchmark).
 
@@ -73,15 +77,18 @@ def evaluate(
         raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
     kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
-    if curve is not None and kind is None:
-        raise UsageError(f"curve {curve!r}: expected costs, too")
+    if kind is None and (curve is not None or selector is not None):
+        raise UsageError("a curve or a selector was asked for: expected costs, too")
     require_curve(curve, chosen)
     method, scheme = release.setting(method, scheme, compat)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    if curve is not None or selector is not None:
+        notes += without_curves(chosen)
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
     curves: list[Curve] = []
+    selections: list[Selection] = []
     left_out: list[LeftOut] = []
     for done, (name, groups) in enumerate(plan):
         progress(done, len(plan), name)
@@ -99,6 +106,8 @@ def evaluate(
             known = read_costs(release, name, models, kind)
             paid, without = costs_of(items, groups, known, compat and scheme == "paper")
             notes += without
+            if selector is not None:
+                selector.require([*paid.items()])
         made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed, costs=paid)
         batches: list[Batch] = [(items, groups)]
         own: dict[Cell, float] = {}
@@ -154,6 +163,8 @@ def evaluate(
                 (means if one is mean else result_rows).extend(priced)
             if curve is not None:
                 curves += traced(curve, ran, of_size, of_cell)
+            if selector is not None:
+                selections += selected(selector, ran, of_size, of_cell, seed)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
@@ -161,7 +172,9 @@ def evaluate(
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
     told_notes = tuple(dict.fromkeys(notes))
-    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), told_notes, tuple(curves))
+    return Evaluation(
+        tuple(result_rows), tuple(means), adjust(compared), told_notes, tuple(curves), tuple(selections)
+    )
 
 
 def _rows(routers: Routers) -> list[RouterRow]:

@@ -16,6 +16,8 @@ from .bootstrap import RESAMPLES
 from .costs import COST_KINDS
 from .curve_rows import CURVES, curve_table
 from .errors import EvaluatorError, UsageError
+from .pair_rows import CONFIDENCES, routing_table
+from .pairing import Pair
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
@@ -73,6 +75,10 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--budget", metavar="B,B", help="of --selector: mean cost of an answer, in the unit of --costs "
         "(default: six from what the cheapest answers cost to what the dearest do)")  # fmt: skip
     add("--alpha", type=float, metavar="A", help="of --selector ratio: exponent of the cost (default: 1)")
+    add("--pair", metavar="SMALL,LARGE", help="any two models in place of groups, and how much goes to the "
+        "large one; also with --curve, --selector, --differences")  # fmt: skip
+    add("--confidence", choices=CONFIDENCES, help="of --pair: the small one gets first where its estimated "
+        "score, less that of the large one (difference, the default), is highest")  # fmt: skip
     add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
@@ -113,7 +119,7 @@ def _run(arguments: argparse.Namespace) -> str:
     benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
     as_json = arguments.format == "json"
     _one_answer(arguments)
-    selector = _selector(arguments)
+    selector, pair = _selector(arguments), _pair(arguments)
     if arguments.scaling:
         curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=show_progress)
         return json.dumps([c.to_dict() for c in curves], indent=1) if as_json else scaling_table(curves)
@@ -150,13 +156,14 @@ def _run(arguments: argparse.Namespace) -> str:
         benchmarks=benchmarks,
         sizes=sizes,
         encoder=arguments.encoder,
-        method=method,
+        method=None if pair else method,
         scheme=scheme,
         compat=arguments.compat,
         track=arguments.track,
         costs=arguments.costs,
         curve=arguments.curve,
         selector=selector,
+        pair=pair,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,
@@ -169,10 +176,15 @@ def _run(arguments: argparse.Namespace) -> str:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
     if arguments.selector:
-        selections = [selection.to_dict() for selection in result.selections]
-        return json.dumps(selections, indent=1) if as_json else selection_table(result.selections)
+        if as_json:
+            return json.dumps([selection.to_dict() for selection in result.selections], indent=1)
+        return selection_table(result.selections)
     if arguments.curve:
         return json.dumps([c.to_dict() for c in result.curves]) if as_json else curve_table(result.curves)
+    if pair is not None:
+        if as_json:
+            return json.dumps([routing.to_dict() for routing in result.routings])
+        return routing_table(result.routings)
     if as_json:
         return json.dumps([row.to_dict() for row in result.rows], indent=1)
     return result.cost_table() if arguments.costs else result.table()
@@ -200,6 +212,21 @@ def _selector(arguments: argparse.Namespace) -> Selector | None:
         if getattr(arguments, name) is not None:
             raise UsageError(f"--{name} needs --selector")
     return None
+
+
+def _pair(arguments: argparse.Namespace) -> Pair | None:
+    """Two models. Raises UsageError for other numbers of them, and for options that a pair has no use for."""
+    if arguments.pair is None:
+        if arguments.confidence:
+            raise UsageError("--confidence needs --pair SMALL,LARGE")
+        return None
+    useless = ("sizes", "method", "predictions", "scaling")
+    if named := [f"--{name}" for name in useless if getattr(arguments, name)]:
+        raise UsageError(f"{named[0]} is for groups of a release: leave it out with --pair")
+    models = arguments.pair.split(",")
+    if len(models) != 2 or not all(models):
+        raise UsageError(f"--pair {arguments.pair}: expected two models, as in --pair SMALL,LARGE")
+    return Pair(models[0], models[1], arguments.confidence or "difference")
 
 
 def _public(path: Path) -> str:

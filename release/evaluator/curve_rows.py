@@ -14,7 +14,7 @@ import numpy as np
 from .curves import Points, hull_of
 from .ladders import Array
 from .plain import plain
-from .task import KINDS
+from .task import KINDS, PAIR
 
 CURVES = ("cap", "mean")
 """What the scores stand over: the highest cost that one answer may have (RouterBench+), or the mean cost of
@@ -93,7 +93,7 @@ def _blocks(curves: Iterable[Curve]) -> Iterator[str]:
         budgets = np.linspace(min(ends), max(ends), SHOWN)
         unit, shares = scaled(members[0].cost_unit, budgets)
         lines = [
-            f"{head}\n  {members[0].n_test} test items{of_kinds(members[0].n_kinds)}  "
+            f"{head}\n  {members[0].n_test} test items{of_kinds(members[0].n_kinds, members[0].method)}  "
             f"curve: {members[0].curve}",
             f"  costs: {members[0].costs}, {unit}",
             f"  {'router':<12}" + "".join(f"{value:>6}" for value in shares),
@@ -112,9 +112,9 @@ def heading(benchmark: str, m: int, method: str, scheme: str) -> str:
     return f"{benchmark}  m={m}  groups: {method}  split: {scheme}"
 
 
-def of_kinds(n: int) -> str:
-    """A mark of what is of fewer kinds of groups than the paper's."""
-    return "" if n == len(KINDS) else f"  {n} of {len(KINDS)} kinds"
+def of_kinds(n: int, method: str) -> str:
+    """A mark of what is of fewer kinds of groups than the paper's; a pair has none."""
+    return "" if n == len(KINDS) or method == PAIR else f"  {n} of {len(KINDS)} kinds"
 
 
 def scaled(unit: str, values: Array) -> tuple[str, list[str]]:

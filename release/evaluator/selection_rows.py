@@ -102,7 +102,8 @@ def _blocks(rows: Iterable[Selection]) -> Iterator[str]:
         unit, shares = scaled(first.cost_unit, paid.ravel())
         lines = [
             head,
-            f"  {first.n_test} test items{of_kinds(first.n_kinds)}  selector: {first.selector}{alpha}",
+            f"  {first.n_test} test items{of_kinds(first.n_kinds, first.method)}  "
+            f"selector: {first.selector}{alpha}",
             f"  costs: {first.costs}, {unit}",
             f"  {'router':<11}{'budget':>6}{'cost':>6}{'score':>6} {'95% interval':<15}"
             f"{'best':>6}{'oracle':>7}{'heur.':>6}{'random':>7}"
@@ -115,14 +116,15 @@ def _blocks(rows: Iterable[Selection]) -> Iterator[str]:
             sd = "" if row.order_sd is None else f"{row.order_sd:>6.3f}"
             lines.append(
                 f"  {name if row.router != named else '':<11}{budget:>6}{cost:>6}{row.score.value:>6.3f} "
-                f"{_interval(row.score):<15}{row.bound:>6.3f}{row.oracle:>7.3f}{row.heuristic:>6.3f}"
+                f"{between(row.score):<15}{row.bound:>6.3f}{row.oracle:>7.3f}{row.heuristic:>6.3f}"
                 f"{row.random:>7.3f}{sd}"
             )
             named = row.router
         yield "\n".join(lines)
 
 
-def _interval(estimate: Estimate) -> str:
+def between(estimate: Estimate) -> str:
+    """The 95% interval, at most 15 characters; a dash where there is none."""
     if estimate.lo is None or estimate.hi is None:
         return "-"
     return f"[{estimate.lo:.3f}, {estimate.hi:.3f}]{FEW if estimate.few_items else ''}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +39,14 @@ def require_curve(name: str | None, routers: Sequence[RouterRow]) -> None:
         return
     if name not in CURVES:
         raise UsageError(f"no curve {name!r}; valid: {', '.join(CURVES)}")
-    taken = [row.name for row in routers if row.compared and row.name in BESIDE]
-    if taken:
-        raise UsageError(f"router {taken[0]!r}: a line beside every curve has this name; rename it")
+    require_free(routers, BESIDE)
+
+
+def require_free(routers: Sequence[RouterRow], names: Collection[str]) -> None:
+    """Raise UsageError for a router of one's own that has the name of a line beside all routers."""
+    for row in routers:
+        if row.compared and row.name in names:
+            raise UsageError(f"router {row.name!r}: a line beside every curve has this name; rename it")
 
 
 def traced(curve: str, routers: Sequence[RouterRow], cells: Sequence[Ran], paid: Paid) -> Iterator[Curve]:

@@ -71,7 +71,7 @@ def by_ratio(
     place = np.empty(len(preference), np.intp)
     place[preference] = np.arange(len(preference))
     order = np.lexsort((np.broadcast_to(place, q.shape), known, -q, -_ratio(q, known, alpha)), axis=1)
-    costs = np.take_along_axis(known, order, axis=1)
+    order, costs = _cheaper(order, np.take_along_axis(known, order, axis=1))
     least = costs.argmin(axis=1)
     # of each item in turn, for all orders and budgets together
     left = np.repeat(budgets[None] * ENOUGH, len(orders), axis=0) - cheapest.sum()
@@ -84,6 +84,15 @@ def by_ratio(
         chosen[np.arange(len(orders)), :, items] = order[items[:, None], taken]
         left -= costs[items[:, None], taken]
     return chosen
+
+
+def _cheaper(order: Places, costs: Array) -> tuple[Places, Array]:
+    """Candidates (n, m) that cost less than all before them, as no others are fallen back on; then inf."""
+    useful = np.ones(costs.shape, bool)
+    useful[:, 1:] = costs[:, 1:] < np.minimum.accumulate(costs, axis=1)[:, :-1]
+    kept = np.argsort(~useful, axis=1, kind="stable")[:, : useful.sum(axis=1).max()]
+    costs = np.where(useful, costs, np.inf)
+    return np.take_along_axis(order, kept, axis=1), np.take_along_axis(costs, kept, axis=1)
 
 
 def _ratio(q: Array, known: Array, alpha: float) -> Array:

@@ -29,6 +29,7 @@ BESIDE = MappingProxyType(
 )
 """Lines that stand beside every curve, by the name that they have as a router."""
 FOLLOWED = "p: choices under a budget follow probabilities, not estimated scores."
+NO_COSTS = "no size whose groups all have costs; --format json has the groups that do\n"
 SHOWN = 10
 
 
@@ -76,7 +77,7 @@ def curve_table(curves: Sequence[Curve]) -> str:
     """Scores of the means over kinds at ten costs, at most 80 characters wide."""
     shown = [curve for curve in curves if curve.kind == "mean"]
     if not shown:
-        return "no group has costs\n"
+        return NO_COSTS
     legend = "".join(f"{name}: {says}. " for name, says in BESIDE.items())
     axis = (
         "Columns: the highest cost that one answer may have; where it allows none, the cheapest answers."

@@ -118,7 +118,7 @@ def evaluate(
             paid, without = costs_of(items, groups, known, compat and scheme == "paper")
             notes += without
             if selector is not None:
-                selector.require([*paid.items()])
+                selector.require(paid)
         made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed, costs=paid)
         batches: list[Batch] = [(items, groups)]
         own: dict[Cell, float] = {}

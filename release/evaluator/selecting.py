@@ -16,7 +16,7 @@ from .metrics import preferred
 from .results import Estimate
 from .routers import RouterRow
 from .selection_rows import Selection
-from .selectors import SELECTORS, SHUFFLES, Choice, Picks, Selector, known_of
+from .selectors import SELECTORS, SHUFFLES, Choice, Selector, known_of
 from .task import Floats, Scores, Task
 from .tracing import Paid, Ran
 
@@ -42,20 +42,16 @@ class Budgeted:
 
 @dataclass(frozen=True, eq=False)
 class _Cell:
-    """scores, paid, known, on_train: (n, m), the last one mean train scores. orders: see `Choice`."""
+    """scores, paid, known: (n, m). budgets: (B,). heuristic: (B, n), scores of the heuristic's choices."""
 
     selector: Selector
     scores: Array
     paid: Floats
     known: Array
-    on_train: Array
+    budgets: Array
     preference: Places
     orders: Places
-
-    def choose(self, q: Floats, known: Floats, budgets: Array) -> list[Picks]:
-        """What the selector takes by some estimates."""
-        choice = Choice(q, known, budgets, self.preference, self.orders, self.selector.exponent or 0.0)
-        return SELECTORS[self.selector.name].choose(choice)
+    heuristic: Array
 
 
 def selected(
@@ -93,21 +89,26 @@ def _cell(selector: Selector, task: Task, Y_test: Scores, costs: CellCosts, seed
     shuffles = SHUFFLES if selector.name == "ratio" else 0
     orders = np.stack([np.arange(n), *(rng.permutation(n) for _ in range(shuffles))])
     on_train: Array = np.broadcast_to(task.Y_train.mean(axis=0, dtype=np.float64), scores.shape)
-    return _Cell(selector, scores, costs.paid, known_of(costs), on_train, preferred(task), orders)
+    known, preference = known_of(costs), preferred(task)
+    budgets = selector.of(known)
+    choice = Choice(on_train, known, budgets, preference, orders[:1], selector.exponent or 0.0)
+    heuristic = [(pick.policy * scores).sum(axis=1) for pick in SELECTORS[selector.name].choose(choice)]
+    return _Cell(selector, scores, costs.paid, known, budgets, preference, orders, np.array(heuristic))
 
 
 def _scored(cell: _Cell, told: Estimates, q: Floats) -> list[Budgeted]:
     """One router at every budget."""
-    budgets = cell.selector.of(cell.known)
     known: Array = np.asarray(told.known, np.float64)
     # whoever expects more of the cheapest answers than they cost gives these
-    allowed = np.maximum(budgets, known.min(axis=1).mean())
-    picks = cell.choose(q, known, allowed)
-    heuristic = cell.choose(cell.on_train, cell.known, budgets)
+    allowed = np.maximum(cell.budgets, known.min(axis=1).mean())
+    choice = Choice(q, known, allowed, cell.preference, cell.orders, cell.selector.exponent or 0.0)
+    picks = SELECTORS[cell.selector.name].choose(choice)
     best, oracle = (knapsack(values, known, cell.preference) for values in (q, cell.scores))
     n = len(known)
     found = []
-    for budget, most, pick, plain in zip(budgets.tolist(), allowed.tolist(), picks, heuristic, strict=True):
+    for at, (budget, most, pick) in enumerate(
+        zip(cell.budgets.tolist(), allowed.tolist(), picks, strict=True)
+    ):
         # cheapest answers that exceed a cap count for what they are
         total = max(n * most, float((pick.policy * known).sum()))
         in_order: Iterable[Places] = () if pick.shuffled is None else pick.shuffled
@@ -115,7 +116,7 @@ def _scored(cell: _Cell, told: Estimates, q: Floats) -> list[Budgeted]:
             Budgeted(
                 budget,
                 (pick.policy * cell.scores).sum(axis=1),
-                (plain.policy * cell.scores).sum(axis=1),
+                cell.heuristic[at],
                 float((pick.policy * cell.paid).sum(axis=1).mean()),
                 float((best.policy(total) * cell.scores).sum() / n),
                 float((oracle.policy(total) * cell.scores).sum() / n),

@@ -9,7 +9,7 @@ from textwrap import fill
 
 import numpy as np
 
-from .curve_rows import FOLLOWED, heading, of_kinds, scaled
+from .curve_rows import FOLLOWED, NO_COSTS, heading, of_kinds, scaled
 from .intervals import FEW_ITEMS
 from .plain import plain
 from .results import FEW, Estimate
@@ -74,7 +74,7 @@ def selection_table(selections: Sequence[Selection]) -> str:
     """The means over kinds, at most 80 characters wide."""
     shown = [row for row in selections if row.kind == "mean"]
     if not shown:
-        return "no group has costs\n"
+        return NO_COSTS
     name = shown[0].selector
     legend = [
         f"{name}: {SELECTORS[name].says}.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,9 +153,16 @@ class Selector:
         low, high = (float(np.mean(f(known, axis=1))) for f in (np.min, np.max))
         return np.array([low + part * (high - low) for part in FRACTIONS])
 
-    def require(self, paid: Collection[tuple[Group, CellCosts]]) -> None:
-        """Raise UsageError for a budget that does not pay for the cheapest answers of every cell."""
-        least = {group: float(known_of(costs).min(axis=1).mean()) for group, costs in paid}
+    def require(self, paid: Mapping[Group, object]) -> None:
+        """Raise UsageError for a budget that does not pay for the cheapest answers of every cell.
+
+        paid: `CellCosts` of the groups that have them.
+        """
+        least = {
+            group: float(known_of(costs).min(axis=1).mean())
+            for group, costs in paid.items()
+            if isinstance(costs, CellCosts)
+        }
         lowest = min(self.budgets, default=math.inf) * ROUNDED
         for group, cost in least.items():
             if lowest < cost:

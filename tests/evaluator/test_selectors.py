@@ -312,7 +312,11 @@ def test_equal_costs_have_a_note_and_no_rows(tmp_path: Path) -> None:
     )
     assert (found.selections, found.curves) == ((), ())
     assert "toy, m = 3, all_weak: no curve: params_b: all candidates cost the same" in found.notes
-    assert selection_table(found.selections) == curve_table(found.curves) == "no group has costs\n"
+    assert (
+        selection_table(found.selections)
+        == curve_table(found.curves)
+        == ("no size whose groups all have costs; --format json has the groups that do\n")
+    )
 
 
 def test_a_budget_below_the_cheapest_is_refused(sized: Path) -> None:

@@ -122,7 +122,7 @@ def scaled(unit: str, values: Array) -> tuple[str, list[str]]:
     """A unit, perhaps times a power of 1000, and values in it, at most 5 characters each."""
     top = float(np.max(np.abs(values), initial=0.0))
     power = 3 * math.floor(math.log10(top) / 3) if top > 0 else 0
-    power = power if power < 0 or power > 3 else 0
+    power = power if power < 0 or top >= 99_999.5 else 0
     digits = [value / 10.0**power for value in values.tolist()]
     return (f"1e{power:+d} {unit}" if power else unit), [_short(value) for value in digits]
 

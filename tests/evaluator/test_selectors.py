@@ -18,7 +18,7 @@ from scipy.optimize import linprog
 
 from routerset.release.evaluator import Task, evaluate, load_release
 from routerset.release.evaluator.__main__ import main
-from routerset.release.evaluator.curve_rows import BESIDE, Curve, curve_table
+from routerset.release.evaluator.curve_rows import BESIDE, Curve, curve_table, scaled
 from routerset.release.evaluator.errors import UsageError
 from routerset.release.evaluator.results import Evaluation
 from routerset.release.evaluator.selection_rows import Selection, selection_table
@@ -384,6 +384,19 @@ class _Anything:
 
     def predict_proba(self, task: Task) -> np.ndarray:
         return np.full((task.n_test, task.m), 1 / task.m)
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "shown"),
+    [
+        ([0.0, 4.53e-05, 1.775e-04], "1e-6 USD", ["0.00", "45.30", "177.5"]),
+        ([0.5, 999.4, 99_999.0], "USD", ["0.50", "999.4", "99999"]),
+        ([5.0, 150_000.0], "1e+3 USD", ["0.01", "150.0"]),
+        ([0.0, 0.0], "USD", ["0.00", "0.00"]),
+    ],
+)
+def test_costs_of_any_size_fit_a_column(values: list[float], unit: str, shown: list[str]) -> None:
+    assert scaled("USD", np.array(values)) == (unit, shown)
 
 
 def run(capsys: pytest.CaptureFixture[str], folder: Path, *options: object) -> tuple[int, str, str]:

@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from .bootstrap import RESAMPLES
 from .costs import COST_KINDS
+from .curve_rows import CURVES, curve_table
 from .errors import EvaluatorError, UsageError
 from .exports import FORMATS, export
 from .layouts import Record, View
 from .options import check_options
+from .pair_rows import CONFIDENCES, routing_table
+from .pairing import Pair
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
@@ -34,9 +37,12 @@ from .routers import (
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up, spread_sizes, table_sizes
 from .scoring import evaluate
+from .selection_rows import selection_table
+from .selectors import SELECTORS, Selector
 from .task import SEEN, TRACKS
 from .views import VIEWS
 
+Number = TypeVar("Number", int, float)
 EPILOG = """\
 exit codes: 0 done, 1 the data or a router's output failed, 2 wrong usage,
 3 something is missing or unreadable
@@ -75,6 +81,17 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--track", choices=TRACKS, help="where routers learn: seen (default), on a benchmark's "
         "own items, or unseen, on those of all others")  # fmt: skip
     add("--costs", metavar="KIND", help=f"also curves of score over costs: {', '.join(COST_KINDS)}")
+    add("--curve", choices=CURVES, help="points of these curves instead: over a cap on the cost of one "
+        "answer, or over the mean cost; needs --costs")  # fmt: skip
+    add("--selector", choices=SELECTORS, help="scores under budgets instead, by this way to choose; needs "
+        "--costs")  # fmt: skip
+    add("--budget", metavar="B,B", help="of --selector: mean cost of an answer, in the unit of --costs "
+        "(default: six from what the cheapest answers cost to what the dearest do)")  # fmt: skip
+    add("--alpha", type=float, metavar="A", help="of --selector ratio: exponent of the cost (default: 1)")
+    add("--pair", metavar="SMALL,LARGE", help="any two models in place of groups, and how much goes to the "
+        "large one; also with --curve, --selector, --differences")  # fmt: skip
+    add("--confidence", choices=CONFIDENCES, help="of --pair: the small one gets first where its estimated "
+        "score, less that of the large one (difference, the default), is highest")  # fmt: skip
     add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, nargs="+", action="extend", metavar="FILE", help="score CSV or Parquet "
@@ -134,13 +151,14 @@ def _run(arguments: argparse.Namespace) -> str:
             setattr(arguments, name, value)
     release = load_release(arguments.release or Path(__file__).resolve().parent.parent)
     benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
+    selector, pair = _selector(arguments), _pair(arguments)
     if arguments.scaling:
         curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=show_progress)
         if arguments.format == "json":
             return json.dumps([c.to_dict() for c in curves], indent=1)
         every, few = ([row for c in curves for row in c.rows(of)] for of in (spread_sizes, table_sizes))
         return _shown(arguments, lambda: scaling_table(curves), "scaling", every, few)
-    sizes = _sizes(arguments.sizes)
+    sizes = _numbers("--sizes", arguments.sizes, int, "whole numbers", "3,5")
     if arguments.resamples < 0:
         raise UsageError(f"--resamples {arguments.resamples}: expected 0 or more")
     method, scheme = release.setting(arguments.method, arguments.scheme, arguments.compat)
@@ -169,11 +187,14 @@ def _run(arguments: argparse.Namespace) -> str:
         benchmarks=benchmarks,
         sizes=sizes,
         encoder=arguments.encoder,
-        method=method,
+        method=None if pair else method,
         scheme=scheme,
         compat=arguments.compat,
         track=arguments.track,
         costs=arguments.costs,
+        curve=arguments.curve,
+        selector=selector,
+        pair=pair,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,
@@ -187,6 +208,15 @@ def _run(arguments: argparse.Namespace) -> str:
 
 def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
     """What was asked for of an evaluation, in the format that was asked for."""
+    if arguments.selector:
+        of = [selection.to_dict() for selection in result.selections]
+        return _shown(arguments, lambda: selection_table(result.selections), "selections", of)
+    if arguments.curve:
+        of = [curve.to_dict() for curve in result.curves]
+        return _shown(arguments, lambda: curve_table(result.curves), "curves", of)
+    if arguments.pair and not arguments.differences:
+        of = [routing.to_dict() for routing in result.routings]
+        return _shown(arguments, lambda: routing_table(result.routings), "pairs", of)
     if arguments.differences:
         means: list[Row | Difference] = [*(d for d in result.differences if d.kind == "mean")]
         means += result.overall_differences
@@ -245,6 +275,22 @@ def _left_out(predicted: Mapping[str, PredictedRouter]) -> Iterator[str]:
             yield f"{name}: {vain} of its {len(cells)} cells left out, where not every file answers"
 
 
+def _selector(arguments: argparse.Namespace) -> Selector | None:
+    """What is asked for. Raises UsageError for budgets that are no numbers."""
+    budgets = _numbers("--budget", arguments.budget, float, "numbers", "0.5,1.5") or []
+    return Selector(arguments.selector, tuple(budgets), arguments.alpha) if arguments.selector else None
+
+
+def _pair(arguments: argparse.Namespace) -> Pair | None:
+    """Two models. Raises UsageError for other numbers of them."""
+    if arguments.pair is None:
+        return None
+    models = arguments.pair.split(",")
+    if len(models) != 2 or not all(models):
+        raise UsageError(f"--pair {arguments.pair}: expected two models, as in --pair SMALL,LARGE")
+    return Pair(models[0], models[1], arguments.confidence or "difference")
+
+
 def _public(path: Path) -> str:
     """What a score of a file is worth."""
     return (
@@ -267,13 +313,14 @@ def show_progress(done: int, total: int, label: str) -> None:
         print(f"evaluating {label} ({done + 1} of {total})", file=sys.stderr)
 
 
-def _sizes(text: str | None) -> list[int] | None:
+def _numbers(option: str, text: str | None, of: type[Number], words: str, such: str) -> list[Number] | None:
+    """Numbers with commas between them; None where the option was not given."""
     if not text:
         return None
     try:
-        return [int(part) for part in text.split(",")]
+        return [of(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(f"--sizes {text}: expected whole numbers, as in --sizes 3,5") from None
+        raise UsageError(f"{option} {text}: expected {words}, as in {option} {such}") from None
 
 
 def _routers(

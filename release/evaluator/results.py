@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from . import frames, tables
@@ -17,6 +18,10 @@ from .task import SEEN
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .curve_rows import Curve
+    from .pair_rows import Routing
+    from .selection_rows import Selection
 
 Value = str | int | float | bool | None
 
@@ -177,6 +182,17 @@ def _flat(record: Row | Difference) -> dict[str, Value]:
     return flat
 
 
+def flat_of(record: object) -> dict[str, object]:
+    """Fields of a record: an estimate as `score`, `score_lo`, `score_hi`, an array as a list."""
+    flat: dict[str, object] = {}
+    for name, value in vars(record).items():
+        if isinstance(value, Estimate):
+            flat |= _spread({name: value})
+        else:
+            flat[name] = value.tolist() if isinstance(value, np.ndarray) else value
+    return flat
+
+
 def _spread(metrics: Mapping[str, Estimate]) -> dict[str, Value]:
     flat: dict[str, Value] = {}
     for name, e in metrics.items():
@@ -189,7 +205,9 @@ class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
     every pair of routers in every cell and mean. notes: what was left out, and why. overall: means over all
     benchmarks (`averages.ALL`), of the sizes m that every router has results of on every one of several.
-    overall_differences: the same of differences.
+    overall_differences: the same of differences. curves: of score over cost, where asked for, in every cell
+    and mean. selections: likewise, scores under budgets. routings: of two models that were named, a row per
+    router and benchmark.
     """
 
     rows: tuple[Row, ...]
@@ -198,6 +216,9 @@ class Evaluation:
     notes: tuple[str, ...]
     overall: tuple[Row, ...] = ()
     overall_differences: tuple[Difference, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    selections: tuple[Selection, ...] = ()
+    routings: tuple[Routing, ...] = ()
 
     def table(self) -> str:
         """The means over kinds, then over benchmarks, at most 80 characters wide."""

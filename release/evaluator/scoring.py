@@ -16,14 +16,21 @@ from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_
 from .compared import with_costs
 from .costed import mean_spends, spend
 from .costs import CellCosts, NoCosts, find_kind, read_costs
+from .curve_rows import Curve
 from .errors import DataError, InputError, LeftOut, UsageError
 from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
+from .pair_rows import Routing
+from .pairing import Pair, load_pair, plan_pair, require_pair, routed
 from .reader import Group, Release
 from .results import Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
+from .selecting import selected
+from .selection_rows import Selection
+from .selectors import Selector
 from .task import (
+    PAIR,
     SEEN,
     TRACKS,
     UNSEEN,
@@ -37,6 +44,7 @@ from .task import (
     Task,
 )
 from .tasks import Batch, costs_of, make_tasks, with_test_scores
+from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
@@ -54,6 +62,9 @@ def evaluate(
     compat: bool = False,
     track: str = SEEN,
     costs: str | None = None,
+    curve: str | None = None,
+    selector: Selector | None = None,
+    pair: Pair | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
@@ -69,7 +80,9 @@ def evaluate(
     manifest. compat: the reference code's quirks, by default on its own groups and split, `paper`.
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
-    also curves of score over these costs (track `seen`). seed: of routers and bootstrap.
+    also curves of score over these costs (track `seen`). curve: also the points of one of
+    `curve_rows.CURVES`. selector: also scores under budgets. pair: two models in place of the groups of
+    a method, and how much goes to which. seed: of routers, bootstrap and shuffles.
     resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
     it accepts. progress: called with (done, total, next benchmark).
 
@@ -83,17 +96,31 @@ def evaluate(
         raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
     kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
+    if kind is None and (curve is not None or selector is not None):
+        raise UsageError("a curve or a selector was asked for: expected costs, too")
+    require_curve(curve, chosen)
+    if pair is not None:
+        require_pair(chosen, sizes, method)
     method, scheme = release.setting(method, scheme, compat)
-    plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    if pair is None:
+        plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    else:
+        plan, notes = plan_pair(release, pair, benchmarks)
+    if curve is not None or selector is not None or pair is not None:
+        notes += without_curves(chosen)
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
+    curves: list[Curve] = []
+    selections: list[Selection] = []
+    routings: list[Routing] = []
     left_out: list[LeftOut] = []
     for done, (name, groups) in enumerate(plan):
         progress(done, len(plan), name)
         vectors = _encoder(release, name, encoder, chosen)
         try:
-            items = load_items(release, name, groups, vectors, scheme)
+            load = load_items if pair is None else load_pair
+            items = load(release, name, groups, vectors, scheme)
         except LeftOut as error:
             left_out.append(error)
             continue
@@ -109,6 +136,8 @@ def evaluate(
                 for group, of in paid.items()
                 if isinstance(of, NoCosts)
             ]
+            if selector is not None:
+                selector.require(paid)
         made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed, costs=paid)
         batches: list[Batch] = [(items, groups)]
         own: dict[Cell, float] = {}
@@ -147,6 +176,7 @@ def evaluate(
         if told.reference_note:
             notes.append(f"{name}: no V_R: {told.reference_note}")
         of_cell = {(group.m, group.kind): costs for group, costs in paid.items()}
+        priced = {cell: costs for cell, costs in of_cell.items() if isinstance(costs, CellCosts)}
         for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
             of_size = [*same_size]
             spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran) for cell in of_size]
@@ -156,14 +186,19 @@ def evaluate(
             ]
             mean = mean_over_kinds(kinds)
             for one, spent in zip((*kinds, mean), (*spends, mean_spends(spends)), strict=True):
-                told_rows = rows(one, ran, told.reference_note)
-                priced = [
+                told_rows = [
                     replace(row, spending=None if of is None else of.estimates(row.n_test, resamples > 0))
-                    for row, of in zip(told_rows, spent, strict=True)
+                    for row, of in zip(rows(one, ran, told.reference_note), spent, strict=True)
                 ]
-                (means if one is mean else result_rows).extend(priced)
+                (means if one is mean else result_rows).extend(told_rows)
                 if pairs:
                     compared += with_costs(differences(one, ran), spent, one.task.n_test, resamples > 0)
+            if curve is not None:
+                curves += traced(curve, ran, of_size, priced)
+            if selector is not None:
+                selections += selected(selector, ran, of_size, priced, seed)
+            if pair is not None:
+                routings += routed(pair, ran, of_size[0], priced, track)
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
@@ -176,6 +211,9 @@ def evaluate(
         tuple(dict.fromkeys([*notes, *without])),
         overall,
         differences_over_benchmarks(compared, overall),
+        tuple(curves),
+        tuple(selections),
+        tuple(routings),
     )
 
 
@@ -285,18 +323,19 @@ def _outputs(row: RouterRow, tasks: Sequence[Task]) -> Iterator[Output]:
         entropies = np.full(task.n_test, np.nan)
         if row.has_probabilities:
             entropies = entropy(probabilities, row.entropy_floor if task.compat else 0.0)
-        priced = row.has_curve and task.costs is not None
+        priced = row.has_curve and (task.costs is not None or task.kind == PAIR)
         estimates = _estimates(router, row, task, probabilities) if priced else None
         yield Output(policy, entropies, estimates)
 
 
 def _estimates(router: Router, row: RouterRow, task: Task, probabilities: Floats) -> Estimates:
-    """What a router's choices under a budget follow. Raises DataError for arrays that are not (n_test, m),
-    or not finite.
+    """What a router's choices under a budget follow; costs are 0 where the cell has none.
+
+    Raises DataError for arrays that are not (n_test, m), or not finite.
     """
-    assert task.costs is not None
-    known = task.costs.test
+    known = np.zeros((task.n_test, task.m)) if task.costs is None else task.costs.test
     if known is None:
+        assert task.costs is not None
         mean = np.broadcast_to(task.costs.mean, (task.n_test, task.m))
         known = router.predict_costs(task) if isinstance(router, CostingRouter) else mean
         known = _finite(known, task, row.name, "costs")

@@ -11,7 +11,7 @@ from .intervals import FEW_ITEMS
 from .metrics import METRICS, TABLE_ORDER
 from .plain import plain
 from .spending import COST_METRICS
-from .task import KINDS, SEEN
+from .task import KINDS, PAIR, SEEN
 
 if TYPE_CHECKING:
     from .results import Difference, Estimate, Row
@@ -135,7 +135,7 @@ def _place(row: Row | Difference) -> str:
 
 def _few(row: Row | Difference) -> str:
     """A mark of a mean over fewer kinds than the paper's."""
-    return "" if row.n_kinds == len(KINDS) else f"  {row.n_kinds} of {len(KINDS)} kinds"
+    return "" if row.n_kinds == len(KINDS) or row.method == PAIR else f"  {row.n_kinds} of {len(KINDS)} kinds"
 
 
 def _few_items(rows: Sequence[Row | Difference]) -> list[str]:

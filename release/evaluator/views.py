@@ -69,6 +69,28 @@ VIEWS: dict[str, View] = {
         place=(Column("benchmark", "{}"), Column("pool", "pool of {} models"),
                Column("reference_model", "reference: {}"), Column("reference_score", "which scores {}")),
     ),
+    View(
+        "selections",
+        "Scores under budgets, and at the same budget: bound, the best policy for the router's estimates; "
+        "oracle, for the test scores; heuristic, the same selector on mean training scores; random, a draw "
+        "of what the budget allows. [..]: 95% interval.",
+        (Column("kind", "kind"), Column("router", "router"), Column("budget", "budget", None),
+         Column("score", "score", 3, True), Column("cost", "cost", None),
+         *(Column(name, name) for name in ("bound", "oracle", "heuristic", "random"))),
+        (*_TESTED, *_COSTS, Column("selector", "selector: {}")),
+    ),
+    View(
+        "curves",
+        "Points of curves of score over cost.",
+        (Column("kind", "kind"), Column("router", "router"), Column("cost", "cost", None),
+         Column("score", "score")),
+        (*_TESTED, *_COSTS, Column("curve", "curve: {}")),
+    ),
+    View(
+        "pairs",
+        "Two models: what part goes to the large one, and what the router scores then.",
+        place=(*_TESTED, *_COSTS),
+    ),
     View("commitment", "sha256 of files of predictions."),
 )
 }  # fmt: skip

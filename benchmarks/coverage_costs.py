@@ -31,6 +31,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "release"))
 
+from evaluator.bootstrap import resample_counts
 from evaluator.costed import limits_of
 from evaluator.spending import COST_METRICS, Cell, choices, spent
 
@@ -38,8 +39,8 @@ from benchmarks.coverage import SHARES
 from benchmarks.measure import command, machine, table, versions
 
 COSTS, SCORES, WORLDS = ("size", "tokens"), ("binary", "graded"), 2
-ITEMS, TRAIN = 40_000, 400
-TESTED = (50, 200, 1000)
+ITEMS, TRAIN, RESAMPLES = 40_000, 400, 400
+TESTED = (50, 130, 200, 1000)
 HIDDEN = {"peak": "score"}
 """Metrics without an interval that what items add to them could give one, and how."""
 Key = tuple[str, int, str]
@@ -97,14 +98,12 @@ def covered(cell: Cell, q: np.ndarray, n: int, replications: int, seed: int) -> 
     """Whether intervals of n items hold the truth, by metric."""
     truth = spent(cell, choices(cell, q))
     rng = np.random.default_rng([seed, n])
+    counts = resample_counts(n, RESAMPLES, seed)
     for _ in range(replications):
         at = rng.choice(ITEMS, n, replace=False)
         part = Cell(cell.scores[at], cell.known[at], cell.paid[at], cell.preference, cell.in_usd, True)
-        for name, (value, items, _) in spent(part, choices(part, q[at])).items():
-            low, high = np.nan, np.nan
-            if value is not None:
-                made = COST_METRICS[name].interval or HIDDEN.get(name)
-                low, high = limits_of(value, items, made, n)
+        for name, of in spent(part, choices(part, q[at]), counts=counts).items():
+            low, high = limits_of(of, COST_METRICS[name].interval or HIDDEN.get(name), n)
             true = truth[name].value
             if true is not None and low < high:
                 yield name, low <= true <= high

@@ -41,7 +41,8 @@ class Spends:
             metric, why = COST_METRICS[name], of.why
             found[name] = Estimate()
             if of.value is not None:
-                low, high = limits_of(of, metric.interval if intervals else None, n)
+                made = metric.interval if intervals and n >= metric.fewest else None
+                low, high = limits_of(of, made, n)
                 found[name] = Estimate.of(of.value, low, high, n < FEW_ITEMS, metric.is_cost)
                 why = "" if found[name].lo is not None or not intervals else _without(name, n)
             if why:
@@ -146,7 +147,7 @@ def limits_of(of: Spent, made: Interval | None, n: int) -> Limits:
         if len(defined) < (1 - outside) * len(of.replicates) or not len(defined):
             return nothing
         low, high = np.quantile(defined, (outside, 1 - outside))
-        return float(low), float(high)
+        return (float(low), float(high)) if high - low > 1e-9 else nothing
     if of.items is None or made not in ("score", "items"):
         return nothing
     mean, variance = of.items.mean(keepdims=True), of.items.var(keepdims=True)
@@ -177,8 +178,14 @@ def _unskewed(t: float, skew: float, n: int) -> float:
 def _without(name: str, n: int) -> str:
     """Why a value has no interval."""
     metric = COST_METRICS[name]
-    why = metric.without if metric.interval is None else interval_note(n) or "no item differs"
-    return f"no interval: {why}"
+    few = (
+        interval_note(n)
+        if n < FEWEST
+        else f"it needs {metric.fewest} test items"
+        if n < metric.fewest
+        else ""
+    )
+    return f"no interval: {metric.without or few or 'items that hardly differ'}"
 
 
 def _listed(reasons: dict[str, list[str]], every: int) -> str | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import pairs
 from .curves import Front, Points, Steps, Sweep, area_below, cap_steps, cheapest_at, random_steps, sweep
+from .intervals import FEW_ITEMS, FEWEST
 from .ladders import Array, Places, ladders
 from .task import Floats
 
@@ -29,7 +30,8 @@ corrected. `resampled`: percentiles of the bootstrap."""
 class CostMetric:
     """name: in JSON. says: what it is. head, width: of its column in the table of the command line, which has
     no others. interval: how its 95% interval is made, None where none holds (benchmarks/coverage_costs.py),
-    and without: why. is_cost: whether it is counted in the unit of costs, and may be as small as these.
+    and without: why. fewest: test items that it needs. is_cost: whether it is counted in the unit of costs,
+    and may be as small as these.
     """
 
     name: str
@@ -39,6 +41,7 @@ class CostMetric:
     head: str = ""
     width: int = 0
     without: str = ""
+    fewest: int = FEWEST
     is_cost: bool = False
 
 
@@ -53,9 +56,11 @@ _ROWS = (
     CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, None, "peak", 6,
                _HINDSIGHT),
     CostMetric("acc_bmax", "mean score without a cap", True, "score", "score", 6),
-    CostMetric("cost_bmax", "mean cost without a cap", False, "items", "cost", 8, is_cost=True),
+    CostMetric("cost_bmax", "mean cost without a cap", False, "items", "cost", 8,
+               fewest=FEW_ITEMS, is_cost=True),
     CostMetric("arena", "RouterArena's score of score and USD", True, "items"),
-    CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "items"),
+    CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "items",
+               fewest=FEW_ITEMS),
     CostMetric("apgr", "mean of that over all shares sent to the dearer one", True, "items"),
     CostMetric("cpt20", "least share sent there that recovers 20% of the gain", False, "resampled"),
     CostMetric("cpt50", "least share sent there that recovers 50% of the gain", False, "resampled"),

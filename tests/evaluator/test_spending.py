@@ -442,7 +442,7 @@ def test_small_costs_keep_their_digits() -> None:
 def test_what_is_printed_covers_the_truth(m: int, costs: str) -> None:
     """Within wide limits, for 60 replications of each of five routers."""
     held: dict[str, list[bool]] = {}
-    for (name, *_), hits in cover(Sort(m, costs, "binary", 0), 60, (200,)).items():
+    for (name, *_), hits in cover(Sort(m, costs, "binary", "dearer"), 60, (200,)).items():
         held.setdefault(name, []).extend(hits)
     of_pairs = {"pgr", "apgr", "cpt20", "cpt50", "cpt80"}
     wanted = {name for name, metric in COST_METRICS.items() if metric.interval}

@@ -64,12 +64,12 @@ def spend(
     """
     if costs is None:
         return [None] * len(outputs)
-    if isinstance(costs, NoCosts) or task.costs is None:
-        why = costs.why if isinstance(costs, NoCosts) else "no costs"
-        return [_nothing(costs.kind if isinstance(costs, NoCosts) else "", why)] * len(outputs)
-    in_usd = task.costs.kind == "usd" and task.costs.train is not None
+    if isinstance(costs, NoCosts):
+        return [_nothing(costs.kind, costs.why)] * len(outputs)
+    told = costs.costs
+    in_usd = told.kind == "usd" and told.train is not None
     order = preferred(task)
-    caps = float(np.min(task.costs.mean)), float(np.max(task.costs.mean))
+    caps = float(np.min(told.mean)), float(np.max(told.mean))
     cells, chosen = [], []
     for output in outputs:
         known = costs.paid if output.estimates is None else output.estimates.known
@@ -79,8 +79,8 @@ def spend(
     front = front_of([*real, cells[0].singles()])
     return [
         Spends(
-            task.costs.kind,
-            task.costs.unit,
+            told.kind,
+            told.unit,
             None if output.estimates is None else output.estimates.made_of,
             spent(cell, of, SHOWN if row.sees_test_scores else front, counts),
         )

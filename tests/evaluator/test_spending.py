@@ -365,7 +365,7 @@ def test_what_no_router_beats() -> None:
 @pytest.fixture(scope="module")
 def priced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release that knows the size of all models but one, which one kind of groups of 5 has."""
-    fixture = random_fixture(sizes={"a": 1000}, ms=(3, 5))
+    fixture = random_fixture(sizes={"a": 1400}, ms=(2, 3, 5))
     folder = write_release(tmp_path_factory.mktemp("priced"), [fixture])
     sizes = np.random.default_rng(0).permutation(np.geomspace(1, 70, len(fixture.models))).round(1).tolist()
     groups = {(m, kind): set(rows.tolist()) for (_, m, kind), rows in fixture.groups.items()}
@@ -423,7 +423,7 @@ def test_yardsticks_stand_beside_curves_and_every_null_has_its_reason(priced: Pa
 
 
 def test_without_resamples_no_interval_and_with_compat_what_code_gives(priced: Path) -> None:
-    rows, _ = rows_of(priced, "--resamples", "0", "--routers", "heuristic", "--compat", "--sizes", "3")
+    rows, _ = rows_of(priced, "--resamples", "0", "--routers", "heuristic", "--compat", "--sizes", "2,3")
     assert {row["area_cap_lo"] for row in rows} == {None}
     assert all("interval" not in row["cost_notes"] for row in rows)
     assert all(0 < row["aiq_code"] < row["aiq"] for row in rows)

@@ -216,7 +216,7 @@ def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
         return _shown(arguments, lambda: curve_table(result.curves), "curves", of)
     if arguments.pair and not arguments.differences:
         of = [routing.to_dict() for routing in result.routings]
-        return _shown(arguments, lambda: routing_table(result.routings), "pairs", of)
+        return _shown(arguments, lambda: routing_table(result.routings), "routings", of)
     if arguments.differences:
         means: list[Row | Difference] = [*(d for d in result.differences if d.kind == "mean")]
         means += result.overall_differences

@@ -70,26 +70,40 @@ VIEWS: dict[str, View] = {
                Column("reference_model", "reference: {}"), Column("reference_score", "which scores {}")),
     ),
     View(
-        "selections",
-        "Scores under budgets, and at the same budget: bound, the best policy for the router's estimates; "
-        "oracle, for the test scores; heuristic, the same selector on mean training scores; random, a draw "
-        "of what the budget allows. [..]: 95% interval.",
-        (Column("kind", "kind"), Column("router", "router"), Column("budget", "budget", None),
-         Column("score", "score", 3, True), Column("cost", "cost", None),
-         *(Column(name, name) for name in ("bound", "oracle", "heuristic", "random"))),
-        (*_TESTED, *_COSTS, Column("selector", "selector: {}")),
-    ),
-    View(
         "curves",
-        "Points of curves of score over cost.",
-        (Column("kind", "kind"), Column("router", "router"), Column("cost", "cost", None),
-         Column("score", "score")),
-        (*_TESTED, *_COSTS, Column("curve", "curve: {}")),
+        "Score over cost: the points of curves over a cap on the cost of one answer, or over the mean cost.",
+        (Column("router", "router"), Column("cost", "cost", None), Column("score", "score"),
+         Column("estimates", "from")),
+        (*_PLACE, Column("kind", "kind: {}"), Column("curve", "over: {}"), *_COSTS),
     ),
     View(
-        "pairs",
-        "Two models: what part goes to the large one, and what the router scores then.",
-        place=(*_TESTED, *_COSTS),
+        "selections",
+        "Scores under a budget for the mean cost of an answer, beside the best policy for these estimates, "
+        "the oracle, the same selector on mean training scores, and a draw. gain: score - heuristic. [..]: "
+        "95% interval.",
+        (Column("router", "router"), Column("budget", "budget", None), Column("score", "score", 3, True),
+         Column("cost", "cost", None),
+         *(Column(name, name) for name in ("bound", "oracle", "heuristic", "random")),
+         Column("gain", "gain", 3, True)),
+        (*_PLACE, Column("selector", "selector: {}"), Column("alpha", "alpha = {}"), *_COSTS),
+    ),
+    View(
+        "routings",
+        "Two models: area below the curve of mean score over the share of items that the large one gets; PGR "
+        "and APGR: the part of its gain over the small one that the router's choices and the area have; "
+        "CPTp: the least share that recovers p%. [..]: 95% interval.",
+        (Column("router", "router"), Column("score", "score", 3, True), Column("area", "area", 3, True),
+         Column("pgr", "PGR"), Column("apgr", "APGR"),
+         *(Column(f"cpt{p}", f"CPT{p}") for p in (20, 50, 80))),
+        (*_PLACE, Column("small", "small: {}"), Column("large", "large: {}"), Column("confidence", "by {}")),
+    ),
+    View(
+        "held-out",
+        "Scores on categories with and without learning of them; delta: 100 x (without - with), on the same "
+        "items. [..]: 95% interval.",
+        (Column("router", "router"), Column("category", "category"), Column("n_test", "items"),
+         Column("mu_o_with", "with"), Column("mu_o_without", "without"), Column("delta", "delta", 1, True)),
+        (*_PLACE, Column("held_out", "held out: {}")),
     ),
     View("commitment", "sha256 of files of predictions."),
 )

@@ -24,7 +24,7 @@ from routerset.release.evaluator.averages import ALL, mean_over_benchmarks
 from routerset.release.evaluator.exports import export, markdown
 from routerset.release.evaluator.intervals import holm
 from routerset.release.evaluator.latex import SIZES, TEXT_WIDTH, latex
-from routerset.release.evaluator.layouts import View
+from routerset.release.evaluator.layouts import Column, View
 from routerset.release.evaluator.options import ALONE, NEEDS, check_options
 from routerset.release.evaluator.views import VIEWS
 from tests.evaluator.releases import random_fixture, write_release
@@ -294,6 +294,12 @@ def test_the_points_of_a_curve_are_rows() -> None:
         'odd,"[1, 2]",[3]',
     ]
     assert len(export("md", BARE, records).splitlines()) == 4 + 4
+    routers = View("routers", "Routers.", (Column("router", "router"), Column("absent", "absent")))
+    assert export("md", routers, records).splitlines()[2:] == [
+        "| router |",
+        "|---|",
+        *(f"| {record['router']} |" for record in records),
+    ]
     assert json.loads(export("json", BARE, records)) == records
 
 

@@ -175,9 +175,9 @@ def evaluate(
             if curve is not None:
                 curves += traced(curve, ran, of_size, of_cell)
             if selector is not None:
-                selections += selected(selector, ran, of_size, of_cell, seed)
+                selections += selected(selector, ran, of_size, of_cell, seed, resamples > 0)
             if pair is not None:
-                routings += routed(pair, ran, of_size[0], of_cell, track)
+                routings += routed(pair, ran, of_size[0], of_cell, track, resamples > 0)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")

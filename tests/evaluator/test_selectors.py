@@ -198,20 +198,22 @@ def sized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sizes_of(write_release(folder, fixtures))
 
 
-def result(folder: Path, name: str, budgets: tuple[float, ...] = (), **given: object) -> Evaluation:
+def result(
+    folder: Path, name: str, budgets: tuple[float, ...] = (), resamples: int = 0, **given: object
+) -> Evaluation:
     return evaluate(
         load_release(folder),
         ["oracle", "random", "best_single", "heuristic", "knn"],
         costs="params_b",
         selector=Selector(name, budgets),
-        resamples=0,
+        resamples=resamples,
         **given,
     )
 
 
 @pytest.mark.parametrize("name", SELECTORS)
 def test_rows_beside_their_bounds(sized: Path, name: str) -> None:
-    found = result(sized, name)
+    found = result(sized, name, resamples=100)
     rows = found.selections
     assert {row.router for row in rows} == {"oracle", "heuristic", "knn"}
     assert {row.kind for row in rows} == {"all_strong", "all_weak", "strong_to_weak", "mean"}
@@ -453,6 +455,7 @@ def test_options_that_do_not_work_together(
 
 def test_rows_are_flat(sized: Path) -> None:
     row = result(sized, "ratio", benchmarks=["toy"], sizes=[3]).selections[0]
+    assert (row.score.lo, row.gain.lo) == (None, None)  # no resamples, no intervals
     assert isinstance(row, Selection)
     flat = row.to_dict()
     assert {"score", "score_lo", "score_hi", "gain", "gain_lo", "gain_hi", "order_sd", "alpha"} <= {*flat}

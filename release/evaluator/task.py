@@ -17,6 +17,8 @@ Cell = tuple[str, int, str, str, str]
 KINDS = ("all_strong", "all_weak", "strong_to_weak")
 PAIR = "pair"
 """Kind and method of two models that were named, in place of a group's."""
+SEEN, UNSEEN = TRACKS = ("seen", "unseen")
+"""Where routers learn: on the benchmark's own train items, or on all other benchmarks."""
 
 
 @dataclass(frozen=True, eq=False)

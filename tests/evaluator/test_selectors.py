@@ -427,6 +427,17 @@ def test_tables_and_rows_from_the_command_line(
     named = {"benchmark", "m", "kind", "method", "scheme", "router", "costs", "cost_unit", "estimates"}
     assert all(named <= {*row} for row in rows)
     assert all({options[0][2:], "score", "cost"} <= {*row} for row in rows)
+    code, out, _ = run(capsys, sized, *PRICED, *options, "--format", "csv")
+    points = sum(len(row["cost"]) if isinstance(row["cost"], list) else 1 for row in rows)
+    assert (code, len(out.splitlines())) == (0, 1 + points)
+    code, out, _ = run(capsys, sized, *PRICED, *options, "--format", "md")
+    means = [row for row in rows if row["kind"] == "mean"]
+    assert code == 0
+    shown = len(means) * (10 if options[0] == "--curve" else 1)
+    assert sum(line.startswith("|") for line in out.splitlines()) == 2 + shown
+    code, out, _ = run(capsys, sized, *PRICED, *options, "--format", "latex")
+    assert code == 0
+    assert "\\toprule" in out
 
 
 @pytest.mark.parametrize(
@@ -439,9 +450,9 @@ def test_tables_and_rows_from_the_command_line(
         ((*CAPPED, "--alpha", "2"), "alpha 2: selector 'cap' has none; ratio has"),
         ((*CAPPED, "--budget", "3,x"), "--budget 3,x: expected numbers, as in --budget 0.5,1.5"),
         ((*CAPPED, "--budget", "0.5"), "is too small: the cheapest answers cost"),
-        ((*CAPPED, "--differences"), "--differences and --selector: each asks for another table"),
-        ((*CAPPED, "--curve", "cap"), "--curve and --selector: each asks for another table"),
-        ((*PRICED, "--curve", "cap", "--scaling"), "--scaling and --curve: each asks for another table"),
+        ((*CAPPED, "--differences"), "--selector cannot be used with --differences"),
+        ((*CAPPED, "--curve", "cap"), "--curve cannot be used with --selector: it asks for another table"),
+        ((*PRICED, "--curve", "cap", "--scaling"), "--scaling cannot be used with --costs, --curve"),
         ((*PRICED, "--curve", "cap", "--track", "unseen"), "expected track seen"),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar
 
 from .bootstrap import RESAMPLES
 from .costs import COST_KINDS
-from .curve_rows import CURVES, curve_table
+from .curve_rows import CURVES, curve_table, shown_of
 from .errors import EvaluatorError, UsageError
 from .exports import FORMATS, export
 from .layouts import Record, View
@@ -208,15 +208,19 @@ def _run(arguments: argparse.Namespace) -> str:
 
 def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
     """What was asked for of an evaluation, in the format that was asked for."""
-    if arguments.selector:
-        of = [selection.to_dict() for selection in result.selections]
-        return _shown(arguments, lambda: selection_table(result.selections), "selections", of)
     if arguments.curve:
-        of = [curve.to_dict() for curve in result.curves]
-        return _shown(arguments, lambda: curve_table(result.curves), "curves", of)
+        points = [curve.to_dict() for curve in result.curves]
+        return _shown(
+            arguments, lambda: curve_table(result.curves), "curves", points, shown_of(result.curves)
+        )
+    if arguments.selector:
+        told = [selection.to_dict() for selection in result.selections]
+        few = [row for row in told if row["kind"] == "mean"]
+        return _shown(arguments, lambda: selection_table(result.selections), "selections", told, few)
     if arguments.pair and not arguments.differences:
-        of = [routing.to_dict() for routing in result.routings]
-        return _shown(arguments, lambda: routing_table(result.routings), "routings", of)
+        rates = [routing.to_dict() for routing in result.routings]
+        flat = [{k: v for k, v in rate.items() if not isinstance(v, list)} for rate in rates]
+        return _shown(arguments, lambda: routing_table(result.routings), "routings", rates, flat)
     if arguments.differences:
         means: list[Row | Difference] = [*(d for d in result.differences if d.kind == "mean")]
         means += result.overall_differences
@@ -277,8 +281,10 @@ def _left_out(predicted: Mapping[str, PredictedRouter]) -> Iterator[str]:
 
 def _selector(arguments: argparse.Namespace) -> Selector | None:
     """What is asked for. Raises UsageError for budgets that are no numbers."""
+    if arguments.selector is None:
+        return None
     budgets = _numbers("--budget", arguments.budget, float, "numbers", "0.5,1.5") or []
-    return Selector(arguments.selector, tuple(budgets), arguments.alpha) if arguments.selector else None
+    return Selector(arguments.selector, tuple(budgets), arguments.alpha)
 
 
 def _pair(arguments: argparse.Namespace) -> Pair | None:

@@ -87,11 +87,34 @@ def curve_table(curves: Sequence[Curve]) -> str:
     return "\n\n".join([*_blocks(shown), fill(f"{axis} {legend}{FOLLOWED}", 80)]) + "\n"
 
 
-def _blocks(curves: Iterable[Curve]) -> Iterator[str]:
+def shown_of(curves: Sequence[Curve]) -> list[dict[str, object]]:
+    """The means over kinds as fields: with lists of the costs that a table shows and the scores there."""
+    return [
+        {
+            **curve.to_dict(),
+            "cost": budgets.tolist(),
+            "score": [None if np.isnan(score) else score for score in curve.at(budgets).tolist()],
+        }
+        for _, members in _members(curve for curve in curves if curve.kind == "mean")
+        for budgets in [_budgets(members)]
+        for curve in members
+    ]
+
+
+def _members(curves: Iterable[Curve]) -> Iterator[tuple[str, list[Curve]]]:
     for head, block in groupby(curves, lambda of: heading(of.benchmark, of.m, of.method, of.scheme)):
-        members = list(block)
-        ends = [float(f(curve.cost)) for f in (np.min, np.max) for curve in members]
-        budgets = np.linspace(min(ends), max(ends), SHOWN)
+        yield head, list(block)
+
+
+def _budgets(curves: Sequence[Curve]) -> Array:
+    """Costs to show, from the lowest to the highest of some curves."""
+    ends = [float(f(curve.cost)) for f in (np.min, np.max) for curve in curves]
+    return np.linspace(min(ends), max(ends), SHOWN)
+
+
+def _blocks(curves: Iterable[Curve]) -> Iterator[str]:
+    for head, members in _members(curves):
+        budgets = _budgets(members)
         unit, shares = scaled(members[0].cost_unit, budgets)
         lines = [
             f"{head}\n  {members[0].n_test} test items{of_kinds(members[0].n_kinds, members[0].method)}  "

@@ -13,8 +13,7 @@ from .intervals import FEW_ITEMS
 from .ladders import Array
 from .plain import plain
 from .results import Estimate, flat_of
-from .selection_rows import between
-from .tables import FEW, STAR
+from .tables import FEW, STAR, interval
 
 CONFIDENCES = {
     "difference": "estimated score of the small one - that of the large one",
@@ -140,4 +139,4 @@ def _numbers(row: Routing) -> str:
         for value in (getattr(row, name) for name in _FIELDS)
     ]
     cells = "".join(f"{'-' if value is None else f'{value:.3f}':>7}" for value in values)
-    return f"  {_name(row):<12}{row.score.value:>6.3f}{row.area.value:>6.3f} {between(row.area):<15}{cells}"
+    return f"  {_name(row):<12}{row.score.value:>6.3f}{row.area.value:>6.3f} {interval(row.area):<15}{cells}"

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 
 import numpy as np
 import pyarrow.compute as pc
 
 from .costs import CellCosts
 from .errors import LeftOut, UsageError
+from .estimates import mean_of, mean_score
 from .everyone import read_matrix
-from .intervals import FEW_ITEMS, interval_note, t_limits, wilson
+from .intervals import interval_note
 from .items import Items, concatenate, load_items
 from .ladders import Array
 from .pair_rows import CONFIDENCES, LINES, Routing
@@ -127,11 +129,14 @@ def load_pair(
     )
 
 
-def routed(pair: Pair, routers: Sequence[RouterRow], cell: Ran, paid: Paid, track: str) -> Iterator[Routing]:
+def routed(
+    pair: Pair, routers: Sequence[RouterRow], cell: Ran, paid: Paid, track: str, with_intervals: bool
+) -> Iterator[Routing]:
     """Rows of the oracle, all routers that have estimates, and a draw, in the cell of a pair."""
     task, outputs, Y_test = cell
+    row_of = partial(_routing, pair, cell, paid, track, with_intervals)
     small, large = Y_test.astype(np.float64).T
-    yield _routing(pair, cell, paid, track, "oracle", small - large, np.maximum(small, large), "scores")
+    yield row_of("oracle", small - large, np.maximum(small, large), "scores")
     for row, output in zip(routers, outputs, strict=True):
         if output.estimates is not None and row.name not in LINES:
             q = output.estimates.scores
@@ -140,16 +145,24 @@ def routed(pair: Pair, routers: Sequence[RouterRow], cell: Ran, paid: Paid, trac
                 confidence = confidence - q[:, 1]
             own = (output.policy * Y_test).sum(axis=1, dtype=np.float64)
             yield replace(
-                _routing(pair, cell, paid, track, row.name, confidence, own, output.estimates.made_of),
+                row_of(row.name, confidence, own, output.estimates.made_of),
                 encoder=task.encoder if row.uses_vectors else None,
                 sees_test_scores=row.sees_test_scores,
             )
     drawn = (small + large) / 2
-    yield _routing(pair, cell, paid, track, "random", np.zeros(len(small)), drawn, "draw")
+    yield row_of("random", np.zeros(len(small)), drawn, "draw")
 
 
 def _routing(
-    pair: Pair, cell: Ran, paid: Paid, track: str, router: str, confidence: Array, own: Array, made_of: str
+    pair: Pair,
+    cell: Ran,
+    paid: Paid,
+    track: str,
+    with_intervals: bool,
+    router: str,
+    confidence: Array,
+    own: Array,
+    made_of: str,
 ) -> Routing:
     """A row. confidence: (n,), those of the highest go to the small model first. own: (n,), what the router's
     choices score.
@@ -185,10 +198,10 @@ def _routing(
         round(strong, 6),
         each[0],
         each[1],
-        _estimate(float(own.mean()), wilson(own.mean(keepdims=True), own.var(keepdims=True), n), n),
-        _of_items(areas),
-        _recovered(own, small, large),
-        _recovered(areas, small, large),
+        mean_score(own, with_intervals),
+        mean_of(areas, with_intervals),
+        _recovered(own, small, large, with_intervals),
+        _recovered(areas, small, large, with_intervals),
         share_to_reach(shares, scores, 0.2),
         share_to_reach(shares, scores, 0.5),
         share_to_reach(shares, scores, 0.8),
@@ -199,21 +212,10 @@ def _routing(
     )
 
 
-def _recovered(values: Array, small: Array, large: Array) -> Estimate:
+def _recovered(values: Array, small: Array, large: Array, with_interval: bool) -> Estimate:
     """Part of the large model's gain over the small one: a ratio of means, by what items add to it."""
     weak, strong = float(small.mean()), float(large.mean())
     part = gain_recovered(float(values.mean()), weak, strong)
     if part is None:
         return Estimate()
-    return _of_items(part + (values - small - part * (large - small)) / (strong - weak))
-
-
-def _of_items(values: Array) -> Estimate:
-    """The mean of what items add, with the interval of Student's t."""
-    n = len(values)
-    errors = values.std(keepdims=True) / max(n - 1, 1) ** 0.5
-    return _estimate(float(values.mean()), t_limits(values.mean(keepdims=True), errors, n), n)
-
-
-def _estimate(value: float, limits: tuple[Array, Array], n: int) -> Estimate:
-    return Estimate.of(value, float(limits[0][0]), float(limits[1][0]), n < FEW_ITEMS)
+    return mean_of(part + (values - small - part * (large - small)) / (strong - weak), with_interval)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from . import frames, tables
+from .curve_rows import Curve
 from .errors import UsageError
 from .intervals import holm
 from .limits import Limits
@@ -245,8 +246,12 @@ class Evaluation:
         valid = [field.name for field in fields(self) if field.name != "notes"]
         if which not in valid:
             raise UsageError(f"no results {which!r}; valid: {', '.join(valid)}")
+        from .pair_rows import Routing
+        from .selection_rows import Selection  # which are made of estimates of this module
+
         found = getattr(self, which)
-        of = type(found[0]) if found else (Difference if "differences" in which else Row)
+        others = {"curves": Curve, "selections": Selection, "routings": Routing}
+        of = others.get(which) or (Difference if "differences" in which else Row)
         return frames.to_arrow([record.to_dict() for record in found], of)
 
     def to_frame(self, which: str = "rows") -> pd.DataFrame:

@@ -176,7 +176,6 @@ def evaluate(
         if told.reference_note:
             notes.append(f"{name}: no V_R: {told.reference_note}")
         of_cell = {(group.m, group.kind): costs for group, costs in paid.items()}
-        priced = {cell: costs for cell, costs in of_cell.items() if isinstance(costs, CellCosts)}
         for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
             of_size = [*same_size]
             spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran, counts) for cell in of_size]
@@ -194,11 +193,11 @@ def evaluate(
                 if pairs:
                     compared += with_costs(differences(one, ran), spent, one.task.n_test, resamples > 0)
             if curve is not None:
-                curves += traced(curve, ran, of_size, priced)
+                curves += traced(curve, ran, of_size, of_cell)
             if selector is not None:
-                selections += selected(selector, ran, of_size, priced, seed)
+                selections += selected(selector, ran, of_size, of_cell, seed, resamples > 0)
             if pair is not None:
-                routings += routed(pair, ran, of_size[0], priced, track)
+                routings += routed(pair, ran, of_size[0], of_cell, track, resamples > 0)
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]

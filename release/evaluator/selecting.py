@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from .budgets import ENOUGH, knapsack
 from .cells import Estimates
 from .costs import CellCosts
-from .intervals import FEW_ITEMS, interval_note, t_limits, wilson
+from .estimates import mean_of, mean_score
+from .intervals import interval_note
 from .ladders import Array, Places
 from .metrics import preferred
-from .results import Estimate
 from .routers import RouterRow
 from .selection_rows import Selection
 from .selectors import SELECTORS, SHUFFLES, Choice, Selector, known_of
@@ -55,12 +56,18 @@ class _Cell:
 
 
 def selected(
-    selector: Selector, routers: Sequence[RouterRow], cells: Sequence[Ran], paid: Paid, seed: int
+    selector: Selector,
+    routers: Sequence[RouterRow],
+    cells: Sequence[Ran],
+    paid: Paid,
+    seed: int,
+    with_intervals: bool,
 ) -> Iterator[Selection]:
     """Rows of all routers in the cells of one benchmark and size, then over all its kinds.
 
     Cells without costs, and routers without estimated scores, have none.
     """
+    row = partial(_row, selector, with_intervals)
     every: list[tuple[Task, dict[str, list[Budgeted]]]] = []
     told = {}
     for task, outputs, Y_test in cells:
@@ -69,18 +76,18 @@ def selected(
             continue
         cell = _cell(selector, task, Y_test, costs, seed)
         found = {}
-        for row, output in zip(routers, outputs, strict=True):
+        for router, output in zip(routers, outputs, strict=True):
             if output.estimates is not None and output.estimates.scores is not None:
-                told[row.name] = row, output.estimates.made_of
-                found[row.name] = _scored(cell, output.estimates, output.estimates.scores)
+                told[router.name] = router, output.estimates.made_of
+                found[router.name] = _scored(cell, output.estimates, output.estimates.scores)
         every.append((task, found))
         for name, scored in found.items():
-            yield from (_row(selector, task, task.kind, *told[name], [one]) for one in scored)
+            yield from (row(task, task.kind, *told[name], [one]) for one in scored)
     units = {task.costs.unit for task, _ in every if task.costs is not None}
     if len(every) == len(cells) and len(units) == 1:
         for name in every[0][1]:
             for kinds in zip(*(found[name] for _, found in every), strict=True):
-                yield _row(selector, every[0][0], "mean", *told[name], kinds)
+                yield row(every[0][0], "mean", *told[name], kinds)
 
 
 def _cell(selector: Selector, task: Task, Y_test: Scores, costs: CellCosts, seed: int) -> _Cell:
@@ -136,18 +143,22 @@ def _drawn(cell: _Cell, budget: float) -> float:
 
 
 def _row(
-    selector: Selector, task: Task, kind: str, router: RouterRow, made_of: str, kinds: Sequence[Budgeted]
+    selector: Selector,
+    with_intervals: bool,
+    task: Task,
+    kind: str,
+    router: RouterRow,
+    made_of: str,
+    kinds: Sequence[Budgeted],
 ) -> Selection:
     """Of one kind of groups, or the unweighted mean over several."""
     assert task.costs is not None
     items, heuristic = (np.mean([getattr(one, of) for one in kinds], axis=0) for of in ("items", "heuristic"))
-    few = len(items) < FEW_ITEMS
     n = len(items)
     mean = {of: float(np.mean([getattr(one, of) for one in kinds])) for of in _MEANS}
     shuffled = np.mean([one.shuffled for one in kinds], axis=0)
     forced = [one.cheapest_only for one in kinds if one.cheapest_only is not None]
-    score, gain = items.mean(keepdims=True), (items - heuristic).mean(keepdims=True)
-    errors = (items - heuristic).std(keepdims=True) / max(n - 1, 1) ** 0.5
+    score, gain = mean_score(items, with_intervals), mean_of(items - heuristic, with_intervals)
     benchmark, m, _, method, scheme = task.cell
     return Selection(
         benchmark,
@@ -166,9 +177,9 @@ def _row(
         selector.name,
         selector.exponent,
         **mean,
-        score=_estimate(score, wilson(score, items.var(keepdims=True), n), few),
+        score=score,
         heuristic=round(float(heuristic.mean()), 6),
-        gain=_estimate(gain, t_limits(gain, errors, n), few),
+        gain=gain,
         order_sd=round(float(shuffled.std(ddof=1)), 6) if len(shuffled) else None,
         cheapest_only=round(float(np.mean(forced)), 6) if forced else None,
         interval_note=interval_note(n),
@@ -176,7 +187,3 @@ def _row(
 
 
 _MEANS = ("budget", "cost", "bound", "oracle", "random")
-
-
-def _estimate(value: Array, limits: tuple[Array, Array], few: bool) -> Estimate:
-    return Estimate.of(float(value[0]), float(limits[0][0]), float(limits[1][0]), few)

@@ -14,7 +14,7 @@ from .intervals import FEW_ITEMS
 from .plain import plain
 from .results import Estimate, flat_of
 from .selectors import SELECTORS, SHUFFLES
-from .tables import FEW
+from .tables import FEW, STAR, interval
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def selection_table(selections: Sequence[Selection]) -> str:
         "heur., the same selector on mean train scores; random, a draw of what costs no more.",
         *([f"sd: of the score over {SHUFFLES} orders of the items."] if name == "ratio" else []),
         FOLLOWED,
+        *([STAR] if any(row.sees_test_scores for row in shown) else []),
         *(
             [f"{FEW}: fewer than {FEW_ITEMS} test items."]
             if any(row.score.few_items for row in shown)
@@ -111,15 +112,8 @@ def _blocks(rows: Iterable[Selection]) -> Iterator[str]:
             sd = "" if row.order_sd is None else f"{row.order_sd:>6.3f}"
             lines.append(
                 f"  {name if row.router != named else '':<11}{budget:>6}{cost:>6}{row.score.value:>6.3f} "
-                f"{between(row.score):<15}{row.bound:>6.3f}{row.oracle:>7.3f}{row.heuristic:>6.3f}"
+                f"{interval(row.score):<15}{row.bound:>6.3f}{row.oracle:>7.3f}{row.heuristic:>6.3f}"
                 f"{row.random:>7.3f}{sd}"
             )
             named = row.router
         yield "\n".join(lines)
-
-
-def between(estimate: Estimate) -> str:
-    """The 95% interval, at most 15 characters; a dash where there is none."""
-    if estimate.lo is None or estimate.hi is None:
-        return "-"
-    return f"[{estimate.lo:.3f}, {estimate.hi:.3f}]{FEW if estimate.few_items else ''}"

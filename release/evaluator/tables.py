@@ -69,7 +69,7 @@ def difference_table(differences: Iterable[Difference], overall: Sequence[Differ
             mu = d.metrics["mu_o"]
             lines.append(
                 f"  {plain(f'{d.router_a} - {d.router_b}')[:25]:<26}{_number(mu.value, 8)}{_star(d.p_holm)} "
-                f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{_p(d.p_holm):>9}"
+                f"{interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{_p(d.p_holm):>9}"
                 f"{d.mdd:>7.3f}"
             )
     legend = fill(
@@ -103,7 +103,7 @@ def cost_difference_table(differences: Iterable[Difference], overall: Sequence[D
             excludes = area.lo is not None and area.hi is not None and not area.lo <= 0 <= area.hi
             lines.append(
                 f"  {plain(f'{d.router_a} - {d.router_b}')[:31]:<32}{_number(area.value, 8)}"
-                f"{'+' if excludes else ' '}{_star(p)} {_interval(area):<18}{_p(p):>9}"
+                f"{'+' if excludes else ' '}{_star(p)} {interval(area):<18}{_p(p):>9}"
             )
     legend = fill(
         "area: mean score over all caps on the cost of one answer. +: the 95% interval of the difference, by "
@@ -162,7 +162,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
         lines.append(f"  {'router':<13}{''.join(heads)}")
         for r in members:
             cells = [_number(r.metrics[of.name].value, of.width, of.digits) for of in _SHOWN]
-            cells[0] += f" {_interval(r.metrics[_SHOWN[0].name]):<15}"
+            cells[0] += f" {interval(r.metrics[_SHOWN[0].name]):<15}"
             name = f"{plain(r.router)[:12]}*" if r.sees_test_scores else plain(r.router)[:13]
             lines.append(f"  {name:<13}{''.join(cells)}")
         yield "\n".join(lines)
@@ -183,7 +183,7 @@ def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
             assert row.spending is not None
             found = row.spending.metrics
             cells = [_short(found[of.name].value, of.width) for of in _PRICED]
-            cells[0] += f" {_interval(found[_PRICED[0].name]):<16}"
+            cells[0] += f" {interval(found[_PRICED[0].name]):<16}"
             mark = "*" if row.sees_test_scores else "p" if row.spending.made_of == "probabilities" else ""
             lines.append(f"  {plain(row.router)[:11] + mark:<12}{''.join(cells)}")
         yield "\n".join(lines)
@@ -222,7 +222,8 @@ def _number(value: float | None, width: int, digits: int = 3) -> str:
     return f"{'-' if value is None else format(value, f'.{digits}f'):>{width}}"
 
 
-def _interval(estimate: Estimate) -> str:
+def interval(estimate: Estimate) -> str:
+    """Limits to three decimals, a mark where they are of few items; a dash where there are none."""
     return _limits(estimate.lo, estimate.hi, FEW if estimate.few_items else "")
 
 

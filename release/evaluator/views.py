@@ -71,31 +71,36 @@ VIEWS: dict[str, View] = {
     ),
     View(
         "curves",
-        "Score over cost: the points of curves over a cap on the cost of one answer, or over the mean cost.",
+        "Score over cost, all kinds of groups together: over the highest cost of one answer (cap), or over "
+        "the mean cost of all (mean). from: what choices follow.",
         (Column("router", "router"), Column("cost", "cost", None), Column("score", "score"),
          Column("estimates", "from")),
-        (*_PLACE, Column("kind", "kind: {}"), Column("curve", "over: {}"), *_COSTS),
+        (*_TESTED, Column("curve", "curve: {}"), *_COSTS),
     ),
     View(
         "selections",
-        "Scores under a budget for the mean cost of an answer, beside the best policy for these estimates, "
-        "the oracle, the same selector on mean training scores, and a draw. gain: score - heuristic. [..]: "
-        "95% interval.",
-        (Column("router", "router"), Column("budget", "budget", None), Column("score", "score", 3, True),
-         Column("cost", "cost", None),
-         *(Column(name, name) for name in ("bound", "oracle", "heuristic", "random")),
-         Column("gain", "gain", 3, True)),
-        (*_PLACE, Column("selector", "selector: {}"), Column("alpha", "alpha = {}"), *_COSTS),
+        "Scores under budgets, means over the kinds of groups. budget, cost: of an answer, as known before "
+        "the call and as paid. At the same budget: best, the best policy for these estimates; oracle, for "
+        "the scores themselves; heuristic, the same on mean train scores; random, a draw of what costs no "
+        "more. from: what choices follow. [..]: 95% interval of the score of these choices.",
+        (Column("router", "router"), Column("budget", "budget", None), Column("cost", "cost", None),
+         Column("score", "score", 3, True), Column("bound", "best"), Column("oracle", "oracle"),
+         Column("heuristic", "heuristic"), Column("random", "random"), Column("order_sd", "sd"),
+         Column("estimates", "from")),
+        (*_TESTED, Column("selector", "selector: {}"), Column("alpha", "alpha: {}"), *_COSTS),
     ),
     View(
         "routings",
-        "Two models: area below the curve of mean score over the share of items that the large one gets; PGR "
-        "and APGR: the part of its gain over the small one that the router's choices and the area have; "
-        "CPTp: the least share that recovers p%. [..]: 95% interval.",
+        "How much goes to the large one of two models. score: of the router's own choices. area: mean score "
+        "over all shares that the large one gets. PGR, APGR: part of its gain that the score and the area "
+        "have. CPT: least share that recovers 20, 50, 80% of the gain. from: what the order follows. "
+        "[..]: 95% interval.",
         (Column("router", "router"), Column("score", "score", 3, True), Column("area", "area", 3, True),
-         Column("pgr", "PGR"), Column("apgr", "APGR"),
-         *(Column(f"cpt{p}", f"CPT{p}") for p in (20, 50, 80))),
-        (*_PLACE, Column("small", "small: {}"), Column("large", "large: {}"), Column("confidence", "by {}")),
+         Column("pgr", "PGR"), Column("apgr", "APGR", 3, True), Column("cpt20", "CPT20"),
+         Column("cpt50", "CPT50"), Column("cpt80", "CPT80"), Column("estimates", "from")),
+        (Column("benchmark", "{}"), Column("scheme", "split: {}"), Column("n_test", "{} test items"),
+         Column("small", "small: {}"), Column("small_score", "which scores {}"), Column("large", "large: {}"),
+         Column("large_score", "which scores {}"), Column("confidence", "confidence: {}")),
     ),
     View(
         "held-out",

@@ -325,8 +325,9 @@ def test_types_do_not_depend_on_what_was_found(priced: Release, result: Evaluati
         assert full[field.name] == field.type, field.name
     assert bare.to_arrow("differences").num_rows == 0
     assert bare.to_arrow("differences").schema.field("m").type == pa.int64()
-    with pytest.raises(UsageError, match="no results 'curves'; valid: rows, means, overall"):
-        bare.to_arrow("curves")
+    assert "budget" in bare.to_arrow("selections").schema.names
+    with pytest.raises(UsageError, match="no results 'plots'; valid: rows, means, differences, overall"):
+        bare.to_arrow("plots")
 
 
 def test_a_frame_without_pandas_is_an_error_that_says_so(
@@ -446,6 +447,10 @@ VALUES: dict[str, tuple[str, ...]] = {
     "resamples": ("10",),
     "costs": ("params_b",),
     "routers": ("knn",),
+    "curve": ("cap",),
+    "selector": ("cap",),
+    "alpha": ("1",),
+    "confidence": ("small",),
 }
 OPTIONS = [a for a in build_parser("x")._actions if a.dest not in ("help", "release")]
 

@@ -237,6 +237,9 @@ def test_a_pair_from_the_command_line(folder: Path, capsys: pytest.CaptureFixtur
     assert {*Routing.__dataclass_fields__} <= {*rows[0]}
     assert rows[0]["share"][0] == 0
     assert rows[0]["share"][-1] == 1
+    code, out, _ = run(capsys, folder, *BOTH, "--format", "md", "--routers", "knn")
+    assert code == 0
+    assert sum(line.startswith("|") for line in out.splitlines()) == 2 + 3
     for options in (("--curve", "cap"), ("--selector", "optimal")):
         code, out, _ = run(capsys, folder, *BOTH, "--costs", "params_b", *options)
         assert code == 0
@@ -249,12 +252,12 @@ def test_a_pair_from_the_command_line(folder: Path, capsys: pytest.CaptureFixtur
         (("--pair", SMALL), f"--pair {SMALL}: expected two models, as in --pair SMALL,LARGE"),
         (("--pair", f"{SMALL},"), "expected two models"),
         (("--pair", f"{SMALL},{LARGE},c"), "expected two models"),
-        (("--pair", ""), "expected two models"),
+        (("--pair", ""), "--pair: found nothing, expected a value"),
         (("--confidence", "small"), "--confidence needs --pair SMALL,LARGE"),
-        ((*BOTH, "--sizes", "2"), "--sizes is for groups of a release: leave it out with --pair"),
-        ((*BOTH, "--method", "paper"), "--method is for groups of a release"),
-        ((*BOTH, "--predictions", "x.csv"), "--predictions is for groups of a release"),
-        ((*BOTH, "--scaling"), "--scaling is for groups of a release"),
+        ((*BOTH, "--sizes", "2"), "--pair cannot be used with --sizes: it takes the place of groups"),
+        ((*BOTH, "--method", "paper"), "--pair cannot be used with --method"),
+        ((*BOTH, "--predictions", "x.csv"), "--pair cannot be used with --predictions"),
+        ((*BOTH, "--scaling"), "--scaling cannot be used with --pair"),
     ],
 )
 def test_options_that_a_pair_has_no_use_for(

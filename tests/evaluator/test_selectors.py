@@ -198,20 +198,22 @@ def sized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sizes_of(write_release(folder, fixtures))
 
 
-def result(folder: Path, name: str, budgets: tuple[float, ...] = (), **given: object) -> Evaluation:
+def result(
+    folder: Path, name: str, budgets: tuple[float, ...] = (), resamples: int = 0, **given: object
+) -> Evaluation:
     return evaluate(
         load_release(folder),
         ["oracle", "random", "best_single", "heuristic", "knn"],
         costs="params_b",
         selector=Selector(name, budgets),
-        resamples=0,
+        resamples=resamples,
         **given,
     )
 
 
 @pytest.mark.parametrize("name", SELECTORS)
 def test_rows_beside_their_bounds(sized: Path, name: str) -> None:
-    found = result(sized, name)
+    found = result(sized, name, resamples=100)
     rows = found.selections
     assert {row.router for row in rows} == {"oracle", "heuristic", "knn"}
     assert {row.kind for row in rows} == {"all_strong", "all_weak", "strong_to_weak", "mean"}
@@ -425,6 +427,17 @@ def test_tables_and_rows_from_the_command_line(
     named = {"benchmark", "m", "kind", "method", "scheme", "router", "costs", "cost_unit", "estimates"}
     assert all(named <= {*row} for row in rows)
     assert all({options[0][2:], "score", "cost"} <= {*row} for row in rows)
+    code, out, _ = run(capsys, sized, *PRICED, *options, "--format", "csv")
+    points = sum(len(row["cost"]) if isinstance(row["cost"], list) else 1 for row in rows)
+    assert (code, len(out.splitlines())) == (0, 1 + points)
+    code, out, _ = run(capsys, sized, *PRICED, *options, "--format", "md")
+    means = [row for row in rows if row["kind"] == "mean"]
+    assert code == 0
+    shown = len(means) * (10 if options[0] == "--curve" else 1)
+    assert sum(line.startswith("|") for line in out.splitlines()) == 2 + shown
+    code, out, _ = run(capsys, sized, *PRICED, *options, "--format", "latex")
+    assert code == 0
+    assert "\\toprule" in out
 
 
 @pytest.mark.parametrize(
@@ -437,9 +450,9 @@ def test_tables_and_rows_from_the_command_line(
         ((*CAPPED, "--alpha", "2"), "alpha 2: selector 'cap' has none; ratio has"),
         ((*CAPPED, "--budget", "3,x"), "--budget 3,x: expected numbers, as in --budget 0.5,1.5"),
         ((*CAPPED, "--budget", "0.5"), "is too small: the cheapest answers cost"),
-        ((*CAPPED, "--differences"), "--differences and --selector: each asks for another table"),
-        ((*CAPPED, "--curve", "cap"), "--curve and --selector: each asks for another table"),
-        ((*PRICED, "--curve", "cap", "--scaling"), "--scaling and --curve: each asks for another table"),
+        ((*CAPPED, "--differences"), "--selector cannot be used with --differences"),
+        ((*CAPPED, "--curve", "cap"), "--curve cannot be used with --selector: it asks for another table"),
+        ((*PRICED, "--curve", "cap", "--scaling"), "--scaling cannot be used with --costs, --curve"),
         ((*PRICED, "--curve", "cap", "--track", "unseen"), "expected track seen"),
     ],
 )  # fmt: skip
@@ -453,6 +466,7 @@ def test_options_that_do_not_work_together(
 
 def test_rows_are_flat(sized: Path) -> None:
     row = result(sized, "ratio", benchmarks=["toy"], sizes=[3]).selections[0]
+    assert (row.score.lo, row.gain.lo) == (None, None)  # no resamples, no intervals
     assert isinstance(row, Selection)
     flat = row.to_dict()
     assert {"score", "score_lo", "score_hi", "gain", "gain_lo", "gain_hi", "order_sd", "alpha"} <= {*flat}

@@ -10,8 +10,10 @@ from itertools import chain, groupby
 
 import numpy as np
 
+from .averages import differences_over_benchmarks, mean_over_benchmarks
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
+from .compared import with_costs
 from .costed import mean_spends, spend
 from .costs import CellCosts, NoCosts, find_kind, read_costs
 from .errors import DataError, InputError, LeftOut, UsageError
@@ -19,9 +21,21 @@ from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
 from .reader import Group, Release
-from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
+from .results import Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
-from .task import Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
+from .task import (
+    SEEN,
+    TRACKS,
+    UNSEEN,
+    Cell,
+    CostingRouter,
+    Floats,
+    PolicyRouter,
+    Router,
+    ScoringRouter,
+    SharedRouter,
+    Task,
+)
 from .tasks import Batch, costs_of, make_tasks, with_test_scores
 from .unseen import unseen_batches
 
@@ -148,13 +162,21 @@ def evaluate(
                     for row, of in zip(told_rows, spent, strict=True)
                 ]
                 (means if one is mean else result_rows).extend(priced)
-            if pairs:
-                compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
+                if pairs:
+                    compared += with_costs(differences(one, ran), spent, one.task.n_test, resamples > 0)
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)))
+    overall, without = mean_over_benchmarks(means)
+    return Evaluation(
+        tuple(result_rows),
+        tuple(means),
+        adjust(compared),
+        tuple(dict.fromkeys([*notes, *without])),
+        overall,
+        differences_over_benchmarks(compared, overall),
+    )
 
 
 def _rows(routers: Routers) -> list[RouterRow]:

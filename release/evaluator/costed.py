@@ -10,7 +10,7 @@ import numpy as np
 from .cells import Output
 from .costs import CellCosts, NoCosts
 from .curves import front_of
-from .intervals import FEW_ITEMS, FEWEST, LEVEL, interval_note, t_limits, wilson
+from .intervals import FEW_ITEMS, FEWEST, LEVEL, t_limits, wilson
 from .ladders import Array
 from .metrics import preferred
 from .results import Estimate, Spending
@@ -37,14 +37,16 @@ class Spends:
         """What stands in a row. n: test items."""
         found = {}
         reasons: dict[str, list[str]] = {}
+        wrong = n * (1 - (self.metrics["acc_bmax"].value or 0.0))
         for name, of in self.metrics.items():
             metric, why = COST_METRICS[name], of.why
             found[name] = Estimate()
             if of.value is not None:
-                made = metric.interval if intervals and n >= metric.fewest else None
-                low, high = limits_of(of, made, n)
+                why = metric.no_interval(n, wrong)
+                low, high = limits_of(of, metric.interval if intervals and not why else None, n)
                 found[name] = Estimate.of(of.value, low, high, n < FEW_ITEMS, metric.is_cost)
-                why = "" if found[name].lo is not None or not intervals else _without(name, n)
+                if found[name].lo is None:
+                    why = f"no interval: {why or 'items hardly differ'}" if intervals else ""
             if why:
                 reasons.setdefault(why, []).append(name)
         return Spending(self.kind, self.unit, self.made_of, found, _listed(reasons, len(found)))
@@ -173,19 +175,6 @@ def _unskewed(t: float, skew: float, n: int) -> float:
     if abs(slope) < 1e-9:
         return t
     return float((np.cbrt(1 + 3 * slope * (t - slope / 2)) - 1) / slope)
-
-
-def _without(name: str, n: int) -> str:
-    """Why a value has no interval."""
-    metric = COST_METRICS[name]
-    few = (
-        interval_note(n)
-        if n < FEWEST
-        else f"it needs {metric.fewest} test items"
-        if n < metric.fewest
-        else ""
-    )
-    return f"no interval: {metric.without or few or 'items that hardly differ'}"
 
 
 def _listed(reasons: dict[str, list[str]], every: int) -> str | None:

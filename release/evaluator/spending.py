@@ -30,8 +30,8 @@ corrected. `resampled`: percentiles of the bootstrap."""
 class CostMetric:
     """name: in JSON. says: what it is. head, width: of its column in the table of the command line, which has
     no others. interval: how its 95% interval is made, None where none holds (benchmarks/coverage_costs.py),
-    and without: why. fewest: test items that it needs. is_cost: whether it is counted in the unit of costs,
-    and may be as small as these.
+    and without: why. fewest: test items that it needs; needs_wrong: and `FEWEST_WRONG` that go wrong without
+    a cap. is_cost: whether it is counted in the unit of costs, and may be as small as these.
     """
 
     name: str
@@ -42,30 +42,42 @@ class CostMetric:
     width: int = 0
     without: str = ""
     fewest: int = FEWEST
+    needs_wrong: bool = False
     is_cost: bool = False
+
+    def no_interval(self, n: int, wrong: float) -> str:
+        """Why a value of n test items, of which so many go wrong, has no interval; empty where it may."""
+        if self.interval is None:
+            return self.without
+        if n < self.fewest:
+            return f"it needs {self.fewest} test items"
+        return FEW_WRONG if self.needs_wrong and wrong < FEWEST_WRONG else ""
 
 
 _HINDSIGHT = "picked in hindsight"
+FEWEST_WRONG, FEW_WRONG = 5, "hardly an answer is wrong"
 _ROWS = (
-    CostMetric("area_cap", "mean score over all caps on the cost of one answer", True, "score", "area", 6),
+    CostMetric("area_cap", "mean score over all caps on the cost of one answer", True, "score", "area", 6,
+               needs_wrong=True),
     CostMetric("area_mean", "mean score over all mean costs, what is dominated left out", True, "score",
-               "a(mean)", 8),
-    CostMetric("aiq", "the same below the concave hull (RouterBench)", True, "score", "AIQ", 7),
+               "a(mean)", 8, needs_wrong=True),
+    CostMetric("aiq", "the same below the concave hull (RouterBench)", True, "score", "AIQ", 7,
+               needs_wrong=True),
     CostMetric("qnc", "least mean cost that reaches the best single's score, over its cost", False, None,
                "QNC", 6, _HINDSIGHT),
-    CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, None, "peak", 6,
-               _HINDSIGHT),
+    CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, "score", "peak", 6),
     CostMetric("acc_bmax", "mean score without a cap", True, "score", "score", 6),
     CostMetric("cost_bmax", "mean cost without a cap", False, "items", "cost", 8,
                fewest=FEW_ITEMS, is_cost=True),
-    CostMetric("arena", "RouterArena's score of score and USD", True, "items"),
+    CostMetric("arena", "RouterArena's score of score and USD", True, "items", needs_wrong=True),
     CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "items",
                fewest=FEW_ITEMS),
     CostMetric("apgr", "mean of that over all shares sent to the dearer one", True, "items"),
     CostMetric("cpt20", "least share sent there that recovers 20% of the gain", False, "resampled"),
     CostMetric("cpt50", "least share sent there that recovers 50% of the gain", False, "resampled"),
     CostMetric("cpt80", "least share sent there that recovers 80% of the gain", False, "resampled"),
-    CostMetric("aiq_code", "AIQ as RouterBench's code has it, over costs from 0", True, "score"),
+    CostMetric("aiq_code", "AIQ as RouterBench's code has it, over costs from 0", True, "score",
+               needs_wrong=True),
     CostMetric("cost_at_best", "least mean cost that reaches the best single's score", False, None,
                without=_HINDSIGHT, is_cost=True),
     CostMetric("imp_rand", "score without a cap over that of a random choice, less 1", True, "items"),

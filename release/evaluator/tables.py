@@ -49,7 +49,8 @@ def cost_table(means: Sequence[Row]) -> str:
     priced = [row for row in means if row.spending is not None and row.spending.unit is not None]
     if not priced:
         return "no group has costs\n"
-    return "\n\n".join([*_cost_blocks(priced), *_few_items(priced), COST_LEGEND]) + "\n"
+    marks = [STAR] if any(row.sees_test_scores for row in priced) else []
+    return "\n\n".join([*_cost_blocks(priced), *marks, *_few_items(priced), COST_LEGEND]) + "\n"
 
 
 def difference_table(differences: Iterable[Difference], overall: Sequence[Difference] = ()) -> str:

@@ -431,7 +431,8 @@ def test_without_resamples_no_interval_and_with_compat_what_code_gives(priced: P
 
 def test_small_costs_keep_their_digits() -> None:
     items = np.random.default_rng(0).random(400) * 1e-8
-    told = Spends("usd", "USD", None, {"cost_bmax": Spent(float(items.mean()), items)}).estimates(400)
+    metrics = {"cost_bmax": Spent(float(items.mean()), items), "acc_bmax": Spent(0.5, np.arange(400) % 2)}
+    told = Spends("usd", "USD", None, metrics).estimates(400)
     estimate = told.metrics["cost_bmax"]
     assert estimate.value == pytest.approx(items.mean(), rel=1e-6)
     assert estimate.lo < estimate.value < estimate.hi
@@ -447,6 +448,21 @@ def test_what_is_printed_covers_the_truth(m: int, costs: str) -> None:
     of_pairs = {"pgr", "apgr", "cpt20", "cpt50", "cpt80"}
     wanted = {name for name, metric in COST_METRICS.items() if metric.interval}
     wanted -= set() if m == 2 else of_pairs
-    assert wanted - ({"arena"} if costs == "size" else set()) == {*held} - {"peak"}
+    assert wanted - ({"arena"} if costs == "size" else set()) == {*held}
     for name in wanted & set(held):
         assert np.mean(held[name]) > 0.87, name
+
+
+def test_intervals_need_items_and_answers_that_are_wrong() -> None:
+    cell, q = cell_of(3, n=400)
+    for n, wrong in ((400, 9), (120, 9), (400, 3), (40, 9)):
+        scores = np.ones((n, 4))
+        scores[:wrong] = 0.0
+        part = Cell(scores, cell.known[:n] / 1000, cell.paid[:n] / 1000, cell.preference, True)
+        told = Spends("usd", "USD", "scores", spent(part, choices(part, q[:n]))).estimates(n)
+        having = {name for name, e in told.metrics.items() if e.lo is not None}
+        assert ("acc_bmax" in having) == ("peak" in having) == (n >= 50)
+        assert ("cost_bmax" in having) == (n >= 130)
+        assert ("area_cap" in having) == ("arena" in having) == (n >= 50 and wrong >= 5)
+        assert ("hardly an answer is wrong" in told.notes) == (n >= 50 and wrong < 5)
+        assert ("it needs 130 test items" in told.notes) == (n < 130)

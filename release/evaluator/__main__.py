@@ -15,6 +15,7 @@ from typing import NoReturn
 from .bootstrap import RESAMPLES
 from .costs import COST_KINDS
 from .errors import EvaluatorError, UsageError
+from .holdout import held_out_table, parse_sets
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
@@ -31,6 +32,10 @@ exit codes: 0 done, 1 the data or a router's output failed, 2 wrong usage,
 README.md in the evaluator's folder shows how to score a router of your own, in
 Python or as a file of predictions.
 """
+
+
+INSTEAD = ("--commit", "--differences", "--hold-out", "--scaling")
+"""Options of which each has something else printed in place of the table."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,6 +71,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
     add("--commit", action="store_true", help="check the predictions and print their sha256; score nothing")
+    add("--hold-out", metavar="A,B", action="append", default=[], help="what routers lose on categories, "
+        "that they learn nothing of, instead; all: each in turn; repeat it for a second set")  # fmt: skip
     add("--differences", action="store_true", help="compare every pair of routers instead")
     add("--scaling", action="store_true", help="accuracy of r_o(p) over the number of candidates instead")
     add("--format", choices=("table", "json"), default="table", help="default: table")
@@ -98,6 +105,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m evaluator") -
 
 
 def _run(arguments: argparse.Namespace) -> str:
+    _require_one_table(arguments)
     release = load_release(arguments.release)
     benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
     as_json = arguments.format == "json"
@@ -145,17 +153,30 @@ def _run(arguments: argparse.Namespace) -> str:
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,
+        hold_out=parse_sets(arguments.hold_out),
         covers=predicted.covers if predicted else lambda group: True,
         progress=show_progress,
     )
     for note in (*result.notes, *([_public(arguments.predictions)] if predicted else [])):
         print(lines(plain(f"note: {note}")), file=sys.stderr)
+    if arguments.hold_out:
+        held = [h.to_dict() for h in result.held_out]
+        return json.dumps(held, indent=1) if as_json else held_out_table(result.held_out)
     if arguments.differences:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
     if as_json:
         return json.dumps([row.to_dict() for row in result.rows], indent=1)
     return result.cost_table() if arguments.costs else result.table()
+
+
+def _require_one_table(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for options that ask for different things instead of the table."""
+    asked = [option for option in INSTEAD if getattr(arguments, option[2:].replace("-", "_"))]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)}: expected one of {', '.join(INSTEAD)}")
+    if arguments.hold_out and arguments.predictions:
+        raise UsageError("--hold-out needs routers that learn, which a file of --predictions does not")
 
 
 def _public(path: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from .intervals import FEW_ITEMS, holm
 from .limits import Limits
@@ -14,6 +15,9 @@ from .metrics import METRICS, TABLE_ORDER
 from .plain import plain
 from .spending import COST_METRICS
 from .task import KINDS
+
+if TYPE_CHECKING:
+    from .holdout import HeldOut
 
 Value = str | int | float | bool | None
 SEEN, UNSEEN = TRACKS = ("seen", "unseen")
@@ -157,13 +161,15 @@ def _flat(record: Row | Difference) -> dict[str, Value]:
 @dataclass(frozen=True)
 class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
-    every pair of routers in every cell and mean. notes: what was left out, and why.
+    every pair of routers in every cell and mean. notes: what was left out, and why. held_out: where asked
+    for, what routers lose on categories that they do not learn from.
     """
 
     rows: tuple[Row, ...]
     means: tuple[Row, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
+    held_out: tuple[HeldOut, ...] = ()
 
     def table(self) -> str:
         """The means over kinds, at most 80 characters wide."""

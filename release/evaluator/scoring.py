@@ -15,6 +15,7 @@ from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_
 from .costed import mean_spends, spend
 from .costs import CellCosts, find_kind, read_costs
 from .errors import DataError, InputError, LeftOut, UsageError
+from .holdout import YARDSTICKS, HeldOut, Learnt, check_sets, without_categories
 from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
@@ -43,6 +44,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
+    hold_out: str | Sequence[str | Sequence[str]] = (),
     covers: Callable[[Group], bool] = lambda group: True,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
 ) -> Evaluation:
@@ -56,8 +58,10 @@ def evaluate(
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
     also curves of score over these costs (track `seen`). seed: of routers and bootstrap.
-    resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
-    it accepts. progress: called with (done, total, next benchmark).
+    resamples: 0 for no intervals. pairs: also every difference between two routers. hold_out: categories, or
+    sets of them, `all` for each in turn: also what routers lose there that learn nothing of them, best_single
+    and heuristic among these (track `seen`, no compat). covers: only the groups it accepts. progress: called
+    with (done, total, next benchmark).
 
     What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
     note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
@@ -67,10 +71,17 @@ def evaluate(
         raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
     if costs is not None and track != SEEN:
         raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
+    if hold_out and (compat or track != SEEN):
+        raise UsageError(f"hold out {hold_out!r}: expected track {SEEN}, and no --compat")
     kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
+    if hold_out:
+        chosen += [find_router(name) for name in YARDSTICKS if name not in {row.name for row in chosen}]
     method, scheme = release.setting(method, scheme, compat)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    held_sets, lacking = check_sets(release, [name for name, _ in plan], hold_out)
+    notes += lacking
+    held: list[HeldOut] = []
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
@@ -85,7 +96,7 @@ def evaluate(
             continue
         if items.unscored:
             notes.append(f"{name}, m = {groups[0].m}: {items.unscored} items without all scores left out")
-        paid: dict[Group, CellCosts] = {}
+        known, paid = None, dict[Group, CellCosts]()
         if kind is not None:
             models = {model for group in groups for model in group.candidates}
             known = read_costs(release, name, models, kind)
@@ -121,6 +132,13 @@ def evaluate(
                 left_out.append(LeftOut(f"{name}, router {row.name}: {error}"))
         if not ran or not tests:
             continue
+        if held_sets:
+            learnt = Learnt(items, groups, plain[0], ran, outputs, known)
+            found, without = without_categories(
+                learnt, held_sets, run_router, partial(progress, done, len(plan))
+            )
+            held += found
+            notes += without
         counts = resample_counts(len(tests[0]), resamples, seed)
         cells = zip(chain(*plain), zip(*outputs, strict=True), tests, strict=True)
         told = release.benchmarks[name]
@@ -150,7 +168,9 @@ def evaluate(
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)))
+    return Evaluation(
+        tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)), tuple(held)
+    )
 
 
 def _rows(routers: Routers) -> list[RouterRow]:

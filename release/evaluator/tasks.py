@@ -14,7 +14,7 @@ from .errors import UsageError
 from .everyone import read_everyone
 from .items import Items, frozen, numbered, read_prompts, reference_order
 from .reader import Group
-from .task import Everyone, Task
+from .task import Categories, Everyone, Task
 
 Batch = tuple[Items, Sequence[Group]]
 """Groups that are learnt together, from the same items."""
@@ -41,6 +41,7 @@ def make_tasks(
     # no part of the release, whose test scores a router could follow it to
     places = {split: part.places for split, part in items.parts.items()}
     prompts = partial(read_prompts, items.release.path / "data", places)
+    about = Categories(train.categories, val.categories, test.categories)
     tasks = []
     for group in groups:
         scores, labels = train.scores[group], train.labels[group]
@@ -70,6 +71,7 @@ def make_tasks(
                 compat=compat,
                 seed=seed,
                 costs=costs[group].costs if group in costs else None,
+                categories=about,
             )
         )
     return tasks

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .agreement import agreement
 from .cells import Output
 from .costs import CellCosts
 from .intervals import FEW_ITEMS, Array, t_limits, wilson
@@ -53,6 +54,7 @@ def spend(
             continue
         cell = Cell(Y_test, output.estimates.known, costs.paid, preferred(task), in_usd)
         metrics = spent(cell, output.estimates.scores)
+        metrics["agreement"] = agreement(output.estimates, task)
         found.append(Spends(task.costs.kind, task.costs.unit, output.estimates.made_of, metrics))
     return found
 

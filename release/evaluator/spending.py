@@ -28,7 +28,7 @@ class CostMetric:
 
     name: str
     says: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     head: str = ""
     width: int = 0
     is_score: bool = False
@@ -48,6 +48,9 @@ COST_METRICS: dict[str, CostMetric] = {
         CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, "peak", 6, True),
         CostMetric("acc_bmax", "mean score without a cap", True, "score", 6, True),
         CostMetric("cost_bmax", "mean cost without a cap", False, "cost", 8),
+        CostMetric(
+            "agreement", "how often it takes the heuristic's choice, under all caps", None, "", 0, True
+        ),
         CostMetric("arena", "RouterArena's score of score and USD", True, "arena"),
         CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "PGR"),
         CostMetric("apgr", "mean of that over all shares sent to the dearer one", True, "APGR"),

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from .bootstrap import RESAMPLES
+from .by_category import category_table
+from .categories import GROUPINGS
 from .costs import COST_KINDS
 from .errors import EvaluatorError, UsageError
 from .holdout import held_out_table, parse_sets
@@ -24,6 +26,7 @@ from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_rout
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up
 from .scoring import evaluate
+from .tiers import TIER, tier_table
 
 EPILOG = """\
 exit codes: 0 done, 1 the data or a router's output failed, 2 wrong usage,
@@ -34,7 +37,7 @@ Python or as a file of predictions.
 """
 
 
-INSTEAD = ("--commit", "--differences", "--hold-out", "--scaling")
+INSTEAD = ("--by", "--commit", "--differences", "--hold-out", "--scaling")
 """Options of which each has something else printed in place of the table."""
 
 
@@ -71,6 +74,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
     add("--commit", action="store_true", help="check the predictions and print their sha256; score nothing")
+    add("--by", choices=(*GROUPINGS, TIER), help="scores by category of items, or by subset, or by domain "
+        "(MMLU's 57 subjects as 17); or how often models of each size are chosen; instead")  # fmt: skip
     add("--hold-out", metavar="A,B", action="append", default=[], help="what routers lose on categories, "
         "that they learn nothing of, instead; all: each in turn; repeat it for a second set")  # fmt: skip
     add("--differences", action="store_true", help="compare every pair of routers instead")
@@ -153,12 +158,19 @@ def _run(arguments: argparse.Namespace) -> str:
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,
+        by=arguments.by,
         hold_out=parse_sets(arguments.hold_out),
         covers=predicted.covers if predicted else lambda group: True,
         progress=show_progress,
     )
     for note in (*result.notes, *([_public(arguments.predictions)] if predicted else [])):
         print(lines(plain(f"note: {note}")), file=sys.stderr)
+    if arguments.by == TIER:
+        shares = [s.to_dict() for s in result.by_tier]
+        return json.dumps(shares, indent=1) if as_json else tier_table(result.by_tier)
+    if arguments.by:
+        scores = [s.to_dict() for s in result.by_category]
+        return json.dumps(scores, indent=1) if as_json else category_table(result.by_category)
     if arguments.hold_out:
         held = [h.to_dict() for h in result.held_out]
         return json.dumps(held, indent=1) if as_json else held_out_table(result.held_out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,17 +54,6 @@ def categories(table: pa.Table) -> Names:
     return np.where(told == "", of_subset, told)
 
 
-def subsets(table: pa.Table) -> Names:
-    """The subset of each item, whatever category a release tells."""
-    return _texts(table, "subset")
-
-
-def domains(table: pa.Table) -> Names:
-    """Categories, with MMLU's subjects by their sub-category also where a release tells none."""
-    found = categories(table)
-    return np.array([DOMAINS.get(name, name) for name in found.tolist()], object)
-
-
 def _texts(table: pa.Table, column: str) -> Names:
     """A column of texts, or of nothing, as objects; "" for null. Raises DataError for any other."""
     try:
@@ -76,19 +65,23 @@ def _texts(table: pa.Table, column: str) -> Names:
 
 @dataclass(frozen=True)
 class Grouping:
-    """A way to tell items apart. of: the group of each row of a table with `subset` and maybe `category`."""
+    """A way to tell items apart. of: name of each item's group, from its category and its subset."""
 
     name: str
     says: str
-    of: Callable[[pa.Table], Names]
+    of: Callable[[Sequence[str], Sequence[str]], Sequence[str]]
 
 
 GROUPINGS: dict[str, Grouping] = {
     grouping.name: grouping
     for grouping in (
-        Grouping("category", "category where a release tells one, else subset", categories),
-        Grouping("subset", "subset", subsets),
-        Grouping("domain", "category, MMLU's 57 subjects as their 17 sub-categories", domains),
+        Grouping("category", "what the release says, else the subset", lambda about, subsets: about),
+        Grouping("subset", "the subset", lambda about, subsets: subsets),
+        Grouping(
+            "domain",
+            "the category, MMLU's 57 subjects as their 17 sub-categories",
+            lambda about, subsets: [DOMAINS.get(name, name) for name in about],
+        ),
     )
 }
-"""Registry: one function and one row here adds a way."""
+"""Registry: one row here adds a way."""

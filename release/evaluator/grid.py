@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -68,29 +67,33 @@ def change_cell(change: Estimate, digits: int = 1) -> str:
     return f"{told} ({(change.hi - change.lo) / 2:.{digits}f}){star}"
 
 
-class Counted(Protocol):
-    """Row of a table: a name, and of how many test items."""
-
-    @property
-    def label(self) -> str: ...
-    @property
-    def n_test(self) -> int: ...
-
-
-def grid(title: str, rows: Sequence[Counted], columns: Mapping[str, Sequence[str]], width: int) -> str:
+def grid(
+    title: str,
+    heads: tuple[str, str],
+    left: Sequence[tuple[str, str]],
+    columns: Mapping[str, Sequence[str]],
+    width: int,
+) -> str:
     """Cells under their column's name, each `width` wide; what 80 columns do not hold goes on below.
 
-    columns: name -> a cell per row.
+    left: name and number of each row. columns: name -> a cell per row.
     """
     names = list(columns)
-    each = max(1, (WIDTH - NAME - 9) // width)
+    each = max(1, (WIDTH - NAME - 10) // width)
     lines = [title]
     for start in range(0, len(names), each):
         part = names[start : start + each]
-        heads = [f"{plain(name)[: width - 2]:>{width}}" for name in part]
-        lines.append(f"  {'category':<{NAME}}{'n':>6} {''.join(heads)}")
-        for at, row in enumerate(rows):
-            few = FEW if row.n_test < FEW_ITEMS else " "
-            cells = "".join(f"{columns[name][at]:>{width}}" for name in part)
-            lines.append(f"  {plain(row.label)[: NAME - 1]:<{NAME}}{row.n_test:>6}{few}{cells}".rstrip())
+        first = "".join(f"{plain(name)[: width - 1]:>{width}}" for name in part)
+        lines.append(f"  {heads[0]:<{NAME}}{heads[1]:>7} {first}")
+        for at, (name, number) in enumerate(left):
+            cells = "".join(f"{columns[column][at]:>{width}}" for column in part)
+            lines.append(f"  {plain(name)[: NAME - 1]:<{NAME}}{number:>7} {cells}".rstrip())
     return "\n".join(lines)
+
+
+def counted(n: int) -> str:
+    """Number of test items, with a mark where they are few."""
+    return f"{n}{FEW if n < FEW_ITEMS else ' '}"
+
+
+FEW_LEGEND = f"{FEW}: fewer than {FEW_ITEMS} test items."

@@ -18,13 +18,12 @@ from .cells import Estimates, Output
 from .costs import CellCosts, Known
 from .curves import cap_steps, random_steps
 from .errors import LeftOut, UsageError
-from .grid import FEWEST_TESTED, Array, change_cell, flat, grid, mean_change, mean_score
-from .intervals import FEW_ITEMS
+from .grid import FEW_LEGEND, FEWEST_TESTED, Array, change_cell, counted, flat, grid, mean_change, mean_score
 from .items import CATEGORY, Items, concatenate
 from .ladders import ladders
 from .metrics import preferred
 from .reader import Group, Release
-from .results import FEW, Estimate, Value
+from .results import Estimate, Value
 from .routers import RouterRow
 from .task import Scores, Task
 from .tasks import costs_of, make_tasks, with_test_scores
@@ -40,12 +39,13 @@ Run = Callable[[RouterRow, Sequence[Task]], Iterable[Output]]
 class HeldOut:
     """One router on the test items of a category, having learnt with it and without.
 
-    kind: `mean` for the unweighted mean over `n_kinds` kinds. held_out: all categories that were left out of
-    train and validation at a time, as `--hold-out` spells them. category: the one of these test items; None
-    for the unweighted mean over the categories of the table. n_train, n_removed: train items that were left,
-    and that were taken away; None where several sets are averaged. metrics: `mu_o_with`, `mu_o_without`,
-    `delta` = 100 x (without - with), and where costs are asked for and known `area_cap_with`,
-    `area_cap_without`, `area_cap_delta`, over the same caps. Differences have paired intervals.
+    kind: `mean` for the unweighted mean over the `n_kinds` kinds of this m. held_out: all categories that
+    were left out of train and validation at a time, as `--hold-out` spells them. category: the one of
+    these test items; None for the unweighted mean over the categories of the table. n_train, n_removed:
+    train items that were left, and that were taken away; None where several sets are averaged. metrics:
+    `mu_o_with`, `mu_o_without`, `delta` = 100 x (without - with), and where costs are asked for and known
+    `area_cap_with`, `area_cap_without`, `area_cap_delta`, over the same caps. Differences have paired
+    intervals.
     """
 
     benchmark: str
@@ -270,15 +270,16 @@ def _rows(changes: Sequence[_Change]) -> Iterator[HeldOut]:
             by_kind = [[change for change in mine if change.row.kind == kind] for kind in kinds]
             joined = [_mean(same) for same in zip(*by_kind, strict=True)]
             for of_kind in (*by_kind, joined):
-                yield from (replace(change.row, **_told_of([change])) for change in of_kind)
-                if len(of_kind) > 1:
-                    yield _average(of_kind)
+                of = [replace(change, row=replace(change.row, n_kinds=len(kinds))) for change in of_kind]
+                yield from (replace(change.row, **_told_of([change])) for change in of)
+                if len(of) > 1:
+                    yield _average(of)
 
 
 def _mean(kinds: Sequence[_Change]) -> _Change:
     areas = [change.areas for change in kinds if change.areas is not None]
     return _Change(
-        replace(kinds[0].row, kind="mean", n_kinds=len(kinds)),
+        replace(kinds[0].row, kind="mean"),
         np.mean([change.with_it for change in kinds], axis=0),
         np.mean([change.without_it for change in kinds], axis=0),
         None
@@ -350,8 +351,9 @@ def held_out_table(rows: Sequence[HeldOut]) -> str:
                 router: [change_cell(row.metrics[delta]) for row in of] for router, of in routers.items()
             }
             if any(row.metrics[delta].value is not None for row in members):
-                title = "{}  m={}  groups: {}  split: {}  change in ".format(*place) + what
-                blocks.append(grid(title, next(iter(routers.values())), columns, 16))
+                title = "{}  m={}  groups: {}  split: {}\n  change in ".format(*place) + what
+                left = [(row.label, counted(row.n_test)) for row in next(iter(routers.values()))]
+                blocks.append(grid(title, ("category", "n"), left, columns, 16))
     return "\n\n".join([*blocks, LEGEND]) + "\n"
 
 
@@ -360,6 +362,6 @@ LEGEND = fill(
     "relatives - what it scores having learnt it). (..): half of the 95% interval, paired by item. *: the "
     f"interval excludes 0. Categories of fewer than {FEWEST_TESTED} test items are not tested. Average: "
     "unweighted. What best_single and heuristic lose is a wrong order of the LLMs; what others lose beyond "
-    f"that is signal of the items. {FEW}: fewer than {FEW_ITEMS} test items.",
+    f"that is signal of the items. {FEW_LEGEND}",
     80,
 )

@@ -17,7 +17,9 @@ from .spending import COST_METRICS
 from .task import KINDS
 
 if TYPE_CHECKING:
+    from .by_category import CategoryScore
     from .holdout import HeldOut
+    from .tiers import TierShare
 
 Value = str | int | float | bool | None
 SEEN, UNSEEN = TRACKS = ("seen", "unseen")
@@ -162,7 +164,8 @@ def _flat(record: Row | Difference) -> dict[str, Value]:
 class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
     every pair of routers in every cell and mean. notes: what was left out, and why. held_out: where asked
-    for, what routers lose on categories that they do not learn from.
+    for, what routers lose on categories that they do not learn from. by_category, by_tier: likewise, scores
+    by category, and choices by size of model.
     """
 
     rows: tuple[Row, ...]
@@ -170,6 +173,8 @@ class Evaluation:
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
     held_out: tuple[HeldOut, ...] = ()
+    by_category: tuple[CategoryScore, ...] = ()
+    by_tier: tuple[TierShare, ...] = ()
 
     def table(self) -> str:
         """The means over kinds, at most 80 characters wide."""

@@ -11,6 +11,8 @@ from itertools import chain, groupby
 import numpy as np
 
 from .bootstrap import RESAMPLES, resample_counts
+from .by_category import CategoryScore, category_scores, without_singles
+from .categories import GROUPINGS
 from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
 from .costed import mean_spends, spend
 from .costs import CellCosts, find_kind, read_costs
@@ -24,6 +26,7 @@ from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
 from .task import Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
 from .tasks import Batch, costs_of, make_tasks, with_test_scores
+from .tiers import TIER, TierShare, read_tiers, tier_shares
 from .unseen import unseen_batches
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
@@ -44,6 +47,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
+    by: str | None = None,
     hold_out: str | Sequence[str | Sequence[str]] = (),
     covers: Callable[[Group], bool] = lambda group: True,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
@@ -58,10 +62,11 @@ def evaluate(
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
     also curves of score over these costs (track `seen`). seed: of routers and bootstrap.
-    resamples: 0 for no intervals. pairs: also every difference between two routers. hold_out: categories, or
-    sets of them, `all` for each in turn: also what routers lose there that learn nothing of them, best_single
-    and heuristic among these (track `seen`, no compat). covers: only the groups it accepts. progress: called
-    with (done, total, next benchmark).
+    resamples: 0 for no intervals. pairs: also every difference between two routers. by: also scores by one of
+    `categories.GROUPINGS`, or shares of choices by `tier`. hold_out: categories, or sets of them, `all` for
+    each in turn: also what routers lose there that learn nothing of them, best_single and heuristic among
+    these (track `seen`, no compat). covers: only the groups it accepts. progress: called with (done, total,
+    next benchmark).
 
     What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
     note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
@@ -73,6 +78,8 @@ def evaluate(
         raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
     if hold_out and (compat or track != SEEN):
         raise UsageError(f"hold out {hold_out!r}: expected track {SEEN}, and no --compat")
+    if by not in (None, TIER, *GROUPINGS):
+        raise UsageError(f"by {by!r}: expected one of {', '.join((*GROUPINGS, TIER))}")
     kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
     if hold_out:
@@ -82,6 +89,8 @@ def evaluate(
     held_sets, lacking = check_sets(release, [name for name, _ in plan], hold_out)
     notes += lacking
     held: list[HeldOut] = []
+    by_category: list[CategoryScore] = []
+    by_tier: list[TierShare] = []
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
@@ -162,6 +171,12 @@ def evaluate(
                     for row, of in zip(told_rows, spent, strict=True)
                 ]
                 (means if one is mean else result_rows).extend(priced)
+            if by == TIER:
+                models = {model for task, *_ in of_size for model in task.candidates}
+                by_tier += tier_shares(read_tiers(release, models), ran, of_size)
+            elif by is not None:
+                notes += without_singles(of_size[0][0])
+                by_category += category_scores(by, items.parts["test"], ran, of_size, spends)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
@@ -169,7 +184,13 @@ def evaluate(
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
     return Evaluation(
-        tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)), tuple(held)
+        tuple(result_rows),
+        tuple(means),
+        adjust(compared),
+        tuple(dict.fromkeys(notes)),
+        held_out=tuple(held),
+        by_category=tuple(by_category),
+        by_tier=tuple(by_tier),
     )
 
 

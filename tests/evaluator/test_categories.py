@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from routerset.release.evaluator import DataError, Task, evaluate, load_release
-from routerset.release.evaluator.categories import DOMAINS, categories, domains, subsets
+from routerset.release.evaluator.categories import DOMAINS, GROUPINGS, categories
 from routerset.schemas.benchmarks import MMLU_CATEGORIES, MMLU_SUBJECTS
 from tests.evaluator.releases import Fixture, random_fixture, write_release
 
@@ -33,7 +33,6 @@ def test_the_category_counts_where_one_is_told_else_the_subset() -> None:
     subset = ["a", "a", "b", "b"]
     table = pa.table({"subset": subset, "category": pa.array(["x", None, "", "y"])})
     assert categories(table).tolist() == ["x", "a", "b", "y"]
-    assert subsets(table).tolist() == subset
     assert categories(pa.table({"subset": subset})).tolist() == subset
     assert categories(pa.table({"subset": subset, "category": pa.nulls(4)})).tolist() == subset
     coded = pa.table({"subset": pa.array(subset).dictionary_encode(), "category": pa.nulls(4, pa.string())})
@@ -49,8 +48,9 @@ def test_the_domains_of_mmlu_are_those_of_its_authors() -> None:
     assert {subject: name for name, of in MMLU_CATEGORIES.items() for subject in of} == DOMAINS
     assert set(DOMAINS) == set(MMLU_SUBJECTS)
     assert len(set(DOMAINS.values())) == 17
-    table = pa.table({"subset": ["anatomy", "virology", "gsm8k"], "category": [None, "own", None]})
-    assert domains(table).tolist() == ["health", "own", "gsm8k"]
+    about, subset = ["anatomy", "own", "gsm8k"], ["anatomy", "virology", "gsm8k"]
+    found = {name: list(grouping.of(about, subset)) for name, grouping in GROUPINGS.items()}
+    assert found == {"category": about, "subset": subset, "domain": ["health", "own", "gsm8k"]}
 
 
 @pytest.mark.parametrize("told", [False, True])

@@ -17,7 +17,8 @@ from .by_category import category_table
 from .categories import GROUPINGS
 from .costs import COST_KINDS
 from .errors import EvaluatorError, UsageError
-from .holdout import held_out_table, parse_sets
+from .holdout import parse_sets
+from .holdout_rows import held_out_table
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release

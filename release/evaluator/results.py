@@ -18,7 +18,7 @@ from .task import KINDS
 
 if TYPE_CHECKING:
     from .by_category import CategoryScore
-    from .holdout import HeldOut
+    from .holdout_rows import HeldOut
     from .tiers import TierShare
 
 Value = str | int | float | bool | None

@@ -17,7 +17,8 @@ from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_
 from .costed import mean_spends, spend
 from .costs import CellCosts, find_kind, read_costs
 from .errors import DataError, InputError, LeftOut, UsageError
-from .holdout import YARDSTICKS, HeldOut, Learnt, check_sets, without_categories
+from .holdout import YARDSTICKS, Learnt, check_sets, without_categories
+from .holdout_rows import HeldOut
 from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot

@@ -17,7 +17,7 @@ from scipy import stats
 from routerset.release.evaluator import Release, Task, UsageError, evaluate, load_release
 from routerset.release.evaluator.__main__ import main
 from routerset.release.evaluator.grid import mean_change
-from routerset.release.evaluator.holdout import HeldOut, held_out_table
+from routerset.release.evaluator.holdout_rows import HeldOut, held_out_table
 from tests.evaluator.releases import KINDS, Fixture, random_fixture, write_release
 
 ROUTERS = ["knn", "c_roberta", "random", "oracle"]

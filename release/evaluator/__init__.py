@@ -9,27 +9,33 @@ README.md beside this file shows how to score a router of your own.
 
 from __future__ import annotations
 
+from .by_category import CategoryScore
 from .errors import DataError, EvaluatorError, InputError, UsageError
+from .holdout_rows import HeldOut
 from .reader import Release, load_release
 from .results import Difference, Estimate, Evaluation, Row
 from .routers import ROUTERS, TRAINING_FREE
 from .scoring import evaluate
 from .task import Router, Task
+from .tiers import TierShare
 from .verdict import beyond_noise
 
 __all__ = [
     "ROUTERS",
     "TRAINING_FREE",
+    "CategoryScore",
     "DataError",
     "Difference",
     "Estimate",
     "Evaluation",
     "EvaluatorError",
+    "HeldOut",
     "InputError",
     "Release",
     "Router",
     "Row",
     "Task",
+    "TierShare",
     "UsageError",
     "beyond_noise",
     "evaluate",

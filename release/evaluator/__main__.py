@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from .bootstrap import RESAMPLES
+from .by_category import category_table
+from .categories import GROUPINGS
 from .costs import COST_KINDS
 from .curve_rows import CURVES, curve_table, shown_of
 from .errors import EvaluatorError, UsageError
 from .exports import FORMATS, export
+from .holdout import parse_sets
+from .holdout_rows import held_out_table
 from .layouts import Record, View
 from .options import check_options
 from .pair_rows import CONFIDENCES, routing_table
@@ -40,6 +44,7 @@ from .scoring import evaluate
 from .selection_rows import selection_table
 from .selectors import SELECTORS, Selector
 from .task import SEEN, TRACKS
+from .tiers import TIER, tier_table
 from .views import VIEWS
 
 Number = TypeVar("Number", int, float)
@@ -97,6 +102,10 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--predictions", type=Path, nargs="+", action="extend", metavar="FILE", help="score CSV or Parquet "
         "files of predictions, each under the name of its file")  # fmt: skip
     add("--commit", action="store_true", help="check the predictions and print their sha256; score nothing")
+    add("--by", choices=(*GROUPINGS, TIER), help="scores by category of items, or by subset, or by domain "
+        "(MMLU's 57 subjects as 17); or how often models of each size are chosen; instead")  # fmt: skip
+    add("--hold-out", metavar="A,B", action="append", help="what routers lose on categories, "
+        "that they learn nothing of, instead; all: each in turn; repeat it for a second set")  # fmt: skip
     add("--differences", action="store_true", help="compare every pair of routers instead")
     add("--scaling", action="store_true", help="accuracy of r_o(p) over the number of candidates instead")
     add("--means", action="store_true", help="in JSON and CSV, what other formats show: means over the kinds "
@@ -199,6 +208,8 @@ def _run(arguments: argparse.Namespace) -> str:
         resamples=arguments.resamples,
         pairs=arguments.differences,
         covers=lambda group: all(router.covers(group) for router in predicted.values()),
+        by=arguments.by,
+        hold_out=parse_sets(arguments.hold_out or []),
         progress=show_progress,
     )
     for note in (*result.notes, *_left_out(predicted), *map(_public, arguments.predictions or ())):
@@ -215,12 +226,22 @@ def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
         )
     if arguments.selector:
         told = [selection.to_dict() for selection in result.selections]
-        few = [row for row in told if row["kind"] == "mean"]
+        few = _of_kinds(told)
         return _shown(arguments, lambda: selection_table(result.selections), "selections", told, few)
     if arguments.pair and not arguments.differences:
         rates = [routing.to_dict() for routing in result.routings]
         flat = [{k: v for k, v in rate.items() if not isinstance(v, list)} for rate in rates]
         return _shown(arguments, lambda: routing_table(result.routings), "routings", rates, flat)
+    if arguments.by == TIER:
+        shares = [share.to_dict() for share in result.by_tier]
+        return _shown(arguments, lambda: tier_table(result.by_tier), "tiers", shares, _of_kinds(shares))
+    if arguments.by:
+        scores = [score.to_dict() for score in result.by_category]
+        few = _of_kinds(scores)
+        return _shown(arguments, lambda: category_table(result.by_category), "categories", scores, few)
+    if arguments.hold_out:
+        held = [of.to_dict() for of in result.held_out]
+        return _shown(arguments, lambda: held_out_table(result.held_out), "held-out", held, _of_kinds(held))
     if arguments.differences:
         means: list[Row | Difference] = [*(d for d in result.differences if d.kind == "mean")]
         means += result.overall_differences
@@ -235,6 +256,11 @@ def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
     records = shown if arguments.means else [record.to_dict() for record in every]
     priced = [record for record in shown if not arguments.costs or record.get("cost_unit") is not None]
     return _shown(arguments, table, name, records, priced)
+
+
+def _of_kinds(records: Sequence[Record]) -> list[Record]:
+    """Means over the kinds of groups, which people read."""
+    return [record for record in records if record["kind"] == "mean"]
 
 
 def _shown(

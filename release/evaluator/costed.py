@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .agreement import agreement
 from .cells import Output
 from .costs import CellCosts, NoCosts
 from .curves import front_of
@@ -84,7 +85,8 @@ def spend(
             told.kind,
             told.unit,
             None if output.estimates is None else output.estimates.made_of,
-            spent(cell, of, SHOWN if row.sees_test_scores else front, counts),
+            spent(cell, of, SHOWN if row.sees_test_scores else front, counts)
+            | {"agreement": agreement(output.estimates, task, caps)},
         )
         for cell, of, output, row in zip(cells, chosen, outputs, routers, strict=True)
     ]

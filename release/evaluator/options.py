@@ -20,6 +20,11 @@ ALONE = {
 APART = {
     "curve": ({"differences", "selector", "means"}, "it asks for another table"),
     "selector": ({"differences", "means"}, "it asks for another table"),
+    "by": ({"differences", "curve", "selector", "pair", "means", "hold_out"}, "it asks for another table"),
+    "hold_out": (
+        {"differences", "curve", "selector", "pair", "means", "predictions"},
+        "it asks for another table, and for routers that learn",
+    ),
     "pair": ({"sizes", "method", "predictions", "means"}, "it takes the place of groups of a release"),
 }
 """Options that do not go with some others, and why."""

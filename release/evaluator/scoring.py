@@ -12,12 +12,16 @@ import numpy as np
 
 from .averages import differences_over_benchmarks, mean_over_benchmarks
 from .bootstrap import RESAMPLES, resample_counts
+from .by_category import CategoryScore, category_scores, without_singles
+from .categories import GROUPINGS
 from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
 from .compared import with_costs
 from .costed import mean_spends, spend
 from .costs import CellCosts, NoCosts, find_kind, read_costs
 from .curve_rows import Curve
 from .errors import DataError, InputError, LeftOut, UsageError
+from .holdout import YARDSTICKS, Learnt, check_sets, without_categories
+from .holdout_rows import HeldOut
 from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
@@ -43,7 +47,8 @@ from .task import (
     SharedRouter,
     Task,
 )
-from .tasks import Batch, costs_of, make_tasks, with_test_scores
+from .tasks import Batch, costs_of, groups_without_costs, make_tasks, with_test_scores
+from .tiers import TIER, TierShare, read_tiers, tier_shares
 from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
 
@@ -68,6 +73,8 @@ def evaluate(
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
+    by: str | None = None,
+    hold_out: str | Sequence[str | Sequence[str]] = (),
     covers: Callable[[Group], bool] = lambda group: True,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
 ) -> Evaluation:
@@ -83,8 +90,11 @@ def evaluate(
     also curves of score over these costs (track `seen`). curve: also the points of one of
     `curve_rows.CURVES`. selector: also scores under budgets. pair: two models in place of the groups of
     a method, and how much goes to which. seed: of routers, bootstrap and shuffles.
-    resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
-    it accepts. progress: called with (done, total, next benchmark).
+    resamples: 0 for no intervals. pairs: also every difference between two routers. by: also scores by one of
+    `categories.GROUPINGS`, or shares of choices by `tier`. hold_out: categories, or sets of them, `all` for
+    each in turn: also what routers lose there that learn nothing of them, best_single and heuristic among
+    these (track `seen`, no compat). covers: only the groups it accepts. progress: called with (done, total,
+    next benchmark).
 
     What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
     note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
@@ -94,8 +104,14 @@ def evaluate(
         raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
     if costs is not None and track != SEEN:
         raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
+    if hold_out and (compat or track != SEEN):
+        raise UsageError(f"hold out {hold_out!r}: expected track {SEEN}, and no --compat")
+    if by not in (None, TIER, *GROUPINGS):
+        raise UsageError(f"by {by!r}: expected one of {', '.join((*GROUPINGS, TIER))}")
     kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
+    if hold_out:
+        chosen += [find_router(name) for name in YARDSTICKS if name not in {row.name for row in chosen}]
     if kind is None and (curve is not None or selector is not None):
         raise UsageError("a curve or a selector was asked for: expected costs, too")
     require_curve(curve, chosen)
@@ -108,6 +124,11 @@ def evaluate(
         plan, notes = plan_pair(release, pair, benchmarks)
     if curve is not None or selector is not None or pair is not None:
         notes += without_curves(chosen)
+    held_sets, lacking = check_sets(release, [name for name, _ in plan], hold_out)
+    notes += lacking
+    held: list[HeldOut] = []
+    by_category: list[CategoryScore] = []
+    by_tier: list[TierShare] = []
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
@@ -126,16 +147,12 @@ def evaluate(
             continue
         if items.unscored:
             notes.append(f"{name}, m = {groups[0].m}: {items.unscored} items without all scores left out")
-        paid: dict[Group, CellCosts | NoCosts] = {}
+        known, paid = None, dict[Group, CellCosts | NoCosts]()
         if kind is not None:
             models = {model for group in groups for model in group.candidates}
             known = read_costs(release, name, models, kind)
             paid = costs_of(items, groups, known, compat and scheme == "paper")
-            notes += [
-                f"{name}, m = {group.m}, {group.kind}: no curve: {of.kind}: {of.why}"
-                for group, of in paid.items()
-                if isinstance(of, NoCosts)
-            ]
+            notes += groups_without_costs(name, paid)
             if selector is not None:
                 selector.require(paid)
         made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed, costs=paid)
@@ -168,6 +185,13 @@ def evaluate(
                 left_out.append(LeftOut(f"{name}, router {row.name}: {error}"))
         if not ran or not tests:
             continue
+        if held_sets:
+            learnt = Learnt(items, groups, plain[0], ran, outputs, known)
+            found, without = without_categories(
+                learnt, held_sets, run_router, partial(progress, done, len(plan))
+            )
+            held += found
+            notes += without
         counts = resample_counts(len(tests[0]), resamples, seed)
         cells = zip(chain(*plain), zip(*outputs, strict=True), tests, strict=True)
         told = release.benchmarks[name]
@@ -198,6 +222,12 @@ def evaluate(
                 selections += selected(selector, ran, of_size, of_cell, seed, resamples > 0)
             if pair is not None:
                 routings += routed(pair, ran, of_size[0], of_cell, track, resamples > 0)
+            if by == TIER:
+                models = {model for task, *_ in of_size for model in task.candidates}
+                by_tier += tier_shares(read_tiers(release, models), ran, of_size)
+            elif by is not None:
+                notes += without_singles(of_size[0][0])
+                by_category += category_scores(by, items.parts["test"], ran, of_size, spends)
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
@@ -213,6 +243,9 @@ def evaluate(
         tuple(curves),
         tuple(selections),
         tuple(routings),
+        tuple(held),
+        tuple(by_category),
+        tuple(by_tier),
     )
 
 

@@ -36,7 +36,7 @@ class CostMetric:
 
     name: str
     says: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     interval: Interval | None = None
     head: str = ""
     width: int = 0
@@ -92,6 +92,7 @@ _ROWS = (
                without="it depends on the routers beside it"),
     CostMetric("pareto_dist", "mean distance of policies to those that none beats", False, None,
                without="it depends on the routers beside it"),
+    CostMetric("agreement", "how often it takes the heuristic's choice, under all caps", None, "score"),
 )  # fmt: skip
 
 COST_METRICS: dict[str, CostMetric] = {metric.name: metric for metric in _ROWS}
@@ -212,7 +213,7 @@ def spent(
         **_pair(cell, chosen.confidence, score, counts),
         **_on_front(chosen.points, front),
     }
-    return {name: found[name] for name in COST_METRICS}
+    return {name: found[name] for name in COST_METRICS if name in found}
 
 
 def _under_caps(cell: Cell, steps: Steps | None) -> dict[str, Spent]:

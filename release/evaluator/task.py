@@ -31,6 +31,15 @@ class Everyone:
     test: Scores
 
 
+@dataclass(frozen=True)
+class Categories:
+    """What the items of each split are about, in row order: their category, else their subset."""
+
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Costs:
     """What candidates cost, in one unit.
@@ -68,6 +77,7 @@ class Task:
     read_prompts: `read_prompts("train")` gives the texts of a split, in row order: the prompt as it was sent,
     the question where there is none.
     costs: what the candidates cost, where the evaluation is asked for and the release has costs of them all.
+    categories: what each row is about, one name for each.
     """
 
     benchmark: str
@@ -92,6 +102,7 @@ class Task:
     compat: bool = False
     seed: int = 0
     costs: Costs | None = None
+    categories: Categories = Categories()
 
     @property
     def cell(self) -> Cell:

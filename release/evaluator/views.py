@@ -110,6 +110,22 @@ VIEWS: dict[str, View] = {
          Column("mu_o_with", "with"), Column("mu_o_without", "without"), Column("delta", "delta", 1, True)),
         (*_PLACE, Column("held_out", "held out: {}")),
     ),
+    View(
+        "categories",
+        "Scores by category of items, of routers and single candidates. delta: 100 x (score - that of the "
+        "candidate that is best on train), on the same items. [..]: 95% interval.",
+        (Column("router", "router"), Column("model", "model"), Column("category", "category"),
+         Column("n_test", "items"), Column("mu_o", "score", 3, True), Column("delta", "delta", 1, True)),
+        (*_PLACE, Column("kind", "kind: {}"), Column("by", "by {}")),
+    ),
+    View(
+        "tiers",
+        "How often routers choose models of each size, and what part of the candidates these are. [..]: 95% "
+        "interval.",
+        (Column("router", "router"), Column("tier", "tier"), Column("candidates", "candidates"),
+         Column("share", "share", 3, True)),
+        (*_PLACE, Column("kind", "kind: {}"), Column("cap", "cap: {}")),
+    ),
     View("commitment", "sha256 of files of predictions."),
 )
 }  # fmt: skip

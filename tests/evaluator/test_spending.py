@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from routerset.release.evaluator import evaluate, load_release
 from routerset.release.evaluator.__main__ import main
-from routerset.release.evaluator.budgets import by_ratio, optimal
+from routerset.release.evaluator.budgets import by_ratio, knapsack
 from routerset.release.evaluator.costed import Spends
 from routerset.release.evaluator.curves import Points, front_of
 from routerset.release.evaluator.spending import COST_METRICS, Cell, Choices, Spent, choices, spent
@@ -277,7 +277,7 @@ def test_the_oracle_dominates_at_every_budget(seed: int) -> None:
         *zip(router.cost, router.score, strict=True),
         (choices(same, None).points.cost[0], cell.scores.mean()),
     ]:
-        optimum = optimal(cell.scores, cell.paid, cost * cell.n, cell.preference)
+        optimum = knapsack(cell.scores, cell.paid, cell.preference).policy(cost * cell.n)
         assert score <= (optimum * cell.scores).sum() / cell.n + 1e-9
         assert score <= np.interp(cost, oracle.cost, oracle.score) + 1e-9
 
@@ -344,7 +344,7 @@ def test_answers_that_cost_nothing() -> None:
     assert metrics["arena"].value == pytest.approx(1.0)  # nothing is as cheap as can be
     assert metrics["qnc"] == Spent(None, None, "the best single candidate costs nothing")
     assert metrics["cost_at_best"].value == 0.0
-    assert by_ratio(scores, paid, 1.0, 0.0, np.array([0, 1])).tolist() == [0, 1]
+    assert by_ratio(scores, paid, 1.0, np.zeros(1), np.arange(2), np.arange(2)[None])[0, 0].tolist() == [0, 1]
 
 
 def test_what_no_router_beats() -> None:

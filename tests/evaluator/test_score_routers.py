@@ -247,6 +247,14 @@ def test_a_router_is_deterministic_and_sees_no_test_score(name: str) -> None:
     assert first.shape == (30, task.m)
 
 
+@pytest.mark.parametrize("name", NEW)
+def test_nothing_is_chosen_by_test_items(name: str) -> None:
+    """An item's estimates are the same whatever other items are asked about."""
+    task = task_of(missing=0.2)
+    fewer = replace(task, X_test=task.X_test[:9] + 0, test_items=task.test_items[:9])
+    assert np.allclose(scores_of(name, fewer), scores_of(name, task)[:9], atol=1.5e-3)
+
+
 @pytest.mark.parametrize("name", ["kmeans", "mlp_per_model"])
 def test_what_is_random_follows_the_seed(name: str) -> None:
     task = task_of()

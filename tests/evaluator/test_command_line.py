@@ -90,7 +90,7 @@ def test_progress_and_notes_stay_off_stdout(toy: Release, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--routers", "svm"), 2, "no router 'svm'"),
+        (("--routers", "forest"), 2, "no router 'forest'"),
         (("--sizes", "2000"), 2, "nothing to evaluate"),
         (("--sizes", "three"), 2, "expected whole numbers"),
         (("--benchmarks", "mmlu"), 2, "no benchmark 'mmlu'"),

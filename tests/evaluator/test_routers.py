@@ -45,7 +45,8 @@ def toy_tasks(
 
 
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
-    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc", "privileged", *BESIDE_CURVES}
+    scoring = {"kmeans", "knn_sweep", "mlp_per_model", "svm"}
+    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, *scoring, "mlc", "privileged", *BESIDE_CURVES}
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -114,7 +115,7 @@ def test_r_o_of_any_probability_can_be_named(toy: Release) -> None:
     assert mixed == pytest.approx(0.7 * random + 0.3 * oracle, abs=2e-6)
 
 
-@pytest.mark.parametrize("name", ["r_o_2", "r_o_", "kmeans", ""])
+@pytest.mark.parametrize("name", ["r_o_2", "r_o_", "k_means", ""])
 def test_an_unknown_router_lists_the_valid_names(name: str) -> None:
     with pytest.raises(UsageError, match=r"valid names: all, oracle, r_o_0\.5, random"):
         find_router(name)
@@ -303,7 +304,8 @@ def test_a_row_holds_what_its_class_declares(toy: Release) -> None:
 
 
 def test_tables_take_bounds_first_and_yardsticks_last() -> None:
-    bounds, rivals = ("oracle", "r_o_0.5", "zero", "privileged"), ("linear", "mlp", "c_roberta", "mlc", "knn")
+    bounds = ("oracle", "r_o_0.5", "zero", "privileged")
+    rivals = ("linear", "mlp", "c_roberta", "mlc", "knn", "kmeans", "knn_sweep", "mlp_per_model", "svm")
     assert (*bounds, *rivals, "random", "best_single", "heuristic", "mean") == TABLE_ORDER
     assert [row.name for row in ROUTERS.values() if row.compared] == [*rivals]
     assert not row_for("r_o_0.3").compared

@@ -9,12 +9,14 @@ from functools import partial
 
 from ..errors import UsageError
 from ..task import Router
-from .cluster import ClusterRouter
-from .knn import NearestNeighbours
+from .cluster import SIZES, ClusterRouter
+from .knn import SWEEP, NearestNeighbours
 from .linear import LinearRouter
 from .mlc import MultiLabelRoberta, no_model
 from .mlp import MlpRouter, no_torch
+from .mlp_per_model import MlpPerModel
 from .privileged import Privileged
+from .svm import SvmRouter
 from .yardsticks import BestSingle, Heuristic, Oracle, Random, TrainMean, Zero
 
 RouterFactory = Callable[[], Router]
@@ -97,6 +99,19 @@ _ROWS = (
     RouterRow("c_roberta", ClusterRouter, "C-RoBERTa", colour=("#0f766e", "#2dd4bf"), marker="s"),
     RouterRow("mlc", MultiLabelRoberta, "MLC", trained=True, lacks=no_model, colour=("#a16207", "#facc15")),
     RouterRow("knn", NearestNeighbours, "PRknn", colour=("#d9480f", "#fb923c"), marker="^"),
+    RouterRow(
+        "kmeans", partial(ClusterRouter, *SIZES), "K-means", on_request=True, colour=("#0e7490", "#67e8f9"),
+        marker="s", hollow=True,
+    ),
+    RouterRow(
+        "knn_sweep", partial(NearestNeighbours, *SWEEP), "kNN, k tuned", on_request=True,
+        colour=("#9a3412", "#fdba74"), marker="^", hollow=True,
+    ),
+    RouterRow(
+        "mlp_per_model", MlpPerModel, "MLP per model", trained=True, colour=("#86198f", "#f0abfc"),
+        hollow=True,
+    ),
+    RouterRow("svm", SvmRouter, "SVM", on_request=True, colour=("#1d4ed8", "#93c5fd"), marker="<"),
 )  # fmt: skip
 
 ROUTERS: dict[str, RouterRow] = {row.name: row for row in _ROWS}

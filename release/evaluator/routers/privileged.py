@@ -48,6 +48,10 @@ class Privileged:
             own = np.isin(everyone.models, task.candidates)
             self.predicted[task.cell] = ridge.predict(everyone.test, Y, own | ridge.twins_of(Y))
 
+    def predict_scores(self, task: Task) -> Floats:
+        """The ridge regression's estimates of the score, which may leave [0, 1]."""
+        return self.predicted[task.cell]
+
     def predict_proba(self, task: Task) -> Floats:
         """softmax of the predicted scores."""
         return softmax(self.predicted[task.cell])

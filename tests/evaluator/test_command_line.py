@@ -173,8 +173,8 @@ def test_help_names_every_router_and_exit_code(capsys: pytest.CaptureFixture[str
     code, out, _ = run(capsys, "--help")
     assert code == 0
     assert (
-        "oracle, r_o_0.5, random, best_single, mean, privileged, linear, mlp, c_roberta, mlc, knn"
-        in " ".join(out.split())
+        "oracle, r_o_0.5, random, best_single, heuristic, mean, privileged, linear, mlp, c_roberta, mlc, "
+        "knn, mf, mf_all, routoo, routoo_product, irt" in " ".join(out.split())
     )
     assert "exit codes: 0 done" in out
 

@@ -83,7 +83,7 @@ def train_linear(
             w, m, v = weights[block], mean[block], square[block]
             u = scratch[: len(w)]
             # einsum, unlike a BLAS product, rounds each row the same whatever rows surround it
-            error = (_sigmoid(np.einsum("ij,j->i", w, X[item])) - Y[item, block]) * scale[block]
+            error = (sigmoid(np.einsum("ij,j->i", w, X[item])) - Y[item, block]) * scale[block]
             np.multiply(((1 - BETA_1) * error)[:, None], X[item], out=u)
             m *= BETA_1
             m += u
@@ -98,6 +98,7 @@ def train_linear(
     return weights
 
 
-def _sigmoid(logits: Scores) -> Scores:
+def sigmoid(logits: Scores) -> Scores:
+    """1 / (1 + exp(-x)), in the precision of the logits."""
     with np.errstate(over="ignore"):  # exp becomes inf, and 1 / inf is the right answer
         return np.asarray(1 / (1 + np.exp(-logits)))

@@ -162,6 +162,7 @@ def test_all_leaves_out_with_a_note_what_cannot_run(
         "r_o_0.5",
         "random",
         "best_single",
+        "heuristic",
         "mean",
         "privileged",
     }

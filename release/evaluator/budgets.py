@@ -53,7 +53,9 @@ def by_ratio(q: Floats, known: Floats, alpha: float, budget: float, preference: 
         raise UsageError(f"a budget of {budget:g} is too small: the cheapest answers cost {cheapest.sum():g}")
     place = np.empty(len(preference), np.intp)
     place[preference] = np.arange(len(preference))
-    ratio = q / known**alpha
+    # what costs nothing is worth more than all that costs, if it is worth anything
+    free = np.where(q == 0, 0.0, np.copysign(np.inf, q))
+    ratio = q / known**alpha if alpha == 0 else np.divide(q, known**alpha, out=free, where=known > 0)
     order = np.lexsort((np.broadcast_to(place, q.shape), known, -q, -ratio), axis=1)
     chosen = np.empty(len(q), np.intp)
     left = budget * (1 + 1e-12)

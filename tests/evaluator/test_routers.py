@@ -18,7 +18,15 @@ from routerset.release.evaluator import (
     evaluate,
 )
 from routerset.release.evaluator.items import load_items
-from routerset.release.evaluator.routers import TABLE_ORDER, RouterRow, find_router, linear, mlp, row_for
+from routerset.release.evaluator.routers import (
+    BESIDE_CURVES,
+    TABLE_ORDER,
+    RouterRow,
+    find_router,
+    linear,
+    mlp,
+    row_for,
+)
 from routerset.release.evaluator.routers.knn import nearest
 from routerset.release.evaluator.routers.linear import LinearRouter, schedule, train_linear
 from routerset.release.evaluator.tasks import make_tasks
@@ -38,7 +46,7 @@ def toy_tasks(
 
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
     factors = {"mf", "mf_all", "routoo", "routoo_product", "irt"}
-    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, *factors, "mlc", "privileged", "heuristic"}
+    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc", "privileged", *factors, *BESIDE_CURVES}
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -296,7 +304,7 @@ def test_a_row_holds_what_its_class_declares(toy: Release) -> None:
 
 
 def test_tables_take_bounds_first_and_yardsticks_last() -> None:
-    bounds = ("oracle", "r_o_0.5", "privileged")
+    bounds = ("oracle", "r_o_0.5", "zero", "privileged")
     rivals = ("linear", "mlp", "c_roberta", "mlc", "knn", "mf", "mf_all", "routoo", "routoo_product", "irt")
     assert (*bounds, *rivals, "random", "best_single", "heuristic", "mean") == TABLE_ORDER
     assert [row.name for row in ROUTERS.values() if row.compared] == [*rivals]

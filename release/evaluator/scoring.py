@@ -47,7 +47,7 @@ from .task import (
     SharedRouter,
     Task,
 )
-from .tasks import Batch, costs_of, groups_without_costs, make_tasks, with_test_scores
+from .tasks import Batch, costs_of, groups_without_costs, make_tasks, with_everyone, with_test_scores
 from .tiers import TIER, TierShare, read_tiers, tier_shares
 from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
@@ -172,13 +172,17 @@ def evaluate(
                     )
                 )
         plain = [made(*batch) for batch in batches]
-        bound = [with_test_scores(tasks, *of) for tasks, of in zip(plain, batches, strict=True)]
+        bound = taught = plain
+        if any(row.sees_test_scores for row in chosen):
+            bound = [with_test_scores(tasks, *of) for tasks, of in zip(plain, batches, strict=True)]
+        if any(row.uses_all_models for row in chosen):
+            taught = [with_everyone(tasks, of[0]) for tasks, of in zip(plain, batches, strict=True)]
         tests = [items.parts["test"].scores[g] for _, of in batches for g in of]
         ran: list[RouterRow] = []
         outputs: list[list[Output]] = []
         for row in chosen:
             try:
-                given = bound if row.sees_test_scores else plain
+                given = bound if row.sees_test_scores else taught if row.uses_all_models else plain
                 outputs.append([output for tasks in given for output in run_router(row, tasks)])
                 ran.append(row)
             except LeftOut as error:

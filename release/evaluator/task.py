@@ -23,12 +23,15 @@ SEEN, UNSEEN = TRACKS = ("seen", "unseen")
 
 @dataclass(frozen=True, eq=False)
 class Everyone:
-    """Scores of all models of a benchmark that have one on every item, (n, models) for each split."""
+    """Scores of all models that have one on any of the items, (n, models) for each split, rows as those of X.
+
+    NaN where a model has none. test: None, unless the router is an upper bound.
+    """
 
     models: tuple[str, ...]
     train: Scores
     validation: Scores
-    test: Scores
+    test: Scores | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Task:
     labels_train, labels_val: uint8 (n, m), 1 where the score is at least 0.95 x the best on that item.
     No array can be written to: copy it first (`X = task.X_train - mean`, not `task.X_train -= mean`).
     Y_test: None, unless the router declares `sees_test_scores = True` (upper bounds such as the oracle).
-    read_everyone: None likewise; gives the scores of all models on the same items, rows as those of X.
+    read_everyone: None, unless it declares that or `uses_all_models = True`; gives the scores of all models
+    on the same items, those of test to upper bounds alone.
     test_items: item_id of each test row.
     binary: every score is 0 or 1.
     compat: follow the reference code's quirks; then the training rows come in the reference's order.
@@ -128,6 +132,8 @@ class Router(Protocol):
     `uses_vectors = False`: works in a release without embeddings.
     `sees_test_scores = True`: an upper bound; `task.Y_test` and `task.read_everyone` are filled in, and
     the table marks it with a star.
+    `uses_all_models = True`: it learns from other models than the candidates too; `task.read_everyone` is
+    filled in, without test scores.
     `has_probabilities = False`: it only chooses, so its E_p is undefined.
     `draws = True`: it draws a candidate; under a cap, each that it allows is as likely.
     `has_curve = False`: a choice under a budget is not defined for it.

@@ -11,10 +11,10 @@ import numpy as np
 
 from .costs import CellCosts, Known, NoCosts, cell_costs
 from .errors import UsageError
-from .everyone import read_everyone
-from .items import Items, frozen, numbered, read_prompts, reference_order
+from .everyone import read_everyone, score_tables
+from .items import SPLITS, Items, frozen, numbered, read_prompts, reference_order
 from .reader import Group
-from .task import Categories, Everyone, Task
+from .task import Categories, Task
 
 Batch = tuple[Items, Sequence[Group]]
 """Groups that are learnt together, from the same items."""
@@ -80,17 +80,21 @@ def make_tasks(
 
 def with_test_scores(tasks: Sequence[Task], items: Items, groups: Sequence[Group]) -> list[Task]:
     """The tasks as an upper bound is shown them: with Y_test, and with what all models scored."""
-    compat = tasks[0].compat and tasks[0].scheme == "paper"
-    places = {split: part.places for split, part in _ordered(items, compat).parts.items()}
-
-    def read() -> Everyone:
-        return read_everyone(items.release, numbered(items.release, places))
-
     test = items.parts["test"]
-    return [
-        replace(task, Y_test=test.scores[group], read_everyone=read)
-        for task, group in zip(tasks, groups, strict=True)
-    ]
+    shown = with_everyone(tasks, items, SPLITS)
+    return [replace(task, Y_test=test.scores[g]) for task, g in zip(shown, groups, strict=True)]
+
+
+def with_everyone(
+    tasks: Sequence[Task], items: Items, splits: Sequence[str] = ("train", "validation")
+) -> list[Task]:
+    """The tasks as a router of all models is shown them: with what these scored on some splits."""
+    parts = _ordered(items, tasks[0].compat and tasks[0].scheme == "paper").parts
+    places = numbered(items.release, {split: parts[split].places for split in splits})
+    names = {name for of_split in places.values() for name, _ in of_split}
+    # no Release, which leads to more than these splits
+    read = partial(read_everyone, score_tables(items.release, sorted(names)), places)
+    return [replace(task, read_everyone=read) for task in tasks]
 
 
 def costs_of(

@@ -137,7 +137,8 @@ def test_a_new_environment_with_the_three_packages(folder: Path, tmp_path: Path)
     done = run("-W", "error", "-m", "evaluator", "--routers", "all", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert "note: router mlp is left out: PyTorch is not installed" in done.stderr
-    routers = {"oracle", "r_o_0.5", "random", "best_single", "mean", "linear", "c_roberta", "knn"}
+    routers = {"oracle", "r_o_0.5", "random", "best_single", "heuristic", "zero", "mean", "privileged"}
+    routers |= {"linear", "c_roberta", "knn", "mf", "mf_all", "routoo", "routoo_product", "irt"}
     assert {row["router"] for row in json.loads(done.stdout)} == routers
     refused = run("-m", "evaluator", "--routers", "mlp")
     assert refused.returncode == 3

@@ -46,7 +46,9 @@ def toy_tasks(
 
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
     scoring = {"kmeans", "knn_sweep", "mlp_per_model", "svm"}
-    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, *scoring, "mlc", "privileged", *BESIDE_CURVES}
+    factors = {"mf", "mf_all", "routoo", "routoo_product", "irt"}
+    others = {*scoring, *factors, "mlc", "privileged", *BESIDE_CURVES}
+    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, *others}
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -305,7 +307,8 @@ def test_a_row_holds_what_its_class_declares(toy: Release) -> None:
 
 def test_tables_take_bounds_first_and_yardsticks_last() -> None:
     bounds = ("oracle", "r_o_0.5", "zero", "privileged")
-    rivals = ("linear", "mlp", "c_roberta", "mlc", "knn", "kmeans", "knn_sweep", "mlp_per_model", "svm")
+    existing = ("linear", "mlp", "c_roberta", "mlc", "knn", "kmeans", "knn_sweep", "mlp_per_model", "svm")
+    rivals = (*existing, "mf", "mf_all", "routoo", "routoo_product", "irt")
     assert (*bounds, *rivals, "random", "best_single", "heuristic", "mean") == TABLE_ORDER
     assert [row.name for row in ROUTERS.values() if row.compared] == [*rivals]
     assert not row_for("r_o_0.3").compared

@@ -10,12 +10,15 @@ from functools import partial
 from ..errors import UsageError
 from ..task import Router
 from .cluster import SIZES, ClusterRouter
+from .irt import ItemResponse
 from .knn import SWEEP, NearestNeighbours
 from .linear import LinearRouter
+from .mf import MatrixFactors, MatrixFactorsOfAll
 from .mlc import MultiLabelRoberta, no_model
 from .mlp import MlpRouter, no_torch
 from .mlp_per_model import MlpPerModel
 from .privileged import Privileged
+from .routoo import Routoo
 from .svm import SvmRouter
 from .yardsticks import BestSingle, Heuristic, Oracle, Random, TrainMean, Zero
 
@@ -52,6 +55,7 @@ class RouterRow:
     in_figure: bool = True
     uses_vectors: bool = field(init=False)
     sees_test_scores: bool = field(init=False)
+    uses_all_models: bool = field(init=False)
     has_probabilities: bool = field(init=False)
     entropy_floor: float = field(init=False)
     draws: bool = field(init=False)
@@ -66,6 +70,7 @@ class RouterRow:
 _DECLARED = {
     "uses_vectors": True,
     "sees_test_scores": False,
+    "uses_all_models": False,
     "has_probabilities": True,
     "entropy_floor": 0.0,
     "draws": False,
@@ -112,6 +117,23 @@ _ROWS = (
         hollow=True,
     ),
     RouterRow("svm", SvmRouter, "SVM", on_request=True, colour=("#1d4ed8", "#93c5fd"), marker="<"),
+    RouterRow(
+        "mf", MatrixFactors, "MF", trained=True, colour=("#15803d", "#86efac"), marker="h", in_figure=False
+    ),
+    RouterRow(
+        "mf_all", MatrixFactorsOfAll, "MF, all models", trained=True,
+        colour=("#15803d", "#86efac"), marker="h", hollow=True, in_figure=False,
+    ),
+    RouterRow(
+        "routoo", Routoo, "Routoo", trained=True, colour=("#9f1239", "#fda4af"), marker="p", in_figure=False
+    ),
+    RouterRow(
+        "routoo_product", partial(Routoo, "product"), "Routoo, product", trained=True,
+        colour=("#9f1239", "#fda4af"), marker="p", hollow=True, in_figure=False,
+    ),
+    RouterRow(
+        "irt", ItemResponse, "IRT", trained=True, colour=("#57534e", "#d6d3d1"), marker="H", in_figure=False
+    ),
 )  # fmt: skip
 
 ROUTERS: dict[str, RouterRow] = {row.name: row for row in _ROWS}

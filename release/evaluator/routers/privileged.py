@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..everyone import complete
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
 
@@ -41,7 +42,8 @@ class Privileged:
             return
         if tasks[0].read_everyone is None:
             raise ValueError("an upper bound needs task.read_everyone")
-        everyone = tasks[0].read_everyone()
+        everyone = complete(tasks[0].read_everyone())
+        assert everyone.test is not None
         ridge = Ridge.of(np.concatenate([everyone.train, everyone.validation]))
         for task in tasks:
             Y = np.concatenate([task.Y_train, task.Y_val])

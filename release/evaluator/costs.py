@@ -90,7 +90,8 @@ def read_costs(release: Release, benchmark: str, models: Collection[str], kind: 
         if len(at) and not (at.min() >= 0 and at.max() < n):
             raise DataError(f"{path}: found items from {at.min()} to {at.max()}, expected 0 to {n - 1}")
         encoded = table["model_id"].combine_chunks().dictionary_encode()
-        codes = np.array([row[name] for name in encoded.dictionary.to_pylist()], np.intp)
+        # the dictionary of a file names other models, too
+        codes = np.array([row.get(name, -1) for name in encoded.dictionary.to_pylist()], np.intp)
         items = np.full((len(row), n), np.nan)
         spots = (codes[encoded.indices.to_numpy()], at) if len(table) else (codes, at)
         items[spots] = np.sum([_floats(table[name], path, name) for name in kind.measures], axis=0)

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from .bootstrap import RESAMPLES
 from .costs import COST_KINDS
+from .curve_rows import CURVES, curve_table
 from .errors import EvaluatorError, UsageError
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
@@ -62,6 +63,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--track", choices=TRACKS, default=SEEN, help="where routers learn: seen (default), on a benchmark's "
         "own items, or unseen, on those of all others")  # fmt: skip
     add("--costs", metavar="KIND", help=f"also curves of score over costs: {', '.join(COST_KINDS)}")
+    add("--curve", choices=CURVES, help="points of these curves instead: over a cap on the cost of one "
+        "answer, or over the mean cost; needs --costs")  # fmt: skip
     add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
@@ -101,6 +104,7 @@ def _run(arguments: argparse.Namespace) -> str:
     release = load_release(arguments.release)
     benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
     as_json = arguments.format == "json"
+    _one_answer(arguments)
     if arguments.scaling:
         curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=show_progress)
         return json.dumps([c.to_dict() for c in curves], indent=1) if as_json else scaling_table(curves)
@@ -142,6 +146,7 @@ def _run(arguments: argparse.Namespace) -> str:
         compat=arguments.compat,
         track=arguments.track,
         costs=arguments.costs,
+        curve=arguments.curve,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,
@@ -153,9 +158,24 @@ def _run(arguments: argparse.Namespace) -> str:
     if arguments.differences:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
+    if arguments.curve:
+        return json.dumps([c.to_dict() for c in result.curves]) if as_json else curve_table(result.curves)
     if as_json:
         return json.dumps([row.to_dict() for row in result.rows], indent=1)
     return result.cost_table() if arguments.costs else result.table()
+
+
+ANSWERS = ("scaling", "commit", "differences", "curve")
+"""Options that say what is answered in place of the rows of metrics."""
+
+
+def _one_answer(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for options that ask for two answers, and for one that lacks another it needs."""
+    asked = [f"--{name}" for name in ANSWERS if getattr(arguments, name)]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)}: each asks for another table; give one of them")
+    if arguments.curve and not arguments.costs:
+        raise UsageError("--curve needs --costs KIND")
 
 
 def _public(path: Path) -> str:

@@ -7,6 +7,7 @@ looked at.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,14 @@ def ladders(q: Floats, known: Floats, preference: Places) -> Ladder:
     item, at = np.nonzero(better)
     candidate = order[item, at]
     return Ladder(item, candidate, costs[item, candidate], estimates[item, candidate])
+
+
+def joined(parts: Sequence[Ladder]) -> Ladder:
+    """One ladder of the items of several, those of the first part first; candidates keep their numbers."""
+    ends = np.cumsum([0, *(part.item[-1] + 1 for part in parts)])
+    item = np.concatenate([part.item + end for part, end in zip(parts, ends, strict=False)])
+    rest = ([getattr(part, of) for part in parts] for of in ("candidate", "cost", "estimate"))
+    return Ladder(item, *map(np.concatenate, rest))
 
 
 def concave(ladder: Ladder) -> Ladder:

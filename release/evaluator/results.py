@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from textwrap import fill
 
+from .curve_rows import Curve
 from .intervals import FEW_ITEMS, holm
 from .limits import Limits
 from .metrics import METRICS, TABLE_ORDER
@@ -157,13 +158,15 @@ def _flat(record: Row | Difference) -> dict[str, Value]:
 @dataclass(frozen=True)
 class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
-    every pair of routers in every cell and mean. notes: what was left out, and why.
+    every pair of routers in every cell and mean. notes: what was left out, and why. curves: of score over
+    cost, where asked for, in every cell and mean.
     """
 
     rows: tuple[Row, ...]
     means: tuple[Row, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
+    curves: tuple[Curve, ...] = ()
 
     def table(self) -> str:
         """The means over kinds, at most 80 characters wide."""

@@ -14,6 +14,7 @@ from .bootstrap import RESAMPLES, resample_counts
 from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
 from .costed import mean_spends, spend
 from .costs import CellCosts, find_kind, read_costs
+from .curve_rows import Curve
 from .errors import DataError, InputError, LeftOut, UsageError
 from .intervals import interval_note
 from .items import load_items
@@ -23,6 +24,7 @@ from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
 from .task import Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
 from .tasks import Batch, costs_of, make_tasks, with_test_scores
+from .tracing import require_curve, traced
 from .unseen import unseen_batches
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
@@ -40,6 +42,7 @@ def evaluate(
     compat: bool = False,
     track: str = SEEN,
     costs: str | None = None,
+    curve: str | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
@@ -55,7 +58,8 @@ def evaluate(
     manifest. compat: the reference code's quirks, by default on its own groups and split, `paper`.
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
-    also curves of score over these costs (track `seen`). seed: of routers and bootstrap.
+    also curves of score over these costs (track `seen`). curve: also the points of one of
+    `curve_rows.CURVES`. seed: of routers and bootstrap.
     resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
     it accepts. progress: called with (done, total, next benchmark).
 
@@ -69,11 +73,15 @@ def evaluate(
         raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
     kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
+    if curve is not None and kind is None:
+        raise UsageError(f"curve {curve!r}: expected costs, too")
+    require_curve(curve, chosen)
     method, scheme = release.setting(method, scheme, compat)
     plan, notes = _plan(release, benchmarks, sizes, method, covers)
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
+    curves: list[Curve] = []
     left_out: list[LeftOut] = []
     for done, (name, groups) in enumerate(plan):
         progress(done, len(plan), name)
@@ -144,13 +152,16 @@ def evaluate(
                     for row, of in zip(told_rows, spent, strict=True)
                 ]
                 (means if one is mean else result_rows).extend(priced)
+            if curve is not None:
+                curves += traced(curve, ran, of_size, of_cell)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)))
+    told_notes = tuple(dict.fromkeys(notes))
+    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), told_notes, tuple(curves))
 
 
 def _rows(routers: Routers) -> list[RouterRow]:

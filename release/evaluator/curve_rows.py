@@ -1,0 +1,123 @@
+"""Curves of score over cost, one per router: what an evaluation returns of them, and their table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from textwrap import fill
+from types import MappingProxyType
+
+import numpy as np
+
+from .curves import Points, best_up_to
+from .ladders import Array
+from .plain import plain
+
+CURVES = ("cap", "mean")
+"""What the scores stand over: the highest cost that one answer may have (RouterBench+), or the mean cost of
+all answers (UniRoute, CARROT)."""
+BESIDE = MappingProxyType(
+    {
+        "oracle": "the scores themselves decide",
+        "heuristic": "mean train scores do",
+        "random": "a draw of what a cap allows",
+        "zero_router": "hull of single candidates, picked in hindsight",
+    }
+)
+"""Lines that stand beside every curve, by the name that they have as a router."""
+FOLLOWED = "p: choices under a budget follow probabilities, not estimated scores."
+SHOWN = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Score over cost of one router in one cell; `kind` is "mean" for all kinds together.
+
+    router: its name; one of `BESIDE` for the lines that stand beside all others. costs, cost_unit: what is
+    counted. curve: one of `CURVES`. estimates: what choices under a budget follow (see
+    `cells.Estimates.made_of`). cost, score: (K,) exact points, the cheapest first. For `cap` a point holds
+    from its cost to the next one; for `mean` each is a policy, and policies between two can be mixed.
+    """
+
+    benchmark: str
+    m: int
+    kind: str
+    method: str
+    scheme: str
+    router: str
+    costs: str
+    cost_unit: str
+    curve: str
+    estimates: str
+    n_test: int
+    cost: Array
+    score: Array
+
+    def at(self, costs: Array) -> Array:
+        """Score at each cost, NaN below the first point: of a step, or between the best that cost no more."""
+        costs = np.asarray(costs) * (1 + 1e-12)
+        if self.curve == "cap":
+            place = np.searchsorted(self.cost, costs, side="right") - 1
+            return np.where(place < 0, np.nan, self.score[place])
+        best = best_up_to(Points(self.cost, self.score))
+        return np.asarray(np.interp(costs, self.cost[best], self.score[best], left=np.nan))
+
+    def to_dict(self) -> dict[str, object]:
+        """All fields; the points as lists."""
+        return {**vars(self), "cost": self.cost.tolist(), "score": self.score.tolist()}
+
+
+def curve_table(curves: Sequence[Curve]) -> str:
+    """Scores of the means over kinds at ten costs, at most 80 characters wide."""
+    shown = [curve for curve in curves if curve.kind == "mean"]
+    if not shown:
+        return "no group has costs\n"
+    legend = "".join(f"{name}: {says}. " for name, says in BESIDE.items())
+    axis = (
+        "Columns: the highest cost that one answer may have; where it allows none, the cheapest answers."
+        if shown[0].curve == "cap"
+        else "Columns: mean cost of an answer; between two policies the scores of a mixture."
+    )
+    return "\n\n".join([*_blocks(shown), fill(f"{axis} {legend}{FOLLOWED}", 80)]) + "\n"
+
+
+def _blocks(curves: Iterable[Curve]) -> Iterator[str]:
+    for head, block in groupby(curves, heading):
+        members = list(block)
+        ends = [float(f(curve.cost)) for f in (np.min, np.max) for curve in members]
+        budgets = np.linspace(min(ends), max(ends), SHOWN)
+        unit, shares = scaled(members[0].cost_unit, budgets)
+        lines = [
+            f"{head}\n  {members[0].n_test} test items  curve: {members[0].curve}  "
+            f"costs: {members[0].costs}, {unit}",
+            f"  {'router':<12}" + "".join(f"{value:>6}" for value in shares),
+        ]
+        for curve in members:
+            scores = curve.at(budgets)
+            cells = ["-" if np.isnan(score) else f"{score:.3f}" for score in scores.tolist()]
+            mark = " p" if curve.estimates == "probabilities" else ""
+            name = f"{plain(curve.router)[: 12 - len(mark)]}{mark}"
+            lines.append(f"  {name:<12}" + "".join(f"{cell:>6}" for cell in cells))
+        yield "\n".join(lines)
+
+
+def heading(of: Curve) -> str:
+    """Where a block of a table is from."""
+    return f"{of.benchmark}  m={of.m}  groups: {of.method}  split: {of.scheme}"
+
+
+def scaled(unit: str, values: Array) -> tuple[str, list[str]]:
+    """A unit, perhaps times a power of 1000, and values in it, at most 5 characters each."""
+    top = float(np.max(np.abs(values), initial=0.0))
+    power = 3 * math.floor(math.log10(top) / 3) if top > 0 else 0
+    power = power if power < 0 or power > 3 else 0
+    digits = [value / 10.0**power for value in values.tolist()]
+    return (f"1e{power:+d} {unit}" if power else unit), [_short(value) for value in digits]
+
+
+def _short(value: float) -> str:
+    """At most 5 characters."""
+    digits = 2 if abs(value) < 99.995 else 1 if abs(value) < 999.95 else 0
+    return f"{value:.{digits}f}"

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from .bootstrap import RESAMPLES
 from .costs import COST_KINDS
 from .curve_rows import CURVES, curve_table
 from .errors import EvaluatorError, UsageError
+from .pair_rows import CONFIDENCES, routing_table
+from .pairing import Pair
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
@@ -24,7 +26,10 @@ from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_rout
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up
 from .scoring import evaluate
+from .selection_rows import selection_table
+from .selectors import SELECTORS, Selector
 
+Number = TypeVar("Number", int, float)
 EPILOG = """\
 exit codes: 0 done, 1 the data or a router's output failed, 2 wrong usage,
 3 something is missing or unreadable
@@ -65,6 +70,15 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--costs", metavar="KIND", help=f"also curves of score over costs: {', '.join(COST_KINDS)}")
     add("--curve", choices=CURVES, help="points of these curves instead: over a cap on the cost of one "
         "answer, or over the mean cost; needs --costs")  # fmt: skip
+    add("--selector", choices=SELECTORS, help="scores under budgets instead, by this way to choose; needs "
+        "--costs")  # fmt: skip
+    add("--budget", metavar="B,B", help="of --selector: mean cost of an answer, in the unit of --costs "
+        "(default: six from what the cheapest answers cost to what the dearest do)")  # fmt: skip
+    add("--alpha", type=float, metavar="A", help="of --selector ratio: exponent of the cost (default: 1)")
+    add("--pair", metavar="SMALL,LARGE", help="any two models in place of groups, and how much goes to the "
+        "large one; also with --curve, --selector, --differences")  # fmt: skip
+    add("--confidence", choices=CONFIDENCES, help="of --pair: the small one gets first where its estimated "
+        "score, less that of the large one (difference, the default), is highest")  # fmt: skip
     add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
@@ -105,10 +119,11 @@ def _run(arguments: argparse.Namespace) -> str:
     benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
     as_json = arguments.format == "json"
     _one_answer(arguments)
+    selector, pair = _selector(arguments), _pair(arguments)
     if arguments.scaling:
         curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=show_progress)
         return json.dumps([c.to_dict() for c in curves], indent=1) if as_json else scaling_table(curves)
-    sizes = _sizes(arguments.sizes)
+    sizes = _numbers("--sizes", arguments.sizes, int, "whole numbers", "3,5")
     if arguments.resamples < 0:
         raise UsageError(f"--resamples {arguments.resamples}: expected 0 or more")
     method, scheme = release.setting(arguments.method, arguments.scheme, arguments.compat)
@@ -141,12 +156,14 @@ def _run(arguments: argparse.Namespace) -> str:
         benchmarks=benchmarks,
         sizes=sizes,
         encoder=arguments.encoder,
-        method=method,
+        method=None if pair else method,
         scheme=scheme,
         compat=arguments.compat,
         track=arguments.track,
         costs=arguments.costs,
         curve=arguments.curve,
+        selector=selector,
+        pair=pair,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,
@@ -158,14 +175,22 @@ def _run(arguments: argparse.Namespace) -> str:
     if arguments.differences:
         pairs = [d.to_dict() for d in result.differences]
         return json.dumps(pairs, indent=1) if as_json else result.difference_table()
+    if arguments.selector:
+        if as_json:
+            return json.dumps([selection.to_dict() for selection in result.selections], indent=1)
+        return selection_table(result.selections)
     if arguments.curve:
         return json.dumps([c.to_dict() for c in result.curves]) if as_json else curve_table(result.curves)
+    if pair is not None:
+        if as_json:
+            return json.dumps([routing.to_dict() for routing in result.routings])
+        return routing_table(result.routings)
     if as_json:
         return json.dumps([row.to_dict() for row in result.rows], indent=1)
     return result.cost_table() if arguments.costs else result.table()
 
 
-ANSWERS = ("scaling", "commit", "differences", "curve")
+ANSWERS = ("scaling", "commit", "differences", "curve", "selector")
 """Options that say what is answered in place of the rows of metrics."""
 
 
@@ -174,8 +199,34 @@ def _one_answer(arguments: argparse.Namespace) -> None:
     asked = [f"--{name}" for name in ANSWERS if getattr(arguments, name)]
     if len(asked) > 1:
         raise UsageError(f"{' and '.join(asked)}: each asks for another table; give one of them")
-    if arguments.curve and not arguments.costs:
-        raise UsageError("--curve needs --costs KIND")
+    if (arguments.curve or arguments.selector) and not arguments.costs:
+        raise UsageError(f"{asked[0]} needs --costs KIND")
+
+
+def _selector(arguments: argparse.Namespace) -> Selector | None:
+    """What is asked for. Raises UsageError for options that need it, or that are no numbers."""
+    budgets = _numbers("--budget", arguments.budget, float, "numbers", "0.5,1.5") or []
+    if arguments.selector:
+        return Selector(arguments.selector, tuple(budgets), arguments.alpha)
+    for name in ("budget", "alpha"):
+        if getattr(arguments, name) is not None:
+            raise UsageError(f"--{name} needs --selector")
+    return None
+
+
+def _pair(arguments: argparse.Namespace) -> Pair | None:
+    """Two models. Raises UsageError for other numbers of them, and for options that a pair has no use for."""
+    if arguments.pair is None:
+        if arguments.confidence:
+            raise UsageError("--confidence needs --pair SMALL,LARGE")
+        return None
+    useless = ("sizes", "method", "predictions", "scaling")
+    if named := [f"--{name}" for name in useless if getattr(arguments, name)]:
+        raise UsageError(f"{named[0]} is for groups of a release: leave it out with --pair")
+    models = arguments.pair.split(",")
+    if len(models) != 2 or not all(models):
+        raise UsageError(f"--pair {arguments.pair}: expected two models, as in --pair SMALL,LARGE")
+    return Pair(models[0], models[1], arguments.confidence or "difference")
 
 
 def _public(path: Path) -> str:
@@ -200,13 +251,14 @@ def show_progress(done: int, total: int, label: str) -> None:
         print(f"evaluating {label} ({done + 1} of {total})", file=sys.stderr)
 
 
-def _sizes(text: str | None) -> list[int] | None:
+def _numbers(option: str, text: str | None, of: type[Number], words: str, such: str) -> list[Number] | None:
+    """Numbers with commas between them; None where the option was not given."""
     if not text:
         return None
     try:
-        return [int(part) for part in text.split(",")]
+        return [of(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(f"--sizes {text}: expected whole numbers, as in --sizes 3,5") from None
+        raise UsageError(f"{option} {text}: expected {words}, as in {option} {such}") from None
 
 
 def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict[str, RouterRow]:

@@ -11,9 +11,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .curves import Points, best_up_to
+from .curves import Points, hull_of
 from .ladders import Array
 from .plain import plain
+from .task import KINDS, PAIR
 
 CURVES = ("cap", "mean")
 """What the scores stand over: the highest cost that one answer may have (RouterBench+), or the mean cost of
@@ -23,11 +24,12 @@ BESIDE = MappingProxyType(
         "oracle": "the scores themselves decide",
         "heuristic": "mean train scores do",
         "random": "a draw of what a cap allows",
-        "zero_router": "hull of single candidates, picked in hindsight",
+        "zero": "hull of single candidates, picked in hindsight",
     }
 )
 """Lines that stand beside every curve, by the name that they have as a router."""
 FOLLOWED = "p: choices under a budget follow probabilities, not estimated scores."
+NO_COSTS = "no size whose groups all have costs; --format json has the groups that do\n"
 SHOWN = 10
 
 
@@ -37,8 +39,9 @@ class Curve:
 
     router: its name; one of `BESIDE` for the lines that stand beside all others. costs, cost_unit: what is
     counted. curve: one of `CURVES`. estimates: what choices under a budget follow (see
-    `cells.Estimates.made_of`). cost, score: (K,) exact points, the cheapest first. For `cap` a point holds
-    from its cost to the next one; for `mean` each is a policy, and policies between two can be mixed.
+    `cells.Estimates.made_of`). n_kinds: of groups that it is of.
+    cost, score: (K,) exact points, the cheapest first. For `cap` a point holds from its cost to the next one;
+    for `mean` each is a policy, and policies between two can be mixed.
     """
 
     benchmark: str
@@ -52,16 +55,17 @@ class Curve:
     curve: str
     estimates: str
     n_test: int
+    n_kinds: int
     cost: Array
     score: Array
 
     def at(self, costs: Array) -> Array:
-        """Score at each cost, NaN below the first point: of a step, or between the best that cost no more."""
+        """Score at each cost, NaN below the first point: of a step, or of the best mixture of policies."""
         costs = np.asarray(costs) * (1 + 1e-12)
         if self.curve == "cap":
             place = np.searchsorted(self.cost, costs, side="right") - 1
             return np.where(place < 0, np.nan, self.score[place])
-        best = best_up_to(Points(self.cost, self.score))
+        best = hull_of(Points(self.cost, self.score))
         return np.asarray(np.interp(costs, self.cost[best], self.score[best], left=np.nan))
 
     def to_dict(self) -> dict[str, object]:
@@ -73,7 +77,7 @@ def curve_table(curves: Sequence[Curve]) -> str:
     """Scores of the means over kinds at ten costs, at most 80 characters wide."""
     shown = [curve for curve in curves if curve.kind == "mean"]
     if not shown:
-        return "no group has costs\n"
+        return NO_COSTS
     legend = "".join(f"{name}: {says}. " for name, says in BESIDE.items())
     axis = (
         "Columns: the highest cost that one answer may have; where it allows none, the cheapest answers."
@@ -84,14 +88,15 @@ def curve_table(curves: Sequence[Curve]) -> str:
 
 
 def _blocks(curves: Iterable[Curve]) -> Iterator[str]:
-    for head, block in groupby(curves, heading):
+    for head, block in groupby(curves, lambda of: heading(of.benchmark, of.m, of.method, of.scheme)):
         members = list(block)
         ends = [float(f(curve.cost)) for f in (np.min, np.max) for curve in members]
         budgets = np.linspace(min(ends), max(ends), SHOWN)
         unit, shares = scaled(members[0].cost_unit, budgets)
         lines = [
-            f"{head}\n  {members[0].n_test} test items  curve: {members[0].curve}  "
-            f"costs: {members[0].costs}, {unit}",
+            f"{head}\n  {members[0].n_test} test items{of_kinds(members[0].n_kinds, members[0].method)}  "
+            f"curve: {members[0].curve}",
+            f"  costs: {members[0].costs}, {unit}",
             f"  {'router':<12}" + "".join(f"{value:>6}" for value in shares),
         ]
         for curve in members:
@@ -103,16 +108,21 @@ def _blocks(curves: Iterable[Curve]) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def heading(of: Curve) -> str:
+def heading(benchmark: str, m: int, method: str, scheme: str) -> str:
     """Where a block of a table is from."""
-    return f"{of.benchmark}  m={of.m}  groups: {of.method}  split: {of.scheme}"
+    return f"{benchmark}  m={m}  groups: {method}  split: {scheme}"
+
+
+def of_kinds(n: int, method: str) -> str:
+    """A mark of what is of fewer kinds of groups than the paper's; a pair has none."""
+    return "" if n == len(KINDS) or method == PAIR else f"  {n} of {len(KINDS)} kinds"
 
 
 def scaled(unit: str, values: Array) -> tuple[str, list[str]]:
     """A unit, perhaps times a power of 1000, and values in it, at most 5 characters each."""
     top = float(np.max(np.abs(values), initial=0.0))
     power = 3 * math.floor(math.log10(top) / 3) if top > 0 else 0
-    power = power if power < 0 or power > 3 else 0
+    power = power if power < 0 or top >= 99_999.5 else 0
     digits = [value / 10.0**power for value in values.tolist()]
     return (f"1e{power:+d} {unit}" if power else unit), [_short(value) for value in digits]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ladders import Array, Ladder, Places, concave, steps
+from .ladders import Array, Ladder, Places, concave, reached, steps
 from .task import Floats
 
 
@@ -99,6 +99,10 @@ class Sweep:
         changes = (of_rung[self.rung] - of_rung[self.rung - 1]) * left[self.since]
         return np.asarray(base + np.bincount(self.hull.item[self.rung], changes, self.n))
 
+    def chosen(self, policy: int) -> Places:
+        """Candidate of each item under one of the K policies: (n,)."""
+        return self.hull.candidate[reached(self.hull, self.rung[self.since <= policy])]
+
     def points(self, scores: Floats, paid: Floats) -> Points:
         """What the policies pay and get. scores, paid: (n, m)."""
         return Points(self.means(paid), self.means(scores))
@@ -131,7 +135,7 @@ def area_below(points: Points, low: float, high: float, hull: bool = False) -> A
     The second is AIQ (RouterBench, section 3). Left of the first point nothing is answered and 0 counts; from
     the last on its height counts. Every point lies between low and high.
     """
-    at = hull_of(points) if hull else best_up_to(points)
+    at = hull_of(points) if hull else _ascending(points)
     x, y, width = points.cost[at], points.score[at], high - low
     value = (float(np.trapezoid(y, x)) + (high - x[-1]) * y[-1]) / width
     before, after = np.append(x[0], x[:-1]), np.append(x[1:], high)
@@ -162,13 +166,13 @@ def cheapest_at(points: Points, score: float) -> float | None:
 
 def hull_of(points: Points) -> Places:
     """Points on the upper concave hull, up to the highest one: costs and scores ascend."""
-    at = best_up_to(points)
+    at = _ascending(points)
     zeros = np.zeros(len(at), np.intp)
     hull = concave(Ladder(zeros, at, points.cost[at], points.score[at]))
     return hull.candidate
 
 
-def best_up_to(points: Points) -> Places:
+def _ascending(points: Points) -> Places:
     """Points that no cheaper one equals, by cost: both cost and score ascend, strictly."""
     order = np.lexsort((-points.score, points.cost))
     score = points.score[order]

@@ -116,3 +116,10 @@ def steps(ladder: Ladder) -> tuple[Array, Places]:
     price = (ladder.estimate[up] - ladder.estimate[up - 1]) / (ladder.cost[up] - ladder.cost[up - 1])
     order = np.argsort(-price, kind="stable")
     return price[order], up[order]
+
+
+def reached(ladder: Ladder, taken: Places) -> Places:
+    """The highest rung of each item once some rungs are taken, on top of all first ones: (n,)."""
+    last = np.flatnonzero(ladder.first)
+    np.maximum.at(last, ladder.item[taken], taken)
+    return last

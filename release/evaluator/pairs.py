@@ -29,6 +29,20 @@ def routing_area(shares: Array, scores: Array) -> float:
     return float(np.trapezoid(scores, shares))
 
 
+def routing_items(confidence: Floats, small: Floats, large: Floats) -> Array:
+    """What each item adds to `routing_area`, to first order, (n,): their mean is the area.
+
+    Each counts its own gain over the shares that it is sent at, and moves the place of all others.
+    """
+    shares, scores = routing_curve(confidence, small, large)
+    ends, block = np.unique(-np.asarray(confidence), return_inverse=True)
+    assert len(ends) == len(shares) - 1
+    middle = ((shares[1:] + shares[:-1]) / 2)[block]
+    height = ((scores[1:] + scores[:-1]) / 2)[block]
+    gain = np.asarray(small, np.float64) - np.asarray(large, np.float64)
+    return np.asarray(np.asarray(large) + gain * (1 - middle) + height - routing_area(shares, scores))
+
+
 def share_to_reach(shares: Array, scores: Array, recovered: float) -> float | None:
     """CPT: least share sent to the large candidate that recovers this part of its gain over the small one.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from .curve_rows import Curve
 from .intervals import FEW_ITEMS, holm
@@ -14,7 +15,11 @@ from .limits import Limits
 from .metrics import METRICS, TABLE_ORDER
 from .plain import plain
 from .spending import COST_METRICS
-from .task import KINDS
+from .task import KINDS, PAIR
+
+if TYPE_CHECKING:
+    from .pair_rows import Routing
+    from .selection_rows import Selection
 
 Value = str | int | float | bool | None
 SEEN, UNSEEN = TRACKS = ("seen", "unseen")
@@ -159,7 +164,8 @@ def _flat(record: Row | Difference) -> dict[str, Value]:
 class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
     every pair of routers in every cell and mean. notes: what was left out, and why. curves: of score over
-    cost, where asked for, in every cell and mean.
+    cost, where asked for, in every cell and mean. selections: likewise, scores under budgets.
+    routings: of two models that were named, a row per router and benchmark.
     """
 
     rows: tuple[Row, ...]
@@ -167,6 +173,8 @@ class Evaluation:
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
     curves: tuple[Curve, ...] = ()
+    selections: tuple[Selection, ...] = ()
+    routings: tuple[Routing, ...] = ()
 
     def table(self) -> str:
         """The means over kinds, at most 80 characters wide."""
@@ -250,7 +258,7 @@ def _place(row: Row | Difference) -> str:
 
 def _few(row: Row | Difference) -> str:
     """A mark of a mean over fewer kinds than the paper's."""
-    return "" if row.n_kinds == len(KINDS) else f"  {row.n_kinds} of {len(KINDS)} kinds"
+    return "" if row.n_kinds == len(KINDS) or row.method == PAIR else f"  {row.n_kinds} of {len(KINDS)} kinds"
 
 
 def _few_items(rows: Sequence[Row | Difference]) -> list[str]:

@@ -19,12 +19,17 @@ from .errors import DataError, InputError, LeftOut, UsageError
 from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
+from .pair_rows import Routing
+from .pairing import Pair, load_pair, plan_pair, require_pair, routed
 from .reader import Group, Release
 from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
-from .task import Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
+from .selecting import selected
+from .selection_rows import Selection
+from .selectors import Selector
+from .task import PAIR, Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
 from .tasks import Batch, costs_of, make_tasks, with_test_scores
-from .tracing import require_curve, traced
+from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
@@ -43,6 +48,8 @@ def evaluate(
     track: str = SEEN,
     costs: str | None = None,
     curve: str | None = None,
+    selector: Selector | None = None,
+    pair: Pair | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
@@ -59,7 +66,8 @@ def evaluate(
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
     also curves of score over these costs (track `seen`). curve: also the points of one of
-    `curve_rows.CURVES`. seed: of routers and bootstrap.
+    `curve_rows.CURVES`. selector: also scores under budgets. pair: two models in place of the groups of
+    a method, and how much goes to which. seed: of routers, bootstrap and shuffles.
     resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
     it accepts. progress: called with (done, total, next benchmark).
 
@@ -73,21 +81,31 @@ def evaluate(
         raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
     kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
-    if curve is not None and kind is None:
-        raise UsageError(f"curve {curve!r}: expected costs, too")
+    if kind is None and (curve is not None or selector is not None):
+        raise UsageError("a curve or a selector was asked for: expected costs, too")
     require_curve(curve, chosen)
+    if pair is not None:
+        require_pair(chosen, sizes, method)
     method, scheme = release.setting(method, scheme, compat)
-    plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    if pair is None:
+        plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    else:
+        plan, notes = plan_pair(release, pair, benchmarks)
+    if curve is not None or selector is not None or pair is not None:
+        notes += without_curves(chosen)
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
     curves: list[Curve] = []
+    selections: list[Selection] = []
+    routings: list[Routing] = []
     left_out: list[LeftOut] = []
     for done, (name, groups) in enumerate(plan):
         progress(done, len(plan), name)
         vectors = _encoder(release, name, encoder, chosen)
         try:
-            items = load_items(release, name, groups, vectors, scheme)
+            load = load_items if pair is None else load_pair
+            items = load(release, name, groups, vectors, scheme)
         except LeftOut as error:
             left_out.append(error)
             continue
@@ -99,6 +117,8 @@ def evaluate(
             known = read_costs(release, name, models, kind)
             paid, without = costs_of(items, groups, known, compat and scheme == "paper")
             notes += without
+            if selector is not None:
+                selector.require(paid)
         made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed, costs=paid)
         batches: list[Batch] = [(items, groups)]
         own: dict[Cell, float] = {}
@@ -154,6 +174,10 @@ def evaluate(
                 (means if one is mean else result_rows).extend(priced)
             if curve is not None:
                 curves += traced(curve, ran, of_size, of_cell)
+            if selector is not None:
+                selections += selected(selector, ran, of_size, of_cell, seed)
+            if pair is not None:
+                routings += routed(pair, ran, of_size[0], of_cell, track)
             if pairs:
                 compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
     progress(len(plan), len(plan), "")
@@ -161,7 +185,15 @@ def evaluate(
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
     told_notes = tuple(dict.fromkeys(notes))
-    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), told_notes, tuple(curves))
+    return Evaluation(
+        tuple(result_rows),
+        tuple(means),
+        adjust(compared),
+        told_notes,
+        tuple(curves),
+        tuple(selections),
+        tuple(routings),
+    )
 
 
 def _rows(routers: Routers) -> list[RouterRow]:
@@ -270,18 +302,19 @@ def _outputs(row: RouterRow, tasks: Sequence[Task]) -> Iterator[Output]:
         entropies = np.full(task.n_test, np.nan)
         if row.has_probabilities:
             entropies = entropy(probabilities, row.entropy_floor if task.compat else 0.0)
-        priced = row.has_curve and task.costs is not None
+        priced = row.has_curve and (task.costs is not None or task.kind == PAIR)
         estimates = _estimates(router, row, task, probabilities) if priced else None
         yield Output(policy, entropies, estimates)
 
 
 def _estimates(router: Router, row: RouterRow, task: Task, probabilities: Floats) -> Estimates:
-    """What a router's choices under a budget follow. Raises DataError for arrays that are not (n_test, m),
-    or not finite.
+    """What a router's choices under a budget follow; costs are 0 where the cell has none.
+
+    Raises DataError for arrays that are not (n_test, m), or not finite.
     """
-    assert task.costs is not None
-    known = task.costs.test
+    known = np.zeros((task.n_test, task.m)) if task.costs is None else task.costs.test
     if known is None:
+        assert task.costs is not None
         mean = np.broadcast_to(task.costs.mean, (task.n_test, task.m))
         known = router.predict_costs(task) if isinstance(router, CostingRouter) else mean
         known = _finite(known, task, row.name, "costs")

@@ -15,6 +15,8 @@ Labels = npt.NDArray[np.uint8]
 Cell = tuple[str, int, str, str, str]
 
 KINDS = ("all_strong", "all_weak", "strong_to_weak")
+PAIR = "pair"
+"""Kind and method of two models that were named, in place of a group's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class Costs:
 class Task:
     """One cell of the benchmark: a group of m candidate LLMs on one benchmark under one split.
 
-    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`.
+    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`, or `PAIR`.
     encoder: which encoder made the vectors, None where the release has none.
     candidates: m model ids, ascending by mean score over the whole benchmark for `paper` groups.
     X_train, X_val, X_test: float32 (n, d), one row per item; d = 0 where there is no encoder.
@@ -102,7 +104,7 @@ class Task:
     @property
     def stream(self) -> list[int]:
         """Seed of this cell's own random stream, the same whether cells are trained together or alone."""
-        return [self.seed, self.m, KINDS.index(self.kind)]
+        return [self.seed, self.m, [*KINDS, PAIR].index(self.kind)]
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,8 @@ from .task import Floats, Scores, Task
 
 Ran = tuple[Task, Sequence[Output], Scores]
 """One cell, what each router did there, and the test scores."""
-Paid = Mapping[tuple[int, str], CellCosts]
-"""Costs of the cells of a benchmark, by m and kind."""
+Paid = Mapping[tuple[int, str], object]
+"""`CellCosts` of the cells of a benchmark that have them, by m and kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +39,14 @@ def require_curve(name: str | None, routers: Sequence[RouterRow]) -> None:
         return
     if name not in CURVES:
         raise UsageError(f"no curve {name!r}; valid: {', '.join(CURVES)}")
-    taken = [row.name for row in routers if row.compared and row.name in BESIDE]
-    if taken:
-        raise UsageError(f"router {taken[0]!r}: a line beside every curve has this name; rename it")
+    require_free(routers, BESIDE)
+
+
+def require_free(routers: Sequence[RouterRow], names: Collection[str]) -> None:
+    """Raise UsageError for a router of one's own that has the name of a line beside all routers."""
+    for row in routers:
+        if row.compared and row.name in names:
+            raise UsageError(f"router {row.name!r}: a line beside every curve has this name; rename it")
 
 
 def traced(curve: str, routers: Sequence[RouterRow], cells: Sequence[Ran], paid: Paid) -> Iterator[Curve]:
@@ -52,7 +57,7 @@ def traced(curve: str, routers: Sequence[RouterRow], cells: Sequence[Ran], paid:
     every = []
     for task, outputs, Y_test in cells:
         costs = paid.get((task.m, task.kind))
-        if costs is None or task.costs is None:
+        if not isinstance(costs, CellCosts) or task.costs is None:
             continue
         lines = _lines(curve, task, routers, outputs, Y_test, costs.paid)
         every.append(lines)
@@ -92,7 +97,7 @@ def _lines(
     return found | {
         "heuristic": Line(on_train, cell, "scores"),
         "random": Line(None, cell, "draw"),
-        "zero_router": Line(on_test, singles, "scores"),
+        "zero": Line(on_test, singles, "scores"),
     }
 
 
@@ -113,6 +118,7 @@ def _curve(curve: str, task: Task, kind: str, router: str, lines: Sequence[Line]
         curve,
         lines[0].made_of,
         task.n_test,
+        len(lines),
         cost,
         score,
     )
@@ -132,3 +138,9 @@ def _points(curve: str, lines: Sequence[Line]) -> tuple[Array, Array]:
         return cap_steps(ladder, scores).curve()
     points = sweep(ladder).points(scores, paid)
     return points.cost, points.score
+
+
+def without_curves(routers: Sequence[RouterRow]) -> list[str]:
+    """A note on the routers that no choice under a budget is defined for, where there are any."""
+    names = ", ".join(row.name for row in routers if not row.has_curve)
+    return [f"no curve and no choices under a budget: not defined for {names}"] if names else []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from routerset.release.evaluator import curves, pairs
-from routerset.release.evaluator.budgets import by_ratio, optimal
+from routerset.release.evaluator.budgets import by_ratio, knapsack
 from routerset.release.evaluator.errors import UsageError
 from routerset.release.evaluator.ladders import concave, ladders
 
@@ -161,7 +161,7 @@ def test_the_optimum_is_that_of_a_linear_program(seed: int) -> None:
     n, m = q.shape
     least, most = costs.min(axis=1).sum(), costs.max(axis=1).sum()
     budget = least + np.random.default_rng(seed).random() * (most - least)
-    policy = optimal(q, costs, budget, preference)
+    policy = knapsack(q, costs, preference).policy(budget)
     assert policy.sum(axis=1) == pytest.approx(np.ones(n))
     assert (policy * costs).sum() <= budget + CLOSE
     rows = np.repeat(np.eye(n), m, axis=1)
@@ -176,10 +176,10 @@ def test_a_budget_starves_no_query(seed: int) -> None:
     q, _, costs, preference = case(seed)
     least, most = costs.min(axis=1).sum(), costs.max(axis=1).sum()
     budget = least + np.random.default_rng(seed).random() * (most - least)
-    chosen = by_ratio(q, costs, 0.7, budget, preference)
     rows = np.arange(len(q))
+    chosen = by_ratio(q, costs, 0.7, np.array([budget]), preference, rows[None])[0, 0]
     assert costs[rows, chosen].sum() <= budget + CLOSE
-    best = (optimal(q, costs, budget, preference) * q).sum()
+    best = (knapsack(q, costs, preference).policy(budget) * q).sum()
     assert q[rows, chosen].sum() <= best + CLOSE
     left = budget
     for item in rows:
@@ -193,8 +193,8 @@ def test_a_budget_starves_no_query(seed: int) -> None:
 def test_a_budget_below_the_cheapest_answers_is_refused() -> None:
     q, costs = np.ones((2, 2)), np.array([[1.0, 2.0], [3.0, 4.0]])
     for choose in (
-        lambda: optimal(q, costs, 3.9, np.arange(2)),
-        lambda: by_ratio(q, costs, 1.0, 3.9, np.arange(2)),
+        lambda: knapsack(q, costs, np.arange(2)).policy(3.9),
+        lambda: by_ratio(q, costs, 1.0, np.array([3.9]), np.arange(2), np.arange(2)[None]),
     ):
         with pytest.raises(UsageError, match="the cheapest answers cost 4"):
             choose()

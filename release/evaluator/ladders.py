@@ -37,7 +37,7 @@ class Ladder:
         """Whether a rung is the first of its item."""
         return np.asarray(np.diff(self.item, prepend=-1) != 0)
 
-    def take(self, rungs: npt.NDArray[np.bool_]) -> Ladder:
+    def take(self, rungs: npt.NDArray[np.bool_] | Places) -> Ladder:
         """Some of the rungs."""
         return Ladder(self.item[rungs], self.candidate[rungs], self.cost[rungs], self.estimate[rungs])
 
@@ -81,6 +81,8 @@ def concave(ladder: Ladder) -> Ladder:
     starts = np.flatnonzero(ladder.first)
     sizes = np.diff(starts, append=len(ladder.item))
     n, width = len(starts), int(sizes.max(initial=0))
+    if n == 1:
+        return ladder.take(_chain(ladder.cost, ladder.estimate))
     kept = np.zeros((n, width), np.intp)  # of each item, rungs on the hull so far
     height = np.zeros(n, np.intp)
     for at in range(width):
@@ -104,6 +106,20 @@ def concave(ladder: Ladder) -> Ladder:
     on_hull = np.zeros(len(ladder.item), bool)
     on_hull[kept[np.arange(width) < height[:, None]]] = True
     return ladder.take(on_hull)
+
+
+def _chain(cost: Array, estimate: Array) -> Places:
+    """`concave` of one long chain, number by number: what stays of it."""
+    x, y = cost.tolist(), estimate.tolist()
+    kept: list[int] = []
+    for at in range(len(x)):
+        while len(kept) > 1:
+            top, below = kept[-1], kept[-2]
+            if (y[top] - y[below]) * (x[at] - x[below]) >= (y[at] - y[below]) * (x[top] - x[below]):
+                break
+            kept.pop()
+        kept.append(at)
+    return np.array(kept, np.intp)
 
 
 def steps(ladder: Ladder) -> tuple[Array, Places]:

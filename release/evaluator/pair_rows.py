@@ -12,8 +12,9 @@ import numpy as np
 from .intervals import FEW_ITEMS
 from .ladders import Array
 from .plain import plain
-from .results import FEW, STAR, Estimate
+from .results import Estimate, flat_of
 from .selection_rows import between
+from .tables import FEW, STAR
 
 CONFIDENCES = {
     "difference": "estimated score of the small one - that of the large one",
@@ -73,13 +74,7 @@ class Routing:
 
     def to_dict(self) -> dict[str, object]:
         """Estimates as `area`, `area_lo`, `area_hi`; the points as lists."""
-        flat: dict[str, object] = {}
-        for name, value in vars(self).items():
-            if isinstance(value, Estimate):
-                flat |= {name: value.value, f"{name}_lo": value.lo, f"{name}_hi": value.hi}
-            else:
-                flat[name] = value.tolist() if isinstance(value, np.ndarray) else value
-        return flat
+        return flat_of(self)
 
 
 def routing_table(routings: Sequence[Routing]) -> str:

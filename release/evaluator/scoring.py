@@ -10,10 +10,12 @@ from itertools import chain, groupby
 
 import numpy as np
 
+from .averages import differences_over_benchmarks, mean_over_benchmarks
 from .bootstrap import RESAMPLES, resample_counts
 from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
+from .compared import with_costs
 from .costed import mean_spends, spend
-from .costs import CellCosts, find_kind, read_costs
+from .costs import CellCosts, NoCosts, find_kind, read_costs
 from .curve_rows import Curve
 from .errors import DataError, InputError, LeftOut, UsageError
 from .intervals import interval_note
@@ -22,12 +24,25 @@ from .metrics import best_on_train, check_probabilities, choose, entropy, one_ho
 from .pair_rows import Routing
 from .pairing import Pair, load_pair, plan_pair, require_pair, routed
 from .reader import Group, Release
-from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
+from .results import Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
 from .selecting import selected
 from .selection_rows import Selection
 from .selectors import Selector
-from .task import PAIR, Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
+from .task import (
+    PAIR,
+    SEEN,
+    TRACKS,
+    UNSEEN,
+    Cell,
+    CostingRouter,
+    Floats,
+    PolicyRouter,
+    Router,
+    ScoringRouter,
+    SharedRouter,
+    Task,
+)
 from .tasks import Batch, costs_of, make_tasks, with_test_scores
 from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
@@ -111,12 +126,16 @@ def evaluate(
             continue
         if items.unscored:
             notes.append(f"{name}, m = {groups[0].m}: {items.unscored} items without all scores left out")
-        paid: dict[Group, CellCosts] = {}
+        paid: dict[Group, CellCosts | NoCosts] = {}
         if kind is not None:
             models = {model for group in groups for model in group.candidates}
             known = read_costs(release, name, models, kind)
-            paid, without = costs_of(items, groups, known, compat and scheme == "paper")
-            notes += without
+            paid = costs_of(items, groups, known, compat and scheme == "paper")
+            notes += [
+                f"{name}, m = {group.m}, {group.kind}: no curve: {of.kind}: {of.why}"
+                for group, of in paid.items()
+                if isinstance(of, NoCosts)
+            ]
             if selector is not None:
                 selector.require(paid)
         made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed, costs=paid)
@@ -157,39 +176,41 @@ def evaluate(
         if told.reference_note:
             notes.append(f"{name}: no V_R: {told.reference_note}")
         of_cell = {(group.m, group.kind): costs for group, costs in paid.items()}
+        priced = {cell: costs for cell, costs in of_cell.items() if isinstance(costs, CellCosts)}
         for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
             of_size = [*same_size]
-            spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind))) for cell in of_size]
+            spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran) for cell in of_size]
             kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
             kinds = [
                 replace(one, n_kinds=len(kinds), best_on_own_train=own.get(one.task.cell)) for one in kinds
             ]
             mean = mean_over_kinds(kinds)
             for one, spent in zip((*kinds, mean), (*spends, mean_spends(spends)), strict=True):
-                told_rows = rows(one, ran, told.reference_note)
-                priced = [
-                    replace(row, spending=None if of is None else of.estimates(row.n_test))
-                    for row, of in zip(told_rows, spent, strict=True)
+                told_rows = [
+                    replace(row, spending=None if of is None else of.estimates(row.n_test, resamples > 0))
+                    for row, of in zip(rows(one, ran, told.reference_note), spent, strict=True)
                 ]
-                (means if one is mean else result_rows).extend(priced)
+                (means if one is mean else result_rows).extend(told_rows)
+                if pairs:
+                    compared += with_costs(differences(one, ran), spent, one.task.n_test, resamples > 0)
             if curve is not None:
-                curves += traced(curve, ran, of_size, of_cell)
+                curves += traced(curve, ran, of_size, priced)
             if selector is not None:
-                selections += selected(selector, ran, of_size, of_cell, seed)
+                selections += selected(selector, ran, of_size, priced, seed)
             if pair is not None:
-                routings += routed(pair, ran, of_size[0], of_cell, track)
-            if pairs:
-                compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
+                routings += routed(pair, ran, of_size[0], priced, track)
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    told_notes = tuple(dict.fromkeys(notes))
+    overall, without = mean_over_benchmarks(means)
     return Evaluation(
         tuple(result_rows),
         tuple(means),
         adjust(compared),
-        told_notes,
+        tuple(dict.fromkeys([*notes, *without])),
+        overall,
+        differences_over_benchmarks(compared, overall),
         tuple(curves),
         tuple(selections),
         tuple(routings),

@@ -12,8 +12,9 @@ import numpy as np
 from .curve_rows import FOLLOWED, NO_COSTS, heading, of_kinds, scaled
 from .intervals import FEW_ITEMS
 from .plain import plain
-from .results import FEW, Estimate
+from .results import Estimate, flat_of
 from .selectors import SELECTORS, SHUFFLES
+from .tables import FEW
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,9 @@ class Selection:
     cheapest_only: float | None
     interval_note: str | None
 
-    def to_dict(self) -> dict[str, str | int | float | bool | None]:
+    def to_dict(self) -> dict[str, object]:
         """Flat: estimates as `score`, `score_lo`, `score_hi`."""
-        flat: dict[str, str | int | float | bool | None] = {}
-        for name, value in vars(self).items():
-            if isinstance(value, Estimate):
-                flat |= {name: value.value, f"{name}_lo": value.lo, f"{name}_hi": value.hi}
-            else:
-                flat[name] = value
-        return flat
+        return flat_of(self)
 
 
 def selection_table(selections: Sequence[Selection]) -> str:

@@ -15,6 +15,8 @@ Labels = npt.NDArray[np.uint8]
 Cell = tuple[str, int, str, str, str]
 
 KINDS = ("all_strong", "all_weak", "strong_to_weak")
+SEEN, UNSEEN = TRACKS = ("seen", "unseen")
+"""Where routers learn: on the benchmark's own train items, or on all other benchmarks."""
 PAIR = "pair"
 """Kind and method of two models that were named, in place of a group's."""
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .costs import CellCosts, Known, cell_costs
+from .costs import CellCosts, Known, NoCosts, cell_costs
 from .errors import UsageError
 from .everyone import read_everyone
 from .items import Items, frozen, numbered, read_prompts, reference_order
@@ -18,7 +18,7 @@ from .task import Everyone, Task
 
 Batch = tuple[Items, Sequence[Group]]
 """Groups that are learnt together, from the same items."""
-NO_COSTS: Mapping[Group, CellCosts] = MappingProxyType({})
+NO_COSTS: Mapping[Group, CellCosts | NoCosts] = MappingProxyType({})
 
 
 def make_tasks(
@@ -29,7 +29,7 @@ def make_tasks(
     scheme: str = "paper",
     compat: bool = False,
     seed: int = 0,
-    costs: Mapping[Group, CellCosts] = NO_COSTS,
+    costs: Mapping[Group, CellCosts | NoCosts] = NO_COSTS,
 ) -> list[Task]:
     """One Task per group; they share the vectors, no array can be written to, and Y_test is left out.
 
@@ -43,6 +43,7 @@ def make_tasks(
     prompts = partial(read_prompts, items.release.path / "data", places)
     tasks = []
     for group in groups:
+        told = costs.get(group)
         scores, labels = train.scores[group], train.labels[group]
         if compat and not items.binary:
             # The reference trains on labels here, and labels an item that every candidate fails all ones.
@@ -69,7 +70,7 @@ def make_tasks(
                 binary=items.binary,
                 compat=compat,
                 seed=seed,
-                costs=costs[group].costs if group in costs else None,
+                costs=told.costs if isinstance(told, CellCosts) else None,
             )
         )
     return tasks
@@ -92,22 +93,15 @@ def with_test_scores(tasks: Sequence[Task], items: Items, groups: Sequence[Group
 
 def costs_of(
     items: Items, groups: Sequence[Group], known: Known, as_reference: bool
-) -> tuple[dict[Group, CellCosts], list[str]]:
-    """Costs of the groups that have them, and why others have none.
+) -> dict[Group, CellCosts | NoCosts]:
+    """Costs of the groups, or why one has none.
 
     as_reference: whether training rows stand in the reference's order.
     """
     parts = _ordered(items, as_reference).parts
     places = numbered(items.release, {split: part.places for split, part in parts.items()})
     rows = {split: numbers for split, ((_, numbers),) in places.items()}
-    found, notes = {}, []
-    for group in groups:
-        costs = cell_costs(known, group, rows)
-        if isinstance(costs, CellCosts):
-            found[group] = costs
-        else:
-            notes.append(f"{items.benchmark}, m = {group.m}, {group.kind}: no curve: {costs}")
-    return found, notes
+    return {group: cell_costs(known, group, rows) for group in groups}
 
 
 def _ordered(items: Items, as_reference: bool) -> Items:

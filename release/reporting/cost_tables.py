@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, log10
 
+from routerset.release.evaluator.averages import average
 from routerset.release.evaluator.spending import COST_METRICS
 from routerset.release.reporting.costs import HEURISTIC, TIER_NAMES, CostFindings
-from routerset.release.reporting.evaluation import Findings, average
+from routerset.release.reporting.evaluation import Findings
 from routerset.release.reporting.grid import Cell, Column, Grid, label
-from routerset.release.reporting.panels import Panel, cap_panels, metrics_shown, plane_panels, rate_panels
+from routerset.release.reporting.panels import Panel, cap_panels, plane_panels, rate_panels
 from routerset.release.reporting.tables import BENCHMARK, ROUTER, SIZE
 
 AREA = "area_cap"
+SHOWN = (
+    AREA, "area_mean", "aiq", "qnc", "apgr", "cpt50", "peak", "acc_bmax", "cost_bmax", "arena"
+)  # fmt: skip
+"""Metrics that people are shown; all are in data."""
 
 
 def headline(findings: Findings) -> Grid:
@@ -37,12 +43,12 @@ def headline(findings: Findings) -> Grid:
     )
 
 
-def metrics(findings: Findings) -> Grid:
-    """Every metric of score over cost that there is, of every router."""
+def metrics(findings: Findings, names: Sequence[str] = SHOWN) -> Grid:
+    """Metrics of score over cost that some router has a value of."""
     costs = findings.costs
     columns = [
         Column(name, COST_METRICS[name].head or name, bar=name == AREA, digits=_digits(costs, name))
-        for name in metrics_shown(costs)
+        for name in known(costs, names)
     ]
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (of.benchmark, of.m, of.router, *(of.spending.metrics[column.key] for column in columns))
@@ -54,6 +60,12 @@ def metrics(findings: Findings) -> Grid:
         (BENCHMARK, SIZE, ROUTER, *columns),
         rows,
     )
+
+
+def known(costs: CostFindings, names: Sequence[str] = SHOWN) -> list[str]:
+    """Metrics that some router has a value of."""
+    spent = [of.spending.metrics for of in costs.spent]
+    return [name for name in names if any(of[name].value is not None for of in spent)]
 
 
 def tiers(findings: Findings) -> Grid:
@@ -102,7 +114,7 @@ def setting(findings: Findings) -> str:
 
 def _digits(costs: CostFindings, name: str) -> int:
     """Decimals that show three digits of a cost; three of all else."""
-    if name != "cost_bmax":
+    if not COST_METRICS[name].is_cost:
         return 3
     most = max((of.spending.metrics[name].value or 0.0 for of in costs.spent), default=0.0)
     return min(max(1, 2 - ceil(log10(most)) + 1), 9) if most > 0 else 3

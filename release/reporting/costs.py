@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from routerset.release.evaluator import DataError, Release
+from routerset.release.evaluator.bootstrap import RESAMPLES, resample_counts
 from routerset.release.evaluator.cells import Output
 from routerset.release.evaluator.costed import Spends, mean_spends, spend
 from routerset.release.evaluator.costs import CellCosts, find_kind, read_costs
@@ -31,6 +32,8 @@ DEFAULT_KINDS = ("usd", "tokens", "params_b")
 """Kinds of costs of which a report takes the one that most groups have; of equal ones the first."""
 HEURISTIC = "heuristic"
 """The router of reference that a table of costs has besides those of the report."""
+SEED = 0
+"""That of the evaluator, of resamples."""
 PAIR, FIGURE_SIZE, FIGURE_KIND = 2, 5, "strong_to_weak"
 """Figures show groups of this size and kind, which span the whole pool; where there are none, the nearest."""
 TIERS = (("up to 3B", 3.0), ("3-10B", 10.0), ("10-20B", 20.0), ("20-45B", 45.0), ("above 45B", np.inf))
@@ -192,7 +195,8 @@ def _have_costs(
 def _costs(items: Items, groups: Sequence[Group], kind: str) -> dict[Group, CellCosts]:
     models = {model for group in groups for model in group.candidates}
     known = read_costs(items.release, items.benchmark, models, find_kind(kind))
-    return costs_of(items, groups, known, as_reference=False)[0]
+    found = costs_of(items, groups, known, as_reference=False)
+    return {group: costs for group, costs in found.items() if isinstance(costs, CellCosts)}
 
 
 def _measure(
@@ -221,7 +225,8 @@ def _measure(
         except LeftOut:  # said of it where its scores stand
             continue
     cells = [*zip(plain, zip(*outputs, strict=True), tests, strict=True)]
-    spends = [spend(*cell, paid[group]) for cell, group in zip(cells, kept, strict=True)]
+    counts = resample_counts(plain[0].n_test, RESAMPLES if m == PAIR else 0, SEED)  # pairs alone need them
+    spends = [spend(*cell, paid[group], ran, counts) for cell, group in zip(cells, kept, strict=True)]
 
     def told(found: Sequence[Spends | None], n_kinds: int) -> tuple[Spent, ...]:
         n = plain[0].n_test

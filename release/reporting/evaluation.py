@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import hypot
 from pathlib import Path
 
 from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
 from routerset.release.evaluator.intervals import interval_note
-from routerset.release.evaluator.results import Estimate, Row
+from routerset.release.evaluator.results import Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
 from routerset.release.evaluator.task import KINDS
@@ -232,40 +231,6 @@ def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Futur
     with ThreadPoolExecutor(1) as beside:
         for name in names:
             yield name, beside.submit(scaling_up, release, [name])
-
-
-def difference(a: Estimate, b: Estimate) -> Estimate:
-    """a - b with its 95% interval, for values from different items."""
-    return _combine([(1, a), (-1, b)], 1)
-
-
-def average(estimates: Sequence[Estimate]) -> Estimate:
-    """Unweighted mean of values from different items, with its 95% interval."""
-    return _combine([(1, estimate) for estimate in estimates], len(estimates))
-
-
-def _combine(signed: Sequence[tuple[int, Estimate]], n: int) -> Estimate:
-    """The sum of signed values over n; undefined where there is no value, or one is undefined.
-
-    Each limit combines the distances of the values to theirs as independent errors (the method of variance
-    estimates recovery: Zou and Donner, Statistics in Medicine 27, 2008).
-    """
-    values: list[float] = []
-    spans: list[tuple[float, ...]] = []
-    for sign, e in signed:
-        if e.value is None:
-            return Estimate()
-        values.append(sign * e.value)
-        if e.lo is not None and e.hi is not None:
-            spans.append((e.value - e.lo, e.hi - e.value)[::sign])
-    few = any(e.few_items for _, e in signed)
-    if not values:
-        return Estimate()
-    total = sum(values) / n
-    if len(spans) < len(values):
-        return Estimate(total)
-    below, above = (hypot(*side) / n for side in zip(*spans, strict=True))
-    return Estimate.of(total, total - below, total + above, few)
 
 
 def _relative(error: DataError, path: Path) -> str:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from routerset.release.evaluator.results import FEW, Estimate
+from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import row_for
+from routerset.release.evaluator.tables import FEW
 from routerset.release.evaluator.task import KINDS as GROUP_KINDS
 
 Cell = str | int | float | Estimate | None
@@ -30,8 +31,8 @@ TITLES = {
     "mmlu_pro": "MMLU-PRO",
 }
 """Benchmarks as the paper's tables call them, in its order."""
-BESIDE = {"noise_oracle": "Noise alone", "headroom_real": "Real headroom", "zero_router": "Singles mixed"}
-"""Rows of tables and lines of figures that stand beside those of routers."""
+BESIDE = {"noise_oracle": "Noise alone", "headroom_real": "Real headroom"}
+"""Rows of tables that stand beside those of routers."""
 
 SYMBOL = re.compile(r"\b(mu|V|E|r)_(\w)\b")
 """A letter and its subscript."""

@@ -117,7 +117,7 @@ def render_page(found: Findings) -> str:
         cap_figures=_drawn(panels.cap_panels(found.costs)),
         rate_figures=_drawn(panels.rate_panels(found.costs)),
         cost_metrics=cost_tables.metrics(found),
-        cost_terms=[COST_METRICS[name] for name in panels.metrics_shown(found.costs)],
+        cost_terms=[COST_METRICS[name] for name in cost_tables.known(found.costs)],
         cost_tiers=cost_tables.tiers(found),
         key=key,
         css=css,

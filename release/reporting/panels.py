@@ -11,13 +11,12 @@ import numpy as np
 from routerset.release.evaluator.curve_rows import BESIDE, Curve
 from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import row_for
-from routerset.release.evaluator.spending import COST_METRICS
 from routerset.release.reporting.costs import CostFindings
 from routerset.release.reporting.grid import KINDS, label
 
 DRAWN = 80
 """Points of a line, at most; of more, as many are taken."""
-DASHES = {"zero_router": (4, 3), "random": (1.5, 2.5)}
+DASHES = {"zero": (4, 3), "random": (1.5, 2.5)}
 """Lines that differ from those of routers by more than colour: length of dash and gap."""
 _FEW, _MIXTURES = 20, 8
 """Lines of no more points than this have so many mixtures between two of them."""
@@ -236,12 +235,3 @@ def _ticks(low: float, high: float, n: int) -> tuple[float, ...]:
 def tick_words(value: float) -> str:
     """A tick for people."""
     return f"{value:.4g}"
-
-
-def metrics_shown(costs: CostFindings) -> list[str]:
-    """Metrics of cost that some router has a value of, in the order of their registry."""
-    return [
-        name
-        for name in COST_METRICS
-        if any(spent.spending.metrics[name].value is not None for spent in costs.spent)
-    ]

@@ -17,7 +17,7 @@ from routerset.release.reporting.plots_png import BANDS
 
 WIDTH, HEIGHT = 320, 216
 _LEFT, _RIGHT, _TOP, _BOTTOM = 30, 8, 8, 28
-_LABELS = 102
+_LABELS = 112
 """Room for names at the ends of lines."""
 _MARKERS = {
     "o": "m-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0z",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from routerset.release.evaluator.spending import COST_METRICS
 from routerset.release.layout import REPORTS
 from routerset.release.reporting import cost_tables, noise
 from routerset.release.reporting import grid as grids
@@ -23,7 +24,7 @@ PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE = "figure4_cost_plane", "figure5_cost_caps
 _TEXTS = ("md", "tex", "csv")
 _COST_TABLES = ("cost_areas", "cost_metrics", "cost_tiers")
 _TABLES = ("summary", "noise", "table1", "table2", "published", "table3", "leakage", "families", "pool")
-_DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv", "cost_points.csv")
+_DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv", "cost_points.csv", "cost_results.csv")
 _FIGURES = (SCALING_FIGURE, KINDS_FIGURE, PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE)
 _OTHERS = (*_DATA, *(f"{figure}.png" for figure in _FIGURES), BASELINES, PAGE)
 FILES = (*(f"{table}.{ending}" for table in (*_TABLES, *_COST_TABLES) for ending in _TEXTS), *_OTHERS)
@@ -106,7 +107,8 @@ def texts(found: Findings) -> dict[str, bytes]:
             writers = (grids.to_markdown, grids.to_latex, grids.to_csv)
             made |= {f"{name}.{e}": write(grid) for e, write in zip(_TEXTS, writers, strict=True)}
     data = (
-        contents.results(found), contents.scaling(found), contents.kinds(found), cost_tables.points(found)
+        contents.results(found), contents.scaling(found), contents.kinds(found), cost_tables.points(found),
+        cost_tables.metrics(found, [*COST_METRICS]),
     )  # fmt: skip
     made |= {name: grids.to_csv(grid) for name, grid in zip(_DATA, data, strict=True) if grid.rows}
     made[BASELINES] = baselines_text(found)

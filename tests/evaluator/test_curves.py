@@ -150,7 +150,7 @@ def test_areas_below_points(seed: int) -> None:
 
 def test_area_as_it_was_coded_counts_from_nothing() -> None:
     points = curves.Points(np.array([1.0, 3.0]), np.array([0.5, 1.0]))
-    assert curves.aiq_as_coded(points, 4.0) == pytest.approx((2 * 0.75 + 1.0) / 4)
+    assert curves.area_below(points, 0.0, 4.0, hull=True).value == pytest.approx((2 * 0.75 + 1.0) / 4)
     assert curves.area_below(points, 1.0, 4.0, hull=True).value == pytest.approx((2 * 0.75 + 1.0) / 3)
 
 
@@ -211,6 +211,17 @@ def test_a_hull_keeps_no_rung_that_a_mixture_beats() -> None:
         (1, 1),
         (1, 3),
     ]
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_the_hull_of_one_item_is_that_beside_others(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    q, costs = rng.integers(0, 9, (3, 30)) / 4, rng.integers(1, 40, (3, 30)) / 3
+    together = concave(ladders(q, costs, np.arange(30)))
+    for item in range(3):
+        alone = concave(ladders(q[[item]], costs[[item]], np.arange(30)))
+        assert alone.candidate.tolist() == together.candidate[together.item == item].tolist()
 
 
 @given(seed=st.integers(0, 10_000))

@@ -18,7 +18,15 @@ from routerset.release.evaluator import (
     evaluate,
 )
 from routerset.release.evaluator.items import load_items
-from routerset.release.evaluator.routers import TABLE_ORDER, RouterRow, find_router, linear, mlp, row_for
+from routerset.release.evaluator.routers import (
+    BESIDE_CURVES,
+    TABLE_ORDER,
+    RouterRow,
+    find_router,
+    linear,
+    mlp,
+    row_for,
+)
 from routerset.release.evaluator.routers.knn import nearest
 from routerset.release.evaluator.routers.linear import LinearRouter, schedule, train_linear
 from routerset.release.evaluator.tasks import make_tasks
@@ -37,7 +45,7 @@ def toy_tasks(
 
 
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
-    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc", "privileged"}
+    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc", "privileged", *BESIDE_CURVES}
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -295,8 +303,8 @@ def test_a_row_holds_what_its_class_declares(toy: Release) -> None:
 
 
 def test_tables_take_bounds_first_and_yardsticks_last() -> None:
-    bounds, rivals = ("oracle", "r_o_0.5", "privileged"), ("linear", "mlp", "c_roberta", "mlc", "knn")
-    assert (*bounds, *rivals, "random", "best_single", "mean") == TABLE_ORDER
+    bounds, rivals = ("oracle", "r_o_0.5", "zero", "privileged"), ("linear", "mlp", "c_roberta", "mlc", "knn")
+    assert (*bounds, *rivals, "random", "best_single", "heuristic", "mean") == TABLE_ORDER
     assert [row.name for row in ROUTERS.values() if row.compared] == [*rivals]
     assert not row_for("r_o_0.3").compared
     assert row_for("one's own").title == "one's own"

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from routerset.release.build import write_release
 from routerset.release.evaluator import UsageError, evaluate, load_release
+from routerset.release.evaluator.averages import average, difference
 from routerset.release.evaluator.results import Estimate
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.check import check_report
-from routerset.release.reporting.evaluation import Findings, average, difference, find
+from routerset.release.reporting.evaluation import Findings, find
 from routerset.release.reporting.grid import Column, Grid
 from routerset.release.reporting.page import render_page
 from routerset.release.reporting.report import BASELINES, FILES, reports_hook, write_report

@@ -15,7 +15,7 @@ from .linear import LinearRouter
 from .mlc import MultiLabelRoberta, no_model
 from .mlp import MlpRouter, no_torch
 from .privileged import Privileged
-from .yardsticks import BestSingle, Heuristic, Oracle, Random, TrainMean
+from .yardsticks import BestSingle, Heuristic, Oracle, Random, TrainMean, Zero
 
 RouterFactory = Callable[[], Router]
 
@@ -84,6 +84,10 @@ _ROWS = (
         "heuristic", Heuristic, "Heuristic", on_request=True, colour=("#475569", "#cbd5e1"), marker="P",
         in_figure=False,
     ),
+    _YARDSTICK(
+        "zero", Zero, "Hull of singles", on_request=True, colour=("#7c2d12", "#fdba74"), marker="X",
+        in_figure=False,
+    ),
     _YARDSTICK("mean", TrainMean, "Train mean", in_figure=False),
     _YARDSTICK(
         "privileged", Privileged, "Privileged", on_request=True, colour=("#0369a1", "#7dd3fc"), marker="P"
@@ -99,6 +103,9 @@ ROUTERS: dict[str, RouterRow] = {row.name: row for row in _ROWS}
 
 TRAINING_FREE = tuple(row.name for row in _ROWS if not (row.trained or row.on_request))
 """Routers without gradient training: seconds for a whole release."""
+
+BESIDE_CURVES = ("heuristic", "zero")
+"""Routers that stand beside curves of score over cost, where no others were asked for."""
 
 TABLE_ORDER = tuple(
     row.name for row in sorted(_ROWS, key=lambda row: (not row.sees_test_scores, not row.compared))

@@ -1,0 +1,60 @@
+"""Which options of the command line can be given together: what has no effect is an error, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .errors import UsageError
+
+ALONE = {
+    "scaling": (
+        {"release", "benchmarks", "seed", "resamples", "format"},
+        "it is of every model of a benchmark, whatever the groups, splits and routers",
+    ),
+    "commit": (
+        {"release", "predictions", "benchmarks", "sizes", "method", "scheme", "compat", "format"},
+        "it scores nothing",
+    ),
+}
+"""Options that go with a few others alone, and why."""
+ANSWERS = ("scaling", "commit", "differences", "curve", "selector")
+"""Options that say what is answered in place of the rows of metrics."""
+APART = {
+    "pair": ({"sizes", "method", "predictions", "scaling"}, "it stands in place of the groups of a release"),
+}
+"""Options that do not go with some others, and why."""
+NEEDS = {
+    "commit": (("predictions",), "--predictions FILE"),
+    "mlc_model": (("routers=mlc", "routers=all"), "--routers mlc or all"),
+    "curve": (("costs",), "--costs KIND"),
+    "selector": (("costs",), "--costs KIND"),
+    "budget": (("selector",), "--selector NAME"),
+    "alpha": (("selector",), "--selector ratio"),
+    "confidence": (("pair",), "--pair SMALL,LARGE"),
+}
+"""Options without effect but with one of some others, and how these are written."""
+
+
+def check_options(given: Collection[str]) -> None:
+    """Options that were given, by their names in Python; `NAME=VALUE` beside `NAME` for values that matter.
+
+    What `evaluate` refuses is not listed here. Raises UsageError for those that cannot be used together.
+    """
+    names = sorted(name for name in given if "=" not in name)
+    asked = [name for name in ANSWERS if name in given]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(map(_flag, asked))}: each asks for another table; give one of them")
+    for option, (others, why) in APART.items():
+        if option in given and (wrong := sorted(others & set(given))):
+            raise UsageError(f"{_flag(option)} cannot be used with {', '.join(map(_flag, wrong))}: {why}")
+    for option, (others, why) in ALONE.items():
+        wrong = [name for name in names if name not in others | {option}]
+        if option in given and wrong:
+            raise UsageError(f"{_flag(option)} cannot be used with {', '.join(map(_flag, wrong))}: {why}")
+    for option, (others_needed, written) in NEEDS.items():
+        if option in given and not set(others_needed) & set(given):
+            raise UsageError(f"{_flag(option)} needs {written}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

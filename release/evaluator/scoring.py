@@ -179,7 +179,7 @@ def evaluate(
         priced = {cell: costs for cell, costs in of_cell.items() if isinstance(costs, CellCosts)}
         for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
             of_size = [*same_size]
-            spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran) for cell in of_size]
+            spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran, counts) for cell in of_size]
             kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
             kinds = [
                 replace(one, n_kinds=len(kinds), best_on_own_train=own.get(one.task.cell)) for one in kinds

@@ -27,6 +27,10 @@ def case(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     costs = rng.integers(1, 5, (n, m)).astype(float) if seed % 3 else rng.random((n, m)) + 0.1
     if seed % 5 == 0:
         costs = np.repeat(costs[:1], n, axis=0)
+    if seed % 7 == 0:
+        costs = np.floor(costs - costs.min())  # some answers are free
+    if seed % 11 == 0:
+        costs = costs * 1e12
     return q, scores, costs, rng.permutation(m)
 
 
@@ -185,7 +189,8 @@ def test_a_budget_starves_no_query(seed: int) -> None:
     for item in rows:
         reserve = costs[item + 1 :].min(axis=1).sum()
         fits = [i for i in range(q.shape[1]) if costs[item, i] <= left - reserve + CLOSE]
-        ratio = q[item] / costs[item] ** 0.7
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.nan_to_num(q[item] / costs[item] ** 0.7, nan=0.0, posinf=np.inf)
         assert ratio[chosen[item]] == pytest.approx(max(ratio[i] for i in fits))
         left -= costs[item, chosen[item]]
 
@@ -264,3 +269,20 @@ def test_least_cost_of_a_score() -> None:
     assert curves.cheapest_at(points, 0.7) == pytest.approx(3.0)
     assert curves.cheapest_at(points, 0.1) == 1.0
     assert curves.cheapest_at(points, 0.9) is None
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_resampled_pairs_are_pairs_of_items_drawn_again(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 10))
+    confidence = rng.integers(0, 3, n).astype(float) if seed % 2 else rng.random(n)
+    small, large = rng.integers(0, 2, n).astype(float), rng.integers(0, 2, n).astype(float)
+    counts = rng.multinomial(n, np.full(n, 1 / n), 20).astype(np.float32)
+    found = {part: pairs.resampled_shares(confidence, small, large, counts, part) for part in (0.2, 0.5, 0.8)}
+    for i, drawn in enumerate(counts.astype(int)):
+        at = np.repeat(np.arange(n), drawn)
+        curve = pairs.routing_curve(confidence[at], small[at], large[at])
+        for part, shares in found.items():
+            direct = pairs.share_to_reach(*curve, part)
+            assert shares[i] == pytest.approx(np.nan if direct is None else direct, abs=1e-9, nan_ok=True)

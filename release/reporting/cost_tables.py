@@ -7,7 +7,7 @@ from math import ceil, log10
 
 from routerset.release.evaluator.averages import average
 from routerset.release.evaluator.spending import COST_METRICS
-from routerset.release.reporting.costs import HEURISTIC, TIER_NAMES, CostFindings
+from routerset.release.reporting.costs import HEURISTIC, PAIR, TIER_NAMES, CostFindings
 from routerset.release.reporting.evaluation import Findings
 from routerset.release.reporting.grid import Cell, Column, Grid, label
 from routerset.release.reporting.panels import Panel, cap_panels, plane_panels, rate_panels
@@ -22,7 +22,8 @@ SHOWN = (
 
 def headline(findings: Findings) -> Grid:
     """The table of the card: the area of every router on every benchmark, and the mean over benchmarks."""
-    spent = findings.costs.spent
+    # of two candidates the cheaper one answers under every cap but the last, whoever routes
+    spent = [of for of in findings.costs.spent if of.m != PAIR and of.spending.metrics[AREA].value is not None]
     names = list(dict.fromkeys(of.benchmark for of in spent))
     cells = {(of.m, of.router, of.benchmark): of.spending.metrics[AREA] for of in spent}
     rows: list[tuple[Cell, ...]] = []

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
-MAIN_TABLE = "summary.md"
-"""The table of `reports/` that stands on the card."""
+MAIN_TABLE, COST_TABLE, COST_PLOT = "summary.md", "cost_areas.md", "figure4_cost_plane.png"
+"""The tables of `reports/` that stand on the card, and the picture beside the second."""
+_IN_THE_REPORT_ALONE = ("figure5_cost_caps.png", "figure6_routing_rate.png")
 CITATION = """@inproceedings{huang2025routereval,
   title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up
                in LLMs},
@@ -54,6 +55,11 @@ class Figure:
         """Words for its file name."""
         return Path(self.path).stem.replace("_", " ").replace("-", " ")
 
+    @property
+    def of_cost(self) -> bool:
+        """Whether it shows score over cost."""
+        return Path(self.path).name in (COST_TABLE, COST_PLOT)
+
 
 @dataclass(frozen=True)
 class _Example:
@@ -69,13 +75,13 @@ class _Example:
 
 
 def figures(release: Path) -> list[Figure]:
-    """The main table of `reports/`, where there is one, and the pictures below it, by path.
+    """The tables of `reports/` that are there, and the pictures of a card, by path.
 
     Raises ReleaseInputError for a table that cannot be read.
     """
-    path = f"{REPORTS}/{MAIN_TABLE}"
-    tables = [Figure(path, read_text(release / path))] if (release / path).exists() else []
-    found = (release / REPORTS).rglob("*.png")
+    paths = [f"{REPORTS}/{name}" for name in (MAIN_TABLE, COST_TABLE)]
+    tables = [Figure(path, read_text(release / path)) for path in paths if (release / path).exists()]
+    found = [path for path in (release / REPORTS).rglob("*.png") if path.name not in _IN_THE_REPORT_ALONE]
     return tables + [Figure(path) for path in sorted(p.relative_to(release).as_posix() for p in found)]
 
 
@@ -106,7 +112,8 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         configs=configs,
         columns=_columns(manifest),
         sizes={c.name: _sizes(manifest, c) for c in configs},
-        figures=shown,
+        figures=[figure for figure in shown if not figure.of_cost],
+        cost_figures=[figure for figure in shown if figure.of_cost],
         example=_example(manifest),
         groups={name: _groups(manifest, name) for name in benchmarks},
         texts={name: _texts(b) for name, b in benchmarks.items()},

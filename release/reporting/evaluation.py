@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
@@ -17,6 +17,7 @@ from routerset.release.evaluator.task import KINDS
 from routerset.release.layout import scores_path
 from routerset.release.manifest import Manifest, read_manifest, registry_order
 from routerset.release.pools import Pool, pool_of
+from routerset.release.reporting.costs import CostFindings, Plan, find_costs
 from routerset.schemas.matrix import read_scores
 
 Progress = Callable[[int, int, str], None]
@@ -34,7 +35,8 @@ class Findings:
     there are two. published, published_means: as published, `paper` groups under the paper's split, of the
     routers that need no training; `rows` themselves where these groups come first, nothing where there are
     none. curves: the scaling-up study. notes: what was left out, and of which benchmarks. pools: the models
-    of each benchmark that has a curve. Benchmarks come in the paper's order.
+    of each benchmark that has a curve. costs: score over cost, in the same groups as `rows`. Benchmarks come
+    in the paper's order.
     """
 
     manifest: Manifest
@@ -50,6 +52,7 @@ class Findings:
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]
     pools: tuple[Pool, ...] = ()
+    costs: CostFindings = field(default_factory=CostFindings)
 
     @property
     def repeated(self) -> dict[str, tuple[int, int]]:
@@ -97,12 +100,14 @@ def find(
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
     method: str | None = None,
+    costs: str | None = None,
     progress: Progress = lambda done, total, label: None,
 ) -> Findings:
     """Evaluate a release for its report.
 
     routers: by default those that need no training. encoder: by default `minilm`, or else the first. method:
-    how the groups were chosen that come first, by default the first of the release. A benchmark that cannot
+    how the groups were chosen that come first, by default the first of the release. costs: their kind, by
+    default of `costs.DEFAULT_KINDS` that which most groups have. A benchmark that cannot
     be evaluated (no groups of these sizes, no test items, missing scores) is left out with a note. progress:
     called with (done, total, next benchmark).
 
@@ -135,6 +140,7 @@ def find(
     means: dict[str, list[Row]] = {_FIRST: [], FAMILY: [], PAPER: []}
     curves: list[Curve] = []
     pools: list[Pool] = []
+    plans: dict[str, Plan] = {}
     for done, (name, curve) in enumerate(_curves(release, names)):
         progress(done, len(names), name)
         entry = manifest.benchmarks[name]
@@ -148,6 +154,11 @@ def find(
         lacking = [r for r in wanted if r in needs_vectors and not vectors]
         if lacking:
             note(name, f"no vectors, so without {_listed(lacking)}")
+        there = release.encoders(name) if vectors else []
+        first = "minilm" if "minilm" in there else next(iter(there), None)  # as the evaluator takes it
+        plans[name] = Plan(
+            tuple(r for r in wanted if r not in lacking), encoder if vectors and encoder else first
+        )
         for key, side in sides.items():
             found = {group.m for group in release.groups_of(name, side.method)}
             if key != FAMILY and (absent := sorted(set(side.sizes) - found)):
@@ -179,6 +190,9 @@ def find(
             pools.append(pool_of(name, scores, manifest.seed))
         except DataError as error:
             note(name, f"scaling up: {_relative(error, release.path)}")
+    priced = find_costs(release, plans, sizes, method, scheme, costs)
+    for name, words in priced.notes:
+        note(name, words.replace(f"{path}/", ""))
     progress(len(names), len(names), "")
     published = _FIRST if method == PAPER else PAPER
     return Findings(
@@ -195,6 +209,7 @@ def find(
         tuple(curves),
         tuple(f"{_listed(dict.fromkeys(of))}: {words}" for words, of in notes.items()),
         tuple(pools),
+        priced,
     )
 
 

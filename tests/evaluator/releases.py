@@ -190,6 +190,28 @@ def write_release(
     return folder
 
 
+def add_costs(folder: Path, fixture: Fixture, answers: bool = True, seed: int = 0) -> None:
+    """Give a release sizes of a fixture's models and, with answers, US dollars and tokens of every answer."""
+    rng = np.random.default_rng(seed)
+    n_models, n = fixture.scores.shape
+    sizes = np.round(np.geomspace(1, 70, n_models), 1)[rng.permutation(n_models)]
+    models = {"model_id": list(fixture.models), "params_b": pa.array(sizes, pa.float32())}
+    pq.write_table(pa.table(models), folder / "models.parquet")
+    if answers:
+        tokens = rng.integers(20, 900, (n_models, n))
+        usd = tokens * sizes[:, None] * 1e-7
+        table = {
+            "model_id": pa.array(np.repeat(fixture.models, n)).dictionary_encode(),
+            "item": pa.array(np.tile(np.arange(n, dtype=np.int32), n_models)),
+            "usd": pa.array(usd.ravel(), pa.float32()),
+            "prompt_tokens": pa.array(np.full(n_models * n, 100), pa.float32()),
+            "completion_tokens": pa.array(tokens.ravel(), pa.float32()),
+            "latency_s": pa.nulls(n_models * n, pa.float32()),
+        }
+        (folder / "costs").mkdir(exist_ok=True)
+        pq.write_table(pa.table(table), folder / "costs" / f"{fixture.name}.parquet")
+
+
 def _write_splits(folder: Path, table: pa.Table, sides: np.ndarray) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:

@@ -36,11 +36,6 @@ NEEDS = {
     "alpha": (("selector",), "--selector"),
     "confidence": (("pair",), "--pair SMALL,LARGE"),
     "mlc_model": (("routers=mlc", "routers=all"), "--routers mlc or all"),
-    "curve": (("costs",), "--costs KIND"),
-    "selector": (("costs",), "--costs KIND"),
-    "budget": (("selector",), "--selector NAME"),
-    "alpha": (("selector",), "--selector ratio"),
-    "confidence": (("pair",), "--pair SMALL,LARGE"),
 }
 """Options without effect but with one of some others, and how these are written."""
 
@@ -51,12 +46,6 @@ def check_options(given: Collection[str]) -> None:
     What `evaluate` refuses is not listed here. Raises UsageError for those that cannot be used together.
     """
     names = sorted(name for name in given if "=" not in name)
-    asked = [name for name in ANSWERS if name in given]
-    if len(asked) > 1:
-        raise UsageError(f"{' and '.join(map(_flag, asked))}: each asks for another table; give one of them")
-    for option, (others, why) in APART.items():
-        if option in given and (wrong := sorted(others & set(given))):
-            raise UsageError(f"{_flag(option)} cannot be used with {', '.join(map(_flag, wrong))}: {why}")
     for option, (others, why) in ALONE.items():
         wrong = [name for name in names if name not in others | {option}]
         if option in given and wrong:

@@ -204,7 +204,6 @@ def evaluate(
         if told.reference_note:
             notes.append(f"{name}: no V_R: {told.reference_note}")
         of_cell = {(group.m, group.kind): costs for group, costs in paid.items()}
-        priced = {cell: costs for cell, costs in of_cell.items() if isinstance(costs, CellCosts)}
         for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
             of_size = [*same_size]
             spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran, counts) for cell in of_size]

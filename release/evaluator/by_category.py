@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .categories import GROUPINGS
-from .cells import Output
+from .cells import Ran
 from .costed import Spends
 from .grid import (
     FEW_LEGEND,
@@ -28,10 +28,8 @@ from .metrics import preferred
 from .plain import plain
 from .results import Estimate, Value, flat_of
 from .routers import RouterRow
-from .task import Scores, Task
+from .task import Task
 
-Ran = tuple[Task, Sequence[Output], Scores]
-"""One cell, what each router did there, and the test scores."""
 PRICED = ("area_cap", "agreement")
 """Metrics of score over cost that are means over items, so that each category has its own."""
 SINGLES = 10

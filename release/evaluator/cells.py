@@ -49,6 +49,10 @@ class Output:
     estimates: Estimates | None = None
 
 
+Ran = tuple[Task, Sequence[Output], Scores]
+"""A cell: its task, what each router did there, and the test scores."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """Metrics of R routers in the cell of a task, or averaged over kinds (kind "mean").

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .categories import categories
-from .cells import Estimates, Output
+from .cells import Estimates, Output, Ran
 from .costs import CellCosts, Known, NoCosts
 from .curves import cap_steps, random_steps
 from .errors import LeftOut, UsageError
@@ -83,14 +83,13 @@ def _about(release: Release, benchmark: str) -> tuple[npt.NDArray[np.object_], n
 class Learnt:
     """What routers did, learning from all items of a benchmark.
 
-    outputs: per router one for each task, which are those of `groups`. known: costs; None without.
+    cells: of the groups, in their order. known: costs; None without.
     """
 
     items: Items
     groups: Sequence[Group]
-    tasks: Sequence[Task]
     routers: Sequence[RouterRow]
-    outputs: Sequence[Sequence[Output]]
+    cells: Sequence[Ran]
     known: Known | None
 
 
@@ -158,7 +157,7 @@ def _refit(learnt: Learnt, cut: Items, names: tuple[str, ...], run: Run) -> tupl
     if learnt.known is not None:
         paid = costs_of(cut, learnt.groups, learnt.known, as_reference=False)
         notes += groups_without_costs(cut.benchmark, paid)
-    first = learnt.tasks[0]
+    first = learnt.cells[0][0]
     tasks = make_tasks(
         cut, learnt.groups, encoder=first.encoder, scheme=first.scheme, seed=first.seed, costs=paid
     )
@@ -167,7 +166,7 @@ def _refit(learnt: Learnt, cut: Items, names: tuple[str, ...], run: Run) -> tupl
     rows = np.flatnonzero(np.isin(np.array(test.categories, object), names))
     counts = {split: len(of.parts["train"].item_ids) for split, of in (("all", learnt.items), ("cut", cut))}
     changes = []
-    for router, before in zip(learnt.routers, learnt.outputs, strict=True):
+    for router, *before in zip(learnt.routers, *(outputs for _, outputs, _ in learnt.cells), strict=True):
         try:
             after = [*run(router, shown if router.sees_test_scores else tasks)]
         except LeftOut as error:
@@ -176,7 +175,7 @@ def _refit(learnt: Learnt, cut: Items, names: tuple[str, ...], run: Run) -> tupl
         for at, (group, task) in enumerate(zip(learnt.groups, tasks, strict=True)):
             scores = asked.scores[group]
             values = [_values(o.policy, scores) for o in (_of(before[at], rows), after[at])]
-            areas = _areas(learnt.tasks[at], task, before[at], after[at], rows, scores)
+            areas = _areas(learnt.cells[at][0], task, before[at], after[at], rows, scores)
             for name in names:
                 of = np.flatnonzero(np.array(asked.categories, object) == name)
                 if not len(of):

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import pyarrow.compute as pc
 
+from .cells import Ran
 from .costs import CellCosts
 from .errors import LeftOut, UsageError
 from .estimates import mean_of, mean_score
@@ -23,7 +24,7 @@ from .reader import Group, Release, read_parquet
 from .results import Estimate
 from .routers import RouterRow
 from .task import PAIR
-from .tracing import Paid, Ran, require_free
+from .tracing import Paid, require_free
 from .unseen import Elsewhere
 
 

@@ -3,56 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, groupby
-
-import numpy as np
+from itertools import groupby
 
 from .averages import differences_over_benchmarks, mean_over_benchmarks
 from .bootstrap import RESAMPLES, resample_counts
 from .by_category import CategoryScore, category_scores, without_singles
 from .categories import GROUPINGS
-from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
+from .cells import Ran, differences, mean_over_kinds, rows, score_cell
 from .compared import with_costs
 from .costed import mean_spends, spend
 from .costs import CellCosts, NoCosts, find_kind, read_costs
 from .curve_rows import Curve
-from .errors import DataError, InputError, LeftOut, UsageError
+from .errors import LeftOut, UsageError
 from .holdout import YARDSTICKS, Learnt, check_sets, without_categories
 from .holdout_rows import HeldOut
 from .intervals import interval_note
-from .items import load_items
-from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
+from .items import Items, load_items
+from .metrics import best_on_train
 from .pair_rows import Routing
 from .pairing import Pair, load_pair, plan_pair, require_pair, routed
+from .planning import Routers, choose_encoder, plan_groups, rows_of
 from .reader import Group, Release
 from .results import Difference, Evaluation, Row, adjust
-from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
+from .routers import TRAINING_FREE, RouterRow, find_router
+from .running import learn, run_router
 from .selecting import selected
 from .selection_rows import Selection
 from .selectors import Selector
-from .task import (
-    PAIR,
-    SEEN,
-    TRACKS,
-    UNSEEN,
-    Cell,
-    CostingRouter,
-    Floats,
-    PolicyRouter,
-    Router,
-    ScoringRouter,
-    SharedRouter,
-    Task,
-)
-from .tasks import Batch, costs_of, groups_without_costs, make_tasks, with_everyone, with_test_scores
+from .task import SEEN, TRACKS, UNSEEN, Cell
+from .tasks import Batch, costs_of, groups_without_costs, make_tasks, with_test_scores
 from .tiers import TIER, TierShare, read_tiers, tier_shares
 from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
-
-Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
 
 
 def evaluate(
@@ -109,7 +93,7 @@ def evaluate(
     if by not in (None, TIER, *GROUPINGS):
         raise UsageError(f"by {by!r}: expected one of {', '.join((*GROUPINGS, TIER))}")
     kind = None if costs is None else find_kind(costs)
-    chosen = _rows(routers)
+    chosen = rows_of(routers)
     if hold_out:
         chosen += [find_router(name) for name in YARDSTICKS if name not in {row.name for row in chosen}]
     if kind is None and (curve is not None or selector is not None):
@@ -119,26 +103,19 @@ def evaluate(
         require_pair(chosen, sizes, method)
     method, scheme = release.setting(method, scheme, compat)
     if pair is None:
-        plan, notes = _plan(release, benchmarks, sizes, method, covers)
+        plan, notes = plan_groups(release, benchmarks, sizes, method, covers)
     else:
         plan, notes = plan_pair(release, pair, benchmarks)
     if curve is not None or selector is not None or pair is not None:
         notes += without_curves(chosen)
     held_sets, lacking = check_sets(release, [name for name, _ in plan], hold_out)
     notes += lacking
-    held: list[HeldOut] = []
-    by_category: list[CategoryScore] = []
-    by_tier: list[TierShare] = []
-    result_rows: list[Row] = []
-    means: list[Row] = []
-    compared: list[Difference] = []
-    curves: list[Curve] = []
-    selections: list[Selection] = []
-    routings: list[Routing] = []
+    asked = _Asked(track, seed, resamples, pairs, curve, selector, pair, by)
+    found = _Found()
     left_out: list[LeftOut] = []
     for done, (name, groups) in enumerate(plan):
         progress(done, len(plan), name)
-        vectors = _encoder(release, name, encoder, chosen)
+        vectors = choose_encoder(release, name, encoder, chosen)
         try:
             load = load_items if pair is None else load_pair
             items = load(release, name, groups, vectors, scheme)
@@ -172,223 +149,109 @@ def evaluate(
                     )
                 )
         plain = [made(*batch) for batch in batches]
-        bound = taught = plain
-        if any(row.sees_test_scores for row in chosen):
-            bound = [with_test_scores(tasks, *of) for tasks, of in zip(plain, batches, strict=True)]
-        if any(row.uses_all_models for row in chosen):
-            taught = [with_everyone(tasks, of[0]) for tasks, of in zip(plain, batches, strict=True)]
-        tests = [items.parts["test"].scores[g] for _, of in batches for g in of]
-        ran: list[RouterRow] = []
-        outputs: list[list[Output]] = []
-        for row in chosen:
-            try:
-                given = bound if row.sees_test_scores else taught if row.uses_all_models else plain
-                outputs.append([output for tasks in given for output in run_router(row, tasks)])
-                ran.append(row)
-            except LeftOut as error:
-                left_out.append(LeftOut(f"{name}, router {row.name}: {error}"))
-        if not ran or not tests:
+        ran, cells, failed = learn(chosen, plain, batches)
+        left_out += [LeftOut(f"{name}, {why}") for why in failed]
+        if not ran or not cells:
             continue
         if held_sets:
-            learnt = Learnt(items, groups, plain[0], ran, outputs, known)
-            found, without = without_categories(
+            learnt = Learnt(items, groups, ran, cells, known)
+            held, without = without_categories(
                 learnt, held_sets, run_router, partial(progress, done, len(plan))
             )
-            held += found
+            found.held_out += held
             notes += without
-        counts = resample_counts(len(tests[0]), resamples, seed)
-        cells = zip(chain(*plain), zip(*outputs, strict=True), tests, strict=True)
-        told = release.benchmarks[name]
-        if resamples and (few := interval_note(len(tests[0]))):
-            notes.append(f"{name}: {few}")
-        if told.reference_note:
-            notes.append(f"{name}: no V_R: {told.reference_note}")
-        of_cell = {(group.m, group.kind): costs for group, costs in paid.items()}
-        for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
-            of_size = [*same_size]
-            spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran, counts) for cell in of_size]
-            kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
-            kinds = [
-                replace(one, n_kinds=len(kinds), best_on_own_train=own.get(one.task.cell)) for one in kinds
-            ]
-            mean = mean_over_kinds(kinds)
-            for one, spent in zip((*kinds, mean), (*spends, mean_spends(spends)), strict=True):
-                told_rows = [
-                    replace(row, spending=None if of is None else of.estimates(row.n_test, resamples > 0))
-                    for row, of in zip(rows(one, ran, told.reference_note), spent, strict=True)
-                ]
-                (means if one is mean else result_rows).extend(told_rows)
-                if pairs:
-                    compared += with_costs(differences(one, ran), spent, one.task.n_test, resamples > 0)
-            if curve is not None:
-                curves += traced(curve, ran, of_size, of_cell)
-            if selector is not None:
-                selections += selected(selector, ran, of_size, of_cell, seed, resamples > 0)
-            if pair is not None:
-                routings += routed(pair, ran, of_size[0], of_cell, track, resamples > 0)
-            if by == TIER:
-                models = {model for task, *_ in of_size for model in task.candidates}
-                by_tier += tier_shares(read_tiers(release, models), ran, of_size)
-            elif by is not None:
-                notes += without_singles(of_size[0][0])
-                by_category += category_scores(by, items.parts["test"], ran, of_size, spends)
+        notes += _collect(found, asked, items, ran, cells, paid, own)
     progress(len(plan), len(plan), "")
-    if left_out and not result_rows:
+    if left_out and not found.rows:
         raise left_out[0]
-    notes += dict.fromkeys(map(str, left_out))
-    overall, without = mean_over_benchmarks(means)
-    return Evaluation(
-        tuple(result_rows),
-        tuple(means),
-        adjust(compared),
-        tuple(dict.fromkeys([*notes, *without])),
-        overall,
-        differences_over_benchmarks(compared, overall),
-        tuple(curves),
-        tuple(selections),
-        tuple(routings),
-        tuple(held),
-        tuple(by_category),
-        tuple(by_tier),
-    )
+    return found.whole([*notes, *map(str, left_out)])
 
 
-def _rows(routers: Routers) -> list[RouterRow]:
-    if not isinstance(routers, Mapping):
-        named = [(r, find_router(r)) if isinstance(r, str) else (r.__name__, r) for r in routers]
-        routers = dict(named)
-    if not routers:
-        raise UsageError("no routers were named")
-    return [
-        _named(of, name) if isinstance(of, RouterRow) else RouterRow(name, of, name)
-        for name, of in routers.items()
-    ]
+@dataclass(frozen=True)
+class _Asked:
+    """What `evaluate` was asked for beside rows."""
+
+    track: str
+    seed: int
+    resamples: int
+    pairs: bool
+    curve: str | None
+    selector: Selector | None
+    pair: Pair | None
+    by: str | None
 
 
-def _named(row: RouterRow, name: str) -> RouterRow:
-    """The row under another name; what its class declares stays what it was when the row was made."""
-    named = copy(row)
-    object.__setattr__(named, "name", name)
-    return named
+@dataclass
+class _Found:
+    """Results so far, as in `Evaluation`."""
 
+    rows: list[Row] = field(default_factory=list)
+    means: list[Row] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    selections: list[Selection] = field(default_factory=list)
+    routings: list[Routing] = field(default_factory=list)
+    held_out: list[HeldOut] = field(default_factory=list)
+    by_category: list[CategoryScore] = field(default_factory=list)
+    by_tier: list[TierShare] = field(default_factory=list)
 
-def _plan(
-    release: Release,
-    benchmarks: Sequence[str] | None,
-    sizes: Sequence[int] | None,
-    method: str,
-    covers: Callable[[Group], bool],
-) -> tuple[list[tuple[str, list[Group]]], list[str]]:
-    """Groups to evaluate together, with their benchmark, and a note for each size that a benchmark lacks.
-
-    Where candidates may miss scores, the groups of one size are evaluated by themselves: which items count
-    for them must not depend on what else is asked for.
-    """
-    release.require(benchmarks or ())
-    methods = sorted({*(g.method for g in release.groups), *(s.method for s in release.skipped)})
-    if method not in methods:
-        raise UsageError(f"no groups by method {method!r}; this release has {', '.join(methods) or 'none'}")
-    plan: list[tuple[str, list[Group]]] = []
-    notes = []
-    explained = False
-    for name in dict.fromkeys(benchmarks or release.benchmarks):
-        groups = release.groups_of(name, method)
-        have = sorted({g.m for g in groups})
-        absent = sorted(set(sizes or ()) - set(have))
-        if absent or not have:
-            notes.append(f"{name}: no {method} groups of m = {absent or 'any size'}; it has m = {have}")
-        skipped = [s for s in release.skipped if (s.benchmark, s.method) == (name, method)]
-        told = [s for s in skipped if s.m not in have and s.m in (sizes or (s.m,))]
-        notes += [f"{name}: m = {s.m}, {s.kind}: {s.reason}" for s in told]
-        explained |= bool(told)
-        kept = [g for g in groups if (sizes is None or g.m in sizes) and covers(g)]
-        apart = sorted({g.m for g in kept}) if release.min_coverage < 1 else [None]
-        plan += [(name, part) for m in apart if (part := [g for g in kept if m in (None, g.m)])]
-    if not plan and not explained:
-        raise UsageError("nothing to evaluate: " + ("; ".join(notes) or "no group is covered"))
-    return plan, notes
-
-
-def _encoder(release: Release, benchmark: str, wanted: str | None, chosen: Sequence[RouterRow]) -> str | None:
-    """The encoder to use, None where there is none and no router needs one."""
-    available = release.encoders(benchmark)
-    if wanted is not None and wanted not in available:
-        raise UsageError(
-            f"{benchmark}: no vectors by encoder {wanted!r}; there are {', '.join(available) or 'none'}"
+    def whole(self, notes: Sequence[str]) -> Evaluation:
+        """All of it, with means over benchmarks, and p-values adjusted for their number."""
+        overall, without = mean_over_benchmarks(self.means)
+        lists = {name: tuple(values) for name, values in vars(self).items()}
+        lists["differences"] = adjust(self.differences)
+        return Evaluation(
+            **lists,
+            notes=tuple(dict.fromkeys([*notes, *without])),
+            overall=overall,
+            overall_differences=differences_over_benchmarks(self.differences, overall),
         )
-    needing = [row.name for row in chosen if row.uses_vectors]
-    if not available and needing:
-        raise InputError(
-            f"{benchmark}: this release has no vectors, which {', '.join(needing)} need; "
-            "leave them out of --routers, or use a release with an encoder"
-        )
-    return wanted or ("minilm" if "minilm" in available else next(iter(available), None))
 
 
-def run_router(row: RouterRow, tasks: Sequence[Task]) -> Iterator[Output]:
-    """Fit a router to tasks of one benchmark and check what it says of each.
+def _collect(
+    found: _Found,
+    asked: _Asked,
+    items: Items,
+    ran: Sequence[RouterRow],
+    cells: Sequence[Ran],
+    paid: Mapping[Group, CellCosts | NoCosts],
+    own: Mapping[Cell, float],
+) -> Iterator[str]:
+    """Add the results of one benchmark's cells, and tell what has to be said of them.
 
-    tasks: with their test scores for routers that declare `sees_test_scores`, and for no others.
-    Raises DataError for NaN or anything else that is not a distribution, and for a router that writes into
-    its task.
+    paid: costs of the groups that were asked for. own: of each cell what the candidate scores that is best on
+    the benchmark's own train items, where routers learnt elsewhere.
     """
-    try:
-        yield from _outputs(row, tasks)
-    except ValueError as error:
-        if "read-only" not in str(error) and "WRITEABLE" not in str(error):
-            raise
-        raise DataError(
-            f"router {row.name}: it writes into an array of its task ({error}); all routers are given the "
-            "same arrays, so let it work on a copy"
-        ) from error
-
-
-def _outputs(row: RouterRow, tasks: Sequence[Task]) -> Iterator[Output]:
-    router = row.make()
-    if isinstance(router, SharedRouter):
-        router.fit_all(tuple(tasks))
-    for task in tasks:
-        if not isinstance(router, SharedRouter):
-            router = row.make()
-            router.fit(task)
-        probabilities = check_probabilities(router.predict_proba(task), task, row.name)
-        if isinstance(router, PolicyRouter):
-            policy = check_probabilities(router.policy(task), task, f"{row.name} (policy)").astype(np.float32)
-        else:
-            policy = one_hot(choose(probabilities, task), task.m)
-        entropies = np.full(task.n_test, np.nan)
-        if row.has_probabilities:
-            entropies = entropy(probabilities, row.entropy_floor if task.compat else 0.0)
-        priced = row.has_curve and (task.costs is not None or task.kind == PAIR)
-        estimates = _estimates(router, row, task, probabilities) if priced else None
-        yield Output(policy, entropies, estimates)
-
-
-def _estimates(router: Router, row: RouterRow, task: Task, probabilities: Floats) -> Estimates:
-    """What a router's choices under a budget follow; costs are 0 where the cell has none.
-
-    Raises DataError for arrays that are not (n_test, m), or not finite.
-    """
-    known = np.zeros((task.n_test, task.m)) if task.costs is None else task.costs.test
-    if known is None:
-        assert task.costs is not None
-        mean = np.broadcast_to(task.costs.mean, (task.n_test, task.m))
-        known = router.predict_costs(task) if isinstance(router, CostingRouter) else mean
-        known = _finite(known, task, row.name, "costs")
-        if (known < 0).any():
-            raise DataError(
-                f"router {row.name!r}: it predicts a cost of {known.min():g}, expected at least 0"
+    release, name, n_test = items.release, items.benchmark, cells[0][0].n_test
+    counts, intervals = resample_counts(n_test, asked.resamples, asked.seed), asked.resamples > 0
+    told = release.benchmarks[name]
+    if intervals and (few := interval_note(n_test)):
+        yield f"{name}: {few}"
+    if told.reference_note:
+        yield f"{name}: no V_R: {told.reference_note}"
+    of_cell = {(group.m, group.kind): costs for group, costs in paid.items()}
+    for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
+        of_size = [*same_size]
+        spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran, counts) for cell in of_size]
+        kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
+        kinds = [replace(of, n_kinds=len(kinds), best_on_own_train=own.get(of.task.cell)) for of in kinds]
+        for of, spent in zip((*kinds, mean_over_kinds(kinds)), (*spends, mean_spends(spends)), strict=True):
+            scored = zip(rows(of, ran, told.reference_note), spent, strict=True)
+            (found.means if of.task.kind == "mean" else found.rows).extend(
+                replace(row, spending=None if costs is None else costs.estimates(n_test, intervals))
+                for row, costs in scored
             )
-    if isinstance(router, ScoringRouter):
-        return Estimates(_finite(router.predict_scores(task), task, row.name, "scores"), known, "scores")
-    return Estimates(None, known, "draw") if row.draws else Estimates(probabilities, known, "probabilities")
-
-
-def _finite(values: Floats, task: Task, router: str, what: str) -> Floats:
-    found = np.asarray(values, np.float64)
-    if found.shape != (task.n_test, task.m) or not np.isfinite(found).all():
-        raise DataError(
-            f"router {router!r} on {task.benchmark}, m={task.m}, {task.kind}: {what} of shape {found.shape}, "
-            f"{int((~np.isfinite(found)).sum())} not finite; expected {(task.n_test, task.m)}, all finite"
-        )
-    return found
+            if asked.pairs:
+                found.differences += with_costs(differences(of, ran), spent, n_test, intervals)
+        if asked.curve is not None:
+            found.curves += traced(asked.curve, ran, of_size, of_cell)
+        if asked.selector is not None:
+            found.selections += selected(asked.selector, ran, of_size, of_cell, asked.seed, intervals)
+        if asked.pair is not None:
+            found.routings += routed(asked.pair, ran, of_size[0], of_cell, asked.track, intervals)
+        if asked.by == TIER:
+            models = {model for task, *_ in of_size for model in task.candidates}
+            found.by_tier += tier_shares(read_tiers(release, models), ran, of_size)
+        elif asked.by is not None:
+            yield from without_singles(of_size[0][0])
+            found.by_category += category_scores(asked.by, items.parts["test"], ran, of_size, spends)

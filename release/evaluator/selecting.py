@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from .budgets import ENOUGH, knapsack
-from .cells import Estimates
+from .cells import Estimates, Ran
 from .costs import CellCosts
 from .estimates import mean_of, mean_score
 from .intervals import interval_note
@@ -19,7 +19,7 @@ from .routers import RouterRow
 from .selection_rows import Selection
 from .selectors import SELECTORS, SHUFFLES, Choice, Selector, known_of
 from .task import Floats, Scores, Task
-from .tracing import Paid, Ran
+from .tracing import Paid
 
 
 @dataclass(frozen=True, eq=False)

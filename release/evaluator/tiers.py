@@ -9,8 +9,7 @@ from textwrap import fill
 
 import numpy as np
 
-from .by_category import Ran
-from .cells import Estimates, Output
+from .cells import Estimates, Output, Ran
 from .grid import Array, grid, mean_score
 from .ladders import ladders
 from .metrics import one_hot, preferred

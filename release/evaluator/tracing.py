@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cells import Output
+from .cells import Output, Ran
 from .costs import CellCosts
 from .curve_rows import BESIDE, CURVES, Curve
 from .curves import cap_steps, random_steps, sweep
@@ -18,8 +18,6 @@ from .routers import RouterRow
 from .spending import Cell
 from .task import Floats, Scores, Task
 
-Ran = tuple[Task, Sequence[Output], Scores]
-"""One cell, what each router did there, and the test scores."""
 Paid = Mapping[tuple[int, str], object]
 """`CellCosts` of the cells of a benchmark that have them, by m and kind."""
 

@@ -7,7 +7,8 @@ from math import ceil, log10
 
 from routerset.release.evaluator.averages import average
 from routerset.release.evaluator.spending import COST_METRICS
-from routerset.release.reporting.costs import HEURISTIC, PAIR, TIER_NAMES, CostFindings
+from routerset.release.evaluator.tiers import TIERS
+from routerset.release.reporting.costs import HEURISTIC, PAIR, CostFindings
 from routerset.release.reporting.evaluation import Findings
 from routerset.release.reporting.grid import Cell, Column, Grid, label
 from routerset.release.reporting.panels import Panel, cap_panels, plane_panels, rate_panels
@@ -74,12 +75,12 @@ def known(costs: CostFindings, names: Sequence[str] = SHOWN) -> list[str]:
 def tiers(findings: Findings) -> Grid:
     """How often LLMs of each tier of sizes are chosen, where no budget is set."""
     shares = [of for of in findings.costs.shares if of.router != HEURISTIC]  # then it is the best single
-    used = [name for name in TIER_NAMES if any(of.of[name] for of in shares)]
+    used = [name for name in TIERS if any(of.of.get(name) for of in shares)]
     return Grid(
         "Share of test items that go to LLMs of each size, without a budget: means over the kinds of groups. "
         f"{setting(findings)}",
-        (BENCHMARK, SIZE, ROUTER, *(Column(name, name[0].upper() + name[1:], digits=2) for name in used)),
-        tuple((of.benchmark, of.m, of.router, *(round(of.of[name], 6) for name in used)) for of in shares),
+        (BENCHMARK, SIZE, ROUTER, *(Column(name, name, digits=2) for name in used)),
+        tuple((of.benchmark, of.m, of.router, *(of.of.get(name, 0.0) for name in used)) for of in shares),
     )
 
 

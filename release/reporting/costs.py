@@ -8,25 +8,23 @@ from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from routerset.release.evaluator import DataError, Release
 from routerset.release.evaluator.bootstrap import RESAMPLES, resample_counts
-from routerset.release.evaluator.cells import Output
+from routerset.release.evaluator.cells import Output, Ran
 from routerset.release.evaluator.costed import Spends, mean_spends, spend
 from routerset.release.evaluator.costs import CellCosts, find_kind, read_costs
 from routerset.release.evaluator.curve_rows import CURVES, Curve
-from routerset.release.evaluator.errors import LeftOut
 from routerset.release.evaluator.items import Items, load_items
 from routerset.release.evaluator.pairs import routing_curve
 from routerset.release.evaluator.reader import Group
 from routerset.release.evaluator.results import Spending
 from routerset.release.evaluator.routers import RouterRow, find_router
-from routerset.release.evaluator.scoring import run_router
+from routerset.release.evaluator.running import learn
 from routerset.release.evaluator.task import Scores, Task
-from routerset.release.evaluator.tasks import costs_of, make_tasks, with_test_scores
+from routerset.release.evaluator.tasks import costs_of, make_tasks
+from routerset.release.evaluator.tiers import read_tiers, tier_shares
 from routerset.release.evaluator.tracing import traced
-from routerset.release.layout import MODELS
 
 DEFAULT_KINDS = ("usd", "tokens", "params_b")
 """Kinds of costs of which a report takes the one that most groups have; of equal ones the first."""
@@ -36,10 +34,6 @@ SEED = 0
 """That of the evaluator, of resamples."""
 PAIR, FIGURE_SIZE, FIGURE_KIND = 2, 5, "strong_to_weak"
 """Figures show groups of this size and kind, which span the whole pool; where there are none, the nearest."""
-TIERS = (("up to 3B", 3.0), ("3-10B", 10.0), ("10-20B", 20.0), ("20-45B", 45.0), ("above 45B", np.inf))
-"""Sizes of models that are no mixture of experts, and the most that each tier holds (Routoo, Figure 4)."""
-MOE, PRICED, UNKNOWN = "mixture of experts", "a price, no size", "unknown"
-TIER_NAMES = (*(name for name, _ in TIERS), MOE, PRICED, UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -83,7 +77,7 @@ class Shares:
     benchmark: str
     m: int
     router: str
-    of: Mapping[str, float]
+    of: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -147,7 +141,7 @@ def find_costs(
     chosen = max(tried, key=lambda k: have[k])
     if not have[chosen]:
         return CostFindings(tried, notes=tuple(notes))
-    tiers = _tiers(release)
+    tiers = read_tiers(release, {model for group in release.groups for model in group.candidates})
     found: list[_Measured] = []
     for name, plan in plans.items():
         with_costs = {m: of[chosen] for (benchmark, m), of in costed.items() if benchmark == name}
@@ -214,17 +208,8 @@ def _measure(
     paid = _costs(items, groups, kind)
     kept = [group for group in groups if group in paid]
     plain = make_tasks(items, kept, encoder=plan.encoder, scheme=scheme, costs=paid)
-    bound = with_test_scores(plain, items, kept)
-    tests = [items.parts["test"].scores[group] for group in kept]
-    ran: list[RouterRow] = []
-    outputs: list[list[Output]] = []
-    for row in map(find_router, dict.fromkeys((*plan.routers, HEURISTIC))):
-        try:
-            outputs.append([*run_router(row, bound if row.sees_test_scores else plain)])
-            ran.append(row)
-        except LeftOut:  # said of it where its scores stand
-            continue
-    cells = [*zip(plain, zip(*outputs, strict=True), tests, strict=True)]
+    routers = [find_router(name) for name in dict.fromkeys((*plan.routers, HEURISTIC))]
+    ran, cells, _ = learn(routers, [plain], [(items, kept)])  # of those that did not run their scores say why
     counts = resample_counts(plain[0].n_test, RESAMPLES if m == PAIR else 0, SEED)  # pairs alone need them
     spends = [spend(*cell, paid[group], ran, counts) for cell, group in zip(cells, kept, strict=True)]
 
@@ -252,7 +237,7 @@ def _measure(
         tuple(Single(model, float(cost), float(score)) for model, cost, score in means),
         told(spends[place], 1),
         tuple(_rates(task, ran, cells[place][1], Y_test, paid[kept[place]])) if m == PAIR else (),
-        tuple(_shares(plain, ran, outputs, tiers)) if shown else (),
+        tuple(_shares(ran, cells, tiers)) if shown else (),
     )
 
 
@@ -271,37 +256,9 @@ def _rates(
         yield Rate(task.benchmark, task.kind, router.name, *names, shares, scores)
 
 
-def _shares(
-    tasks: Sequence[Task],
-    routers: Sequence[RouterRow],
-    outputs: Sequence[Sequence[Output]],
-    tiers: Mapping[str, str],
-) -> Iterator[Shares]:
-    for router, of_kinds in zip(routers, outputs, strict=True):
-        total = dict.fromkeys(TIER_NAMES, 0.0)
-        for task, output in zip(tasks, of_kinds, strict=True):
-            chosen = output.policy.mean(axis=0, dtype=np.float64)
-            for model, share in zip(task.candidates, chosen.tolist(), strict=True):
-                total[tiers.get(model, UNKNOWN)] += share / len(tasks)
-        yield Shares(tasks[0].benchmark, tasks[0].m, router.name, total)
-
-
-def _tiers(release: Release) -> dict[str, str]:
-    """Tier of each model that something is known of."""
-    path = release.path / MODELS
-    wanted = ("model_id", "params_b", "is_moe", "usd_per_mtok_in")
-    there = [name for name in wanted if path.is_file() and name in pq.read_schema(path).names]
-    return (
-        {row["model_id"]: _tier(row) for row in pq.read_table(path, columns=there).to_pylist()}
-        if there
-        else {}
-    )
-
-
-def _tier(model: Mapping[str, object]) -> str:
-    size = model.get("params_b")
-    if model.get("is_moe"):
-        return MOE
-    if isinstance(size, float):
-        return next(name for name, most in TIERS if size <= most)
-    return UNKNOWN if model.get("usd_per_mtok_in") is None else PRICED
+def _shares(routers: Sequence[RouterRow], cells: Sequence[Ran], tiers: Mapping[str, str]) -> Iterator[Shares]:
+    """Of the tiers that have a candidate; without a cap."""
+    told = [row for row in tier_shares(tiers, routers, cells) if row.kind == "mean" and row.cap is None]
+    for router, rows in groupby(told, key=lambda row: row.router):
+        of = [*rows]
+        yield Shares(of[0].benchmark, of[0].m, router, {row.tier: row.metrics["share"].value for row in of})

@@ -16,7 +16,7 @@ from routerset.release.evaluator.__main__ import main
 from routerset.release.evaluator.costs import find_kind, read_costs
 from routerset.release.evaluator.items import load_items
 from routerset.release.evaluator.routers import BestSingle, RouterRow, find_router
-from routerset.release.evaluator.scoring import run_router
+from routerset.release.evaluator.running import run_router
 from routerset.release.evaluator.task import Costs
 from routerset.release.evaluator.tasks import costs_of, make_tasks
 from tests.evaluator.releases import add_costs, random_fixture, write_release

@@ -10,14 +10,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from .bootstrap import RESAMPLES
+from .by_category import category_table
+from .categories import GROUPINGS
 from .costs import COST_KINDS
+from .curve_rows import CURVES, curve_table, shown_of
 from .errors import EvaluatorError, UsageError
 from .exports import FORMATS, export
+from .holdout import parse_sets
+from .holdout_rows import held_out_table
 from .layouts import Record, View
 from .options import check_options
+from .pair_rows import CONFIDENCES, routing_table
+from .pairing import Pair
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
@@ -34,9 +41,13 @@ from .routers import (
 from .routers.mlc import MultiLabelRoberta
 from .scaling import scaling_table, scaling_up, spread_sizes, table_sizes
 from .scoring import evaluate
+from .selection_rows import selection_table
+from .selectors import SELECTORS, Selector
 from .task import SEEN, TRACKS
+from .tiers import TIER, tier_table
 from .views import VIEWS
 
+Number = TypeVar("Number", int, float)
 EPILOG = """\
 exit codes: 0 done, 1 the data or a router's output failed, 2 wrong usage,
 3 something is missing or unreadable
@@ -75,11 +86,26 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--track", choices=TRACKS, help="where routers learn: seen (default), on a benchmark's "
         "own items, or unseen, on those of all others")  # fmt: skip
     add("--costs", metavar="KIND", help=f"also curves of score over costs: {', '.join(COST_KINDS)}")
+    add("--curve", choices=CURVES, help="points of these curves instead: over a cap on the cost of one "
+        "answer, or over the mean cost; needs --costs")  # fmt: skip
+    add("--selector", choices=SELECTORS, help="scores under budgets instead, by this way to choose; needs "
+        "--costs")  # fmt: skip
+    add("--budget", metavar="B,B", help="of --selector: mean cost of an answer, in the unit of --costs "
+        "(default: six from what the cheapest answers cost to what the dearest do)")  # fmt: skip
+    add("--alpha", type=float, metavar="A", help="of --selector ratio: exponent of the cost (default: 1)")
+    add("--pair", metavar="SMALL,LARGE", help="any two models in place of groups, and how much goes to the "
+        "large one; also with --curve, --selector, --differences")  # fmt: skip
+    add("--confidence", choices=CONFIDENCES, help="of --pair: the small one gets first where its estimated "
+        "score, less that of the large one (difference, the default), is highest")  # fmt: skip
     add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
     add("--predictions", type=Path, nargs="+", action="extend", metavar="FILE", help="score CSV or Parquet "
         "files of predictions, each under the name of its file")  # fmt: skip
     add("--commit", action="store_true", help="check the predictions and print their sha256; score nothing")
+    add("--by", choices=(*GROUPINGS, TIER), help="scores by category of items, or by subset, or by domain "
+        "(MMLU's 57 subjects as 17); or how often models of each size are chosen; instead")  # fmt: skip
+    add("--hold-out", metavar="A,B", action="append", help="what routers lose on categories, "
+        "that they learn nothing of, instead; all: each in turn; repeat it for a second set")  # fmt: skip
     add("--differences", action="store_true", help="compare every pair of routers instead")
     add("--scaling", action="store_true", help="accuracy of r_o(p) over the number of candidates instead")
     add("--means", action="store_true", help="in JSON and CSV, what other formats show: means over the kinds "
@@ -134,13 +160,14 @@ def _run(arguments: argparse.Namespace) -> str:
             setattr(arguments, name, value)
     release = load_release(arguments.release or Path(__file__).resolve().parent.parent)
     benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
+    selector, pair = _selector(arguments), _pair(arguments)
     if arguments.scaling:
         curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=show_progress)
         if arguments.format == "json":
             return json.dumps([c.to_dict() for c in curves], indent=1)
         every, few = ([row for c in curves for row in c.rows(of)] for of in (spread_sizes, table_sizes))
         return _shown(arguments, lambda: scaling_table(curves), "scaling", every, few)
-    sizes = _sizes(arguments.sizes)
+    sizes = _numbers("--sizes", arguments.sizes, int, "whole numbers", "3,5")
     if arguments.resamples < 0:
         raise UsageError(f"--resamples {arguments.resamples}: expected 0 or more")
     method, scheme = release.setting(arguments.method, arguments.scheme, arguments.compat)
@@ -169,15 +196,20 @@ def _run(arguments: argparse.Namespace) -> str:
         benchmarks=benchmarks,
         sizes=sizes,
         encoder=arguments.encoder,
-        method=method,
+        method=None if pair else method,
         scheme=scheme,
         compat=arguments.compat,
         track=arguments.track,
         costs=arguments.costs,
+        curve=arguments.curve,
+        selector=selector,
+        pair=pair,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,
         covers=lambda group: all(router.covers(group) for router in predicted.values()),
+        by=arguments.by,
+        hold_out=parse_sets(arguments.hold_out or []),
         progress=show_progress,
     )
     for note in (*result.notes, *_left_out(predicted), *map(_public, arguments.predictions or ())):
@@ -187,6 +219,29 @@ def _run(arguments: argparse.Namespace) -> str:
 
 def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
     """What was asked for of an evaluation, in the format that was asked for."""
+    if arguments.curve:
+        points = [curve.to_dict() for curve in result.curves]
+        return _shown(
+            arguments, lambda: curve_table(result.curves), "curves", points, shown_of(result.curves)
+        )
+    if arguments.selector:
+        told = [selection.to_dict() for selection in result.selections]
+        few = _of_kinds(told)
+        return _shown(arguments, lambda: selection_table(result.selections), "selections", told, few)
+    if arguments.pair and not arguments.differences:
+        rates = [routing.to_dict() for routing in result.routings]
+        flat = [{k: v for k, v in rate.items() if not isinstance(v, list)} for rate in rates]
+        return _shown(arguments, lambda: routing_table(result.routings), "routings", rates, flat)
+    if arguments.by == TIER:
+        shares = [share.to_dict() for share in result.by_tier]
+        return _shown(arguments, lambda: tier_table(result.by_tier), "tiers", shares, _of_kinds(shares))
+    if arguments.by:
+        scores = [score.to_dict() for score in result.by_category]
+        few = _of_kinds(scores)
+        return _shown(arguments, lambda: category_table(result.by_category), "categories", scores, few)
+    if arguments.hold_out:
+        held = [of.to_dict() for of in result.held_out]
+        return _shown(arguments, lambda: held_out_table(result.held_out), "held-out", held, _of_kinds(held))
     if arguments.differences:
         means: list[Row | Difference] = [*(d for d in result.differences if d.kind == "mean")]
         means += result.overall_differences
@@ -201,6 +256,11 @@ def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
     records = shown if arguments.means else [record.to_dict() for record in every]
     priced = [record for record in shown if not arguments.costs or record.get("cost_unit") is not None]
     return _shown(arguments, table, name, records, priced)
+
+
+def _of_kinds(records: Sequence[Record]) -> list[Record]:
+    """Means over the kinds of groups, which people read."""
+    return [record for record in records if record["kind"] == "mean"]
 
 
 def _shown(
@@ -245,6 +305,24 @@ def _left_out(predicted: Mapping[str, PredictedRouter]) -> Iterator[str]:
             yield f"{name}: {vain} of its {len(cells)} cells left out, where not every file answers"
 
 
+def _selector(arguments: argparse.Namespace) -> Selector | None:
+    """What is asked for. Raises UsageError for budgets that are no numbers."""
+    if arguments.selector is None:
+        return None
+    budgets = _numbers("--budget", arguments.budget, float, "numbers", "0.5,1.5") or []
+    return Selector(arguments.selector, tuple(budgets), arguments.alpha)
+
+
+def _pair(arguments: argparse.Namespace) -> Pair | None:
+    """Two models. Raises UsageError for other numbers of them."""
+    if arguments.pair is None:
+        return None
+    models = arguments.pair.split(",")
+    if len(models) != 2 or not all(models):
+        raise UsageError(f"--pair {arguments.pair}: expected two models, as in --pair SMALL,LARGE")
+    return Pair(models[0], models[1], arguments.confidence or "difference")
+
+
 def _public(path: Path) -> str:
     """What a score of a file is worth."""
     return (
@@ -267,13 +345,14 @@ def show_progress(done: int, total: int, label: str) -> None:
         print(f"evaluating {label} ({done + 1} of {total})", file=sys.stderr)
 
 
-def _sizes(text: str | None) -> list[int] | None:
+def _numbers(option: str, text: str | None, of: type[Number], words: str, such: str) -> list[Number] | None:
+    """Numbers with commas between them; None where the option was not given."""
     if not text:
         return None
     try:
-        return [int(part) for part in text.split(",")]
+        return [of(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(f"--sizes {text}: expected whole numbers, as in --sizes 3,5") from None
+        raise UsageError(f"{option} {text}: expected {words}, as in {option} {such}") from None
 
 
 def _routers(

@@ -11,7 +11,7 @@ import numpy as np
 from .costed import Spends
 from .intervals import FEW_ITEMS, t_limits, t_test
 from .results import Difference, Estimate, SpendingDifference
-from .spending import COST_METRICS, CostMetric, Spent
+from .spending import COST_METRICS, FEWEST_WRONG, CostMetric, Spent
 
 
 def with_costs(
@@ -37,7 +37,8 @@ def _paired(metric: CostMetric, a: Spent, b: Spent, n: int, intervals: bool) -> 
     if a.value is None or b.value is None:
         return Estimate(), None
     value, low, high, p = a.value - b.value, np.nan, np.nan, np.nan
-    if a.items is not None and b.items is not None and metric.interval is not None and intervals:
+    holds = intervals and not metric.no_interval(n, FEWEST_WRONG)
+    if a.items is not None and b.items is not None and holds:
         unit = max(abs(a.value), abs(b.value)) or 1.0  # limits do not tell a small error from none
         scaled = np.array([value / unit])
         errors = (a.items - b.items).std(keepdims=True) / unit / max(n - 1, 1) ** 0.5

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .agreement import agreement
 from .cells import Output
 from .costs import CellCosts, NoCosts
 from .curves import front_of
-from .intervals import FEW_ITEMS, Array, Interval, interval_note, t_limits, wilson
+from .intervals import FEW_ITEMS, FEWEST, LEVEL, t_limits, wilson
+from .ladders import Array
 from .metrics import preferred
 from .results import Estimate, Spending
 from .routers import RouterRow
-from .spending import COST_METRICS, SHOWN, Cell, Choices, Spent, choices, spent
+from .spending import COST_METRICS, SHOWN, Cell, Choices, Interval, Spent, choices, spent
 from .task import Scores, Task
 
 Limits = tuple[float, float]
@@ -36,13 +38,16 @@ class Spends:
         """What stands in a row. n: test items."""
         found = {}
         reasons: dict[str, list[str]] = {}
-        for name, (value, items, why) in self.metrics.items():
+        wrong = n * (1 - (self.metrics["acc_bmax"].value or 0.0))
+        for name, of in self.metrics.items():
+            metric, why = COST_METRICS[name], of.why
             found[name] = Estimate()
-            if value is not None:
-                made = COST_METRICS[name].interval if intervals else None
-                low, high = limits_of(value, items, made, n)
-                found[name] = Estimate.of(value, low, high, n < FEW_ITEMS, COST_METRICS[name].is_cost)
-                why = "" if found[name].lo is not None or not intervals else _without(name, n)
+            if of.value is not None:
+                why = metric.no_interval(n, wrong)
+                low, high = limits_of(of, metric.interval if intervals and not why else None, n)
+                found[name] = Estimate.of(of.value, low, high, n < FEW_ITEMS, metric.is_cost)
+                if found[name].lo is None:
+                    why = f"no interval: {why or 'items hardly differ'}" if intervals else ""
             if why:
                 reasons.setdefault(why, []).append(name)
         return Spending(self.kind, self.unit, self.made_of, found, _listed(reasons, len(found)))
@@ -54,16 +59,20 @@ def spend(
     Y_test: Scores,
     costs: CellCosts | NoCosts | None,
     routers: Sequence[RouterRow],
+    counts: Scores,
 ) -> list[Spends | None]:
-    """Metrics of all routers in a cell, whose routers are those; None where no costs were asked for."""
+    """Metrics of all routers in a cell; None where no costs were asked for.
+
+    outputs: of these routers. counts: (resamples, n) how often each test item is drawn.
+    """
     if costs is None:
         return [None] * len(outputs)
-    if isinstance(costs, NoCosts) or task.costs is None:
-        why = costs.why if isinstance(costs, NoCosts) else "no costs"
-        return [_nothing(costs.kind if isinstance(costs, NoCosts) else "", why)] * len(outputs)
-    in_usd = task.costs.kind == "usd" and task.costs.train is not None
+    if isinstance(costs, NoCosts):
+        return [_nothing(costs.kind, costs.why)] * len(outputs)
+    told = costs.costs
+    in_usd = told.kind == "usd" and told.train is not None
     order = preferred(task)
-    caps = float(np.min(task.costs.mean)), float(np.max(task.costs.mean))
+    caps = float(np.min(told.mean)), float(np.max(told.mean))
     cells, chosen = [], []
     for output in outputs:
         known = costs.paid if output.estimates is None else output.estimates.known
@@ -73,10 +82,11 @@ def spend(
     front = front_of([*real, cells[0].singles()])
     return [
         Spends(
-            task.costs.kind,
-            task.costs.unit,
+            told.kind,
+            told.unit,
             None if output.estimates is None else output.estimates.made_of,
-            spent(cell, of, SHOWN if row.sees_test_scores else front),
+            spent(cell, of, SHOWN if row.sees_test_scores else front, counts)
+            | {"agreement": agreement(output.estimates, task, caps)},
         )
         for cell, of, output, row in zip(cells, chosen, outputs, routers, strict=True)
     ]
@@ -114,28 +124,59 @@ def _mean(parts: Sequence[Spent]) -> Spent:
     if len(values) < len(parts):
         why = next(part.why for part in parts if part.value is None)
         return Spent(None, why=f"not in all kinds of groups: {why}" if values else why)
-    items = [part.items for part in parts if part.items is not None]
-    return Spent(sum(values) / len(values), np.mean(items, axis=0) if len(items) == len(parts) else None)
+    mean = sum(values) / len(values)
+    return Spent(
+        mean, _averaged([part.items for part in parts]), "", _averaged([p.replicates for p in parts])
+    )
 
 
-def limits_of(value: float, items: Array | None, made: Interval | None, n: int) -> Limits:
-    """95% interval of a value from what each of n items adds to it; NaN where none is made."""
-    if items is None or made is None:
-        return np.nan, np.nan
+def _averaged(parts: Sequence[Array | None]) -> Array | None:
+    """The mean of arrays over the same items, or the same resamples; None unless all are there."""
+    there = [part for part in parts if part is not None]
+    return np.asarray(np.mean(there, axis=0)) if len(there) == len(parts) else None
+
+
+def limits_of(of: Spent, made: Interval | None, n: int) -> Limits:
+    """95% interval of a value from n items; NaN where none is made.
+
+    Means by t have its skewness corrected: costs are skewed (Hall, J. R. Statist. Soc. B 54, 1992). One of
+    the bootstrap is made of resamples of which all but a few define the value.
+    """
+    nothing = np.nan, np.nan
+    if n < FEWEST or of.value is None:
+        return nothing
+    if made == "resampled" and of.replicates is not None:
+        defined = of.replicates[~np.isnan(of.replicates)]
+        outside = (1 - LEVEL) / 2
+        if len(defined) < (1 - outside) * len(of.replicates) or not len(defined):
+            return nothing
+        low, high = np.quantile(defined, (outside, 1 - outside))
+        return (float(low), float(high)) if high - low > 1e-9 else nothing
+    if of.items is None or made not in ("score", "items"):
+        return nothing
+    mean, variance = of.items.mean(keepdims=True), of.items.var(keepdims=True)
     if made == "score":
-        low, high = wilson(items.mean(keepdims=True), items.var(keepdims=True), n)
-    else:
-        unit = abs(value) or 1.0  # limits do not tell a small error from none
-        errors = items.std(keepdims=True) / unit / max(n - 1, 1) ** 0.5
-        low, high = (limit * unit for limit in t_limits(np.array([value / unit]), errors, n))
-    return float(low[0]), float(high[0])
+        below, above = wilson(mean, variance, n)
+        return float(below[0]), float(above[0])
+    # limits do not tell a small error from none
+    unit = abs(of.value) or 1.0
+    error = float(variance[0]) ** 0.5 / (n - 1) ** 0.5
+    below, above = t_limits(np.zeros(1), np.array([error / unit]), n)
+    if not below[0] < above[0]:
+        return nothing
+    skew = float((((of.items - mean) / variance**0.5) ** 3).mean())
+    low, high = (
+        of.value - _unskewed(float(limit[0]) * unit / error, skew, n) * error for limit in (above, below)
+    )
+    return low, high
 
 
-def _without(name: str, n: int) -> str:
-    """Why a value has no interval."""
-    metric = COST_METRICS[name]
-    why = metric.without if metric.interval is None else interval_note(n) or "no item differs"
-    return f"no interval: {why}"
+def _unskewed(t: float, skew: float, n: int) -> float:
+    """The value that Student's t of skewed items has as often as t of normal ones reaches `t`."""
+    slope = skew / (3 * n**0.5)
+    if abs(slope) < 1e-9:
+        return t
+    return float((np.cbrt(1 + 3 * slope * (t - slope / 2)) - 1) / slope)
 
 
 def _listed(reasons: dict[str, list[str]], every: int) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ladders import Array, Ladder, Places, concave, steps
+from .ladders import Array, Ladder, Places, concave, reached, steps
 from .task import Floats
 
 
@@ -99,6 +99,10 @@ class Sweep:
         base = of_rung[self.hull.first] * left[0]
         changes = (of_rung[self.rung] - of_rung[self.rung - 1]) * left[self.since]
         return np.asarray(base + np.bincount(self.hull.item[self.rung], changes, self.n))
+
+    def chosen(self, policy: int) -> Places:
+        """Candidate of each item under one of the K policies: (n,)."""
+        return self.hull.candidate[reached(self.hull, self.rung[self.since <= policy])]
 
     def points(self, scores: Floats, paid: Floats) -> Points:
         """What the policies pay and get. scores, paid: (n, m)."""

@@ -85,4 +85,9 @@ def export(form: str, view: View, records: Sequence[Record], shown: Sequence[Rec
         return json.dumps([dict(record) for record in records], indent=1)
     if form == "csv":
         return to_csv(in_rows(records))
-    return PAGES[form](view, in_rows(records if shown is None else shown))
+    keys = {column.key for column in view.columns}
+    kept = [
+        {key: value for key, value in record.items() if not (keys and isinstance(value, list)) or key in keys}
+        for record in (records if shown is None else shown)
+    ]
+    return PAGES[form](view, in_rows(kept))

@@ -7,6 +7,7 @@ looked at.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,14 @@ def ladders(q: Floats, known: Floats, preference: Places) -> Ladder:
     item, at = np.nonzero(better)
     candidate = order[item, at]
     return Ladder(item, candidate, costs[item, candidate], estimates[item, candidate])
+
+
+def joined(parts: Sequence[Ladder]) -> Ladder:
+    """One ladder of the items of several, those of the first part first; candidates keep their numbers."""
+    ends = np.cumsum([0, *(part.item[-1] + 1 for part in parts)])
+    item = np.concatenate([part.item + end for part, end in zip(parts, ends, strict=False)])
+    rest = ([getattr(part, of) for part in parts] for of in ("candidate", "cost", "estimate"))
+    return Ladder(item, *map(np.concatenate, rest))
 
 
 def concave(ladder: Ladder) -> Ladder:
@@ -123,3 +132,10 @@ def steps(ladder: Ladder) -> tuple[Array, Places]:
     price = (ladder.estimate[up] - ladder.estimate[up - 1]) / (ladder.cost[up] - ladder.cost[up - 1])
     order = np.argsort(-price, kind="stable")
     return price[order], up[order]
+
+
+def reached(ladder: Ladder, taken: Places) -> Places:
+    """The highest rung of each item once some rungs are taken, on top of all first ones: (n,)."""
+    last = np.flatnonzero(ladder.first)
+    np.maximum.at(last, ladder.item[taken], taken)
+    return last

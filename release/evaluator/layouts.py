@@ -82,7 +82,8 @@ def layout_of(view: View, shown: Sequence[Record]) -> Layout:
     keys = columns_of(shown)
     here = [column for column in view.place if column.key in keys]
     same = [column for column in here if len({record.get(column.key) for record in shown}) == 1]
-    columns = view.columns or _all_columns(keys, {column.key for column in here})
+    known = tuple(column for column in view.columns if column.key in keys or not keys)
+    columns = known or _all_columns(keys, {column.key for column in here})
     shared = ", ".join(told(shown[0], same)) if shown else ""
     marks = [f"Here: {shared}."] if shared else []
     marks += [STAR] if any(record.get("sees_test_scores") for record in shown) else []

@@ -59,6 +59,30 @@ def share_to_reach(shares: Array, scores: Array, recovered: float) -> float | No
     return float(sent[at - 1] + part * (sent[at] - sent[at - 1]))
 
 
+def resampled_shares(
+    confidence: Floats, small: Floats, large: Floats, counts: Floats, recovered: float
+) -> Array:
+    """CPT under counts (B, n) of how often each item is drawn: (B,), NaN where it is undefined."""
+    order = np.argsort(-np.asarray(confidence), kind="stable")
+    ordered = np.asarray(confidence)[order]
+    ends = np.append(ordered[1:] != ordered[:-1], True)
+    weights = np.asarray(counts, np.float64)[:, order] / len(ordered)
+    gain = (np.asarray(small, np.float64) - np.asarray(large, np.float64))[order]
+    none = np.zeros((len(weights), 1))
+    sent = np.hstack([none, np.cumsum(weights, axis=1)[:, ends]])
+    gained = np.hstack([none, np.cumsum(weights * gain, axis=1)[:, ends]])
+    room = -gained[:, -1]
+    defined = room > 1e-12
+    back = np.divide(gained, room[:, None], out=np.zeros_like(gained), where=defined[:, None]) + 1
+    # from all sent to the large one backwards, the last point that reaches, and the one after it
+    rows, at = np.arange(len(back)), back.shape[1] - 1 - (back[:, ::-1] >= recovered - 1e-12).argmax(axis=1)
+    after = np.minimum(at + 1, back.shape[1] - 1)
+    rise = back[rows, at] - back[rows, after]
+    part = np.divide(recovered - back[rows, after], rise, out=np.zeros(len(rows)), where=rise > 0)
+    reached = sent[rows, after] + part * (sent[rows, at] - sent[rows, after])
+    return np.where(defined, 1 - reached, np.nan)
+
+
 def gain_recovered(score: float, weak: float, strong: float) -> float | None:
     """PGR: the part of the strong candidate's gain over the weak one; None where it has none."""
     return None if strong <= weak else (score - weak) / (strong - weak)

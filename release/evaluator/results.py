@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from . import frames, tables
+from .curve_rows import Curve
 from .errors import UsageError
 from .intervals import holm
 from .limits import Limits
@@ -17,6 +19,13 @@ from .task import SEEN
 
 if TYPE_CHECKING:
     import pandas as pd
+    from _typeshed import DataclassInstance
+
+    from .by_category import CategoryScore
+    from .holdout_rows import HeldOut
+    from .pair_rows import Routing
+    from .selection_rows import Selection
+    from .tiers import TierShare
 
 Value = str | int | float | bool | None
 
@@ -63,7 +72,7 @@ class Spending:
     def to_dict(self) -> dict[str, Value]:
         """Flat, each metric as `aiq`, `aiq_lo`, `aiq_hi`."""
         told: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit, "estimates": self.made_of}
-        return told | _spread(self.metrics) | {"cost_notes": self.notes}
+        return told | spread(self.metrics) | {"cost_notes": self.notes}
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class SpendingDifference:
     def to_dict(self) -> dict[str, Value]:
         """Flat, as `Spending.to_dict`."""
         told: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit}
-        return told | _spread(self.metrics) | {"area_cap_p": self.p, "area_cap_p_holm": self.p_holm}
+        return told | spread(self.metrics) | {"area_cap_p": self.p, "area_cap_p_holm": self.p_holm}
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ class Row(Limits):
 
     def to_dict(self) -> dict[str, Value]:
         """Flat: each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
-        return _flat(self)
+        return flat_of(self)
 
 
 @dataclass(frozen=True)
@@ -161,23 +170,29 @@ class Difference:
 
     def to_dict(self) -> dict[str, Value]:
         """Flat, as `Row.to_dict`."""
-        return _flat(self)
+        return flat_of(self)
 
 
-def _flat(record: Row | Difference) -> dict[str, Value]:
-    flat: dict[str, Value] = {}
+def flat_of(record: DataclassInstance) -> dict[str, Any]:
+    """Fields of results: an estimate as `score`, `score_lo`, `score_hi`, metrics likewise by their names, an
+    array as a list.
+    """
+    flat: dict[str, Any] = {}
     for field in sorted(fields(record), key=lambda field: bool(field.kw_only)):
         value = getattr(record, field.name)
         if field.name == "metrics":
-            flat |= _spread(record.metrics)
+            flat |= spread(value)
         elif field.name == "spending":
             flat |= value.to_dict() if value else {}
+        elif isinstance(value, Estimate):
+            flat |= spread({field.name: value})
         else:
-            flat[field.name] = value
+            flat[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
     return flat
 
 
-def _spread(metrics: Mapping[str, Estimate]) -> dict[str, Value]:
+def spread(metrics: Mapping[str, Estimate]) -> dict[str, Value]:
+    """Each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
     flat: dict[str, Value] = {}
     for name, e in metrics.items():
         flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
@@ -189,7 +204,10 @@ class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
     every pair of routers in every cell and mean. notes: what was left out, and why. overall: means over all
     benchmarks (`averages.ALL`), of the sizes m that every router has results of on every one of several.
-    overall_differences: the same of differences.
+    overall_differences: the same of differences. curves: of score over cost, where asked for, in every cell
+    and mean. selections: likewise, scores under budgets. routings: of two models that were named, a row per
+    router and benchmark. held_out: what routers lose on categories that they do not learn from.
+    by_category, by_tier: scores by category, and choices by size of model.
     """
 
     rows: tuple[Row, ...]
@@ -198,6 +216,12 @@ class Evaluation:
     notes: tuple[str, ...]
     overall: tuple[Row, ...] = ()
     overall_differences: tuple[Difference, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    selections: tuple[Selection, ...] = ()
+    routings: tuple[Routing, ...] = ()
+    held_out: tuple[HeldOut, ...] = ()
+    by_category: tuple[CategoryScore, ...] = ()
+    by_tier: tuple[TierShare, ...] = ()
 
     def table(self) -> str:
         """The means over kinds, then over benchmarks, at most 80 characters wide."""
@@ -224,8 +248,19 @@ class Evaluation:
         valid = [field.name for field in fields(self) if field.name != "notes"]
         if which not in valid:
             raise UsageError(f"no results {which!r}; valid: {', '.join(valid)}")
+        # which are made of estimates of this module
+        from .by_category import CategoryScore
+        from .holdout_rows import HeldOut
+        from .pair_rows import Routing
+        from .selection_rows import Selection
+        from .tiers import TierShare
+
         found = getattr(self, which)
-        of = type(found[0]) if found else (Difference if "differences" in which else Row)
+        others = {
+            "curves": Curve, "selections": Selection, "routings": Routing, "held_out": HeldOut,
+            "by_category": CategoryScore, "by_tier": TierShare,
+        }  # fmt: skip
+        of = others.get(which) or (Difference if "differences" in which else Row)
         return frames.to_arrow([record.to_dict() for record in found], of)
 
     def to_frame(self, which: str = "rows") -> pd.DataFrame:

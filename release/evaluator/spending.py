@@ -7,13 +7,13 @@ makes the interval. What is undefined says why.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from . import pairs
 from .curves import Front, Points, Steps, Sweep, area_below, cap_steps, cheapest_at, random_steps, sweep
-from .intervals import Interval
+from .intervals import FEW_ITEMS, FEWEST
 from .ladders import Array, Places, ladders
 from .task import Floats
 
@@ -21,42 +21,63 @@ ARENA_BETA, ARENA_DEAREST, ARENA_CHEAPEST = 0.1, 200.0, 0.0044
 """RouterArena's constants: the weight of cost, and the costs of 1,000 queries (USD) that count 0 and 1."""
 
 
+Interval = Literal["score", "items", "resampled"]
+"""`score`: of a mean in [0, 1], by Wilson. `items`: of a mean of what items add to it, by t, its skewness
+corrected. `resampled`: percentiles of the bootstrap."""
+
+
 @dataclass(frozen=True)
 class CostMetric:
     """name: in JSON. says: what it is. head, width: of its column in the table of the command line, which has
     no others. interval: how its 95% interval is made, None where none holds (benchmarks/coverage_costs.py),
-    and without: why. is_cost: whether it is counted in the unit of costs, and may be as small as these.
+    and without: why. fewest: test items that it needs; needs_wrong: and `FEWEST_WRONG` that go wrong without
+    a cap. is_cost: whether it is counted in the unit of costs, and may be as small as these.
     """
 
     name: str
     says: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     interval: Interval | None = None
     head: str = ""
     width: int = 0
     without: str = ""
+    fewest: int = FEWEST
+    needs_wrong: bool = False
     is_cost: bool = False
+
+    def no_interval(self, n: int, wrong: float) -> str:
+        """Why a value of n test items, of which so many go wrong, has no interval; empty where it may."""
+        if self.interval is None:
+            return self.without
+        if n < self.fewest:
+            return f"it needs {self.fewest} test items"
+        return FEW_WRONG if self.needs_wrong and wrong < FEWEST_WRONG else ""
 
 
 _HINDSIGHT = "picked in hindsight"
+FEWEST_WRONG, FEW_WRONG = 5, "hardly an answer is wrong"
 _ROWS = (
-    CostMetric("area_cap", "mean score over all caps on the cost of one answer", True, "score", "area", 6),
-    CostMetric("area_mean", "mean score over all mean costs, what is dominated left out", True, "items",
-               "a(mean)", 8),
-    CostMetric("aiq", "the same below the concave hull (RouterBench)", True, "items", "AIQ", 7),
+    CostMetric("area_cap", "mean score over all caps on the cost of one answer", True, "score", "area", 6,
+               needs_wrong=True),
+    CostMetric("area_mean", "mean score over all mean costs, what is dominated left out", True, "score",
+               "a(mean)", 8, needs_wrong=True),
+    CostMetric("aiq", "the same below the concave hull (RouterBench)", True, "score", "AIQ", 7,
+               needs_wrong=True),
     CostMetric("qnc", "least mean cost that reaches the best single's score, over its cost", False, None,
                "QNC", 6, _HINDSIGHT),
-    CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, None, "peak", 6,
-               _HINDSIGHT),
+    CostMetric("peak", "highest mean score under any cap, picked in hindsight", True, "score", "peak", 6),
     CostMetric("acc_bmax", "mean score without a cap", True, "score", "score", 6),
-    CostMetric("cost_bmax", "mean cost without a cap", False, "items", "cost", 8, is_cost=True),
-    CostMetric("arena", "RouterArena's score of score and USD", True, "items"),
-    CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "items"),
+    CostMetric("cost_bmax", "mean cost without a cap", False, "items", "cost", 8,
+               fewest=FEW_ITEMS, is_cost=True),
+    CostMetric("arena", "RouterArena's score of score and USD", True, "items", needs_wrong=True),
+    CostMetric("pgr", "part of the dearer candidate's gain over the cheaper one", True, "items",
+               fewest=FEW_ITEMS),
     CostMetric("apgr", "mean of that over all shares sent to the dearer one", True, "items"),
-    CostMetric("cpt20", "least share sent there that recovers 20% of the gain", False, None),
-    CostMetric("cpt50", "least share sent there that recovers 50% of the gain", False, None),
-    CostMetric("cpt80", "least share sent there that recovers 80% of the gain", False, None),
-    CostMetric("aiq_code", "AIQ as RouterBench's code has it, over costs from 0", True, "items"),
+    CostMetric("cpt20", "least share sent there that recovers 20% of the gain", False, "resampled"),
+    CostMetric("cpt50", "least share sent there that recovers 50% of the gain", False, "resampled"),
+    CostMetric("cpt80", "least share sent there that recovers 80% of the gain", False, "resampled"),
+    CostMetric("aiq_code", "AIQ as RouterBench's code has it, over costs from 0", True, "score",
+               needs_wrong=True),
     CostMetric("cost_at_best", "least mean cost that reaches the best single's score", False, None,
                without=_HINDSIGHT, is_cost=True),
     CostMetric("imp_rand", "score without a cap over that of a random choice, less 1", True, "items"),
@@ -71,6 +92,7 @@ _ROWS = (
                without="it depends on the routers beside it"),
     CostMetric("pareto_dist", "mean distance of policies to those that none beats", False, None,
                without="it depends on the routers beside it"),
+    CostMetric("agreement", "how often it takes the heuristic's choice, under all caps", None, "score"),
 )  # fmt: skip
 
 COST_METRICS: dict[str, CostMetric] = {metric.name: metric for metric in _ROWS}
@@ -83,14 +105,19 @@ NOTHING_RIGHT, NOT_USD = "the score that it is counted in is 0", "costs are not 
 NOT_COMPARED, SHOWN, NOT_COMPAT = "no others beside it", "it is shown the test scores", "only with --compat"
 
 
+AT_A_TIME = 1000
+"""Resamples, which bounds their memory."""
+
+
 class Spent(NamedTuple):
-    """One metric: its value, None where undefined, what each item adds to it, (n,), None without, and why it
-    is undefined.
+    """One metric: its value, None where undefined; what each item adds to it, (n,), None without; why it is
+    undefined; and of some, its values under resamples of the items, NaN where undefined.
     """
 
     value: float | None
     items: Array | None = None
     why: str = ""
+    replicates: Array | None = None
 
     def line(self, slope: float, start: float) -> Spent:
         """start + slope x this."""
@@ -166,10 +193,13 @@ def choices(cell: Cell, q: Floats | None, policy: Floats | None = None) -> Choic
     return Choices(policy, points, cap_steps(ladder, cell.scores), policies, confidence)
 
 
-def spent(cell: Cell, chosen: Choices, front: Front | str = NOT_COMPARED) -> dict[str, Spent]:
+def spent(
+    cell: Cell, chosen: Choices, front: Front | str = NOT_COMPARED, counts: Floats | None = None
+) -> dict[str, Spent]:
     """All metrics of what a router chooses.
 
-    front: the policies that no router's and no single candidate's beat, or why there are none.
+    front: the policies that no router's and no single candidate's beat, or why there are none. counts:
+    (resamples, n) how often each item is drawn.
     """
     score, cost = ((chosen.policy * of).sum(axis=1) for of in (cell.scores, cell.paid))
     found = {
@@ -180,10 +210,10 @@ def spent(cell: Cell, chosen: Choices, front: Front | str = NOT_COMPARED) -> dic
         "acc_bmax": Spent(float(score.mean()), score),
         "cost_bmax": Spent(float(cost.mean()), cost),
         "arena": _arena(score, cost) if cell.in_usd else Spent(None, why=NOT_USD),
-        **_pair(cell, chosen.confidence, score),
+        **_pair(cell, chosen.confidence, score, counts),
         **_on_front(chosen.points, front),
     }
-    return {name: found[name] for name in COST_METRICS}
+    return {name: found[name] for name in COST_METRICS if name in found}
 
 
 def _under_caps(cell: Cell, steps: Steps | None) -> dict[str, Spent]:
@@ -286,7 +316,7 @@ def _by_cost(cell: Cell) -> Places:
     return np.argsort(np.mean(cell.paid, axis=0), kind="stable")
 
 
-def _pair(cell: Cell, confidence: Array | None, score: Array) -> dict[str, Spent]:
+def _pair(cell: Cell, confidence: Array | None, score: Array, counts: Floats | None) -> dict[str, Spent]:
     """Metrics of two candidates, of which the one that costs less on average is the small one."""
     names = ("pgr", "apgr", "cpt20", "cpt50", "cpt80")
     if cell.scores.shape[1] != 2:
@@ -298,11 +328,16 @@ def _pair(cell: Cell, confidence: Array | None, score: Array) -> dict[str, Spent
         return dict.fromkeys(names, Spent(None, why=why))
     found = dict.fromkeys(names, Spent(None, why=ONE))
     found["pgr"] = _ratio(score - small, large - small)
-    if confidence is not None:
-        curve = pairs.routing_curve(confidence, small, large)
-        areas = pairs.routing_items(confidence, small, large)
-        found["apgr"] = _ratio(areas - small, large - small)
-        found |= {f"cpt{p}": Spent(pairs.share_to_reach(*curve, p / 100)) for p in (20, 50, 80)}
+    if confidence is None:
+        return found
+    curve = pairs.routing_curve(confidence, small, large)
+    areas = pairs.routing_items(confidence, small, large)
+    found["apgr"] = _ratio(areas - small, large - small)
+    parts = [] if counts is None else np.array_split(counts, -(-len(counts) // AT_A_TIME) or 1)
+    for percent in (20, 50, 80):
+        again = [pairs.resampled_shares(confidence, small, large, part, percent / 100) for part in parts]
+        share = pairs.share_to_reach(*curve, percent / 100)
+        found[f"cpt{percent}"] = Spent(share, replicates=np.concatenate(again) if again else None)
     return found
 
 

@@ -11,7 +11,7 @@ from .intervals import FEW_ITEMS
 from .metrics import METRICS, TABLE_ORDER
 from .plain import plain
 from .spending import COST_METRICS
-from .task import KINDS, SEEN
+from .task import KINDS, PAIR, SEEN
 
 if TYPE_CHECKING:
     from .results import Difference, Estimate, Row
@@ -49,7 +49,8 @@ def cost_table(means: Sequence[Row]) -> str:
     priced = [row for row in means if row.spending is not None and row.spending.unit is not None]
     if not priced:
         return "no group has costs\n"
-    return "\n\n".join([*_cost_blocks(priced), *_few_items(priced), COST_LEGEND]) + "\n"
+    marks = [STAR] if any(row.sees_test_scores for row in priced) else []
+    return "\n\n".join([*_cost_blocks(priced), *marks, *_few_items(priced), COST_LEGEND]) + "\n"
 
 
 def difference_table(differences: Iterable[Difference], overall: Sequence[Difference] = ()) -> str:
@@ -69,7 +70,7 @@ def difference_table(differences: Iterable[Difference], overall: Sequence[Differ
             mu = d.metrics["mu_o"]
             lines.append(
                 f"  {plain(f'{d.router_a} - {d.router_b}')[:25]:<26}{_number(mu.value, 8)}{_star(d.p_holm)} "
-                f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{_p(d.p_holm):>9}"
+                f"{interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{_p(d.p_holm):>9}"
                 f"{d.mdd:>7.3f}"
             )
     legend = fill(
@@ -103,7 +104,7 @@ def cost_difference_table(differences: Iterable[Difference], overall: Sequence[D
             excludes = area.lo is not None and area.hi is not None and not area.lo <= 0 <= area.hi
             lines.append(
                 f"  {plain(f'{d.router_a} - {d.router_b}')[:31]:<32}{_number(area.value, 8)}"
-                f"{'+' if excludes else ' '}{_star(p)} {_interval(area):<18}{_p(p):>9}"
+                f"{'+' if excludes else ' '}{_star(p)} {interval(area):<18}{_p(p):>9}"
             )
     legend = fill(
         "area: mean score over all caps on the cost of one answer. +: the 95% interval of the difference, by "
@@ -135,7 +136,7 @@ def _place(row: Row | Difference) -> str:
 
 def _few(row: Row | Difference) -> str:
     """A mark of a mean over fewer kinds than the paper's."""
-    return "" if row.n_kinds == len(KINDS) else f"  {row.n_kinds} of {len(KINDS)} kinds"
+    return "" if row.n_kinds == len(KINDS) or row.method == PAIR else f"  {row.n_kinds} of {len(KINDS)} kinds"
 
 
 def _few_items(rows: Sequence[Row | Difference]) -> list[str]:
@@ -162,7 +163,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
         lines.append(f"  {'router':<13}{''.join(heads)}")
         for r in members:
             cells = [_number(r.metrics[of.name].value, of.width, of.digits) for of in _SHOWN]
-            cells[0] += f" {_interval(r.metrics[_SHOWN[0].name]):<15}"
+            cells[0] += f" {interval(r.metrics[_SHOWN[0].name]):<15}"
             name = f"{plain(r.router)[:12]}*" if r.sees_test_scores else plain(r.router)[:13]
             lines.append(f"  {name:<13}{''.join(cells)}")
         yield "\n".join(lines)
@@ -183,7 +184,7 @@ def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
             assert row.spending is not None
             found = row.spending.metrics
             cells = [_short(found[of.name].value, of.width) for of in _PRICED]
-            cells[0] += f" {_interval(found[_PRICED[0].name]):<16}"
+            cells[0] += f" {interval(found[_PRICED[0].name]):<16}"
             mark = "*" if row.sees_test_scores else "p" if row.spending.made_of == "probabilities" else ""
             lines.append(f"  {plain(row.router)[:11] + mark:<12}{''.join(cells)}")
         yield "\n".join(lines)
@@ -222,7 +223,8 @@ def _number(value: float | None, width: int, digits: int = 3) -> str:
     return f"{'-' if value is None else format(value, f'.{digits}f'):>{width}}"
 
 
-def _interval(estimate: Estimate) -> str:
+def interval(estimate: Estimate) -> str:
+    """Limits to three decimals, a mark where they are of few items; a dash where there are none."""
     return _limits(estimate.lo, estimate.hi, FEW if estimate.few_items else "")
 
 

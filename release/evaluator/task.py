@@ -15,6 +15,8 @@ Labels = npt.NDArray[np.uint8]
 Cell = tuple[str, int, str, str, str]
 
 KINDS = ("all_strong", "all_weak", "strong_to_weak")
+PAIR = "pair"
+"""Kind and method of two models that were named, in place of a group's."""
 SEEN, UNSEEN = TRACKS = ("seen", "unseen")
 """Where routers learn: on the benchmark's own train items, or on all other benchmarks."""
 
@@ -30,6 +32,15 @@ class Everyone:
     train: Scores
     validation: Scores
     test: Scores | None = None
+
+
+@dataclass(frozen=True)
+class Categories:
+    """What the items of each split are about, in row order: their category, else their subset."""
+
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +64,7 @@ class Costs:
 class Task:
     """One cell of the benchmark: a group of m candidate LLMs on one benchmark under one split.
 
-    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`.
+    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`, or `PAIR`.
     encoder: which encoder made the vectors, None where the release has none.
     candidates: m model ids, ascending by mean score over the whole benchmark for `paper` groups.
     X_train, X_val, X_test: float32 (n, d), one row per item; d = 0 where there is no encoder.
@@ -70,6 +81,7 @@ class Task:
     read_prompts: `read_prompts("train")` gives the texts of a split, in row order: the prompt as it was sent,
     the question where there is none.
     costs: what the candidates cost, where the evaluation is asked for and the release has costs of them all.
+    categories: what each row is about, one name for each.
     """
 
     benchmark: str
@@ -94,6 +106,7 @@ class Task:
     compat: bool = False
     seed: int = 0
     costs: Costs | None = None
+    categories: Categories = Categories()
 
     @property
     def cell(self) -> Cell:
@@ -108,7 +121,7 @@ class Task:
     @property
     def stream(self) -> list[int]:
         """Seed of this cell's own random stream, the same whether cells are trained together or alone."""
-        return [self.seed, self.m, KINDS.index(self.kind)]
+        return [self.seed, self.m, [*KINDS, PAIR].index(self.kind)]
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from .errors import UsageError
 from .everyone import read_everyone, score_tables
 from .items import SPLITS, Items, frozen, numbered, read_prompts, reference_order
 from .reader import Group
-from .task import Task
+from .task import Categories, Task
 
 Batch = tuple[Items, Sequence[Group]]
 """Groups that are learnt together, from the same items."""
@@ -41,6 +41,7 @@ def make_tasks(
     # no part of the release, whose test scores a router could follow it to
     places = {split: part.places for split, part in items.parts.items()}
     prompts = partial(read_prompts, items.release.path / "data", places)
+    about = Categories(train.categories, val.categories, test.categories)
     tasks = []
     for group in groups:
         told = costs.get(group)
@@ -71,6 +72,7 @@ def make_tasks(
                 compat=compat,
                 seed=seed,
                 costs=told.costs if isinstance(told, CellCosts) else None,
+                categories=about,
             )
         )
     return tasks
@@ -106,6 +108,15 @@ def costs_of(
     places = numbered(items.release, {split: part.places for split, part in parts.items()})
     rows = {split: numbers for split, ((_, numbers),) in places.items()}
     return {group: cell_costs(known, group, rows) for group in groups}
+
+
+def groups_without_costs(benchmark: str, costs: Mapping[Group, CellCosts | NoCosts]) -> list[str]:
+    """A note for each group that has no costs, and so no curve."""
+    return [
+        f"{benchmark}, m = {group.m}, {group.kind}: no curve: {of.kind}: {of.why}"
+        for group, of in costs.items()
+        if isinstance(of, NoCosts)
+    ]
 
 
 def _ordered(items: Items, as_reference: bool) -> Items:

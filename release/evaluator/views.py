@@ -69,6 +69,63 @@ VIEWS: dict[str, View] = {
         place=(Column("benchmark", "{}"), Column("pool", "pool of {} models"),
                Column("reference_model", "reference: {}"), Column("reference_score", "which scores {}")),
     ),
+    View(
+        "curves",
+        "Score over cost, all kinds of groups together: over the highest cost of one answer (cap), or over "
+        "the mean cost of all (mean). from: what choices follow.",
+        (Column("router", "router"), Column("cost", "cost", None), Column("score", "score"),
+         Column("estimates", "from")),
+        (*_TESTED, Column("curve", "curve: {}"), *_COSTS),
+    ),
+    View(
+        "selections",
+        "Scores under budgets, means over the kinds of groups. budget, cost: of an answer, as known before "
+        "the call and as paid. At the same budget: best, the best policy for these estimates; oracle, for "
+        "the scores themselves; heuristic, the same on mean train scores; random, a draw of what costs no "
+        "more. from: what choices follow. [..]: 95% interval of the score of these choices.",
+        (Column("router", "router"), Column("budget", "budget", None), Column("cost", "cost", None),
+         Column("score", "score", 3, True), Column("bound", "best"), Column("oracle", "oracle"),
+         Column("heuristic", "heuristic"), Column("random", "random"), Column("order_sd", "sd"),
+         Column("estimates", "from")),
+        (*_TESTED, Column("selector", "selector: {}"), Column("alpha", "alpha: {}"), *_COSTS),
+    ),
+    View(
+        "routings",
+        "How much goes to the large one of two models. score: of the router's own choices. area: mean score "
+        "over all shares that the large one gets. PGR, APGR: part of its gain that the score and the area "
+        "have. CPT: least share that recovers 20, 50, 80% of the gain. from: what the order follows. "
+        "[..]: 95% interval.",
+        (Column("router", "router"), Column("score", "score", 3, True), Column("area", "area", 3, True),
+         Column("pgr", "PGR"), Column("apgr", "APGR", 3, True), Column("cpt20", "CPT20"),
+         Column("cpt50", "CPT50"), Column("cpt80", "CPT80"), Column("estimates", "from")),
+        (Column("benchmark", "{}"), Column("scheme", "split: {}"), Column("n_test", "{} test items"),
+         Column("small", "small: {}"), Column("small_score", "which scores {}"), Column("large", "large: {}"),
+         Column("large_score", "which scores {}"), Column("confidence", "confidence: {}")),
+    ),
+    View(
+        "held-out",
+        "Scores on categories with and without learning of them; delta: 100 x (without - with), on the same "
+        "items. [..]: 95% interval.",
+        (Column("router", "router"), Column("category", "category"), Column("n_test", "items"),
+         Column("mu_o_with", "with"), Column("mu_o_without", "without"), Column("delta", "delta", 1, True)),
+        (*_PLACE, Column("held_out", "held out: {}")),
+    ),
+    View(
+        "categories",
+        "Scores by category of items, of routers and single candidates. delta: 100 x (score - that of the "
+        "candidate that is best on train), on the same items. [..]: 95% interval.",
+        (Column("router", "router"), Column("model", "model"), Column("category", "category"),
+         Column("n_test", "items"), Column("mu_o", "score", 3, True), Column("delta", "delta", 1, True)),
+        (*_PLACE, Column("kind", "kind: {}"), Column("by", "by {}")),
+    ),
+    View(
+        "tiers",
+        "How often routers choose models of each size, and what part of the candidates these are. [..]: 95% "
+        "interval.",
+        (Column("router", "router"), Column("tier", "tier"), Column("candidates", "candidates"),
+         Column("share", "share", 3, True)),
+        (*_PLACE, Column("kind", "kind: {}"), Column("cap", "cap: {}")),
+    ),
     View("commitment", "sha256 of files of predictions."),
 )
 }  # fmt: skip

@@ -21,7 +21,8 @@ KINDS = ("all_strong", "all_weak", "strong_to_weak")
 class Fixture:
     """One benchmark. scores (models, items); groups: (method, m, kind) -> rows; splits: scheme -> sides.
 
-    limits: (method, m, kind) -> columns of table `limits` that are not null.
+    limits: (method, m, kind) -> columns of table `limits` that are not null. categories: None for a release
+    that has no such column.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Fixture:
     models: Sequence[str] = ()
     prompts: Sequence[str | None] = ()
     families: Sequence[str] = ()
+    categories: Sequence[str | None] | None = None
     reference_score: float | None = 0.9
     binary: bool = True
     labels: dict[tuple[str, int, str], np.ndarray] = field(default_factory=dict)
@@ -159,6 +161,7 @@ def write_release(
             "question": pa.array(list(f.prompts), pa.string()),
             "prompt": pa.array(list(f.prompts), pa.string()),
             "family_id": pa.array(list(f.families)),
+            **({} if f.categories is None else {"category": pa.array(list(f.categories), pa.string())}),
             **{f"split_{s}": pa.array(side.tolist(), pa.string()) for s, side in f.splits.items()},
             **columns,
         }

@@ -24,7 +24,7 @@ from routerset.release.evaluator.averages import ALL, mean_over_benchmarks
 from routerset.release.evaluator.exports import export, markdown
 from routerset.release.evaluator.intervals import holm
 from routerset.release.evaluator.latex import SIZES, TEXT_WIDTH, latex
-from routerset.release.evaluator.layouts import View
+from routerset.release.evaluator.layouts import Column, View
 from routerset.release.evaluator.options import ALONE, NEEDS, check_options
 from routerset.release.evaluator.views import VIEWS
 from tests.evaluator.releases import random_fixture, write_release
@@ -294,6 +294,12 @@ def test_the_points_of_a_curve_are_rows() -> None:
         'odd,"[1, 2]",[3]',
     ]
     assert len(export("md", BARE, records).splitlines()) == 4 + 4
+    routers = View("routers", "Routers.", (Column("router", "router"), Column("absent", "absent")))
+    assert export("md", routers, records).splitlines()[2:] == [
+        "| router |",
+        "|---|",
+        *(f"| {record['router']} |" for record in records),
+    ]
     assert json.loads(export("json", BARE, records)) == records
 
 
@@ -319,8 +325,9 @@ def test_types_do_not_depend_on_what_was_found(priced: Release, result: Evaluati
         assert full[field.name] == field.type, field.name
     assert bare.to_arrow("differences").num_rows == 0
     assert bare.to_arrow("differences").schema.field("m").type == pa.int64()
-    with pytest.raises(UsageError, match="no results 'curves'; valid: rows, means, overall"):
-        bare.to_arrow("curves")
+    assert "budget" in bare.to_arrow("selections").schema.names
+    with pytest.raises(UsageError, match="no results 'plots'; valid: rows, means, differences, overall"):
+        bare.to_arrow("plots")
 
 
 def test_a_frame_without_pandas_is_an_error_that_says_so(
@@ -440,6 +447,10 @@ VALUES: dict[str, tuple[str, ...]] = {
     "resamples": ("10",),
     "costs": ("params_b",),
     "routers": ("knn",),
+    "curve": ("cap",),
+    "selector": ("cap",),
+    "alpha": ("1",),
+    "confidence": ("small",),
 }
 OPTIONS = [a for a in build_parser("x")._actions if a.dest not in ("help", "release")]
 

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.coverage_costs import Sort, cover
 from routerset.release.evaluator import evaluate, load_release
 from routerset.release.evaluator.__main__ import main
-from routerset.release.evaluator.budgets import by_ratio, optimal
+from routerset.release.evaluator.budgets import by_ratio, knapsack
 from routerset.release.evaluator.costed import Spends
 from routerset.release.evaluator.curves import Points, front_of
 from routerset.release.evaluator.spending import COST_METRICS, Cell, Choices, Spent, choices, spent
@@ -75,7 +76,7 @@ def test_items_add_up_to_the_metric_and_follow_it(seed: int) -> None:
     )
     assert metrics["area_mean"].items.mean() == pytest.approx(metrics["area_mean"].value, abs=1e-9)
     for name in ("area_cap", "aiq", "acc_bmax", "cost_bmax", "arena", "imp_rand", "gap_to_oracle"):
-        value, items, _ = metrics[name]
+        value, items, *_ = metrics[name]
         assert items.mean() == pytest.approx(value, abs=1e-9)
         change = (value - items[out]) / (n - 1)
         assert without[name].value - value == pytest.approx(change, abs=1e-4), name
@@ -277,7 +278,7 @@ def test_the_oracle_dominates_at_every_budget(seed: int) -> None:
         *zip(router.cost, router.score, strict=True),
         (choices(same, None).points.cost[0], cell.scores.mean()),
     ]:
-        optimum = optimal(cell.scores, cell.paid, cost * cell.n, cell.preference)
+        optimum = knapsack(cell.scores, cell.paid, cell.preference).policy(cost * cell.n)
         assert score <= (optimum * cell.scores).sum() / cell.n + 1e-9
         assert score <= np.interp(cost, oracle.cost, oracle.score) + 1e-9
 
@@ -344,7 +345,7 @@ def test_answers_that_cost_nothing() -> None:
     assert metrics["arena"].value == pytest.approx(1.0)  # nothing is as cheap as can be
     assert metrics["qnc"] == Spent(None, None, "the best single candidate costs nothing")
     assert metrics["cost_at_best"].value == 0.0
-    assert by_ratio(scores, paid, 1.0, 0.0, np.array([0, 1])).tolist() == [0, 1]
+    assert by_ratio(scores, paid, 1.0, np.zeros(1), np.arange(2), np.arange(2)[None])[0, 0].tolist() == [0, 1]
 
 
 def test_what_no_router_beats() -> None:
@@ -364,7 +365,7 @@ def test_what_no_router_beats() -> None:
 @pytest.fixture(scope="module")
 def priced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release that knows the size of all models but one, which one kind of groups of 5 has."""
-    fixture = random_fixture(sizes={"a": 1000}, ms=(3, 5))
+    fixture = random_fixture(sizes={"a": 1400}, ms=(2, 3, 5))
     folder = write_release(tmp_path_factory.mktemp("priced"), [fixture])
     sizes = np.random.default_rng(0).permutation(np.geomspace(1, 70, len(fixture.models))).round(1).tolist()
     groups = {(m, kind): set(rows.tolist()) for (_, m, kind), rows in fixture.groups.items()}
@@ -422,7 +423,7 @@ def test_yardsticks_stand_beside_curves_and_every_null_has_its_reason(priced: Pa
 
 
 def test_without_resamples_no_interval_and_with_compat_what_code_gives(priced: Path) -> None:
-    rows, _ = rows_of(priced, "--resamples", "0", "--routers", "heuristic", "--compat", "--sizes", "3")
+    rows, _ = rows_of(priced, "--resamples", "0", "--routers", "heuristic", "--compat", "--sizes", "2,3")
     assert {row["area_cap_lo"] for row in rows} == {None}
     assert all("interval" not in row["cost_notes"] for row in rows)
     assert all(0 < row["aiq_code"] < row["aiq"] for row in rows)
@@ -430,8 +431,38 @@ def test_without_resamples_no_interval_and_with_compat_what_code_gives(priced: P
 
 def test_small_costs_keep_their_digits() -> None:
     items = np.random.default_rng(0).random(400) * 1e-8
-    told = Spends("usd", "USD", None, {"cost_bmax": Spent(float(items.mean()), items)}).estimates(400)
+    metrics = {"cost_bmax": Spent(float(items.mean()), items), "acc_bmax": Spent(0.5, np.arange(400) % 2)}
+    told = Spends("usd", "USD", None, metrics).estimates(400)
     estimate = told.metrics["cost_bmax"]
     assert estimate.value == pytest.approx(items.mean(), rel=1e-6)
     assert estimate.lo < estimate.value < estimate.hi
     assert told.notes is None
+
+
+@pytest.mark.parametrize(("m", "costs"), [(2, "tokens"), (5, "size")])
+def test_what_is_printed_covers_the_truth(m: int, costs: str) -> None:
+    """Within wide limits, for 60 replications of each of five routers."""
+    held: dict[str, list[bool]] = {}
+    for (name, *_), hits in cover(Sort(m, costs, "binary", "dearer"), 60, (200,)).items():
+        held.setdefault(name, []).extend(hits)
+    of_pairs = {"pgr", "apgr", "cpt20", "cpt50", "cpt80"}
+    wanted = {name for name, metric in COST_METRICS.items() if metric.interval}
+    wanted -= set() if m == 2 else of_pairs
+    assert wanted - ({"arena"} if costs == "size" else set()) == {*held}
+    for name in wanted & set(held):
+        assert np.mean(held[name]) > 0.87, name
+
+
+def test_intervals_need_items_and_answers_that_are_wrong() -> None:
+    cell, q = cell_of(3, n=400)
+    for n, wrong in ((400, 9), (120, 9), (400, 3), (40, 9)):
+        scores = np.ones((n, 4))
+        scores[:wrong] = 0.0
+        part = Cell(scores, cell.known[:n] / 1000, cell.paid[:n] / 1000, cell.preference, True)
+        told = Spends("usd", "USD", "scores", spent(part, choices(part, q[:n]))).estimates(n)
+        having = {name for name, e in told.metrics.items() if e.lo is not None}
+        assert ("acc_bmax" in having) == ("peak" in having) == (n >= 50)
+        assert ("cost_bmax" in having) == (n >= 130)
+        assert ("area_cap" in having) == ("arena" in having) == (n >= 50 and wrong >= 5)
+        assert ("hardly an answer is wrong" in told.notes) == (n >= 50 and wrong < 5)
+        assert ("it needs 130 test items" in told.notes) == (n < 130)

@@ -26,7 +26,7 @@ from .reader import Group, Release
 from .results import Estimate
 from .routers import RouterRow
 from .task import Scores, Task
-from .tasks import costs_of, groups_without_costs, make_tasks, with_test_scores
+from .tasks import costs_of, groups_without_costs, make_tasks, with_everyone, with_test_scores
 
 EVERY = "all"
 YARDSTICKS = ("best_single", "heuristic")
@@ -163,13 +163,15 @@ def _refit(learnt: Learnt, cut: Items, names: tuple[str, ...], run: Run) -> tupl
         cut, learnt.groups, encoder=first.encoder, scheme=first.scheme, seed=first.seed, costs=paid
     )
     shown = with_test_scores(tasks, cut, learnt.groups)
+    taught = with_everyone(tasks, cut)
     test, asked = (of.parts["test"] for of in (learnt.items, cut))
     rows = np.flatnonzero(np.isin(np.array(test.categories, object), names))
     counts = {split: len(of.parts["train"].item_ids) for split, of in (("all", learnt.items), ("cut", cut))}
     changes = []
     for router, before in zip(learnt.routers, learnt.outputs, strict=True):
         try:
-            after = [*run(router, shown if router.sees_test_scores else tasks)]
+            given = shown if router.sees_test_scores else taught if router.uses_all_models else tasks
+            after = [*run(router, given)]
         except LeftOut as error:
             notes.append(f"{cut.benchmark} without {_told(names)}, router {router.name}: {error}")
             continue

@@ -13,16 +13,9 @@ import numpy.typing as npt
 from .categories import GROUPINGS
 from .cells import Ran
 from .costed import Spends
-from .grid import (
-    FEW_LEGEND,
-    FEWEST_TESTED,
-    Array,
-    change_cell,
-    counted,
-    grid,
-    mean_change,
-    mean_score,
-)  # fmt: skip
+from .estimates import FEWEST_TESTED, change_of_strata, score_of_strata
+from .grid import FEW_LEGEND, change_cell, counted, grid
+from .intervals import Array
 from .items import Part
 from .metrics import preferred
 from .plain import plain
@@ -146,10 +139,12 @@ def _rows(
 ) -> Iterator[CategoryScore]:
     benchmark, m, _, method, scheme = task.cell
     for category, at in places.items():
-        priced = {name: mean_score([told.priced[name][at]] if name in told.priced else []) for name in PRICED}
+        priced = {
+            name: score_of_strata([told.priced[name][at]] if name in told.priced else []) for name in PRICED
+        }
         metrics = {
-            "mu_o": mean_score([told.score[at]]),
-            "delta": mean_change([told.score[at] - told.single[at]], 100.0),
+            "mu_o": score_of_strata([told.score[at]]),
+            "delta": change_of_strata([told.score[at] - told.single[at]], 100.0),
             **priced,
         }
         few = f"too few items: {len(at)} test items, a category is tested from {FEWEST_TESTED} on"

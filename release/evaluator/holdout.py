@@ -17,8 +17,9 @@ from .cells import Estimates, Output, Ran
 from .costs import CellCosts, Known, NoCosts
 from .curves import cap_steps, random_steps
 from .errors import LeftOut, UsageError
-from .grid import FEWEST_TESTED, Array, mean_change, mean_score
+from .estimates import FEWEST_TESTED, change_of_strata, score_of_strata
 from .holdout_rows import HeldOut
+from .intervals import Array
 from .items import CATEGORY, Items, concatenate
 from .ladders import ladders
 from .metrics import preferred
@@ -26,7 +27,7 @@ from .reader import Group, Release
 from .results import Estimate
 from .routers import RouterRow
 from .task import Scores, Task
-from .tasks import costs_of, groups_without_costs, make_tasks, with_test_scores
+from .tasks import costs_of, groups_without_costs, make_tasks, with_everyone, with_test_scores
 
 EVERY = "all"
 YARDSTICKS = ("best_single", "heuristic")
@@ -162,13 +163,15 @@ def _refit(learnt: Learnt, cut: Items, names: tuple[str, ...], run: Run) -> tupl
         cut, learnt.groups, encoder=first.encoder, scheme=first.scheme, seed=first.seed, costs=paid
     )
     shown = with_test_scores(tasks, cut, learnt.groups)
+    taught = with_everyone(tasks, cut)
     test, asked = (of.parts["test"] for of in (learnt.items, cut))
     rows = np.flatnonzero(np.isin(np.array(test.categories, object), names))
     counts = {split: len(of.parts["train"].item_ids) for split, of in (("all", learnt.items), ("cut", cut))}
     changes = []
     for router, *before in zip(learnt.routers, *(outputs for _, outputs, _ in learnt.cells), strict=True):
         try:
-            after = [*run(router, shown if router.sees_test_scores else tasks)]
+            given = shown if router.sees_test_scores else taught if router.uses_all_models else tasks
+            after = [*run(router, given)]
         except LeftOut as error:
             notes.append(f"{cut.benchmark} without {_told(names)}, router {router.name}: {error}")
             continue
@@ -285,9 +288,9 @@ def _metrics(
 ) -> dict[str, Estimate]:
     changed = [after - before for before, after in zip(with_it, without_it, strict=True)]
     return {
-        f"{name}_with": mean_score(with_it),
-        f"{name}_without": mean_score(without_it),
-        delta: mean_change(changed, 100.0),
+        f"{name}_with": score_of_strata(with_it),
+        f"{name}_without": score_of_strata(without_it),
+        delta: change_of_strata(changed, 100.0),
     }
 
 

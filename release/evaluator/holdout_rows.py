@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from textwrap import fill
 
-from .grid import FEW_LEGEND, FEWEST_TESTED, change_cell, counted, grid
+from .estimates import FEWEST_TESTED
+from .grid import FEW_LEGEND, change_cell, counted, grid
 from .results import Estimate, Value, flat_of
 
 

@@ -10,7 +10,9 @@ from textwrap import fill
 import numpy as np
 
 from .cells import Estimates, Output, Ran
-from .grid import Array, grid, mean_score
+from .estimates import score_of_strata
+from .grid import grid
+from .intervals import Array
 from .ladders import ladders
 from .metrics import one_hot, preferred
 from .plain import plain
@@ -108,7 +110,7 @@ def tier_shares(
                 for t in present:
                     yield TierShare(
                         benchmark, m, kind, method, scheme, router.name, len(cells), TIERS[t], cap,
-                        len(share), round(float(pool[t]), 6), {"share": mean_score([share[:, t]])},
+                        len(share), round(float(pool[t]), 6), {"share": score_of_strata([share[:, t]])},
                     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from scipy import stats
 
 from routerset.release.evaluator import Release, Task, UsageError, evaluate, load_release
 from routerset.release.evaluator.__main__ import main
-from routerset.release.evaluator.grid import mean_change
+from routerset.release.evaluator.estimates import change_of_strata
 from routerset.release.evaluator.holdout_rows import HeldOut, held_out_table
 from tests.evaluator.releases import KINDS, Fixture, random_fixture, write_release
 
@@ -265,7 +265,7 @@ def test_a_small_category_is_printed_and_not_tested(tmp_path: Path) -> None:
 def test_intervals_of_changes(seed: int, n: int, parts: int) -> None:
     rng = np.random.default_rng(seed)
     strata = [rng.normal(size=n + i) for i in range(parts)]
-    found = mean_change(strata, 100)
+    found = change_of_strata(strata, 100)
     assert found.value == pytest.approx(100 * np.mean([part.mean() for part in strata]), abs=1e-5)
     total = sum(map(len, strata))
     if n < 2 or total - parts + 1 < 20:

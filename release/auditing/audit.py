@@ -149,30 +149,30 @@ def _wrapped(text: str, indent: str) -> list[str]:
 _COLUMNS = (
     ("models", None, "", 0),
     ("room", "headroom", "headroom", 3),
-    ("(by", "headroom", "headroom_by_chance", 3),
+    ("(", "headroom", "headroom_by_chance", 3),
     ("signal", "signal", "by_category", 3),
     ("spec.", "specialists", "cross_fitted", 3),
     ("best", "dominance", "best", 1),
-    ("(by", "dominance", "best_by_chance", 1),
+    ("(", "dominance", "best_by_chance", 1),
     ("twins", "twins", "twins", 0),
     ("eff.", "twins", "effective", 0),
     ("dupl.", "duplicates", "text_groups", 0),
 )
-"""Columns of several benchmarks: title, detector, value, decimals; `(by` is what chance gives."""
+"""Columns of several benchmarks: title, detector, value, decimals; `(` is what chance gives."""
 
 
 def _overview(source: str, found: Sequence[Audited]) -> str:
-    rows = [["benchmark", *(f"{t} ch.)" if t == "(by" else t for t, *_ in _COLUMNS)]]
+    rows = [["benchmark", *("(ch.)" if t == "(" else t for t, *_ in _COLUMNS)]]
     for one in found:
         cells = []
         for title, detector, value, digits in _COLUMNS:
             number = one.models if detector is None else one.findings[detector].values.get(value)
             told = "-" if not isinstance(number, int | float) else f"{number:,.{digits}f}"
-            cells.append(f"({told})" if title == "(by" else told)
-        rows.append([one.benchmark[:16], *cells])
+            cells.append(f"({told})" if title == "(" else told)
+        rows.append([one.benchmark[:12], *cells])
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = [
-        "  ".join(
+        " ".join(
             c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
@@ -183,7 +183,7 @@ def _overview(source: str, found: Sequence[Audited]) -> str:
 _LEGEND = (
     "room: oracle of 5 models over the best one, held out; signal: gain of the best",
     "model of each category; spec.: specialist score, cross-fitted; best: lowest mean",
-    "rank, 1 is best everywhere; eff.: independent models; dupl.: groups of equal text.",
+    "rank, 1 is best everywhere; eff.: independent models; dupl.: equal questions.",
     "In brackets: what chance alone gives. Tables and a page: --out DIR",
 )
 

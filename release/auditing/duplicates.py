@@ -127,6 +127,9 @@ def find(subject: Subject) -> Finding:
         groups = by_cosine(subject.vectors)
         near = [g for g in groups if subject.texts is None or len(set(subject.texts[g].tolist())) > 1]
         rows += [_row(subject, "cosine", groups), _row(subject, "near", near)]
+    none = [str(row[0]) for row in rows if not row[1]]
+    if none:
+        why.append(f"no group by {', '.join(none)}, so that no size and no answers are of one")
     keys = [key for key, _ in DETECTOR.columns]
     values: dict[str, Cell] = {
         f"{rule}_{key}": None for rule in ("text", "cosine", "near") for key in keys[1:]

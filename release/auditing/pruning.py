@@ -16,6 +16,8 @@ import numpy.typing as npt
 from routerset.release.auditing.similarity import jaccard, residual
 
 LAMBDA = 0.5
+NOBODY = -2.0
+"""Below any correlation."""
 TIE = 1e-12
 """Values closer than that are equal: what is left after sums in different orders."""
 
@@ -49,7 +51,7 @@ def prune(scores: np.ndarray, lam: float = LAMBDA, similarity: str = "jaccard") 
     way = SIMILARITIES[similarity]
     alike = way.of(scores)
     accuracy = scores.mean(axis=1, dtype=np.float64)
-    np.fill_diagonal(alike, -np.inf if way.nearest else 0)
+    np.fill_diagonal(alike, NOBODY if way.nearest else 0)
     alive = np.ones(n, bool)
     total = alike.sum(axis=1, dtype=np.float64)
     nearest = alike.argmax(axis=1)
@@ -60,7 +62,7 @@ def prune(scores: np.ndarray, lam: float = LAMBDA, similarity: str = "jaccard") 
         gone = int(np.flatnonzero(worth <= worth.min() + TIE)[-1])
         removed[step], alive[gone] = gone, False
         if way.nearest:
-            alike[:, gone] = -np.inf
+            alike[:, gone] = NOBODY
             lost = np.flatnonzero(alive & (nearest == gone))
             nearest[lost] = alike[lost].argmax(axis=1)
         else:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_text
-from routerset.release.layout import REPORTS, Config
+from routerset.release.layout import AUDIT, REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import columns_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
-MAIN_TABLE = "summary.md"
-"""The table of `reports/` that stands on the card."""
+MAIN_TABLE, AUDIT_LINES = "summary.md", f"{AUDIT}/summary.md"
+"""The table of `reports/` that stands on the card, and the lines of the audit that do."""
 CITATION = """@inproceedings{huang2025routereval,
   title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up
                in LLMs},
@@ -69,12 +69,12 @@ class _Example:
 
 
 def figures(release: Path) -> list[Figure]:
-    """The main table of `reports/`, where there is one, and the pictures below it, by path.
+    """The main table of `reports/` and the lines of the audit, where there are any, and pictures, by path.
 
     Raises ReleaseInputError for a table that cannot be read.
     """
-    path = f"{REPORTS}/{MAIN_TABLE}"
-    tables = [Figure(path, read_text(release / path))] if (release / path).exists() else []
+    paths = (f"{REPORTS}/{name}" for name in (MAIN_TABLE, AUDIT_LINES))
+    tables = [Figure(path, read_text(release / path)) for path in paths if (release / path).exists()]
     found = (release / REPORTS).rglob("*.png")
     return tables + [Figure(path) for path in sorted(p.relative_to(release).as_posix() for p in found)]
 
@@ -106,7 +106,8 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         configs=configs,
         columns=_columns(manifest),
         sizes={c.name: _sizes(manifest, c) for c in configs},
-        figures=shown,
+        figures=[figure for figure in shown if figure.path != f"{REPORTS}/{AUDIT_LINES}"],
+        audit="".join(figure.table for figure in shown if figure.path == f"{REPORTS}/{AUDIT_LINES}"),
         example=_example(manifest),
         groups={name: _groups(manifest, name) for name in benchmarks},
         texts={name: _texts(b) for name, b in benchmarks.items()},

@@ -50,7 +50,8 @@ def half_sums(subject: Subject) -> tuple[np.ndarray, Numbers]:
             size = len(items) // 2 + (len(items) % 2) * rng.integers(2, size=SPLITS)
             chosen = np.asarray(order < size[:, None], kind)
             sizes[at] = size
-            sums[at] = chosen @ np.asarray(subject.scores[:, items], kind).T
+            # to nine decimals, since sums of numbers differ between machines in their last digits
+            sums[at] = np.round(chosen @ np.asarray(subject.scores[:, items], kind).T, 9)
         subject.kept.append((sums, sizes))
     found: tuple[np.ndarray, Numbers] = subject.kept[0]
     return found

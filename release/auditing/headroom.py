@@ -126,12 +126,16 @@ def by_neighbours(subjects: Sequence[Subject], vectors: np.ndarray) -> list[floa
 
 
 def _nearest(asked: np.ndarray, known: np.ndarray) -> Codes:
-    """(asked, k) places of the nearest among the known, at most NEIGHBOURS."""
-    k = min(NEIGHBOURS, len(known))
-    parts = [
-        np.argpartition(-(asked[start : start + BLOCK] @ known.T), k - 1, axis=1)[:, :k]
-        for start in range(0, len(asked), BLOCK)
-    ]
+    """(asked, k) places of the nearest among the known, at most NEIGHBOURS; of equally near ones the first.
+
+    Cosines count to six decimals, so that all machines find the same.
+    """
+    k, n = min(NEIGHBOURS, len(known)), len(known)
+    parts = []
+    for start in range(0, len(asked), BLOCK):
+        cosines = asked[start : start + BLOCK].astype(np.float64) @ known.T.astype(np.float64)
+        far = np.rint(-1e6 * cosines).astype(np.int64) * n + np.arange(n)
+        parts.append(np.argpartition(far, k - 1, axis=1)[:, :k])
     return np.concatenate(parts)
 
 

@@ -12,7 +12,7 @@ from routerset.schemas.matrix import ScoreMatrix
 
 PAIRS = 20
 """Pairs of models that are listed."""
-ROUNDING = 1e-4
+ROUNDING = 1e-3
 
 
 def find_twins(subject: Subject) -> Finding:
@@ -62,20 +62,20 @@ def find_likeness(subject: Subject) -> Finding:
     if np.ptp(accuracy) > 0 and np.ptp(mean_alike) > 0:
         together = rounded(float(np.corrcoef(accuracy, mean_alike)[0, 1]))
     left = residual(scores)
-    nearest = rounded(mean(largest(left)))
+    nearest = round(float(largest(left).mean(dtype=np.float64)), 4)
     pairs = _most_alike(left)
     rows = tuple(
         (
             subject.models[i],
             subject.models[k],
-            rounded(round(float(left[i, k]), 5)),
-            rounded(round(float(alike[i, k]), 5)),
+            round(float(left[i, k]), 3),
+            round(float(alike[i, k]), 5),
             rounded(float((scores[i] == scores[k]).mean())),
         )
         for i, k in pairs
     )
-    told = [rounded(round(v, 5)) if (v := mean(mean_alike)) is not None else None, nearest]
-    expected = [rounded(float(each)) for each in by_chance]
+    told = [rounded(mean(mean_alike)), nearest]
+    expected = [rounded(float(np.round(each, 4))) for each in by_chance]
     return Finding(
         f"nearest model {tell(nearest, 2)} alike beyond ability ({tell(expected[1], 2)} by chance); "
         f"Jaccard {tell(told[0], 2)} ({tell(expected[0], 2)})",
@@ -98,7 +98,7 @@ def _most_alike(similarity: np.ndarray) -> list[tuple[int, int]]:
     least = np.partition(upper, -wanted, axis=None)[-wanted]
     first, second = np.nonzero(upper >= least - ROUNDING)
     # sums of float32 differ between machines in their last digits, and an order does not
-    order = np.argsort(-np.round(upper[first, second].astype(np.float64), 4), kind="stable")[:wanted]
+    order = np.argsort(-np.round(upper[first, second].astype(np.float64), 3), kind="stable")[:wanted]
     return [*zip(first[order].tolist(), second[order].tolist(), strict=True)]
 
 

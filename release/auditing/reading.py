@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.release.auditing.subject import Costs, Subject, coded, gapless, whole_part
+from routerset.release.errors import ReleaseInputError
 from routerset.release.evaluator.costs import CostKind, find_kind
 from routerset.release.files import read_table, reading
 from routerset.release.layout import costs_path, data_path, scores_path, vectors_path
 from routerset.release.manifest import Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
-from routerset.schemas.matrix import ScoreMatrix, chunks
+from routerset.schemas.matrix import Chunk, ScoreMatrix, chunks
 from routerset.schemas.released import RELEASED
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.tables import TABLES, Split
@@ -164,8 +165,12 @@ def subject_of(tables: Tables, kind: str | None = None, prices: Prices | None = 
     Raises UsageError for a kind that is none, ReleaseInputError for a table that cannot be read.
     """
     items = tables.items
+    if not np.array_equal(np.asarray(items["item"]), np.arange(len(items))):
+        raise ReleaseInputError(
+            f"{tables.benchmark}: expected items from 0 without gaps; build or fetch it again"
+        )
     with reading(tables.scores) as file:
-        matrix = ScoreMatrix.of(chunks(file), len(items))
+        matrix = ScoreMatrix.of(_within(chunks(file), len(items), tables.scores), len(items))
     rows, kept = whole_part(matrix)
     models = tuple(matrix.models[row] for row in rows)
 
@@ -201,6 +206,18 @@ def subject_of(tables: Tables, kind: str | None = None, prices: Prices | None = 
         (len(matrix.models) - len(rows), len(items) - len(kept)),
         tables.seed,
     )
+
+
+def _within(found: Iterator[Chunk], n_items: int, path: Path) -> Iterator[Chunk]:
+    """Chunks of scores in [0, 1] of known items. Raises ReleaseInputError for any other."""
+    for chunk in found:
+        if not (
+            (chunk.items >= 0) & (chunk.items < n_items) & (chunk.scores >= 0) & (chunk.scores <= 1)
+        ).all():
+            raise ReleaseInputError(
+                f"{path}: expected scores in [0, 1] of known items; build or fetch it again"
+            )
+        yield chunk
 
 
 def costs_of(tables: Tables, models: Sequence[str], kind: CostKind, prices: Prices | None) -> Costs:

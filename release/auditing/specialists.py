@@ -71,8 +71,7 @@ def scores_of(
     worth = _dense(sums)[:, order] * n_models + (n_models - 1 - rank[order])
     ranked = np.minimum.accumulate(rank[order])
     by_rank = np.argsort(rank)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        accuracy = other / n_other[:, None]
+    accuracy = np.where(n_other[:, None] > 0, other / np.maximum(n_other, 1)[:, None], np.nan)
     total = np.zeros(len(sums))
     specialist = np.zeros(len(sums), np.intp)
     for gen, part in budgets.parts(by_rank[ranked]):

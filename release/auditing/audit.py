@@ -6,6 +6,7 @@ import csv
 import io
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from routerset.release.auditing.detectors import DETECTORS
@@ -15,6 +16,8 @@ from routerset.schemas.escape import plain
 from routerset.schemas.store import JsonObject, json_text
 
 WIDTH = 80
+THREADS = 2
+"""Detectors at work at a time: what they do is NumPy's, outside of the interpreter's lock."""
 JSON = "audit.json"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How cells begin that a spreadsheet would calculate."""
@@ -37,13 +40,16 @@ class Audited:
 def audit(subject: Subject) -> Audited:
     """Ask every detector about one benchmark. What cannot be told is null, with a reason."""
     if len(subject.models) and subject.scores.shape[1]:
-        found = {name: detector.find(subject) for name, detector in DETECTORS.items()}
+        null = subject.null if subject.worlds else None  # worlds are drawn once, before threads ask for them
+        with ThreadPoolExecutor(THREADS) as threads:
+            asked = {name: threads.submit(one.find, subject) for name, one in DETECTORS.items()}
+            found = {name: future.result() for name, future in asked.items()}
     else:
-        why = "no two models have scores on the same items"
+        null, why = None, "no two models have scores on the same items"
         found = {name: Finding.undefined(why) for name in DETECTORS}
     costs = f"{subject.costs.kind}" if subject.costs.known else f"none: {subject.costs.why}"
     n_models, n_items = subject.scores.shape
-    return Audited(subject.benchmark, n_models, n_items, subject.left_out, costs, subject.null, found)
+    return Audited(subject.benchmark, n_models, n_items, subject.left_out, costs, null, found)
 
 
 def to_json(source: str, found: Sequence[Audited]) -> str:

@@ -1,11 +1,13 @@
 """Speed of our encoders against SentenceTransformer.encode with its defaults, in the same run.
 
-    python benchmarks/embed.py                     minilm on real questions, on this machine
-    python benchmarks/embed.py --gpu-shapes        roberta-base shapes with random weights
+    python benchmarks/embed.py                              minilm on real questions, on this machine
+    python benchmarks/embed.py --gpu-shapes                 every encoder's shapes, random weights, for a GPU
+    python benchmarks/embed.py --gpu-shapes --build DIR     the same on all questions of a build
 
 The questions are MMLU-Pro's and those of the leaderboard prompts in the folder `shared` beside the
-checkout; without it, synthetic texts of the same lengths. Random weights do not change the speed.
-Runs take turns, and the best of each counts, so that a busy machine hurts all alike.
+checkout; without it, synthetic texts of the same lengths. With --gpu-shapes come texts of 512 tokens (as
+long as a table of positions allows), too. Random weights do not change the speed. Runs take turns, and the
+best of each counts, so that a busy machine hurts all alike.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import sentence_transformers
 import torch
 import transformers
@@ -31,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, cpu, versions
 from routerset.embed.batches import run as run_batches
-from routerset.embed.encoders import ENCODERS, Encoder, Pooling
+from routerset.embed.encoders import ENCODERS, Encoder
 from routerset.embed.model import Policy, batch_shape, encode, load, resolve_device, resolve_dtype
 from routerset.embed.texts import tokenize
 from routerset.embed.weights import model_path
@@ -39,6 +42,8 @@ from routerset.embed.weights import model_path
 DUMPS = Path(__file__).resolve().parents[2] / "shared" / "dumps"
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}
 """Dense bf16 operations a second, as the vendor states them (SXM versions)."""
+WIDE_BATCH = 512
+"""Texts in a batch of the library that keep a large GPU busy."""
 
 
 def questions(count: int) -> tuple[list[str], str]:
@@ -62,16 +67,44 @@ def questions(count: int) -> tuple[list[str], str]:
     return [" ".join(rng.choice(words, n)) for n in lengths], "synthetic texts"
 
 
-def random_roberta(folder: str) -> Encoder:
-    """Save a model of roberta-base's shapes, with minilm's tokenizer; returns its registry row."""
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model_path(ENCODERS["minilm"], {}))
-    config = transformers.RobertaConfig(
-        vocab_size=len(tokenizer), max_position_embeddings=514, pad_token_id=tokenizer.pad_token_id
-    )
-    transformers.RobertaModel(config).save_pretrained(folder)
-    tokenizer.model_max_length = 512
+SHAPES: dict[str, transformers.PretrainedConfig] = {
+    "minilm": transformers.BertConfig(
+        hidden_size=384, num_hidden_layers=6, intermediate_size=1536, num_attention_heads=12
+    ),
+    "sbert": transformers.MPNetConfig(max_position_embeddings=514),
+    "roberta_last": transformers.RobertaConfig(max_position_embeddings=514),
+    "longformer": transformers.LongformerConfig(max_position_embeddings=4098, attention_window=512),
+}
+"""Of each forward pass of the registry; the table of words is replaced by minilm's."""
+LONG_TEXT = 512
+
+
+def random_weights(name: str, folder: Path) -> None:
+    """Save a model of an encoder's shapes, with minilm's tokenizer."""
+    source = model_path(ENCODERS["minilm"], {})
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    config = SHAPES[name]
+    config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    tokenizer.model_max_length = ENCODERS[name].max_tokens
     tokenizer.save_pretrained(folder)
-    return dataclasses.replace(ENCODERS["roberta"], name="shapes", pooling=Pooling.MEAN_LAST)
+
+
+def of_build(folder: Path) -> list[str]:
+    """Distinct questions of a build's items; the prompt where there is no question."""
+    found: dict[str, None] = {}
+    for path in sorted(folder.glob("tables/items/*/*.parquet")):
+        table = pq.read_table(path, columns=["question", "prompt"])
+        both = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+        found |= dict.fromkeys(question or prompt or "" for question, prompt in both)
+    return list(found)
+
+
+def long_texts(count: int, tokens: int) -> list[str]:
+    """Texts of one number of tokens: short words of one token each, and the two special ones."""
+    rng = np.random.default_rng(0)
+    words = ["the", "of", "and", "in", "to", "was", "he", "is", "as", "for", "on", "with", "that", "it"]
+    return [" ".join(rng.choice(words, tokens - 2)) for _ in range(count)]
 
 
 @dataclasses.dataclass
@@ -130,67 +163,89 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--texts", type=int, default=1000, help="number of texts (default 1000)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each, the best counts (default 3)")
-    parser.add_argument("--gpu-shapes", action="store_true", help="roberta-base shapes, random weights")
+    parser.add_argument("--gpu-shapes", action="store_true", help="all encoders' shapes, random weights")
+    parser.add_argument("--encoders", default=",".join(SHAPES), help="of these (default: all)")
+    parser.add_argument("--build", type=Path, help="all questions of this build instead")
     parser.add_argument("--device", default="auto", help="torch device (default: the GPU if there is one)")
     parser.add_argument("--token-budget", type=int, default=0, help="tokens in a batch (default: by device)")
     parser.add_argument("--block", type=int, default=0, help="rows in a matrix product (default: by device)")
     parser.add_argument("--profile", action="store_true", help="show where the time goes")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        encoder = random_roberta(folder) if args.gpu_shapes else ENCODERS["minilm"]
-        paths = {encoder.name: folder} if args.gpu_shapes else {}
-        measure(args, encoder, paths)
-
-
-def measure(args: argparse.Namespace, encoder: Encoder, paths: dict[str, str]) -> None:
-    """Run the library in its default and in 16 bits, and ours in 32 and 16 bits, by turns."""
+    texts, source = questions(args.texts)
+    if args.build:
+        texts, source = of_build(args.build), "questions of a build"
     policy = Policy(device=args.device, token_budget=args.token_budget, block=args.block)
+    if not args.gpu_shapes:
+        measure(ENCODERS["minilm"], {}, texts, source, policy, args.rounds, args.profile)
+    for name in args.encoders.split(",") if args.gpu_shapes else ():
+        encoder = ENCODERS[name]
+        with tempfile.TemporaryDirectory() as folder:
+            random_weights(name, Path(folder))
+            paths = {name: folder}
+            measure(encoder, paths, texts, source, policy, args.rounds, args.profile)
+            long = min(LONG_TEXT, encoder.max_tokens)
+            measure(encoder, paths, long_texts(args.texts, long), "long texts", policy, args.rounds)
+    print(versions("torch", "transformers", "sentence-transformers"), command(), sep="\n")
+
+
+def measure(
+    encoder: Encoder,
+    paths: dict[str, str],
+    texts: Sequence[str],
+    source: str,
+    policy: Policy,
+    rounds: int,
+    profiled: bool = False,
+) -> None:
+    """Run the library in its default and in 16 bits, and ours in 32 and 16 bits, by turns."""
     device, native = resolve_device(policy), resolve_dtype(policy)
     path = model_path(encoder, paths)
-    texts, source = questions(args.texts)
 
     def ours(dtype: str) -> Callable[[Sequence[str]], np.ndarray]:
         chosen = dataclasses.replace(policy, dtype=dtype)
         return lambda part: encode(part, [encoder], policy=chosen, paths=paths).vectors[encoder.name]
 
-    def library(dtype: torch.dtype) -> Callable[[Sequence[str]], np.ndarray]:
+    def library(dtype: torch.dtype, batch: int = 32) -> Callable[[Sequence[str]], np.ndarray]:
         model = sentence_transformers.SentenceTransformer(path, device=device, model_kwargs={"dtype": dtype})
         model.max_seq_length = encoder.max_tokens
         # costs nothing, and lets the vectors be compared: ours keep the end of a long text
         model.tokenizer.truncation_side = "left"
-        return lambda part: model.encode(part, convert_to_tensor=True).float().cpu().numpy()
+        return lambda part: model.encode(part, batch_size=batch, convert_to_tensor=True).float().cpu().numpy()
 
     first = encode(texts, [encoder], policy=policy, paths=paths)
-    lengths = first.tokens.astype(np.float64)
-    padded = library_waste(first.tokens.tolist(), texts)
+    lengths, counts = first.tokens.astype(np.float64), first.tokens.tolist()
+    padded = library_waste(counts, texts)
     runs = [
         Run("SentenceTransformer, default", library(torch.float32), padded),
         Run("ours, float32", ours("float32"), first.padding_waste),
     ]
     if native == "bfloat16":
         runs.insert(1, Run("SentenceTransformer, bfloat16", library(torch.bfloat16), padded))
+        if device.startswith("cuda"):
+            wide = library_waste(counts, texts, WIDE_BATCH)
+            runs.insert(2, Run(f"  in batches of {WIDE_BATCH}", library(torch.bfloat16, WIDE_BATCH), wide))
         runs.append(Run("ours, bfloat16", ours("bfloat16"), first.padding_waste))
-    for run in runs * args.rounds:
+    for run in runs * rounds:
         run.function(texts[:8])  # ours keeps one model in memory: the other dtype's has to be loaded
         started = time.perf_counter()
         run.vectors = run.function(texts)
         run.seconds = min(run.seconds, time.perf_counter() - started)
+    print(f"{encoder.name} on {hardware(device)}")
     report(runs, texts, lengths, source)
 
     tokenizer, model = load(path, device, native)
-    reading = best(args.rounds, lambda: tokenize(tokenizer, texts, encoder.max_tokens))
+    reading = best(rounds, lambda: tokenize(tokenizer, texts, encoder.max_tokens))
     ids, _ = tokenize(tokenizer, texts, encoder.max_tokens)
-    computing = best(args.rounds, lambda: run_batches(model, ids, {encoder.pooling}, *batch_shape(policy)))
+    computing = best(rounds, lambda: run_batches(model, ids, {encoder.pooling}, *batch_shape(policy)))
     speed, peak = operations(path, lengths) / computing, measured_peak(device)
     print(f"{native}: tokenizer alone {reading:.2f} s, model alone {computing:.2f} s")
     print(f"model alone: {lengths.sum() / computing:.0f} tokens/s, {speed / 1e12:.2f} Tflop/s, ", end="")
-    print(f"{speed / peak:.0%} of a large bf16 product")
+    print(f"{speed / peak:.0%} of a large bf16 product ({peak / 1e12:.0f} Tflop/s)")
     for name, stated in PEAKS.items():
         if device.startswith("cuda") and name in torch.cuda.get_device_name(device).split():
             print(f"{speed / stated:.0%} of the bf16 peak stated for {name} ({stated / 1e12:.0f} Tflop/s)")
-    print(f"{encoder.name} on {hardware(device)}")
-    print(versions("torch", "transformers", "sentence-transformers"), command(), sep="\n")
-    if args.profile:
+    print(flush=True)
+    if profiled:
         profile(runs[-1], texts)
 
 

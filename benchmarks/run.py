@@ -41,6 +41,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "validate": ("validate.py", SCRATCH),
     "evaluate": ("evaluate.py", RELEASE),
     "coverage": ("coverage.py",),
+    "coverage-costs": ("coverage_costs.py",),
     "publish-bytes": ("publish.py", "bytes"),
     "publish-rebuild": ("publish.py", "rebuild"),
 }

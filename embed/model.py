@@ -103,7 +103,7 @@ def resolve_dtype(policy: Policy) -> str:
 def batch_shape(policy: Policy) -> tuple[int, int]:
     """Tokens in a batch and rows in a matrix product: what a policy means on this machine."""
     gpu = resolve_device(policy).startswith("cuda")
-    return policy.token_budget or (32768 if gpu else 16384), policy.block or (4096 if gpu else 1024)
+    return policy.token_budget or (65536 if gpu else 16384), policy.block or (8192 if gpu else 1024)
 
 
 def encode(

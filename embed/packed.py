@@ -80,14 +80,13 @@ class PaddedTexts:
 class Layer:
     """One layer: attention, add and normalise, feed forward, add and normalise.
 
-    weight, bias: fused input projections: queries, keys and values; in Longformer also the keys
-    and values that the global token sees. global_query: that token's own query projection.
+    weight, bias: fused input projections: queries, keys and values; in Longformer also those by which the
+    first token, which is global, sees all others.
     window: how far a token of Longformer sees to either side; None is all the way.
     """
 
     weight: Tensor
     bias: Tensor
-    global_query: nn.Module | None
     window: int | None
     attention_out: nn.Module
     attention_norm: nn.Module
@@ -151,7 +150,7 @@ class PackedEncoder:
         for layer in self.layers:
             _by_block(batch.block, layer.project, projected, x)
             if layer.window is not None:
-                self._attend_window(layer, projected, context, x, batch)
+                self._attend_window(layer.window, projected, context, groups)
             elif self.varlen:
                 self._attend_varlen(projected, context, batch)
             else:
@@ -191,31 +190,29 @@ class PackedEncoder:
         context[:total] = attended.reshape(total, self.dimension)
 
     def _attend_window(
-        self, layer: Layer, projected: Tensor, context: Tensor, x: Tensor, batch: PackedTexts
+        self, window: int, projected: Tensor, context: Tensor, groups: Sequence[PaddedTexts]
     ) -> None:
         """Longformer's attention: a sliding window, and the first token sees and is seen by all."""
-        assert layer.window is not None
-        assert layer.global_query is not None
         parts = []
-        start = 0
-        for length in batch.lengths:
-            rows = slice(start, start + length)
-            q, k, v, global_k, global_v = (
-                projected[rows].view(1, length, 5, self.heads, -1).permute(2, 0, 3, 1, 4)
+        for group in groups:
+            texts, size = group.rows.shape
+            inputs = projected[group.rows].view(texts, size, 6, self.heads, -1).permute(2, 0, 3, 1, 4)
+            q, k, v, global_q, global_k, global_v = inputs
+            attended = _sliding_window(q, k, v, window, group.real)
+            attended[:, :, :1] = scaled_dot_product_attention(
+                global_q[:, :, :1], global_k, global_v, attn_mask=group.real[:, None, None, :]
             )
-            global_q = layer.global_query(x[start : start + 1]).view(1, 1, self.heads, -1).transpose(1, 2)
-            attended = _sliding_window(q, k, v, layer.window)
-            attended[:, :, :1] = scaled_dot_product_attention(global_q, global_k, global_v)
-            parts.append(attended.transpose(1, 2).reshape(length, self.dimension))
-            start += length
-        torch.cat(parts, out=context[:start])
+            parts.append(attended.transpose(1, 2).reshape(texts * size, -1)[group.tokens])
+        done = torch.cat(parts)
+        context[: len(done)] = done
 
 
-def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
-    """Attention to tokens at most `window` away and to the first one; (1, heads, tokens, head size)."""
+def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int, real: Tensor) -> Tensor:
+    """Attention to real tokens at most `window` away and to the first; (texts, heads, tokens, head size)."""
     length = q.shape[2]
+    real = real[:, None, None, :]
     if length <= window + 1:
-        return scaled_dot_product_attention(q, k, v)
+        return scaled_dot_product_attention(q, k, v, attn_mask=real)
     at = torch.arange(length, device=q.device)
     blocks = []
     for start in range(0, length, window):
@@ -225,7 +222,9 @@ def _sliding_window(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
             keys = torch.cat((at[:1], keys))
         seen = ((queries[:, None] - keys).abs() <= window) | (keys == 0)
         blocks.append(
-            scaled_dot_product_attention(q[:, :, queries], k[:, :, keys], v[:, :, keys], attn_mask=seen)
+            scaled_dot_product_attention(
+                q[:, :, queries], k[:, :, keys], v[:, :, keys], attn_mask=seen & real[..., keys]
+            )
         )
     return torch.cat(blocks, dim=2)
 
@@ -254,11 +253,10 @@ def _layer(layer: Any) -> Layer:
         inputs = [attention.query, attention.key, attention.value]
     window = getattr(attention, "one_sided_attn_window_size", None)
     if window is not None:
-        inputs += [attention.key_global, attention.value_global]
+        inputs += [attention.query_global, attention.key_global, attention.value_global]
     return Layer(
         weight=torch.cat([projection.weight for projection in inputs]),
         bias=torch.cat([projection.bias for projection in inputs]),
-        global_query=getattr(attention, "query_global", None),
         window=window,
         attention_out=out,
         attention_norm=norm,

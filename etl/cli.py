@@ -310,6 +310,8 @@ def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--routers", metavar="A,B", help="default: those that need no training")
     verb.add_argument("--sizes", metavar="3,5", default="3,5", help="group sizes (default: 3,5)")
     verb.add_argument("--method", metavar="M", help="groups to show first (default: the release's first)")
+    verb.add_argument("--costs", metavar="KIND", help="of the curves of score over cost (default: of usd, "
+                      "tokens, params_b the one that most groups have)")  # fmt: skip
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -320,7 +322,10 @@ def _report(args: argparse.Namespace) -> int:
         raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
     sizes = [int(size) for size in args.sizes.split(",")]
     routers = args.routers.split(",") if args.routers else None
-    for path in write_report(args.release, args.out, sizes=sizes, routers=routers, method=args.method):
+    written = write_report(
+        args.release, args.out, sizes=sizes, routers=routers, method=args.method, costs=args.costs
+    )
+    for path in written:
         show(plain(path))
     say(plain(f"report: {args.out.resolve()}"))
     return DONE

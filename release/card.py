@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
-MAIN_TABLE, AUDIT_LINES = "summary.md", f"{AUDIT}/summary.md"
-"""The table of `reports/` that stands on the card, and the lines of the audit that do."""
+MAIN_TABLE, COST_TABLE, COST_PLOT = "summary.md", "cost_areas.md", "figure4_cost_plane.png"
+"""The tables of `reports/` that stand on the card, and the picture beside the second."""
+AUDIT_LINES = f"{AUDIT}/summary.md"
+"""What the card says of the audit."""
+_IN_THE_REPORT_ALONE = ("figure5_cost_caps.png", "figure6_routing_rate.png")
 CITATION = """@inproceedings{huang2025routereval,
   title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up
                in LLMs},
@@ -54,6 +57,16 @@ class Figure:
         """Words for its file name."""
         return Path(self.path).stem.replace("_", " ").replace("-", " ")
 
+    @property
+    def of_cost(self) -> bool:
+        """Whether it shows score over cost."""
+        return Path(self.path).name in (COST_TABLE, COST_PLOT)
+
+    @property
+    def of_audit(self) -> bool:
+        """Whether it is the lines of the audit."""
+        return self.path == f"{REPORTS}/{AUDIT_LINES}"
+
 
 @dataclass(frozen=True)
 class _Example:
@@ -69,13 +82,13 @@ class _Example:
 
 
 def figures(release: Path) -> list[Figure]:
-    """The main table of `reports/` and the lines of the audit, where there are any, and pictures, by path.
+    """The tables of `reports/` that are there, the lines of the audit, and the pictures of a card, by path.
 
     Raises ReleaseInputError for a table that cannot be read.
     """
-    paths = (f"{REPORTS}/{name}" for name in (MAIN_TABLE, AUDIT_LINES))
+    paths = [f"{REPORTS}/{name}" for name in (MAIN_TABLE, COST_TABLE, AUDIT_LINES)]
     tables = [Figure(path, read_text(release / path)) for path in paths if (release / path).exists()]
-    found = (release / REPORTS).rglob("*.png")
+    found = [path for path in (release / REPORTS).rglob("*.png") if path.name not in _IN_THE_REPORT_ALONE]
     return tables + [Figure(path) for path in sorted(p.relative_to(release).as_posix() for p in found)]
 
 
@@ -106,8 +119,9 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         configs=configs,
         columns=_columns(manifest),
         sizes={c.name: _sizes(manifest, c) for c in configs},
-        figures=[figure for figure in shown if figure.path != f"{REPORTS}/{AUDIT_LINES}"],
-        audit="".join(figure.table for figure in shown if figure.path == f"{REPORTS}/{AUDIT_LINES}"),
+        figures=[figure for figure in shown if not figure.of_cost and not figure.of_audit],
+        cost_figures=[figure for figure in shown if figure.of_cost],
+        audit="".join(figure.table for figure in shown if figure.of_audit),
         example=_example(manifest),
         groups={name: _groups(manifest, name) for name in benchmarks},
         texts={name: _texts(b) for name, b in benchmarks.items()},

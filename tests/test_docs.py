@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from routerset.etl.build import build
+from routerset.etl.cli import main
 from routerset.etl.config import Runner, load_config
 from routerset.etl.sources.registry import SOURCES
-from routerset.release.evaluator.routers import find_router
+from routerset.release.evaluator.costs import COST_KINDS
+from routerset.release.evaluator.limits import Limits
+from routerset.release.evaluator.metrics import METRICS
+from routerset.release.evaluator.results import Difference, Row
+from routerset.release.evaluator.routers import ROUTERS, find_router
+from routerset.release.evaluator.spending import COST_METRICS
+from routerset.release.evaluator.task import KINDS
 from routerset.schemas.registry import Declared
 from routerset.schemas.tables import RUNS, Reason
+from tests.release.builds import write_priced
 
 ROOT = Path(__file__).resolve().parent.parent
 DUMPS = (ROOT / "docs/dumps.md").read_text("utf-8")
@@ -104,3 +114,47 @@ def test_reasons_columns_and_notes_on_the_page_are_there() -> None:
     code = "".join(path.read_text("utf-8") for path in (ROOT / "etl").rglob("*.py"))
     names = {*Reason, *RUNS.names, *Declared.__annotations__}
     assert {word for word in words if word not in names and word not in code} == set()
+
+
+METRICS_PAGE = (ROOT / "docs/metrics.md").read_text("utf-8")
+
+
+def test_the_page_on_metrics_has_every_number_and_no_other() -> None:
+    paragraphs = re.split(r"\n\n", METRICS_PAGE)
+    heads = [p.partition(":")[0] for p in paragraphs if p.startswith("**`")]
+    told = [name for head in heads for name in re.findall(r"\*\*`(\w+)`\*\*", head)]
+    assert len(told) == len(set(told))
+    assert {*METRICS, *COST_METRICS} - {*told} == set()
+    words = set(re.findall(r"`([a-z]\w*_\w*|[a-z]+)`", METRICS_PAGE))
+    known = {*METRICS, *COST_METRICS, *COST_KINDS, *ROUTERS, *KINDS, "mean"}
+    known |= {field.name for record in (Row, Difference, Limits) for field in fields(record)}
+    known |= {
+        "costs",
+        "cost_unit",
+        "estimates",
+        "scores",
+        "probabilities",
+        "draw",
+        "predict_costs",
+        "p",
+        "cost_notes",
+    }
+    assert words - known <= {"cap", "unseen", "agreement"}
+
+
+def test_the_commands_on_metrics_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    priced = write_priced(tmp_path)
+    (block,) = re.findall(r"```sh\n(.*?)```", METRICS_PAGE, re.DOTALL)
+    assert len(block.splitlines()) == 3
+    for line in block.splitlines():
+        words = shlex.split(line.partition("#")[0].replace("out/real/release", str(priced)))
+        out = ["--out", str(priced.parent / "report")] if words[1] == "report" else []
+        assert main([*words[1:], *out]) == 0
+        told = capsys.readouterr().out
+        assert ("AIQ" in told) == ("--costs" in words and not out)
+
+
+def test_links_on_metrics_lead_somewhere() -> None:
+    for page, place in re.findall(r"\]\((\w+\.md)#([\w-]+)\)", METRICS_PAGE):
+        heads = re.findall(r"^#+ (.*)$", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
+        assert place in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}

@@ -6,24 +6,48 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from .bootstrap import RESAMPLES
+from .by_category import category_table
+from .categories import GROUPINGS
 from .costs import COST_KINDS
+from .curve_rows import CURVES, curve_table, shown_of
 from .errors import EvaluatorError, UsageError
+from .exports import FORMATS, export
+from .holdout import parse_sets
+from .holdout_rows import held_out_table
+from .layouts import Record, View
+from .options import check_options
+from .pair_rows import CONFIDENCES, routing_table
+from .pairing import Pair
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .reader import Release, load_release
-from .results import SEEN, TRACKS
-from .routers import ROUTERS, TRAINING_FREE, RouterFactory, RouterRow, find_router, nothing
+from .results import Difference, Evaluation, Row
+from .routers import (
+    BESIDE_CURVES,
+    ROUTERS,
+    TRAINING_FREE,
+    RouterFactory,
+    RouterRow,
+    find_router,
+    nothing,
+)
 from .routers.mlc import MultiLabelRoberta
-from .scaling import scaling_table, scaling_up
+from .scaling import scaling_table, scaling_up, spread_sizes, table_sizes
 from .scoring import evaluate
+from .selection_rows import selection_table
+from .selectors import SELECTORS, Selector
+from .task import SEEN, TRACKS
+from .tiers import TIER, tier_table
+from .views import VIEWS
 
+Number = TypeVar("Number", int, float)
 EPILOG = """\
 exit codes: 0 done, 1 the data or a router's output failed, 2 wrong usage,
 3 something is missing or unreadable
@@ -49,7 +73,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("release", nargs="?", type=Path, default=Path(__file__).resolve().parent.parent, metavar="RELEASE",
+    add("release", nargs="?", type=Path, metavar="RELEASE",
         help="folder of the release (default: the one this evaluator ships in)")  # fmt: skip
     add("--routers", metavar="A,B", help=f"all, or any of: {', '.join(ROUTERS)}, r_o_P "
         "(default: those that need no gradient training)")  # fmt: skip
@@ -59,20 +83,36 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--method", metavar="M", help="how groups were chosen, such as paper, or greedy, which never sees "
         "test (default: the first of the release's manifest)")  # fmt: skip
     add("--scheme", metavar="S", help="how items were split, such as paper or family (default: likewise)")
-    add("--track", choices=TRACKS, default=SEEN, help="where routers learn: seen (default), on a benchmark's "
+    add("--track", choices=TRACKS, help="where routers learn: seen (default), on a benchmark's "
         "own items, or unseen, on those of all others")  # fmt: skip
     add("--costs", metavar="KIND", help=f"also curves of score over costs: {', '.join(COST_KINDS)}")
+    add("--curve", choices=CURVES, help="points of these curves instead: over a cap on the cost of one "
+        "answer, or over the mean cost; needs --costs")  # fmt: skip
+    add("--selector", choices=SELECTORS, help="scores under budgets instead, by this way to choose; needs "
+        "--costs")  # fmt: skip
+    add("--budget", metavar="B,B", help="of --selector: mean cost of an answer, in the unit of --costs "
+        "(default: six from what the cheapest answers cost to what the dearest do)")  # fmt: skip
+    add("--alpha", type=float, metavar="A", help="of --selector ratio: exponent of the cost (default: 1)")
+    add("--pair", metavar="SMALL,LARGE", help="any two models in place of groups, and how much goes to the "
+        "large one; also with --curve, --selector, --differences")  # fmt: skip
+    add("--confidence", choices=CONFIDENCES, help="of --pair: the small one gets first where its estimated "
+        "score, less that of the large one (difference, the default), is highest")  # fmt: skip
     add("--compat", action="store_true", help="reproduce the reference code's quirks, and unless --method or "
         "--scheme says otherwise, on its groups and split: paper")  # fmt: skip
-    add("--predictions", type=Path, metavar="FILE", help="score a CSV or Parquet file of predictions")
+    add("--predictions", type=Path, nargs="+", action="extend", metavar="FILE", help="score CSV or Parquet "
+        "files of predictions, each under the name of its file")  # fmt: skip
     add("--commit", action="store_true", help="check the predictions and print their sha256; score nothing")
+    add("--by", choices=(*GROUPINGS, TIER), help="scores by category of items, or by subset, or by domain "
+        "(MMLU's 57 subjects as 17); or how often models of each size are chosen; instead")  # fmt: skip
+    add("--hold-out", metavar="A,B", action="append", help="what routers lose on categories, "
+        "that they learn nothing of, instead; all: each in turn; repeat it for a second set")  # fmt: skip
     add("--differences", action="store_true", help="compare every pair of routers instead")
     add("--scaling", action="store_true", help="accuracy of r_o(p) over the number of candidates instead")
-    add("--format", choices=("table", "json"), default="table", help="default: table")
-    add("--seed", type=int, default=0, metavar="N", help="of routers and bootstrap (default: 0)")
-    add(
-        "--resamples", type=int, default=RESAMPLES, metavar="N", help=f"default: {RESAMPLES}; 0: no intervals"
-    )
+    add("--means", action="store_true", help="in JSON and CSV, what other formats show: means over the kinds "
+        "of groups, and over benchmarks")  # fmt: skip
+    add("--format", choices=("table", *FORMATS), help="default: table")
+    add("--seed", type=int, metavar="N", help="of routers and bootstrap (default: 0)")
+    add("--resamples", type=int, metavar="N", help=f"default: {RESAMPLES}; 0: no intervals")
     add("--mlc-model", metavar="FOLDER", help="local copy of roberta-base that router mlc fine-tunes")
     return parser
 
@@ -97,39 +137,58 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m evaluator") -
     return 0
 
 
+DEFAULTS = {"track": SEEN, "format": "table", "seed": 0, "resamples": RESAMPLES}
+"""Of options that the parser leaves None, so that it shows which were given."""
+
+
+def _given(arguments: argparse.Namespace) -> set[str]:
+    """Names of the options that a command line has, and of each router as `routers=NAME`."""
+    given = {name for name, value in vars(arguments).items() if value is not None and value is not False}
+    for name in sorted(given):
+        if getattr(arguments, name) == "":
+            raise UsageError(f"--{name.replace('_', '-')}: found nothing, expected a value")
+    return given | {f"routers={name}" for name in (arguments.routers or "").split(",")}
+
+
 def _run(arguments: argparse.Namespace) -> str:
-    release = load_release(arguments.release)
+    *files, last = arguments.predictions or [None]
+    if arguments.release is None and last is not None and last.is_dir():
+        arguments.predictions, arguments.release = files or None, last  # `--predictions FILE RELEASE`
+    check_options(_given(arguments))
+    for name, value in DEFAULTS.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+    release = load_release(arguments.release or Path(__file__).resolve().parent.parent)
     benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
-    as_json = arguments.format == "json"
+    selector, pair = _selector(arguments), _pair(arguments)
     if arguments.scaling:
         curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=show_progress)
-        return json.dumps([c.to_dict() for c in curves], indent=1) if as_json else scaling_table(curves)
-    sizes = _sizes(arguments.sizes)
+        if arguments.format == "json":
+            return json.dumps([c.to_dict() for c in curves], indent=1)
+        every, few = ([row for c in curves for row in c.rows(of)] for of in (spread_sizes, table_sizes))
+        return _shown(arguments, lambda: scaling_table(curves), "scaling", every, few)
+    sizes = _numbers("--sizes", arguments.sizes, int, "whole numbers", "3,5")
     if arguments.resamples < 0:
         raise UsageError(f"--resamples {arguments.resamples}: expected 0 or more")
     method, scheme = release.setting(arguments.method, arguments.scheme, arguments.compat)
-    predicted: PredictedRouter | None = None
-    routers: dict[str, RouterFactory | RouterRow] = {}
-    if arguments.predictions:
-        predicted = read_predictions(
-            arguments.predictions,
-            release,
-            method=method,
-            scheme=scheme,
-            benchmarks=benchmarks,
-            sizes=sizes,
+    predicted: dict[str, PredictedRouter] = {}
+    for path in arguments.predictions or ():
+        if path.stem in predicted:
+            raise UsageError(f"{path}: another file of predictions has the name {path.stem!r}; rename one")
+        predicted[path.stem] = read_predictions(
+            path, release, method=method, scheme=scheme, benchmarks=benchmarks, sizes=sizes
         )
-        routers[arguments.predictions.stem] = lambda: predicted
-        if arguments.commit:
-            digest = commitment(arguments.predictions)
-            fields = {"sha256": digest, "file": arguments.predictions.name, "release": release.version}
-            return json.dumps(fields) if as_json else f"{digest}  {plain(arguments.predictions.name)}"
-    elif arguments.commit:
-        raise UsageError("--commit needs --predictions FILE")
+    if arguments.commit:
+        return _commitments(arguments, release)
+    routers: dict[str, RouterFactory | RouterRow] = {}
+    for name, router in predicted.items():
+        routers[name] = partial(_itself, router)
     if arguments.routers or not predicted:
-        named = _routers(arguments.routers, arguments.mlc_model, release)
-        if set(named) & set(routers):
-            raise UsageError(f"{arguments.predictions}: a router has this name too; rename the file")
+        beside = BESIDE_CURVES if arguments.costs else ()
+        named = _routers(arguments.routers, arguments.mlc_model, release, beside)
+        for path in arguments.predictions or ():
+            if path.stem in named:
+                raise UsageError(f"{path}: a router has this name too; rename the file")
         routers |= named
     result = evaluate(
         release,
@@ -137,25 +196,131 @@ def _run(arguments: argparse.Namespace) -> str:
         benchmarks=benchmarks,
         sizes=sizes,
         encoder=arguments.encoder,
-        method=method,
+        method=None if pair else method,
         scheme=scheme,
         compat=arguments.compat,
         track=arguments.track,
         costs=arguments.costs,
+        curve=arguments.curve,
+        selector=selector,
+        pair=pair,
         seed=arguments.seed,
         resamples=arguments.resamples,
         pairs=arguments.differences,
-        covers=predicted.covers if predicted else lambda group: True,
+        covers=lambda group: all(router.covers(group) for router in predicted.values()),
+        by=arguments.by,
+        hold_out=parse_sets(arguments.hold_out or []),
         progress=show_progress,
     )
-    for note in (*result.notes, *([_public(arguments.predictions)] if predicted else [])):
+    for note in (*result.notes, *_left_out(predicted), *map(_public, arguments.predictions or ())):
         print(lines(plain(f"note: {note}")), file=sys.stderr)
+    return _results(arguments, result)
+
+
+def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
+    """What was asked for of an evaluation, in the format that was asked for."""
+    if arguments.curve:
+        points = [curve.to_dict() for curve in result.curves]
+        return _shown(
+            arguments, lambda: curve_table(result.curves), "curves", points, shown_of(result.curves)
+        )
+    if arguments.selector:
+        told = [selection.to_dict() for selection in result.selections]
+        few = _of_kinds(told)
+        return _shown(arguments, lambda: selection_table(result.selections), "selections", told, few)
+    if arguments.pair and not arguments.differences:
+        rates = [routing.to_dict() for routing in result.routings]
+        flat = [{k: v for k, v in rate.items() if not isinstance(v, list)} for rate in rates]
+        return _shown(arguments, lambda: routing_table(result.routings), "routings", rates, flat)
+    if arguments.by == TIER:
+        shares = [share.to_dict() for share in result.by_tier]
+        return _shown(arguments, lambda: tier_table(result.by_tier), "tiers", shares, _of_kinds(shares))
+    if arguments.by:
+        scores = [score.to_dict() for score in result.by_category]
+        few = _of_kinds(scores)
+        return _shown(arguments, lambda: category_table(result.by_category), "categories", scores, few)
+    if arguments.hold_out:
+        held = [of.to_dict() for of in result.held_out]
+        return _shown(arguments, lambda: held_out_table(result.held_out), "held-out", held, _of_kinds(held))
     if arguments.differences:
-        pairs = [d.to_dict() for d in result.differences]
-        return json.dumps(pairs, indent=1) if as_json else result.difference_table()
-    if as_json:
-        return json.dumps([row.to_dict() for row in result.rows], indent=1)
-    return result.cost_table() if arguments.costs else result.table()
+        means: list[Row | Difference] = [*(d for d in result.differences if d.kind == "mean")]
+        means += result.overall_differences
+        every: Sequence[Row | Difference] = result.differences
+        table = result.cost_difference_table if arguments.costs else result.difference_table
+        name = "cost-differences" if arguments.costs else "differences"
+    else:
+        means, every = [*result.means, *result.overall], result.rows
+        table = result.cost_table if arguments.costs else result.table
+        name = "costs" if arguments.costs else "means"
+    shown = [record.to_dict() for record in means]
+    records = shown if arguments.means else [record.to_dict() for record in every]
+    priced = [record for record in shown if not arguments.costs or record.get("cost_unit") is not None]
+    return _shown(arguments, table, name, records, priced)
+
+
+def _of_kinds(records: Sequence[Record]) -> list[Record]:
+    """Means over the kinds of groups, which people read."""
+    return [record for record in records if record["kind"] == "mean"]
+
+
+def _shown(
+    arguments: argparse.Namespace,
+    table: Callable[[], str],
+    name: str,
+    records: Sequence[Record],
+    shown: Sequence[Record] | None = None,
+) -> str:
+    """Results in the format that was asked for; name: of their view. records, shown: see `exports.export`."""
+    if arguments.format == "table":
+        return table()
+    view = VIEWS.get(name) or View(name, f"{name.capitalize()}.")
+    return export(arguments.format, view, records, shown)
+
+
+def _commitments(arguments: argparse.Namespace, release: Release) -> str:
+    """A line for each file; in JSON, an object for one file, a list of them for several."""
+    files = [
+        {"sha256": commitment(path), "file": path.name, "release": release.version}
+        for path in arguments.predictions
+    ]
+    if arguments.format == "json" and len(files) == 1:
+        return json.dumps(files[0])
+    return _shown(
+        arguments,
+        lambda: "\n".join(f"{file['sha256']}  {plain(file['file'])}" for file in files),
+        "commitment",
+        files,
+    )
+
+
+def _itself(router: PredictedRouter) -> PredictedRouter:
+    return router
+
+
+def _left_out(predicted: Mapping[str, PredictedRouter]) -> Iterator[str]:
+    """What files answer in vain, since others do not."""
+    answered = [router.predictions.keys() for router in predicted.values()]
+    for name, cells in zip(predicted, answered, strict=True):
+        if vain := sum(any(cell not in other for other in answered) for cell in cells):
+            yield f"{name}: {vain} of its {len(cells)} cells left out, where not every file answers"
+
+
+def _selector(arguments: argparse.Namespace) -> Selector | None:
+    """What is asked for. Raises UsageError for budgets that are no numbers."""
+    if arguments.selector is None:
+        return None
+    budgets = _numbers("--budget", arguments.budget, float, "numbers", "0.5,1.5") or []
+    return Selector(arguments.selector, tuple(budgets), arguments.alpha)
+
+
+def _pair(arguments: argparse.Namespace) -> Pair | None:
+    """Two models. Raises UsageError for other numbers of them."""
+    if arguments.pair is None:
+        return None
+    models = arguments.pair.split(",")
+    if len(models) != 2 or not all(models):
+        raise UsageError(f"--pair {arguments.pair}: expected two models, as in --pair SMALL,LARGE")
+    return Pair(models[0], models[1], arguments.confidence or "difference")
 
 
 def _public(path: Path) -> str:
@@ -180,17 +345,23 @@ def show_progress(done: int, total: int, label: str) -> None:
         print(f"evaluating {label} ({done + 1} of {total})", file=sys.stderr)
 
 
-def _sizes(text: str | None) -> list[int] | None:
+def _numbers(option: str, text: str | None, of: type[Number], words: str, such: str) -> list[Number] | None:
+    """Numbers with commas between them; None where the option was not given."""
     if not text:
         return None
     try:
-        return [int(part) for part in text.split(",")]
+        return [of(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(f"--sizes {text}: expected whole numbers, as in --sizes 3,5") from None
+        raise UsageError(f"{option} {text}: expected {words}, as in {option} {such}") from None
 
 
-def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict[str, RouterRow]:
-    """Named routers; `all` and the default leave out, with a note, what cannot run here."""
+def _routers(
+    names: str | None, mlc_model: str | None, release: Release, beside: Sequence[str] = ()
+) -> dict[str, RouterRow]:
+    """Named routers; `all` and the default leave out, with a note, what cannot run here.
+
+    beside: those that the default has, too.
+    """
     available = dict(ROUTERS)
     if mlc_model:
         make = partial(MultiLabelRoberta, mlc_model)
@@ -199,7 +370,7 @@ def _routers(names: str | None, mlc_model: str | None, release: Release) -> dict
         return {name: available.get(name) or find_router(name) for name in names.split(",")}
     vectors = any(release.encoders(name) for name in release.benchmarks)
     kept = {}
-    for name in available if names else TRAINING_FREE:
+    for name in available if names else (*TRAINING_FREE, *beside):
         row = available[name]
         lacking = "this release has no vectors" if row.uses_vectors and not vectors else row.lacks()
         if lacking:

@@ -13,9 +13,9 @@ from .bootstrap import standard_errors
 from .intervals import DETECTABLE, FEW_ITEMS, interval_note, t_limits, t_test, wilson
 from .limits import Limits, mean_limits
 from .metrics import METRICS, Array, CellScores, preferred
-from .results import SEEN, UNSEEN, Difference, Estimate, Row
+from .results import Difference, Estimate, Row
 from .routers import RouterRow
-from .task import Cell, Floats, Scores, Task
+from .task import SEEN, UNSEEN, Cell, Floats, Scores, Task
 
 MU_O = list(METRICS).index("mu_o")
 SCORES = {name: i for i, name in enumerate(METRICS) if METRICS[name].interval in ("score", "score/reference")}

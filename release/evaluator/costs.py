@@ -90,7 +90,8 @@ def read_costs(release: Release, benchmark: str, models: Collection[str], kind: 
         if len(at) and not (at.min() >= 0 and at.max() < n):
             raise DataError(f"{path}: found items from {at.min()} to {at.max()}, expected 0 to {n - 1}")
         encoded = table["model_id"].combine_chunks().dictionary_encode()
-        codes = np.array([row[name] for name in encoded.dictionary.to_pylist()], np.intp)
+        # the dictionary of a file names other models, too
+        codes = np.array([row.get(name, -1) for name in encoded.dictionary.to_pylist()], np.intp)
         items = np.full((len(row), n), np.nan)
         spots = (codes[encoded.indices.to_numpy()], at) if len(table) else (codes, at)
         items[spots] = np.sum([_floats(table[name], path, name) for name in kind.measures], axis=0)
@@ -105,7 +106,17 @@ class CellCosts:
     paid: Array
 
 
-def cell_costs(known: Known, group: Group, rows: Mapping[str, npt.NDArray[np.integer]]) -> CellCosts | str:
+@dataclass(frozen=True)
+class NoCosts:
+    """Why a cell has no costs. kind: key of `COST_KINDS`."""
+
+    kind: str
+    why: str
+
+
+def cell_costs(
+    known: Known, group: Group, rows: Mapping[str, npt.NDArray[np.integer]]
+) -> CellCosts | NoCosts:
     """Costs of a group's candidates, or why it has none: never a mixture of items' costs and facts of models.
 
     rows: split -> numbers of its items. Where every answer of all candidates has a cost, those count, and
@@ -117,18 +128,18 @@ def cell_costs(known: Known, group: Group, rows: Mapping[str, npt.NDArray[np.int
         if not any(np.isnan(side).any() for side in sides.values()):
             mean = sides["train"].mean(axis=0)
             if _equal(sides["test"]):
-                return f"{kind.name}: all candidates cost the same"
+                return NoCosts(kind.name, "all candidates cost the same")
             costs = Costs(kind.name, kind.unit, frozen(mean), sides["train"], sides["validation"])
             return CellCosts(costs, sides["test"])
     facts = known.facts[at]
     if not kind.columns:
-        return f"{kind.name}: " + _lacking(known, at, rows)
+        return NoCosts(kind.name, _lacking(known, at, rows))
     if np.isnan(facts).any():
         n = int(np.isnan(facts).sum())
         also = f"{_lacking(known, at, rows)}, and " if kind.measures else ""
-        return f"{kind.name}: {also}{n} of {group.m} candidates have none as a model"
+        return NoCosts(kind.name, f"{also}{n} of {group.m} candidates have none as a model")
     if _equal(facts[None]):
-        return f"{kind.name}: all candidates cost the same"
+        return NoCosts(kind.name, "all candidates cost the same")
     every = frozen(np.broadcast_to(facts, (len(rows["test"]), group.m)).copy())
     return CellCosts(Costs(kind.name, kind.per, frozen(facts), test=every), every)
 
@@ -143,7 +154,8 @@ def _lacking(known: Known, at: Sequence[int], rows: Mapping[str, npt.NDArray[np.
 
 
 def _equal(costs: Array) -> bool:
-    return bool((costs == costs[:, :1]).all() and (costs == costs.flat[0]).all())
+    """Whether all candidates cost the same, (n, m), whichever the item."""
+    return bool((costs == costs[:, :1]).all())
 
 
 def _of_models(table: pa.Table, models: Collection[str]) -> pa.Table:

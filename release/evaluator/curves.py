@@ -3,11 +3,12 @@ RouterBench+; docs/metrics.md has the formulas)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .ladders import Array, Ladder, Places, concave, steps
+from .ladders import Array, Ladder, Places, concave, reached, steps
 from .task import Floats
 
 
@@ -99,6 +100,10 @@ class Sweep:
         changes = (of_rung[self.rung] - of_rung[self.rung - 1]) * left[self.since]
         return np.asarray(base + np.bincount(self.hull.item[self.rung], changes, self.n))
 
+    def chosen(self, policy: int) -> Places:
+        """Candidate of each item under one of the K policies: (n,)."""
+        return self.hull.candidate[reached(self.hull, self.rung[self.since <= policy])]
+
     def points(self, scores: Floats, paid: Floats) -> Points:
         """What the policies pay and get. scores, paid: (n, m)."""
         return Points(self.means(paid), self.means(scores))
@@ -128,8 +133,8 @@ class Area:
 def area_below(points: Points, low: float, high: float, hull: bool = False) -> Area:
     """Area below the best score that costs no more, linear in between; with hull, below the concave hull.
 
-    The second is AIQ (RouterBench, section 3). Left of the first point nothing is answered and 0 counts; from
-    the last on its height counts. Every point lies between low and high.
+    The second is AIQ (RouterBench, section 3), whose code has low = 0. Left of the first point nothing is
+    answered and 0 counts; from the last on its height counts. Every point lies between low and high.
     """
     at = hull_of(points) if hull else _ascending(points)
     x, y, width = points.cost[at], points.score[at], high - low
@@ -141,11 +146,6 @@ def area_below(points: Points, low: float, high: float, hull: bool = False) -> A
     by_score[at] = (after - before) / 2 / width
     by_score[at[-1]] += (high - x[-1]) / 2 / width
     return Area(value, by_cost, by_score, value / width, (y[-1] - value) / width)
-
-
-def aiq_as_coded(points: Points, high: float) -> float:
-    """AIQ as RouterBench's code has it: over costs from 0, divided by the highest."""
-    return area_below(points, 0.0, high, hull=True).value
 
 
 def cheapest_at(points: Points, score: float) -> float | None:
@@ -166,6 +166,37 @@ def hull_of(points: Points) -> Places:
     zeros = np.zeros(len(at), np.intp)
     hull = concave(Ladder(zeros, at, points.cost[at], points.score[at]))
     return hull.candidate
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """Policies that no other one beats, by cost.
+
+    cost_range, score_range: of all policies, what distances are counted in.
+    """
+
+    points: Points
+    cost_range: float
+    score_range: float
+
+    def distances(self, points: Points) -> Array:
+        """Of policies to the nearest one of the front, costs and scores each counted in their range."""
+        from scipy.spatial import cKDTree
+
+        nearest, _ = cKDTree(self._scaled(self.points)).query(self._scaled(points))
+        return np.asarray(nearest)
+
+    def _scaled(self, points: Points) -> Array:
+        of = (points.cost, self.cost_range), (points.score, self.score_range)
+        return np.column_stack([values / (width or 1.0) for values, width in of])
+
+
+def front_of(every: Sequence[Points]) -> Front:
+    """The front of several routers' policies."""
+    cost, score = (np.concatenate([getattr(of, name) for of in every]) for name in ("cost", "score"))
+    points = Points(cost, score)
+    at = _ascending(points)
+    return Front(Points(cost[at], score[at]), float(np.ptp(cost)), float(np.ptp(score)))
 
 
 def _ascending(points: Points) -> Places:

@@ -52,13 +52,13 @@ def wilson(mean: Array, variance: Array, n: int) -> tuple[Array, Array]:
     return np.maximum(centre - reach, 0), np.minimum(centre + reach, 1)
 
 
-def t_limits(values: Array, errors: Array, n: int) -> tuple[Array, Array]:
+def t_limits(values: Array, errors: Array, n: int, fewest: int = FEWEST) -> tuple[Array, Array]:
     """values -+ the t quantile of n - 1 degrees of freedom x standard errors; NaN where an error is 0 (the
-    same on every test item says nothing of others), and below 50 items.
+    same on every test item says nothing of others), and below `fewest` items.
     """
     from scipy.special import stdtrit
 
-    if n < FEWEST:
+    if n < fewest:
         return _nothing(values)
     reach = stdtrit(n - 1, (1 + LEVEL) / 2) * np.where(errors > 1e-9, errors, np.nan)
     return values - reach, values + reach

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from .categories import categories
 from .errors import DataError, InputError, LeftOut, UsageError
 from .reader import Group, Release, read_parquet
 from .task import Labels, Scores
@@ -20,6 +21,8 @@ from .task import Labels, Scores
 Number = TypeVar("Number", bound=np.generic)
 Places = tuple[tuple[str, npt.NDArray[np.intp]], ...]
 SPLITS = ("train", "validation", "test")
+CATEGORY = ("category",)
+"""What older releases have no column of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,7 @@ class Part:
     places: Places
     item_ids: tuple[str, ...]
     subsets: tuple[str, ...]
+    categories: tuple[str, ...]
     vectors: Scores
     scores: dict[Group, Scores]
     labels: dict[Group, Labels]
@@ -43,6 +47,7 @@ class Part:
             ((benchmark, rows[order]),),
             tuple(self.item_ids[row] for row in order),
             tuple(self.subsets[row] for row in order),
+            tuple(self.categories[row] for row in order),
             frozen(self.vectors[order]),
             {group: frozen(values[order]) for group, values in self.scores.items()},
             {group: frozen(values[order]) for group, values in self.labels.items()},
@@ -113,7 +118,7 @@ def load_items(
     columns = ["item_id", "subset", split_column]
     for group in groups:
         columns += [group.column, group.label_column]
-    table = concatenate(folder, columns)
+    table = concatenate(folder, columns, CATEGORY)
     splits = table[split_column].to_numpy(zero_copy_only=False)
     item_ids = table["item_id"].to_numpy(zero_copy_only=False)
     vectors = np.zeros((len(item_ids), 0), np.float32)
@@ -137,7 +142,7 @@ def load_items(
                 f"{folder}: {group.column}, item {item_ids[item]}, model {group.candidates[rank]}: "
                 f"score {values[item, rank]}, expected a number in [0, 1]"
             )
-    subsets = table["subset"].to_pylist()
+    subsets, about = table["subset"].to_pylist(), categories(table)
     parts = {}
     for split in SPLITS:
         rows = np.flatnonzero((splits == split) & scored)
@@ -151,6 +156,7 @@ def load_items(
             ((benchmark, rows),),
             tuple(str(item_ids[r]) for r in rows),
             tuple(str(subsets[r]) for r in rows),
+            tuple(about[rows].tolist()),
             frozen(vectors[rows]),
             {g: frozen(v[rows]) for g, v in scores.items()},
             {g: frozen(v[rows]) for g, v in labels.items()},
@@ -171,9 +177,12 @@ def _require_scheme(folder: Path, scheme: str) -> None:
         raise UsageError(f"{folder}: no split scheme {scheme!r}; this release has {', '.join(schemes)}")
 
 
-def concatenate(folder: Path, columns: Sequence[str]) -> pa.Table:
-    """Columns of a folder's three files, one after the other: what rows in `Part.places` count."""
-    tables = [read_parquet(folder / f"{split}.parquet", columns) for split in SPLITS]
+def concatenate(folder: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
+    """Columns of a folder's three files, one after the other: what rows in `Part.places` count.
+
+    optional: columns that older releases may lack.
+    """
+    tables = [read_parquet(folder / f"{split}.parquet", columns, optional) for split in SPLITS]
     try:
         return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     except pa.ArrowException as error:

@@ -7,6 +7,7 @@ looked at.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class Ladder:
         """Whether a rung is the first of its item."""
         return np.asarray(np.diff(self.item, prepend=-1) != 0)
 
-    def take(self, rungs: npt.NDArray[np.bool_]) -> Ladder:
+    def take(self, rungs: npt.NDArray[np.bool_] | Places) -> Ladder:
         """Some of the rungs."""
         return Ladder(self.item[rungs], self.candidate[rungs], self.cost[rungs], self.estimate[rungs])
 
@@ -64,6 +65,14 @@ def ladders(q: Floats, known: Floats, preference: Places) -> Ladder:
     return Ladder(item, candidate, costs[item, candidate], estimates[item, candidate])
 
 
+def joined(parts: Sequence[Ladder]) -> Ladder:
+    """One ladder of the items of several, those of the first part first; candidates keep their numbers."""
+    ends = np.cumsum([0, *(part.item[-1] + 1 for part in parts)])
+    item = np.concatenate([part.item + end for part, end in zip(parts, ends, strict=False)])
+    rest = ([getattr(part, of) for part in parts] for of in ("candidate", "cost", "estimate"))
+    return Ladder(item, *map(np.concatenate, rest))
+
+
 def concave(ladder: Ladder) -> Ladder:
     """The rungs that maximise q - lambda x cost for some lambda >= 0: those on each item's upper hull.
 
@@ -72,6 +81,8 @@ def concave(ladder: Ladder) -> Ladder:
     starts = np.flatnonzero(ladder.first)
     sizes = np.diff(starts, append=len(ladder.item))
     n, width = len(starts), int(sizes.max(initial=0))
+    if n == 1:
+        return ladder.take(_chain(ladder.cost, ladder.estimate))
     kept = np.zeros((n, width), np.intp)  # of each item, rungs on the hull so far
     height = np.zeros(n, np.intp)
     for at in range(width):
@@ -97,6 +108,20 @@ def concave(ladder: Ladder) -> Ladder:
     return ladder.take(on_hull)
 
 
+def _chain(cost: Array, estimate: Array) -> Places:
+    """`concave` of one long chain, number by number: what stays of it."""
+    x, y = cost.tolist(), estimate.tolist()
+    kept: list[int] = []
+    for at in range(len(x)):
+        while len(kept) > 1:
+            top, below = kept[-1], kept[-2]
+            if (y[top] - y[below]) * (x[at] - x[below]) >= (y[at] - y[below]) * (x[top] - x[below]):
+                break
+            kept.pop()
+        kept.append(at)
+    return np.array(kept, np.intp)
+
+
 def steps(ladder: Ladder) -> tuple[Array, Places]:
     """Prices lambda (descending) at which an item goes one rung up, and the rung that it reaches.
 
@@ -107,3 +132,10 @@ def steps(ladder: Ladder) -> tuple[Array, Places]:
     price = (ladder.estimate[up] - ladder.estimate[up - 1]) / (ladder.cost[up] - ladder.cost[up - 1])
     order = np.argsort(-price, kind="stable")
     return price[order], up[order]
+
+
+def reached(ladder: Ladder, taken: Places) -> Places:
+    """The highest rung of each item once some rungs are taken, on top of all first ones: (n,)."""
+    last = np.flatnonzero(ladder.first)
+    np.maximum.at(last, ladder.item[taken], taken)
+    return last

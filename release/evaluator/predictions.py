@@ -6,41 +6,37 @@ One row per test item, with columns
 and then one of
   model                          the chosen candidate
   model, probability             one row per item and candidate; candidates left out have probability 0
+  model, score                   one row per item and candidate, none left out: what it is estimated to score
   one column per candidate       named by its model id, holding probabilities (one cell per file)
+  one column per candidate       named score:MODEL_ID, holding estimated scores (likewise)
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from .errors import DataError, InputError, UsageError
 from .files import open_regular
 from .items import load_items
 from .metrics import SUM_TOLERANCE
+from .prediction_files import CELL_COLUMNS, Rows, Texts, is_text, read_columns
 from .reader import Group, Release
 from .task import Cell, Floats, Task
 
-CELL_COLUMNS = ("benchmark", "m", "kind")
+VALUES = ("probability", "score")
+SCORE = "score:"
+"""What the name of a column of estimated scores starts with; no probability can be taken for one."""
 SHOWN, KEPT = 20, 1000
 """Faults that a message shows, and that an error keeps of each kind and cell; it counts all."""
-MAX_ROWS = 1 << 26
-"""Four times the rows of a file that answers every cell of the largest release, candidate by candidate."""
-MAX_HEADER = 1 << 20
 NUMBER = r"^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?$"
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -107,6 +103,21 @@ class PredictedRouter:
         return self.predictions[task.cell][[places[item] for item in task.test_items]]
 
 
+@dataclass(frozen=True, eq=False)
+class ScoresRouter(PredictedRouter):
+    """The same with estimated scores: predictions hold any finite numbers, and the highest is chosen."""
+
+    def predict_scores(self, task: Task) -> Floats:
+        """The file's scores, for the items of the task."""
+        return super().predict_proba(task)
+
+    def predict_proba(self, task: Task) -> Floats:
+        """All mass on the candidate with the highest score, in equal parts where several have it."""
+        scores = self.predict_scores(task)
+        best = scores == scores.max(axis=1, keepdims=True)
+        return np.asarray(best / best.sum(axis=1, keepdims=True))
+
+
 def commitment(path: Path) -> str:
     """sha256 of the file's bytes: publish it before scoring, and anyone can check the file later."""
     try:
@@ -130,9 +141,10 @@ def read_predictions(
     method, scheme: as for `evaluate`.
 
     Raises PredictionError for NaN, unknown, missing or repeated items, unknown models, probabilities
-    outside [0, 1] or not summing to 1; UsageError for wrong columns; InputError for an unreadable file.
+    outside [0, 1] or not summing to 1, missing or infinite scores; UsageError for wrong columns; InputError
+    for an unreadable file.
     """
-    table = _read(path)
+    table = read_columns(path)
     method, scheme = release.setting(method, scheme)
     groups = [
         g
@@ -145,17 +157,17 @@ def read_predictions(
     predictions: dict[Cell, npt.NDArray[np.float64]] = {}
     extra = [c for c in table.column_names if c not in ("item_id", *CELL_COLUMNS)]
     wide = "model" not in extra
+    value = next((c for c in VALUES if c in extra), None)
     repeated = len(set(table.column_names)) < len(table.column_names)
-    if (
-        repeated
-        or "item_id" not in table.column_names
-        or not (wide or set(extra) <= {"model", "probability"})
-    ):
+    if repeated or "item_id" not in table.column_names or not (wide or set(extra) <= {"model", value}):
         raise UsageError(
             f"{path}: columns {', '.join(table.column_names)}; expected, each once, item_id, where needed "
-            f"{', '.join(CELL_COLUMNS)}, and model, or model and probability, or one column per candidate"
+            f"{', '.join(CELL_COLUMNS)}, and model, or model and probability or score, or one column per "
+            f"candidate, its name after {SCORE!r} where it holds scores"
         )
-    texts = {c: _Texts.of(table[c]) for c in ("item_id", "model", *CELL_COLUMNS) if c in table.column_names}
+    known = {model for g in groups for model in g.candidates}
+    scores = value == "score" or (bool(extra) and all(c.startswith(SCORE) and c not in known for c in extra))
+    texts = {c: Texts.of(table[c]) for c in ("item_id", "model", *CELL_COLUMNS) if c in table.column_names}
     table = table.select([c for c in table.column_names if c not in texts])
     test_ids: dict[str, tuple[str, ...]] = {}
     for group, rows in _cells(texts, len(texts["item_id"].codes), groups, faults):
@@ -163,95 +175,20 @@ def read_predictions(
             test_ids[group.benchmark] = (
                 load_items(release, group.benchmark, [], None, scheme).parts["test"].item_ids
             )
-        answers = _Answers(group, test_ids[group.benchmark], rows, table, texts, faults)
+        answers = _Answers(group, test_ids[group.benchmark], rows, table, texts, faults, scores)
         cell = (group.benchmark, group.m, group.kind, method, scheme)
-        predictions[cell] = answers.wide(extra, path) if wide else answers.long("probability" in extra)
+        predictions[cell] = answers.wide(extra, path) if wide else answers.long(value)
     if not predictions and not faults.total:
         faults.add(np.zeros(1), lambda _: Problem(None, "the file has no rows"))
     if faults.total:
         raise PredictionError(path, faults.problems, faults.total)
-    return PredictedRouter(predictions, test_ids, wide or "probability" in extra)
-
-
-def _read(path: Path) -> pa.Table:
-    """The columns of a file: texts as dictionaries, what may be probabilities as texts or numbers."""
-    try:
-        if path.suffix not in (".csv", ".parquet"):
-            raise UsageError(f"{path}: expected a file named *.csv or *.parquet")
-        with open_regular(path) as stream:
-            return _read_parquet(path, stream) if path.suffix == ".parquet" else _read_csv(stream)
-    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
-        raise InputError(f"{path}: unreadable ({error})") from error
-
-
-def _read_csv(stream: BinaryIO) -> pa.Table:
-    start = stream.read(MAX_HEADER).decode("utf-8-sig", errors="replace")
-    stream.seek(0)
-    coded = pa.dictionary(pa.int32(), pa.string())
-    header = next(csv.reader(io.StringIO(start, newline="")), [])
-    types = {name: coded if name in ("item_id", "model", *CELL_COLUMNS) else pa.string() for name in header}
-    return pa_csv.read_csv(stream, convert_options=pa_csv.ConvertOptions(column_types=types))
-
-
-def _read_parquet(path: Path, stream: BinaryIO) -> pa.Table:
-    with pq.ParquetFile(stream) as file:
-        schema, rows = file.schema_arrow, file.metadata.num_rows
-    if rows > MAX_ROWS:
-        raise InputError(f"{path}: found {rows:,} rows, expected {MAX_ROWS:,} at most")
-    for column in schema:
-        if not (
-            _is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        ):
-            raise UsageError(
-                f"{path}: column {column.name!r:.80}: found {column.type!s:.80}, expected texts or numbers"
-            )
-    stream.seek(0)
-    return pq.read_table(stream, read_dictionary=[column.name for column in schema if _is_text(column.type)])
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
-
-
-@dataclass(frozen=True, eq=False)
-class _Texts:
-    """A column of texts: `values`, each once, the last one null; `codes`, which of them each row has."""
-
-    codes: npt.NDArray[np.int32]
-    values: pa.Array
-
-    @classmethod
-    def of(cls, column: pa.ChunkedArray) -> _Texts:
-        """A column of texts or numbers."""
-        if not pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string()).dictionary_encode()
-        whole = column.unify_dictionaries().combine_chunks()
-        if isinstance(whole, pa.ChunkedArray):
-            whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.string()).dictionary_encode()
-        values = whole.dictionary.cast(pa.large_string())
-        codes = whole.indices.cast(pa.int32()).fill_null(len(values))
-        return cls(
-            codes.to_numpy(zero_copy_only=False), pa.concat_arrays([values, pa.nulls(1, pa.large_string())])
-        )
-
-    def positions(self, rows: Rows | slice, known: Sequence[str]) -> Rows:
-        """Where the texts of some rows stand in `known`, -1 where they are not in it."""
-        codes, values = self.codes[rows], self.values
-        if len(values) > 2 * len(codes):  # so that many cells do not search the texts of all others again
-            used, places = np.unique(codes, return_inverse=True)
-            codes, values = places.astype(np.int32), values.take(pa.array(used))
-        found = pc.index_in(values, pa.array(known, pa.large_string())).fill_null(-1)
-        return np.asarray(found.to_numpy(zero_copy_only=False)[codes], np.int64)
-
-    def __getitem__(self, row: int) -> str | None:
-        """The text of a row."""
-        text: str | None = self.values[int(self.codes[row])].as_py()
-        return text
+    if scores:
+        return ScoresRouter(predictions, test_ids, has_probabilities=False)
+    return PredictedRouter(predictions, test_ids, wide or value is not None)
 
 
 def _cells(
-    texts: Mapping[str, _Texts], n_rows: int, groups: Sequence[Group], faults: _Faults
+    texts: Mapping[str, Texts], n_rows: int, groups: Sequence[Group], faults: _Faults
 ) -> Iterator[tuple[Group, Rows]]:
     """Rows of each group, in the order of the release; rows that mean no group, or several, are problems."""
     given = [c for c in CELL_COLUMNS if c in texts]
@@ -288,14 +225,18 @@ def _cells(
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """The rows of one cell: `rows` are their numbers in the file, from 0. What is wrong goes to `faults`."""
+    """The rows of one cell: `rows` are their numbers in the file, from 0. What is wrong goes to `faults`.
+
+    scores: whether the numbers are estimated scores, and no probabilities.
+    """
 
     group: Group
     test_ids: Sequence[str]
     rows: Rows
     table: pa.Table
-    texts: Mapping[str, _Texts]
+    texts: Mapping[str, Texts]
     faults: _Faults
+    scores: bool
 
     def _where(self) -> str:
         return f"{self.group.benchmark} m={self.group.m} {self.group.kind}"
@@ -314,36 +255,43 @@ class _Answers:
         return index
 
     def _numbers(self, column: str) -> npt.NDArray[np.float64]:
-        """A column of probabilities; what is not a number in [0, 1] is reported and counts as NaN."""
+        """A column of numbers; what is not one, or no probability, is reported and counts as NaN."""
         raw = self.table[column].take(pa.array(self.rows)).combine_chunks()
         numbers = raw
-        if _is_text(raw.type):
+        if is_text(raw.type):
             numbers = pc.utf8_trim_whitespace(raw.cast(pa.string()))
             is_number = pc.fill_null(pc.match_substring_regex(numbers, NUMBER), False)
             numbers = pc.if_else(is_number, numbers, None)
         values = numbers.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-        bad = ~((values >= 0) & (values <= 1))
-        self._add(bad, lambda i: f"{column}: expected a number in [0, 1], found {raw[i].as_py()!r:.200}")
+        bad = ~np.isfinite(values) if self.scores else ~((values >= 0) & (values <= 1))
+        wanted = "a finite number" if self.scores else "a number in [0, 1]"
+        self._add(bad, lambda i: f"{column}: expected {wanted}, found {raw[i].as_py()!r:.200}")
         return np.asarray(np.where(bad, np.nan, values))
 
     def _items(self) -> Rows:
         return self._index("item_id", self.test_ids, "not a test item:")
 
-    def long(self, with_probability: bool) -> npt.NDArray[np.float64]:
-        """(n_test, m) from the columns model and, perhaps, probability."""
+    def long(self, column: str | None) -> npt.NDArray[np.float64]:
+        """(n_test, m) from the column model and, perhaps, one of numbers."""
         items = self._items()
         models = self._index("model", self.group.candidates, "not a candidate:")
-        values = self._numbers("probability") if with_probability else np.ones(len(items))
+        values = self._numbers(column) if column else np.ones(len(items))
         known = (items >= 0) & (models >= 0)
-        self._repeated(items * self.group.m + models if with_probability else items, known)
+        self._repeated(items * self.group.m + models if column else items, known)
         matrix = np.zeros((len(self.test_ids), self.group.m))
         matrix[items[known], models[known]] = values[known]
-        return self._complete(matrix, items, sums=bool(known.all()))
+        if self.scores:
+            told = np.zeros(matrix.shape, bool)
+            told[items[known], models[known]] = True
+            self._unscored(told, items)
+        return self._complete(matrix, items, sums=bool(known.all()) and not self.scores)
 
     def wide(self, columns: Sequence[str], path: Path) -> npt.NDArray[np.float64]:
         """(n_test, m) from one column per candidate."""
-        if set(columns) != set(self.group.candidates):
-            wrong = sorted(set(columns) ^ set(self.group.candidates))
+        start = SCORE if self.scores else ""
+        expected = [start + candidate for candidate in self.group.candidates]
+        if set(columns) != set(expected):
+            wrong = sorted(set(columns) ^ set(expected))
             raise UsageError(
                 f"{path}: columns {', '.join(columns)}; expected model, or one column for each candidate of "
                 f"{self._where()}; missing or not a candidate: {', '.join(wrong)}"
@@ -352,9 +300,22 @@ class _Answers:
         known = items >= 0
         self._repeated(items, known)
         matrix = np.zeros((len(self.test_ids), self.group.m))
-        for rank, candidate in enumerate(self.group.candidates):
-            matrix[items[known], rank] = self._numbers(candidate)[known]
-        return self._complete(matrix, items, sums=True)
+        for rank, column in enumerate(expected):
+            matrix[items[known], rank] = self._numbers(column)[known]
+        return self._complete(matrix, items, sums=not self.scores)
+
+    def _unscored(self, told: npt.NDArray[np.bool_], items: Rows) -> None:
+        """Reports candidates without a score of an item that has one of others. told: (n_test, m)."""
+        m, row_of = self.group.m, self._first_rows(items)
+        absent = np.flatnonzero(told.any(axis=1, keepdims=True) & ~told)
+        self.faults.add(
+            absent,
+            lambda i: Problem(
+                int(row_of[i // m]) + 1,
+                f"no score of candidate {self.group.candidates[i % m]!r} for item {self.test_ids[i // m]!r} "
+                f"({self._where()})",
+            ),
+        )
 
     def _repeated(self, key: Rows, known: npt.NDArray[np.bool_]) -> None:
         places = np.flatnonzero(known)
@@ -366,11 +327,16 @@ class _Answers:
             lambda i: f"item {self.texts['item_id'][self.rows[i]]!r} repeats row {self.rows[earlier[i]] + 1}",
         )
 
-    def _complete(self, matrix: npt.NDArray[np.float64], items: Rows, sums: bool) -> npt.NDArray[np.float64]:
-        """The matrix, once items without a row and, with `sums`, rows that do not sum to 1 are reported."""
+    def _first_rows(self, items: Rows) -> Rows:
+        """The first row of each test item, -1 where it has none."""
         row_of = np.full(len(self.test_ids) + 1, -1)
         row_of[items[::-1]] = self.rows[::-1]  # so that the first row of an item stays; -1 falls on the end
-        present = row_of[:-1] >= 0
+        return row_of[:-1]
+
+    def _complete(self, matrix: npt.NDArray[np.float64], items: Rows, sums: bool) -> npt.NDArray[np.float64]:
+        """The matrix, once items without a row and, with `sums`, rows that do not sum to 1 are reported."""
+        row_of = self._first_rows(items)
+        present = row_of >= 0
         where, ids, totals = self._where(), self.test_ids, matrix.sum(axis=1)
         self.faults.add(
             np.flatnonzero(~present), lambda i: Problem(None, f"no row for test item {ids[i]!r} ({where})")

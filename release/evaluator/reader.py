@@ -258,15 +258,17 @@ def _read_limits(path: Path, scheme: str) -> dict[Cell, Limits]:
     return limits
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Columns of one Parquet file. Raises InputError naming the file and the columns it has."""
+def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
+    """Columns of one Parquet file, and those optional ones that it has. Raises InputError naming the file and
+    the columns it has.
+    """
     try:
         open_regular(path).close()  # a pipe would be waited for
         table = pq.ParquetFile(path)
         missing = [c for c in columns if c not in table.schema_arrow.names]
         if missing:
             raise InputError(f"{path}: no column {missing[0]!r}; it has {_shorten(table.schema_arrow.names)}")
-        return table.read(columns=list(columns))
+        return table.read(columns=[*columns, *(c for c in optional if c in table.schema_arrow.names)])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; is the release complete?") from None
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:

@@ -1,23 +1,33 @@
-"""What an evaluation returns: rows, differences between routers, and the table people read."""
+"""What an evaluation returns: rows, and differences between routers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from itertools import groupby
-from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
-from .intervals import FEW_ITEMS, holm
+import numpy as np
+import pyarrow as pa
+
+from . import frames, tables
+from .curve_rows import Curve
+from .errors import UsageError
+from .intervals import holm
 from .limits import Limits
-from .metrics import METRICS, TABLE_ORDER
-from .plain import plain
-from .spending import COST_METRICS
-from .task import KINDS
+from .task import SEEN
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from _typeshed import DataclassInstance
+
+    from .by_category import CategoryScore
+    from .holdout_rows import HeldOut
+    from .pair_rows import Routing
+    from .selection_rows import Selection
+    from .tiers import TierShare
 
 Value = str | int | float | bool | None
-SEEN, UNSEEN = TRACKS = ("seen", "unseen")
-"""Where routers learn: on the benchmark's own train items, or on all other benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,13 @@ class Estimate:
     few_items: bool = False
 
     @classmethod
-    def of(cls, value: float, lo: float, hi: float, few_items: bool = False) -> Estimate:
-        """Rounds to 6 decimals; an undefined value has no interval, and none has the width 0."""
+    def of(cls, value: float, lo: float, hi: float, few_items: bool = False, small: bool = False) -> Estimate:
+        """Rounds to 6 decimals, or to 9 digits what may be small, as US dollars; an undefined value has no
+        interval, and none has the width 0.
+        """
         if math.isnan(value):
             return cls()
-        value, lo, hi = (round(float(v), 6) + 0.0 for v in (value, lo, hi))
+        value, lo, hi = (float(f"{v:.9g}") if small else round(float(v), 6) + 0.0 for v in (value, lo, hi))
         return cls(value, lo, hi, few_items) if lo < hi else cls(value)
 
 
@@ -45,21 +57,42 @@ class Estimate:
 class Spending:
     """Score over cost of one router in one cell.
 
-    kind, unit: of costs. made_of: what choices under a budget follow: `scores` that the router estimates, its
-    `probabilities` in their place, or a `draw`. metrics: by name of `spending.COST_METRICS`.
+    kind, unit: of costs; no unit where there are none. made_of: what choices under a budget follow: `scores`
+    that the router estimates, its `probabilities` in their place, or a `draw`; None where they are not
+    defined. metrics: by name of `spending.COST_METRICS`. notes: of each that is undefined or has no interval,
+    why.
+    """
+
+    kind: str
+    unit: str | None
+    made_of: str | None
+    metrics: dict[str, Estimate]
+    notes: str | None = None
+
+    def to_dict(self) -> dict[str, Value]:
+        """Flat, each metric as `aiq`, `aiq_lo`, `aiq_hi`."""
+        told: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit, "estimates": self.made_of}
+        return told | spread(self.metrics) | {"cost_notes": self.notes}
+
+
+@dataclass(frozen=True)
+class SpendingDifference:
+    """Score over cost of one router minus another's in one cell, on the same items.
+
+    metrics: differences by name; those that say what each item adds have an interval. p: of the paired t-test
+    of area_cap. p_holm: as that of `Difference`.
     """
 
     kind: str
     unit: str
-    made_of: str
     metrics: dict[str, Estimate]
+    p: float | None = None
+    p_holm: float | None = None
 
     def to_dict(self) -> dict[str, Value]:
-        """Flat, each metric as `aiq`, `aiq_lo`, `aiq_hi`."""
-        flat: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit, "estimates": self.made_of}
-        for name, e in self.metrics.items():
-            flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
-        return flat
+        """Flat, as `Spending.to_dict`."""
+        told: dict[str, Value] = {"costs": self.kind, "cost_unit": self.unit}
+        return told | spread(self.metrics) | {"area_cap_p": self.p, "area_cap_p_holm": self.p_holm}
 
 
 @dataclass(frozen=True)
@@ -103,7 +136,7 @@ class Row(Limits):
 
     def to_dict(self) -> dict[str, Value]:
         """Flat: each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
-        return _flat(self)
+        return flat_of(self)
 
 
 @dataclass(frozen=True)
@@ -113,7 +146,8 @@ class Difference:
     metrics: differences by name. mdd: the smallest true difference in mu_o that a paired test of these two
     would show (5% two-sided, 80% power). p: of the paired t-test of mu_o; None where there is no interval.
     p_holm, n_comparisons: for means over kinds, p as one of all such comparisons of the evaluation (Holm),
-    and how many these are. few_items, interval_note: see `Row`.
+    and how many these are. few_items, interval_note: see `Row`. spending: in score over cost, where asked for
+    and known.
     """
 
     benchmark: str
@@ -132,83 +166,106 @@ class Difference:
     n_comparisons: int | None = None
     few_items: bool = False
     interval_note: str | None = None
+    spending: SpendingDifference | None = None
 
     def to_dict(self) -> dict[str, Value]:
         """Flat, as `Row.to_dict`."""
-        return _flat(self)
+        return flat_of(self)
 
 
-def _flat(record: Row | Difference) -> dict[str, Value]:
-    flat: dict[str, Value] = {}
+def flat_of(record: DataclassInstance) -> dict[str, Any]:
+    """Fields of results: an estimate as `score`, `score_lo`, `score_hi`, metrics likewise by their names, an
+    array as a list.
+    """
+    flat: dict[str, Any] = {}
     for field in sorted(fields(record), key=lambda field: bool(field.kw_only)):
-        if field.name == "metrics":
-            for name in METRICS:
-                e = record.metrics[name]
-                flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
-            continue
         value = getattr(record, field.name)
-        if isinstance(value, Spending):
-            flat |= value.to_dict()
-        elif field.name != "spending":
-            flat[field.name] = value
+        if field.name == "metrics":
+            flat |= spread(value)
+        elif field.name == "spending":
+            flat |= value.to_dict() if value else {}
+        elif isinstance(value, Estimate):
+            flat |= spread({field.name: value})
+        else:
+            flat[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
+    return flat
+
+
+def spread(metrics: Mapping[str, Estimate]) -> dict[str, Value]:
+    """Each metric as `mu_o`, `mu_o_lo`, `mu_o_hi`."""
+    flat: dict[str, Value] = {}
+    for name, e in metrics.items():
+        flat |= {name: e.value, f"{name}_lo": e.lo, f"{name}_hi": e.hi}
     return flat
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """rows: one per cell and router. means: the same, averaged over the kinds. differences: where asked for,
-    every pair of routers in every cell and mean. notes: what was left out, and why.
+    every pair of routers in every cell and mean. notes: what was left out, and why. overall: means over all
+    benchmarks (`averages.ALL`), of the sizes m that every router has results of on every one of several.
+    overall_differences: the same of differences. curves: of score over cost, where asked for, in every cell
+    and mean. selections: likewise, scores under budgets. routings: of two models that were named, a row per
+    router and benchmark. held_out: what routers lose on categories that they do not learn from.
+    by_category, by_tier: scores by category, and choices by size of model.
     """
 
     rows: tuple[Row, ...]
     means: tuple[Row, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
+    overall: tuple[Row, ...] = ()
+    overall_differences: tuple[Difference, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    selections: tuple[Selection, ...] = ()
+    routings: tuple[Routing, ...] = ()
+    held_out: tuple[HeldOut, ...] = ()
+    by_category: tuple[CategoryScore, ...] = ()
+    by_tier: tuple[TierShare, ...] = ()
 
     def table(self) -> str:
-        """The means over kinds, at most 80 characters wide."""
-        if not self.means:
-            return "nothing was evaluated\n"
-        marks = [STAR] if any(row.sees_test_scores for row in self.means) else []
-        return "\n\n".join([*_blocks(self.means), *marks, *_few_items(self.means), LEGEND]) + "\n"
+        """The means over kinds, then over benchmarks, at most 80 characters wide."""
+        return tables.mean_table((*self.means, *self.overall))
 
     def cost_table(self) -> str:
-        """Score over cost of the means over kinds, at most 80 characters wide."""
-        priced = [row for row in self.means if row.spending is not None]
-        if not priced:
-            return "no group has costs\n"
-        return "\n\n".join([*_cost_blocks(priced), *_few_items(priced), COST_LEGEND]) + "\n"
+        """Score over cost of the same means, at most 80 characters wide."""
+        return tables.cost_table((*self.means, *self.overall))
 
     def difference_table(self) -> str:
-        """Differences of the means over kinds; * where the test of the difference in mu_o, as one of all that
-        the table holds, rejects.
+        """Differences of the same means; * where the test of the difference in mu_o, as one of all over kinds
+        or of all over benchmarks, rejects.
         """
-        shown = [d for d in self.differences if d.kind == "mean"]
-        lines = []
-        for head, (first, *others) in groupby(shown, _place):
-            lines += [
-                "",
-                head + _few(first),
-                f"  {'a - b':<26}{'mu_o':>8}  {'95% interval':<18}{'V_B tr':>7}{'p Holm':>9}{'mdd':>7}",
-            ]
-            for d in (first, *others):
-                mu = d.metrics["mu_o"]
-                star = "*" if d.p_holm is not None and d.p_holm < 0.05 else " "
-                p = "<0.001" if d.p_holm is not None and d.p_holm < 0.001 else _number(d.p_holm, 0)
-                lines.append(
-                    f"  {plain(f'{d.router_a} - {d.router_b}')[:25]:<26}{_number(mu.value, 8)}{star} "
-                    f"{_interval(mu):<18}{_number(d.metrics['v_b_train'].value, 7)}{p:>9}"
-                    f"{d.mdd:>7.3f}"
-                )
-        legend = fill(
-            f"*: p Holm is below 0.05: the p-value of the paired t-test of mu_o, Holm over {len(shown)} "
-            "comparisons, those of this table. [..]: 95% interval of one difference by itself.",
-            80,
-        )
-        return "\n".join([*lines[1:], "", legend, *_few_items(shown)])
+        return tables.difference_table(self.differences, self.overall_differences)
 
+    def cost_difference_table(self) -> str:
+        """The same in the area of score over cost."""
+        return tables.cost_difference_table(self.differences, self.overall_differences)
 
-FEW = "~"
+    def to_arrow(self, which: str = "rows") -> pa.Table:
+        """A table of the rows, or another field: a column for each key of `to_dict`, of a type that does not
+        depend on the values. Raises UsageError for a field that is none of results.
+        """
+        valid = [field.name for field in fields(self) if field.name != "notes"]
+        if which not in valid:
+            raise UsageError(f"no results {which!r}; valid: {', '.join(valid)}")
+        # which are made of estimates of this module
+        from .by_category import CategoryScore
+        from .holdout_rows import HeldOut
+        from .pair_rows import Routing
+        from .selection_rows import Selection
+        from .tiers import TierShare
+
+        found = getattr(self, which)
+        others = {
+            "curves": Curve, "selections": Selection, "routings": Routing, "held_out": HeldOut,
+            "by_category": CategoryScore, "by_tier": TierShare,
+        }  # fmt: skip
+        of = others.get(which) or (Difference if "differences" in which else Row)
+        return frames.to_arrow([record.to_dict() for record in found], of)
+
+    def to_frame(self, which: str = "rows") -> pd.DataFrame:
+        """The same as a data frame of nullable types. Raises InputError where pandas is not installed."""
+        return frames.to_frame(self.to_arrow(which))
 
 
 def adjust(differences: Iterable[Difference]) -> tuple[Difference, ...]:
@@ -217,118 +274,7 @@ def adjust(differences: Iterable[Difference]) -> tuple[Difference, ...]:
     places = [i for i, d in enumerate(every) if d.kind == "mean"]
     for i, p in zip(places, holm([every[i].p for i in places]), strict=True):
         every[i] = replace(every[i], p_holm=p, n_comparisons=len(places))
+    spent = {i: told for i in places if (told := every[i].spending) is not None}
+    for (i, told), p in zip(spent.items(), holm([told.p for told in spent.values()]), strict=True):
+        every[i] = replace(every[i], spending=replace(told, p_holm=p))
     return tuple(every)
-
-
-_SHOWN = [METRICS[name] for name in TABLE_ORDER]
-LEGEND = fill(
-    "".join(f"{metric.head or metric.title}: {metric.says}. " for metric in _SHOWN)
-    + "[..]: 95% interval. mdd: the smallest difference between two routers that these test items would show "
-    "with 80% power.",
-    80,
-)
-
-
-_PRICED = [metric for metric in COST_METRICS.values() if metric.head and metric.width]
-COST_LEGEND = fill(
-    "".join(f"{metric.head}: {metric.says}. " for metric in _PRICED)
-    + "[..]: 95% interval of the area. p: choices under a budget follow probabilities, not estimated scores.",
-    80,
-)
-
-
-STAR = "*: the router is shown the test scores; an upper bound."
-
-
-def _place(row: Row | Difference) -> str:
-    track = "" if row.track == SEEN else f"  track: {row.track}"
-    return f"{row.benchmark}  m={row.m}  groups: {row.method}  split: {row.scheme}{track}"
-
-
-def _few(row: Row | Difference) -> str:
-    """A mark of a mean over fewer kinds than the paper's."""
-    return "" if row.n_kinds == len(KINDS) else f"  {row.n_kinds} of {len(KINDS)} kinds"
-
-
-def _few_items(rows: Sequence[Row | Difference]) -> list[str]:
-    """The legend of FEW, where it is in use."""
-    return [f"{FEW}: fewer than {FEW_ITEMS} test items."] if any(row.few_items for row in rows) else []
-
-
-def _blocks(rows: Iterable[Row]) -> Iterator[str]:
-    for head, block in groupby(rows, _place):
-        members = list(block)
-        first = members[0]
-        encoder = next((r.encoder for r in members if r.encoder), None)
-        title = head + (f"  vectors: {encoder}" if encoder else "")
-        lines = [
-            title,
-            f"  {first.n_test} test items  mdd {first.mdd:.3f}"
-            + ("  compat" if first.compat else "")
-            + _few(first),
-            *_reference(first),
-            *_beside(first),
-        ]
-        heads = [f"{metric.head or metric.title:>{metric.width}}" for metric in _SHOWN]
-        heads[0] += f" {'95% interval':<15}"
-        lines.append(f"  {'router':<13}{''.join(heads)}")
-        for r in members:
-            cells = [_number(r.metrics[of.name].value, of.width, of.digits) for of in _SHOWN]
-            cells[0] += f" {_interval(r.metrics[_SHOWN[0].name]):<15}"
-            name = f"{plain(r.router)[:12]}*" if r.sees_test_scores else plain(r.router)[:13]
-            lines.append(f"  {name:<13}{''.join(cells)}")
-        yield "\n".join(lines)
-
-
-def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
-    for head, block in groupby(rows, _place):
-        members = list(block)
-        told = members[0].spending
-        assert told is not None
-        heads = [f"{metric.head:>{metric.width}}" for metric in _PRICED]
-        heads[0] += f" {'95% interval':<16}"
-        lines = [
-            f"{head}\n  {members[0].n_test} test items  costs: {told.kind}, {told.unit}" + _few(members[0]),
-            f"  {'router':<12}{''.join(heads)}",
-        ]
-        for row in members:
-            assert row.spending is not None
-            found = row.spending.metrics
-            cells = [_short(found[of.name].value, of.width) for of in _PRICED]
-            cells[0] += f" {_interval(found[_PRICED[0].name]):<16}"
-            mark = "*" if row.sees_test_scores else "p" if row.spending.made_of == "probabilities" else ""
-            lines.append(f"  {plain(row.router)[:11] + mark:<12}{''.join(cells)}")
-        yield "\n".join(lines)
-
-
-def _short(value: float | None, width: int) -> str:
-    """A number of any size in few letters."""
-    return f"{'-' if value is None else f'{value:.3f}' if value < 10 else f'{value:.4g}':>{width}}"
-
-
-def _reference(row: Row) -> Iterator[str]:
-    """What a candidate scores that no router of track `unseen` could tell to be the best."""
-    if row.best_on_own_train is not None:
-        yield f"  best on its own train: {row.best_on_own_train:.3f}"
-
-
-def _beside(row: Row) -> Iterator[str]:
-    """Lines that say how much of a cell's headroom is real, and how good its groups are, where known."""
-    if row.noise_oracle is not None:
-        floor = Estimate(row.noise_oracle, row.noise_oracle_lo, row.noise_oracle_hi)
-        real = "" if row.headroom_real is None else f"  of the headroom {row.headroom_real:.2f} is real"
-        yield f"  oracle {row.oracle_score:.3f}  noise {row.noise_oracle:.3f} {_interval(floor)}{real}"
-    if row.optimal:
-        yield "  groups: optimal on train"
-    elif row.covered is not None and row.at_most is not None:
-        yield f"  groups: {row.covered:.1f} train items covered, at most {row.at_most:.1f} can be"
-
-
-def _number(value: float | None, width: int, digits: int = 3) -> str:
-    return f"{'-' if value is None else format(value, f'.{digits}f'):>{width}}"
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.lo is None or estimate.hi is None:
-        return "-"
-    return f"[{estimate.lo:.3f}, {estimate.hi:.3f}]{FEW if estimate.few_items else ''}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,18 @@ class Curve:
             "m": sizes,
             "accuracy": curves,
         }
+
+    def rows(self, sizes_of: Callable[[int], Iterable[int]]) -> Iterator[dict[str, Value]]:
+        """The same flat, a row for each size of a pool; accuracy of r_o(p) as `accuracy_p`."""
+        told = {k: v for k, v in self.to_dict().items() if isinstance(v, str | int | float | None)}
+        sizes = [int(m) for m in sizes_of(self.pool)]
+        means = zip(*(self.mean(p, sizes).round(6).tolist() for p in PROBABILITIES), strict=True)
+        for m, row in zip(sizes, means, strict=True):
+            yield {
+                **told,
+                "m": m,
+                **{f"accuracy_{p:g}": mean for p, mean in zip(PROBABILITIES, row, strict=True)},
+            }
 
 
 def score_profile(scores: Scores) -> npt.NDArray[np.float64]:

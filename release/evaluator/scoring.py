@@ -10,19 +10,46 @@ from itertools import chain, groupby
 
 import numpy as np
 
+from .averages import differences_over_benchmarks, mean_over_benchmarks
 from .bootstrap import RESAMPLES, resample_counts
+from .by_category import CategoryScore, category_scores, without_singles
+from .categories import GROUPINGS
 from .cells import Estimates, Output, differences, mean_over_kinds, rows, score_cell
+from .compared import with_costs
 from .costed import mean_spends, spend
-from .costs import CellCosts, find_kind, read_costs
+from .costs import CellCosts, NoCosts, find_kind, read_costs
+from .curve_rows import Curve
 from .errors import DataError, InputError, LeftOut, UsageError
+from .holdout import YARDSTICKS, Learnt, check_sets, without_categories
+from .holdout_rows import HeldOut
 from .intervals import interval_note
 from .items import load_items
 from .metrics import best_on_train, check_probabilities, choose, entropy, one_hot
+from .pair_rows import Routing
+from .pairing import Pair, load_pair, plan_pair, require_pair, routed
 from .reader import Group, Release
-from .results import SEEN, TRACKS, UNSEEN, Difference, Evaluation, Row, adjust
+from .results import Difference, Evaluation, Row, adjust
 from .routers import TRAINING_FREE, RouterFactory, RouterRow, find_router
-from .task import Cell, CostingRouter, Floats, PolicyRouter, Router, ScoringRouter, SharedRouter, Task
-from .tasks import Batch, costs_of, make_tasks, with_test_scores
+from .selecting import selected
+from .selection_rows import Selection
+from .selectors import Selector
+from .task import (
+    PAIR,
+    SEEN,
+    TRACKS,
+    UNSEEN,
+    Cell,
+    CostingRouter,
+    Floats,
+    PolicyRouter,
+    Router,
+    ScoringRouter,
+    SharedRouter,
+    Task,
+)
+from .tasks import Batch, costs_of, groups_without_costs, make_tasks, with_everyone, with_test_scores
+from .tiers import TIER, TierShare, read_tiers, tier_shares
+from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
@@ -40,9 +67,14 @@ def evaluate(
     compat: bool = False,
     track: str = SEEN,
     costs: str | None = None,
+    curve: str | None = None,
+    selector: Selector | None = None,
+    pair: Pair | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
     pairs: bool = False,
+    by: str | None = None,
+    hold_out: str | Sequence[str | Sequence[str]] = (),
     covers: Callable[[Group], bool] = lambda group: True,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
 ) -> Evaluation:
@@ -55,9 +87,14 @@ def evaluate(
     manifest. compat: the reference code's quirks, by default on its own groups and split, `paper`.
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
-    also curves of score over these costs (track `seen`). seed: of routers and bootstrap.
-    resamples: 0 for no intervals. pairs: also every difference between two routers. covers: only the groups
-    it accepts. progress: called with (done, total, next benchmark).
+    also curves of score over these costs (track `seen`). curve: also the points of one of
+    `curve_rows.CURVES`. selector: also scores under budgets. pair: two models in place of the groups of
+    a method, and how much goes to which. seed: of routers, bootstrap and shuffles.
+    resamples: 0 for no intervals. pairs: also every difference between two routers. by: also scores by one of
+    `categories.GROUPINGS`, or shares of choices by `tier`. hold_out: categories, or sets of them, `all` for
+    each in turn: also what routers lose there that learn nothing of them, best_single and heuristic among
+    these (track `seen`, no compat). covers: only the groups it accepts. progress: called with (done, total,
+    next benchmark).
 
     What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
     note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
@@ -67,30 +104,57 @@ def evaluate(
         raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
     if costs is not None and track != SEEN:
         raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
+    if hold_out and (compat or track != SEEN):
+        raise UsageError(f"hold out {hold_out!r}: expected track {SEEN}, and no --compat")
+    if by not in (None, TIER, *GROUPINGS):
+        raise UsageError(f"by {by!r}: expected one of {', '.join((*GROUPINGS, TIER))}")
     kind = None if costs is None else find_kind(costs)
     chosen = _rows(routers)
+    if hold_out:
+        chosen += [find_router(name) for name in YARDSTICKS if name not in {row.name for row in chosen}]
+    if kind is None and (curve is not None or selector is not None):
+        raise UsageError("a curve or a selector was asked for: expected costs, too")
+    require_curve(curve, chosen)
+    if pair is not None:
+        require_pair(chosen, sizes, method)
     method, scheme = release.setting(method, scheme, compat)
-    plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    if pair is None:
+        plan, notes = _plan(release, benchmarks, sizes, method, covers)
+    else:
+        plan, notes = plan_pair(release, pair, benchmarks)
+    if curve is not None or selector is not None or pair is not None:
+        notes += without_curves(chosen)
+    held_sets, lacking = check_sets(release, [name for name, _ in plan], hold_out)
+    notes += lacking
+    held: list[HeldOut] = []
+    by_category: list[CategoryScore] = []
+    by_tier: list[TierShare] = []
     result_rows: list[Row] = []
     means: list[Row] = []
     compared: list[Difference] = []
+    curves: list[Curve] = []
+    selections: list[Selection] = []
+    routings: list[Routing] = []
     left_out: list[LeftOut] = []
     for done, (name, groups) in enumerate(plan):
         progress(done, len(plan), name)
         vectors = _encoder(release, name, encoder, chosen)
         try:
-            items = load_items(release, name, groups, vectors, scheme)
+            load = load_items if pair is None else load_pair
+            items = load(release, name, groups, vectors, scheme)
         except LeftOut as error:
             left_out.append(error)
             continue
         if items.unscored:
             notes.append(f"{name}, m = {groups[0].m}: {items.unscored} items without all scores left out")
-        paid: dict[Group, CellCosts] = {}
+        known, paid = None, dict[Group, CellCosts | NoCosts]()
         if kind is not None:
             models = {model for group in groups for model in group.candidates}
             known = read_costs(release, name, models, kind)
-            paid, without = costs_of(items, groups, known, compat and scheme == "paper")
-            notes += without
+            paid = costs_of(items, groups, known, compat and scheme == "paper")
+            notes += groups_without_costs(name, paid)
+            if selector is not None:
+                selector.require(paid)
         made = partial(make_tasks, encoder=vectors, scheme=scheme, compat=compat, seed=seed, costs=paid)
         batches: list[Batch] = [(items, groups)]
         own: dict[Cell, float] = {}
@@ -108,19 +172,30 @@ def evaluate(
                     )
                 )
         plain = [made(*batch) for batch in batches]
-        bound = [with_test_scores(tasks, *of) for tasks, of in zip(plain, batches, strict=True)]
+        bound = taught = plain
+        if any(row.sees_test_scores for row in chosen):
+            bound = [with_test_scores(tasks, *of) for tasks, of in zip(plain, batches, strict=True)]
+        if any(row.uses_all_models for row in chosen):
+            taught = [with_everyone(tasks, of[0]) for tasks, of in zip(plain, batches, strict=True)]
         tests = [items.parts["test"].scores[g] for _, of in batches for g in of]
         ran: list[RouterRow] = []
         outputs: list[list[Output]] = []
         for row in chosen:
             try:
-                given = bound if row.sees_test_scores else plain
+                given = bound if row.sees_test_scores else taught if row.uses_all_models else plain
                 outputs.append([output for tasks in given for output in run_router(row, tasks)])
                 ran.append(row)
             except LeftOut as error:
                 left_out.append(LeftOut(f"{name}, router {row.name}: {error}"))
         if not ran or not tests:
             continue
+        if held_sets:
+            learnt = Learnt(items, groups, plain[0], ran, outputs, known)
+            found, without = without_categories(
+                learnt, held_sets, run_router, partial(progress, done, len(plan))
+            )
+            held += found
+            notes += without
         counts = resample_counts(len(tests[0]), resamples, seed)
         cells = zip(chain(*plain), zip(*outputs, strict=True), tests, strict=True)
         told = release.benchmarks[name]
@@ -131,26 +206,51 @@ def evaluate(
         of_cell = {(group.m, group.kind): costs for group, costs in paid.items()}
         for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
             of_size = [*same_size]
-            spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind))) for cell in of_size]
+            spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran, counts) for cell in of_size]
             kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
             kinds = [
                 replace(one, n_kinds=len(kinds), best_on_own_train=own.get(one.task.cell)) for one in kinds
             ]
             mean = mean_over_kinds(kinds)
             for one, spent in zip((*kinds, mean), (*spends, mean_spends(spends)), strict=True):
-                told_rows = rows(one, ran, told.reference_note)
-                priced = [
-                    replace(row, spending=None if of is None else of.estimates(row.n_test))
-                    for row, of in zip(told_rows, spent, strict=True)
+                told_rows = [
+                    replace(row, spending=None if of is None else of.estimates(row.n_test, resamples > 0))
+                    for row, of in zip(rows(one, ran, told.reference_note), spent, strict=True)
                 ]
-                (means if one is mean else result_rows).extend(priced)
-            if pairs:
-                compared += [d for one in (*kinds, mean) for d in differences(one, ran)]
+                (means if one is mean else result_rows).extend(told_rows)
+                if pairs:
+                    compared += with_costs(differences(one, ran), spent, one.task.n_test, resamples > 0)
+            if curve is not None:
+                curves += traced(curve, ran, of_size, of_cell)
+            if selector is not None:
+                selections += selected(selector, ran, of_size, of_cell, seed, resamples > 0)
+            if pair is not None:
+                routings += routed(pair, ran, of_size[0], of_cell, track, resamples > 0)
+            if by == TIER:
+                models = {model for task, *_ in of_size for model in task.candidates}
+                by_tier += tier_shares(read_tiers(release, models), ran, of_size)
+            elif by is not None:
+                notes += without_singles(of_size[0][0])
+                by_category += category_scores(by, items.parts["test"], ran, of_size, spends)
     progress(len(plan), len(plan), "")
     if left_out and not result_rows:
         raise left_out[0]
     notes += dict.fromkeys(map(str, left_out))
-    return Evaluation(tuple(result_rows), tuple(means), adjust(compared), tuple(dict.fromkeys(notes)))
+    overall, without = mean_over_benchmarks(means)
+    return Evaluation(
+        tuple(result_rows),
+        tuple(means),
+        adjust(compared),
+        tuple(dict.fromkeys([*notes, *without])),
+        overall,
+        differences_over_benchmarks(compared, overall),
+        tuple(curves),
+        tuple(selections),
+        tuple(routings),
+        tuple(held),
+        tuple(by_category),
+        tuple(by_tier),
+    )
 
 
 def _rows(routers: Routers) -> list[RouterRow]:
@@ -259,18 +359,19 @@ def _outputs(row: RouterRow, tasks: Sequence[Task]) -> Iterator[Output]:
         entropies = np.full(task.n_test, np.nan)
         if row.has_probabilities:
             entropies = entropy(probabilities, row.entropy_floor if task.compat else 0.0)
-        priced = row.has_curve and task.costs is not None
+        priced = row.has_curve and (task.costs is not None or task.kind == PAIR)
         estimates = _estimates(router, row, task, probabilities) if priced else None
         yield Output(policy, entropies, estimates)
 
 
 def _estimates(router: Router, row: RouterRow, task: Task, probabilities: Floats) -> Estimates:
-    """What a router's choices under a budget follow. Raises DataError for arrays that are not (n_test, m),
-    or not finite.
+    """What a router's choices under a budget follow; costs are 0 where the cell has none.
+
+    Raises DataError for arrays that are not (n_test, m), or not finite.
     """
-    assert task.costs is not None
-    known = task.costs.test
+    known = np.zeros((task.n_test, task.m)) if task.costs is None else task.costs.test
     if known is None:
+        assert task.costs is not None
         mean = np.broadcast_to(task.costs.mean, (task.n_test, task.m))
         known = router.predict_costs(task) if isinstance(router, CostingRouter) else mean
         known = _finite(known, task, row.name, "costs")

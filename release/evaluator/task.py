@@ -15,16 +15,32 @@ Labels = npt.NDArray[np.uint8]
 Cell = tuple[str, int, str, str, str]
 
 KINDS = ("all_strong", "all_weak", "strong_to_weak")
+PAIR = "pair"
+"""Kind and method of two models that were named, in place of a group's."""
+SEEN, UNSEEN = TRACKS = ("seen", "unseen")
+"""Where routers learn: on the benchmark's own train items, or on all other benchmarks."""
 
 
 @dataclass(frozen=True, eq=False)
 class Everyone:
-    """Scores of all models of a benchmark that have one on every item, (n, models) for each split."""
+    """Scores of all models that have one on any of the items, (n, models) for each split, rows as those of X.
+
+    NaN where a model has none. test: None, unless the router is an upper bound.
+    """
 
     models: tuple[str, ...]
     train: Scores
     validation: Scores
-    test: Scores
+    test: Scores | None = None
+
+
+@dataclass(frozen=True)
+class Categories:
+    """What the items of each split are about, in row order: their category, else their subset."""
+
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +64,7 @@ class Costs:
 class Task:
     """One cell of the benchmark: a group of m candidate LLMs on one benchmark under one split.
 
-    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`.
+    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`, or `PAIR`.
     encoder: which encoder made the vectors, None where the release has none.
     candidates: m model ids, ascending by mean score over the whole benchmark for `paper` groups.
     X_train, X_val, X_test: float32 (n, d), one row per item; d = 0 where there is no encoder.
@@ -56,7 +72,8 @@ class Task:
     labels_train, labels_val: uint8 (n, m), 1 where the score is at least 0.95 x the best on that item.
     No array can be written to: copy it first (`X = task.X_train - mean`, not `task.X_train -= mean`).
     Y_test: None, unless the router declares `sees_test_scores = True` (upper bounds such as the oracle).
-    read_everyone: None likewise; gives the scores of all models on the same items, rows as those of X.
+    read_everyone: None, unless it declares that or `uses_all_models = True`; gives the scores of all models
+    on the same items, those of test to upper bounds alone.
     test_items: item_id of each test row.
     binary: every score is 0 or 1.
     compat: follow the reference code's quirks; then the training rows come in the reference's order.
@@ -64,6 +81,7 @@ class Task:
     read_prompts: `read_prompts("train")` gives the texts of a split, in row order: the prompt as it was sent,
     the question where there is none.
     costs: what the candidates cost, where the evaluation is asked for and the release has costs of them all.
+    categories: what each row is about, one name for each.
     """
 
     benchmark: str
@@ -88,6 +106,7 @@ class Task:
     compat: bool = False
     seed: int = 0
     costs: Costs | None = None
+    categories: Categories = Categories()
 
     @property
     def cell(self) -> Cell:
@@ -102,7 +121,7 @@ class Task:
     @property
     def stream(self) -> list[int]:
         """Seed of this cell's own random stream, the same whether cells are trained together or alone."""
-        return [self.seed, self.m, KINDS.index(self.kind)]
+        return [self.seed, self.m, [*KINDS, PAIR].index(self.kind)]
 
 
 @runtime_checkable
@@ -113,6 +132,8 @@ class Router(Protocol):
     `uses_vectors = False`: works in a release without embeddings.
     `sees_test_scores = True`: an upper bound; `task.Y_test` and `task.read_everyone` are filled in, and
     the table marks it with a star.
+    `uses_all_models = True`: it learns from other models than the candidates too; `task.read_everyone` is
+    filled in, without test scores.
     `has_probabilities = False`: it only chooses, so its E_p is undefined.
     `draws = True`: it draws a candidate; under a cap, each that it allows is as likely.
     `has_curve = False`: a choice under a budget is not defined for it.

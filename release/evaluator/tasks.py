@@ -9,16 +9,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .costs import CellCosts, Known, cell_costs
+from .costs import CellCosts, Known, NoCosts, cell_costs
 from .errors import UsageError
-from .everyone import read_everyone
-from .items import Items, frozen, numbered, read_prompts, reference_order
+from .everyone import read_everyone, score_tables
+from .items import SPLITS, Items, frozen, numbered, read_prompts, reference_order
 from .reader import Group
-from .task import Everyone, Task
+from .task import Categories, Task
 
 Batch = tuple[Items, Sequence[Group]]
 """Groups that are learnt together, from the same items."""
-NO_COSTS: Mapping[Group, CellCosts] = MappingProxyType({})
+NO_COSTS: Mapping[Group, CellCosts | NoCosts] = MappingProxyType({})
 
 
 def make_tasks(
@@ -29,7 +29,7 @@ def make_tasks(
     scheme: str = "paper",
     compat: bool = False,
     seed: int = 0,
-    costs: Mapping[Group, CellCosts] = NO_COSTS,
+    costs: Mapping[Group, CellCosts | NoCosts] = NO_COSTS,
 ) -> list[Task]:
     """One Task per group; they share the vectors, no array can be written to, and Y_test is left out.
 
@@ -41,8 +41,10 @@ def make_tasks(
     # no part of the release, whose test scores a router could follow it to
     places = {split: part.places for split, part in items.parts.items()}
     prompts = partial(read_prompts, items.release.path / "data", places)
+    about = Categories(train.categories, val.categories, test.categories)
     tasks = []
     for group in groups:
+        told = costs.get(group)
         scores, labels = train.scores[group], train.labels[group]
         if compat and not items.binary:
             # The reference trains on labels here, and labels an item that every candidate fails all ones.
@@ -69,7 +71,8 @@ def make_tasks(
                 binary=items.binary,
                 compat=compat,
                 seed=seed,
-                costs=costs[group].costs if group in costs else None,
+                costs=told.costs if isinstance(told, CellCosts) else None,
+                categories=about,
             )
         )
     return tasks
@@ -77,37 +80,43 @@ def make_tasks(
 
 def with_test_scores(tasks: Sequence[Task], items: Items, groups: Sequence[Group]) -> list[Task]:
     """The tasks as an upper bound is shown them: with Y_test, and with what all models scored."""
-    compat = tasks[0].compat and tasks[0].scheme == "paper"
-    places = {split: part.places for split, part in _ordered(items, compat).parts.items()}
-
-    def read() -> Everyone:
-        return read_everyone(items.release, numbered(items.release, places))
-
     test = items.parts["test"]
-    return [
-        replace(task, Y_test=test.scores[group], read_everyone=read)
-        for task, group in zip(tasks, groups, strict=True)
-    ]
+    shown = with_everyone(tasks, items, SPLITS)
+    return [replace(task, Y_test=test.scores[g]) for task, g in zip(shown, groups, strict=True)]
+
+
+def with_everyone(
+    tasks: Sequence[Task], items: Items, splits: Sequence[str] = ("train", "validation")
+) -> list[Task]:
+    """The tasks as a router of all models is shown them: with what these scored on some splits."""
+    parts = _ordered(items, tasks[0].compat and tasks[0].scheme == "paper").parts
+    places = numbered(items.release, {split: parts[split].places for split in splits})
+    names = {name for of_split in places.values() for name, _ in of_split}
+    # no Release, which leads to more than these splits
+    read = partial(read_everyone, score_tables(items.release, sorted(names)), places)
+    return [replace(task, read_everyone=read) for task in tasks]
 
 
 def costs_of(
     items: Items, groups: Sequence[Group], known: Known, as_reference: bool
-) -> tuple[dict[Group, CellCosts], list[str]]:
-    """Costs of the groups that have them, and why others have none.
+) -> dict[Group, CellCosts | NoCosts]:
+    """Costs of the groups, or why one has none.
 
     as_reference: whether training rows stand in the reference's order.
     """
     parts = _ordered(items, as_reference).parts
     places = numbered(items.release, {split: part.places for split, part in parts.items()})
     rows = {split: numbers for split, ((_, numbers),) in places.items()}
-    found, notes = {}, []
-    for group in groups:
-        costs = cell_costs(known, group, rows)
-        if isinstance(costs, CellCosts):
-            found[group] = costs
-        else:
-            notes.append(f"{items.benchmark}, m = {group.m}, {group.kind}: no curve: {costs}")
-    return found, notes
+    return {group: cell_costs(known, group, rows) for group in groups}
+
+
+def groups_without_costs(benchmark: str, costs: Mapping[Group, CellCosts | NoCosts]) -> list[str]:
+    """A note for each group that has no costs, and so no curve."""
+    return [
+        f"{benchmark}, m = {group.m}, {group.kind}: no curve: {of.kind}: {of.why}"
+        for group, of in costs.items()
+        if isinstance(of, NoCosts)
+    ]
 
 
 def _ordered(items: Items, as_reference: bool) -> Items:

@@ -99,6 +99,7 @@ def _joined(parts: Sequence[Part], group: Group) -> Part:
         tuple(place for part in parts for place in part.places),
         tuple(item for part in parts for item in part.item_ids),
         tuple(subset for part in parts for subset in part.subsets),
+        tuple(name for part in parts for name in part.categories),
         frozen(np.concatenate([part.vectors for part in parts])),
         {group: frozen(np.concatenate([part.scores[group] for part in parts]))},
         {group: frozen(np.concatenate([part.labels[group] for part in parts]))},

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from math import hypot
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
 from routerset.release.evaluator.intervals import interval_note
-from routerset.release.evaluator.results import Estimate, Row
+from routerset.release.evaluator.results import Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
 from routerset.release.evaluator.task import KINDS
 from routerset.release.layout import scores_path
 from routerset.release.manifest import Manifest, read_manifest, registry_order
 from routerset.release.pools import Pool, pool_of
+from routerset.release.reporting.costs import CostFindings, Plan, find_costs
 from routerset.schemas.matrix import read_scores
 
 Progress = Callable[[int, int, str], None]
@@ -35,7 +35,8 @@ class Findings:
     there are two. published, published_means: as published, `paper` groups under the paper's split, of the
     routers that need no training; `rows` themselves where these groups come first, nothing where there are
     none. curves: the scaling-up study. notes: what was left out, and of which benchmarks. pools: the models
-    of each benchmark that has a curve. Benchmarks come in the paper's order.
+    of each benchmark that has a curve. costs: score over cost, in the same groups as `rows`. Benchmarks come
+    in the paper's order.
     """
 
     manifest: Manifest
@@ -51,6 +52,7 @@ class Findings:
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]
     pools: tuple[Pool, ...] = ()
+    costs: CostFindings = field(default_factory=CostFindings)
 
     @property
     def repeated(self) -> dict[str, tuple[int, int]]:
@@ -98,12 +100,14 @@ def find(
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
     method: str | None = None,
+    costs: str | None = None,
     progress: Progress = lambda done, total, label: None,
 ) -> Findings:
     """Evaluate a release for its report.
 
     routers: by default those that need no training. encoder: by default `minilm`, or else the first. method:
-    how the groups were chosen that come first, by default the first of the release. A benchmark that cannot
+    how the groups were chosen that come first, by default the first of the release. costs: their kind, by
+    default of `costs.DEFAULT_KINDS` that which most groups have. A benchmark that cannot
     be evaluated (no groups of these sizes, no test items, missing scores) is left out with a note. progress:
     called with (done, total, next benchmark).
 
@@ -136,6 +140,7 @@ def find(
     means: dict[str, list[Row]] = {_FIRST: [], FAMILY: [], PAPER: []}
     curves: list[Curve] = []
     pools: list[Pool] = []
+    plans: dict[str, Plan] = {}
     for done, (name, curve) in enumerate(_curves(release, names)):
         progress(done, len(names), name)
         entry = manifest.benchmarks[name]
@@ -149,6 +154,11 @@ def find(
         lacking = [r for r in wanted if r in needs_vectors and not vectors]
         if lacking:
             note(name, f"no vectors, so without {_listed(lacking)}")
+        there = release.encoders(name) if vectors else []
+        first = "minilm" if "minilm" in there else next(iter(there), None)  # as the evaluator takes it
+        plans[name] = Plan(
+            tuple(r for r in wanted if r not in lacking), encoder if vectors and encoder else first
+        )
         for key, side in sides.items():
             found = {group.m for group in release.groups_of(name, side.method)}
             if key != FAMILY and (absent := sorted(set(side.sizes) - found)):
@@ -180,6 +190,9 @@ def find(
             pools.append(pool_of(name, scores, manifest.seed))
         except DataError as error:
             note(name, f"scaling up: {_relative(error, release.path)}")
+    priced = find_costs(release, plans, sizes, method, scheme, costs)
+    for name, words in priced.notes:
+        note(name, words.replace(f"{path}/", ""))
     progress(len(names), len(names), "")
     published = _FIRST if method == PAPER else PAPER
     return Findings(
@@ -196,6 +209,7 @@ def find(
         tuple(curves),
         tuple(f"{_listed(dict.fromkeys(of))}: {words}" for words, of in notes.items()),
         tuple(pools),
+        priced,
     )
 
 
@@ -217,40 +231,6 @@ def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Futur
     with ThreadPoolExecutor(1) as beside:
         for name in names:
             yield name, beside.submit(scaling_up, release, [name])
-
-
-def difference(a: Estimate, b: Estimate) -> Estimate:
-    """a - b with its 95% interval, for values from different items."""
-    return _combine([(1, a), (-1, b)], 1)
-
-
-def average(estimates: Sequence[Estimate]) -> Estimate:
-    """Unweighted mean of values from different items, with its 95% interval."""
-    return _combine([(1, estimate) for estimate in estimates], len(estimates))
-
-
-def _combine(signed: Sequence[tuple[int, Estimate]], n: int) -> Estimate:
-    """The sum of signed values over n; undefined where there is no value, or one is undefined.
-
-    Each limit combines the distances of the values to theirs as independent errors (the method of variance
-    estimates recovery: Zou and Donner, Statistics in Medicine 27, 2008).
-    """
-    values: list[float] = []
-    spans: list[tuple[float, ...]] = []
-    for sign, e in signed:
-        if e.value is None:
-            return Estimate()
-        values.append(sign * e.value)
-        if e.lo is not None and e.hi is not None:
-            spans.append((e.value - e.lo, e.hi - e.value)[::sign])
-    few = any(e.few_items for _, e in signed)
-    if not values:
-        return Estimate()
-    total = sum(values) / n
-    if len(spans) < len(values):
-        return Estimate(total)
-    below, above = (hypot(*side) / n for side in zip(*spans, strict=True))
-    return Estimate.of(total, total - below, total + above, few)
 
 
 def _relative(error: DataError, path: Path) -> str:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from routerset.release.evaluator.results import FEW, Estimate
+from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import row_for
+from routerset.release.evaluator.tables import FEW
 from routerset.release.evaluator.task import KINDS as GROUP_KINDS
 
 Cell = str | int | float | Estimate | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from routerset.release.evaluator.metrics import TABLE_ORDER as METRIC_ORDER
 from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import ROUTERS, TABLE_ORDER, RouterRow, row_for
 from routerset.release.evaluator.scaling import PROBABILITIES
-from routerset.release.reporting import noise
+from routerset.release.evaluator.spending import COST_METRICS
+from routerset.release.reporting import cost_tables, noise, panels
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.colours import RAMP, css, variable
 from routerset.release.reporting.evaluation import Findings
 from routerset.release.reporting.grid import SYMBOL, Cell, Column, label, number, tell, text
 from routerset.release.reporting.paper_tables import COLUMNS, paper_tables
-from routerset.release.reporting.plots_html import key, kinds_panel, scaling_panel
+from routerset.release.reporting.plots_html import curve_panel, key, kinds_panel, scaling_panel
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 STYLE, SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("page.js")
@@ -82,6 +84,7 @@ def render_page(found: Findings) -> str:
     manifest = found.manifest
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     figure_rows, floors = contents.kinds_of_figure(found), noise.by_kind(found)
+    planes = panels.plane_panels(found.costs)
     overall = {m: contents.overall(found, m) for m in found.sizes}
     return template.render(
         tables=contents,
@@ -108,11 +111,24 @@ def render_page(found: Findings) -> str:
         ],
         kinds_routers=list(dict.fromkeys(row.router for row in figure_rows)),
         kinds_m=figure_rows[0].m if figure_rows else None,
+        costs=cost_tables,
+        plane_figures=_drawn(planes),
+        plane_routers=list(dict.fromkeys(point.name for panel in planes for point in panel.points)),
+        cap_figures=_drawn(panels.cap_panels(found.costs)),
+        rate_figures=_drawn(panels.rate_panels(found.costs)),
+        cost_metrics=cost_tables.metrics(found),
+        cost_terms=[COST_METRICS[name] for name in cost_tables.known(found.costs)],
+        cost_tiers=cost_tables.tiers(found),
         key=key,
         css=css,
         probabilities=PROBABILITIES,
         resamples=RESAMPLES,
     )
+
+
+def _drawn(figures: Sequence[panels.Panel]) -> list[tuple[str, str, Markup]]:
+    """Name, note and picture of each panel."""
+    return [(panel.name, panel.note, curve_panel(panel)) for panel in figures]
 
 
 def _marked(name: str) -> str:

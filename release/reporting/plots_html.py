@@ -11,17 +11,21 @@ from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from routerset.release.reporting.colours import css
 from routerset.release.reporting.grid import KINDS, label, number, tell
+from routerset.release.reporting.panels import DASHES, Panel, tick_words
 from routerset.release.reporting.paper_tables import KindRow, beside, placed
 from routerset.release.reporting.plots_png import BANDS
 
 WIDTH, HEIGHT = 320, 216
 _LEFT, _RIGHT, _TOP, _BOTTOM = 30, 8, 8, 28
+_LABELS = 112
+"""Room for names at the ends of lines."""
 _MARKERS = {
     "o": "m-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0z",
     "s": "m-3.4-3.4h6.8v6.8h-6.8z",
     "^": "m0-4.2l4 7.2h-8z",
     "v": "m0 4.2l4-7.2h-8z",
     "D": "m0-4.4l4.4 4.4l-4.4 4.4l-4.4-4.4z",
+    "P": "m-1.3-3.9h2.6v2.6h2.6v2.6h-2.6v2.6h-2.6v-2.6h-2.6v-2.6h2.6z",
     "x": "m0-1l2.9-2.9l1 1l-2.9 2.9l2.9 2.9l-1 1l-2.9-2.9l-2.9 2.9l-1-1l2.9-2.9l-2.9-2.9l1-1z",
 }
 """Matplotlib's name of a marker -> its outline, from its middle."""
@@ -95,6 +99,46 @@ def kinds_panel(rows: Sequence[KindRow], floors: Sequence[KindRow]) -> Markup:
     return _svg(summary, ticks, marks)
 
 
+def curve_panel(panel: Panel) -> Markup:
+    """Lines with their names at their ends, points with intervals, and dots."""
+
+    def x(value: float) -> float:
+        return _x(panel.across.place(value), _LABELS)
+
+    def y(value: float) -> float:
+        return _y(panel.up.place(value))
+
+    marks = [
+        f'<g class="dot"><title>{escape(name)}: {number(score, 3)} at {tick_words(cost)}</title>'
+        f'<circle cx="{x(cost):.1f}" cy="{y(score):.1f}" r="3"/></g>'
+        for cost, score, name in panel.dots
+    ]
+    right = WIDTH - _LABELS
+    for line, end, place in panel.labels(13.5 / (HEIGHT - _TOP - _BOTTOM)):
+        corners = [(x(a), y(b)) for a, b in line.corners]
+        on, off = DASHES.get(line.name, (1, 0))
+        tip = f"<title>{escape(line.words)}</title>"
+        leader = [corners[-1], (right + 3, _y(end)), (right + 9, _y(place))]
+        marks.append(
+            f'<g style="color:{css(line.name)}"><polyline points="{_points(corners)}" class="line" '
+            f'stroke-dasharray="{on} {off}">{tip}</polyline><polyline points="{_points(leader)}" '
+            f'class="leader"/></g><text x="{right + 12}" y="{_y(place) + 4:.1f}" class="name">'
+            f"{escape(line.words)}</text>"
+        )
+    for point in panel.points:
+        across, e = x(point.x), point.y
+        shape = _marker(point.name, across, y(e.value or 0.0))
+        if e.lo is not None and e.hi is not None:
+            ends = f'x1="{across:.1f}" x2="{across:.1f}" y1="{y(e.lo):.1f}" y2="{y(e.hi):.1f}"'
+            shape = f'<line {ends} class="whisker"/>{shape}'
+        tip = f"{label(point.name)}, no budget: {tell(e)} at {tick_words(point.x)}"
+        colour = f"color:{css(point.name)}"
+        marks.append(f'<g style="{colour}" class="mark"><title>{escape(tip)}</title>{shape}</g>')
+    ticks = [(x(tick), tick_words(tick)) for tick in panel.across.ticks]
+    rows = [(y(tick), tick_words(tick)) for tick in panel.up.ticks]
+    return _framed(panel.summary, ticks, rows, marks, _LABELS)
+
+
 def key(router: str) -> Markup:
     """The marker of a router, for a legend."""
     style = f'style="color:{css(router)}"'
@@ -112,20 +156,30 @@ def _marker(router: str, x: float, y: float) -> str:
 
 
 def _svg(summary: str, ticks: Sequence[tuple[float, str]], marks: Sequence[str]) -> Markup:
-    """A panel: horizontal lines at 0 to 1, words below, then the marks."""
+    """A panel of scores from 0 to 1."""
+    return _framed(summary, ticks, [(_y(v), f"{v:g}") for v in (0, 0.2, 0.4, 0.6, 0.8, 1)], marks, _RIGHT)
+
+
+def _framed(
+    summary: str,
+    ticks: Sequence[tuple[float, str]],
+    rows: Sequence[tuple[float, str]],
+    marks: Sequence[str],
+    right: float,
+) -> Markup:
+    """A panel: horizontal lines, words beside them and below, then the marks. right: room beside it."""
     axes = []
-    for v in (0, 0.2, 0.4, 0.6, 0.8, 1):
-        y = _y(v)
-        axes.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
-        axes.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{v:g}</text>')
+    for y, words in rows:
+        axes.append(f'<line x1="{_LEFT}" x2="{WIDTH - right}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
+        axes.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{words}</text>')
     for x, words in ticks:
         axes.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>')
     opening = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
     return Markup("".join([opening, *axes, *marks, "</svg>"]))
 
 
-def _x(share: float) -> float:
-    return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
+def _x(share: float, right: float = _RIGHT) -> float:
+    return _LEFT + share * (WIDTH - _LEFT - right)
 
 
 def _y(score: float) -> float:

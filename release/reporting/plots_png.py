@@ -13,6 +13,7 @@ from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from routerset.release.reporting.colours import RAMP
 from routerset.release.reporting.grid import KINDS, label
+from routerset.release.reporting.panels import DASHES, Panel, tick_words
 from routerset.release.reporting.paper_tables import KindRow, beside, placed
 
 if TYPE_CHECKING:
@@ -103,6 +104,45 @@ def _kinds_panel(ax: Axes, rows: Sequence[KindRow]) -> None:
     ax.grid(axis="x", visible=False)
 
 
+def curves_png(panels: Sequence[Panel], across: str) -> bytes:
+    """Score over cost or a share: a panel per benchmark, names at the ends of lines. across: of its axis."""
+    with _panels(len(panels)) as (figure, axes):
+        for panel, ax in zip(panels, axes, strict=True):
+            _curve_panel(ax, panel)
+        figure.supxlabel(across, fontsize=9)
+        figure.supylabel("mean score", fontsize=9)
+        return _png(figure)
+
+
+def _curve_panel(ax: Axes, panel: Panel) -> None:
+    if panel.across.log:
+        ax.set_xscale("log")
+    ax.set_xlim(panel.across.low, panel.across.high)
+    ax.set_ylim(panel.up.low, panel.up.high)
+    ax.set_xticks(panel.across.ticks, [tick_words(tick) for tick in panel.across.ticks])
+    ax.set_yticks(panel.up.ticks, [tick_words(tick) for tick in panel.up.ticks])
+    ax.minorticks_off()
+    for x, y, _ in panel.dots:
+        ax.plot([x], [y], "o", color="#6b7280", markersize=4, fillstyle="none", clip_on=False)
+    for line, end, place in panel.labels(0.075):
+        colour = row_for(line.name).colour[0]
+        xs, ys = zip(*line.corners, strict=True)
+        style = (0, DASHES[line.name]) if line.name in DASHES else "-"
+        ax.plot(xs, ys, color=colour, linewidth=1.5, linestyle=style, clip_on=False)
+        reached = panel.across.place(xs[-1])
+        ax.plot(
+            [reached, 1.02, 1.05], [end, end, place], color=colour, linewidth=0.5, alpha=0.5, clip_on=False,
+            transform=ax.transAxes,
+        )  # fmt: skip
+        ax.text(1.06, place, line.words, transform=ax.transAxes, fontsize=7, va="center")
+    for point in panel.points:
+        row, e = row_for(point.name), point.y
+        if e.lo is not None and e.hi is not None:
+            ax.plot([point.x, point.x], [e.lo, e.hi], color=row.colour[0], linewidth=1.2)
+        ax.plot([point.x], [e.value or 0.0], row.marker, color=row.colour[0], markersize=5, clip_on=False)
+    ax.set_title(f"{label(panel.name)}  ({panel.note})" if len(panel.note) < 26 else label(panel.name))
+
+
 def _reference(ax: Axes, score: float | None) -> None:
     if score is not None:
         ax.axhline(score, color="#374151", linewidth=1, linestyle=(0, (4, 3)), label="reference LLM")
@@ -147,7 +187,8 @@ def _png(figure: Figure, *axes: Axes) -> bytes:
     shown = {
         words: handle for ax in axes for handle, words in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(list(shown.values()), list(shown), loc="outside upper center", ncols=7)
+    if shown:
+        figure.legend(list(shown.values()), list(shown), loc="outside upper center", ncols=7)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
     return out.getvalue()

@@ -6,24 +6,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from routerset.release.auditing import files as auditing
+from routerset.release.evaluator.spending import COST_METRICS
 from routerset.release.layout import AUDIT, REPORTS
+from routerset.release.reporting import cost_tables, noise
 from routerset.release.reporting import grid as grids
-from routerset.release.reporting import noise
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.baselines import baselines_text
 from routerset.release.reporting.evaluation import Findings, Progress, find
+from routerset.release.reporting.panels import cap_panels, plane_panels, rate_panels
 from routerset.release.reporting.paper_tables import paper_tables, to_csv, to_latex, to_markdown
-from routerset.release.reporting.plots_png import kinds_png, scaling_png
+from routerset.release.reporting.plots_png import curves_png, kinds_png, scaling_png
 from routerset.schemas import outfolder
 from routerset.schemas.store import atomic
 
 BASELINES, PAGE = "baselines.json", "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
+PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE = "figure4_cost_plane", "figure5_cost_caps", "figure6_routing_rate"
 _TEXTS = ("md", "tex", "csv")
+_COST_TABLES = ("cost_areas", "cost_metrics", "cost_tiers")
 _TABLES = ("summary", "noise", "table1", "table2", "published", "table3", "leakage", "families", "pool")
-_DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv")
-_OTHERS = (*_DATA, f"{SCALING_FIGURE}.png", f"{KINDS_FIGURE}.png", BASELINES, PAGE)
-FILES = (*(f"{table}.{ending}" for table in _TABLES for ending in _TEXTS), *_OTHERS)
+_DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv", "cost_points.csv", "cost_results.csv")
+_FIGURES = (SCALING_FIGURE, KINDS_FIGURE, PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE)
+_OTHERS = (*_DATA, *(f"{figure}.png" for figure in _FIGURES), BASELINES, PAGE)
+FILES = (*(f"{table}.{ending}" for table in (*_TABLES, *_COST_TABLES) for ending in _TEXTS), *_OTHERS)
 """Every file that a report may have."""
 AUDIT_PAGE = f"{AUDIT}/{auditing.PAGE}"
 RELEASED_FILES = (*FILES, *(f"{AUDIT}/{name}" for name in auditing.FILES))
@@ -39,6 +44,7 @@ def write_report(
     encoder: str | None = None,
     routers: Sequence[str] | None = None,
     method: str | None = None,
+    costs: str | None = None,
     progress: Progress = lambda done, total, label: None,
 ) -> list[Path]:
     """Evaluate a release and write its report; returns the files, sorted.
@@ -55,6 +61,7 @@ def write_report(
         encoder=encoder,
         routers=routers,
         method=method,
+        costs=costs,
         progress=progress,
     )
     outfolder.mark(out, outfolder.REPORT)
@@ -102,11 +109,17 @@ def texts(found: Findings) -> dict[str, bytes]:
         "leakage": contents.leaks(found),
         "pool": contents.pools(found),
         "families": contents.families(found),
+        "cost_areas": cost_tables.headline(found),
+        "cost_metrics": cost_tables.metrics(found),
+        "cost_tiers": cost_tables.tiers(found),
     }.items():
         if grid.rows:
             writers = (grids.to_markdown, grids.to_latex, grids.to_csv)
             made |= {f"{name}.{e}": write(grid) for e, write in zip(_TEXTS, writers, strict=True)}
-    data = (contents.results(found), contents.scaling(found), contents.kinds(found))
+    data = (
+        contents.results(found), contents.scaling(found), contents.kinds(found), cost_tables.points(found),
+        cost_tables.metrics(found, [*COST_METRICS]),
+    )  # fmt: skip
     made |= {name: grids.to_csv(grid) for name, grid in zip(_DATA, data, strict=True) if grid.rows}
     made[BASELINES] = baselines_text(found)
     return {name: text.encode() for name, text in made.items()}
@@ -121,17 +134,26 @@ def page(found: Findings) -> dict[str, bytes]:
 
 def figures(found: Findings) -> dict[str, bytes]:
     """The pictures."""
+    unit = cost_tables.named(found.costs)
     draw = {
-        f"{SCALING_FIGURE}.png": lambda: scaling_png(found.curves),
-        f"{KINDS_FIGURE}.png": lambda: kinds_png(contents.kinds_of_figure(found), noise.by_kind(found)),
+        SCALING_FIGURE: lambda: scaling_png(found.curves),
+        KINDS_FIGURE: lambda: kinds_png(contents.kinds_of_figure(found), noise.by_kind(found)),
+        PLANE_FIGURE: lambda: curves_png(plane_panels(found.costs), f"mean cost, {unit}"),
+        CAP_FIGURE: lambda: curves_png(cap_panels(found.costs), f"cap on the cost of one answer, {unit}"),
+        RATE_FIGURE: lambda: curves_png(
+            rate_panels(found.costs), "share of items that goes to the small LLM"
+        ),
     }
-    return {name: draw[name]() for name in panels(found)}
+    return {name: draw[Path(name).stem]() for name in panels(found)}
 
 
 def panels(found: Findings) -> dict[str, int]:
     """The pictures that there are, with the number of their panels."""
     shown = {
-        f"{SCALING_FIGURE}.png": len(found.curves),
-        f"{KINDS_FIGURE}.png": len({row.benchmark for row in contents.kinds_of_figure(found)}),
+        SCALING_FIGURE: len(found.curves),
+        KINDS_FIGURE: len({row.benchmark for row in contents.kinds_of_figure(found)}),
+        PLANE_FIGURE: len(plane_panels(found.costs)),
+        CAP_FIGURE: len(cap_panels(found.costs)),
+        RATE_FIGURE: len(rate_panels(found.costs)),
     }
-    return {name: n for name, n in shown.items() if n}
+    return {f"{name}.png": n for name, n in shown.items() if n}

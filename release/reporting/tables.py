@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from routerset.release.evaluator.averages import average, difference
 from routerset.release.evaluator.intervals import FEW_ITEMS, holm
 from routerset.release.evaluator.metrics import METRICS, TABLE_ORDER
-from routerset.release.evaluator.results import FEW, Estimate
+from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS, table_sizes
+from routerset.release.evaluator.tables import FEW
 from routerset.release.reporting import noise
-from routerset.release.reporting.evaluation import Findings, average, difference
+from routerset.release.reporting.evaluation import Findings
 from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
 from routerset.release.reporting.paper_tables import KindRow, by_kind
 from routerset.schemas.families import COSINE, RULES

@@ -21,7 +21,8 @@ KINDS = ("all_strong", "all_weak", "strong_to_weak")
 class Fixture:
     """One benchmark. scores (models, items); groups: (method, m, kind) -> rows; splits: scheme -> sides.
 
-    limits: (method, m, kind) -> columns of table `limits` that are not null.
+    limits: (method, m, kind) -> columns of table `limits` that are not null. categories: None for a release
+    that has no such column.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Fixture:
     models: Sequence[str] = ()
     prompts: Sequence[str | None] = ()
     families: Sequence[str] = ()
+    categories: Sequence[str | None] | None = None
     reference_score: float | None = 0.9
     binary: bool = True
     labels: dict[tuple[str, int, str], np.ndarray] = field(default_factory=dict)
@@ -159,6 +161,7 @@ def write_release(
             "question": pa.array(list(f.prompts), pa.string()),
             "prompt": pa.array(list(f.prompts), pa.string()),
             "family_id": pa.array(list(f.families)),
+            **({} if f.categories is None else {"category": pa.array(list(f.categories), pa.string())}),
             **{f"split_{s}": pa.array(side.tolist(), pa.string()) for s, side in f.splits.items()},
             **columns,
         }
@@ -185,6 +188,28 @@ def write_release(
         manifest["tables"] = {"limits.parquet": {}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
+
+
+def add_costs(folder: Path, fixture: Fixture, answers: bool = True, seed: int = 0) -> None:
+    """Give a release sizes of a fixture's models and, with answers, US dollars and tokens of every answer."""
+    rng = np.random.default_rng(seed)
+    n_models, n = fixture.scores.shape
+    sizes = np.round(np.geomspace(1, 70, n_models), 1)[rng.permutation(n_models)]
+    models = {"model_id": list(fixture.models), "params_b": pa.array(sizes, pa.float32())}
+    pq.write_table(pa.table(models), folder / "models.parquet")
+    if answers:
+        tokens = rng.integers(20, 900, (n_models, n))
+        usd = tokens * sizes[:, None] * 1e-7
+        table = {
+            "model_id": pa.array(np.repeat(fixture.models, n)).dictionary_encode(),
+            "item": pa.array(np.tile(np.arange(n, dtype=np.int32), n_models)),
+            "usd": pa.array(usd.ravel(), pa.float32()),
+            "prompt_tokens": pa.array(np.full(n_models * n, 100), pa.float32()),
+            "completion_tokens": pa.array(tokens.ravel(), pa.float32()),
+            "latency_s": pa.nulls(n_models * n, pa.float32()),
+        }
+        (folder / "costs").mkdir(exist_ok=True)
+        pq.write_table(pa.table(table), folder / "costs" / f"{fixture.name}.parquet")
 
 
 def _write_splits(folder: Path, table: pa.Table, sides: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from routerset.release.evaluator import curves, pairs
-from routerset.release.evaluator.budgets import by_ratio, optimal
+from routerset.release.evaluator.budgets import by_ratio, knapsack
 from routerset.release.evaluator.errors import UsageError
 from routerset.release.evaluator.ladders import concave, ladders
 
@@ -27,6 +27,10 @@ def case(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     costs = rng.integers(1, 5, (n, m)).astype(float) if seed % 3 else rng.random((n, m)) + 0.1
     if seed % 5 == 0:
         costs = np.repeat(costs[:1], n, axis=0)
+    if seed % 7 == 0:
+        costs = np.floor(costs - costs.min())  # some answers are free
+    if seed % 11 == 0:
+        costs = costs * 1e12
     return q, scores, costs, rng.permutation(m)
 
 
@@ -150,7 +154,7 @@ def test_areas_below_points(seed: int) -> None:
 
 def test_area_as_it_was_coded_counts_from_nothing() -> None:
     points = curves.Points(np.array([1.0, 3.0]), np.array([0.5, 1.0]))
-    assert curves.aiq_as_coded(points, 4.0) == pytest.approx((2 * 0.75 + 1.0) / 4)
+    assert curves.area_below(points, 0.0, 4.0, hull=True).value == pytest.approx((2 * 0.75 + 1.0) / 4)
     assert curves.area_below(points, 1.0, 4.0, hull=True).value == pytest.approx((2 * 0.75 + 1.0) / 3)
 
 
@@ -161,11 +165,13 @@ def test_the_optimum_is_that_of_a_linear_program(seed: int) -> None:
     n, m = q.shape
     least, most = costs.min(axis=1).sum(), costs.max(axis=1).sum()
     budget = least + np.random.default_rng(seed).random() * (most - least)
-    policy = optimal(q, costs, budget, preference)
+    policy = knapsack(q, costs, preference).policy(budget)
     assert policy.sum(axis=1) == pytest.approx(np.ones(n))
     assert (policy * costs).sum() <= budget + CLOSE
     rows = np.repeat(np.eye(n), m, axis=1)
-    solved = linprog(-q.ravel(), A_ub=costs.reshape(1, -1), b_ub=[budget], A_eq=rows, b_eq=np.ones(n))
+    unit = costs.max() or 1.0  # the solver's tolerance is one of numbers near 1
+    limits = {"A_ub": costs.reshape(1, -1) / unit, "b_ub": [budget / unit]}
+    solved = linprog(-q.ravel(), **limits, A_eq=rows, b_eq=np.ones(n))
     assert (policy * q).sum() == pytest.approx(-solved.fun, abs=CLOSE)
     assert ((policy > 0) & (policy < 1)).any(axis=1).sum() <= 1
 
@@ -176,16 +182,17 @@ def test_a_budget_starves_no_query(seed: int) -> None:
     q, _, costs, preference = case(seed)
     least, most = costs.min(axis=1).sum(), costs.max(axis=1).sum()
     budget = least + np.random.default_rng(seed).random() * (most - least)
-    chosen = by_ratio(q, costs, 0.7, budget, preference)
     rows = np.arange(len(q))
+    chosen = by_ratio(q, costs, 0.7, np.array([budget]), preference, rows[None])[0, 0]
     assert costs[rows, chosen].sum() <= budget + CLOSE
-    best = (optimal(q, costs, budget, preference) * q).sum()
+    best = (knapsack(q, costs, preference).policy(budget) * q).sum()
     assert q[rows, chosen].sum() <= best + CLOSE
     left = budget
     for item in rows:
         reserve = costs[item + 1 :].min(axis=1).sum()
         fits = [i for i in range(q.shape[1]) if costs[item, i] <= left - reserve + CLOSE]
-        ratio = q[item] / costs[item] ** 0.7
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.nan_to_num(q[item] / costs[item] ** 0.7, nan=0.0, posinf=np.inf)
         assert ratio[chosen[item]] == pytest.approx(max(ratio[i] for i in fits))
         left -= costs[item, chosen[item]]
 
@@ -193,8 +200,8 @@ def test_a_budget_starves_no_query(seed: int) -> None:
 def test_a_budget_below_the_cheapest_answers_is_refused() -> None:
     q, costs = np.ones((2, 2)), np.array([[1.0, 2.0], [3.0, 4.0]])
     for choose in (
-        lambda: optimal(q, costs, 3.9, np.arange(2)),
-        lambda: by_ratio(q, costs, 1.0, 3.9, np.arange(2)),
+        lambda: knapsack(q, costs, np.arange(2)).policy(3.9),
+        lambda: by_ratio(q, costs, 1.0, np.array([3.9]), np.arange(2), np.arange(2)[None]),
     ):
         with pytest.raises(UsageError, match="the cheapest answers cost 4"):
             choose()
@@ -211,6 +218,17 @@ def test_a_hull_keeps_no_rung_that_a_mixture_beats() -> None:
         (1, 1),
         (1, 3),
     ]
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_the_hull_of_one_item_is_that_beside_others(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    q, costs = rng.integers(0, 9, (3, 30)) / 4, rng.integers(1, 40, (3, 30)) / 3
+    together = concave(ladders(q, costs, np.arange(30)))
+    for item in range(3):
+        alone = concave(ladders(q[[item]], costs[[item]], np.arange(30)))
+        assert alone.candidate.tolist() == together.candidate[together.item == item].tolist()
 
 
 @given(seed=st.integers(0, 10_000))
@@ -253,3 +271,20 @@ def test_least_cost_of_a_score() -> None:
     assert curves.cheapest_at(points, 0.7) == pytest.approx(3.0)
     assert curves.cheapest_at(points, 0.1) == 1.0
     assert curves.cheapest_at(points, 0.9) is None
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_resampled_pairs_are_pairs_of_items_drawn_again(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 10))
+    confidence = rng.integers(0, 3, n).astype(float) if seed % 2 else rng.random(n)
+    small, large = rng.integers(0, 2, n).astype(float), rng.integers(0, 2, n).astype(float)
+    counts = rng.multinomial(n, np.full(n, 1 / n), 20).astype(np.float32)
+    found = {part: pairs.resampled_shares(confidence, small, large, counts, part) for part in (0.2, 0.5, 0.8)}
+    for i, drawn in enumerate(counts.astype(int)):
+        at = np.repeat(np.arange(n), drawn)
+        curve = pairs.routing_curve(confidence[at], small[at], large[at])
+        for part, shares in found.items():
+            direct = pairs.share_to_reach(*curve, part)
+            assert shares[i] == pytest.approx(np.nan if direct is None else direct, abs=1e-9, nan_ok=True)

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from routerset.release.evaluator.metrics import METRICS
+from routerset.release.evaluator.routers import ROUTERS
 from tests.evaluator.registries import add_metric, add_router
-from tests.evaluator.releases import random_fixture, write_release
+from tests.evaluator.releases import add_costs, random_fixture, write_release
 
 PACKAGE = Path(__file__).resolve().parents[2] / "release" / "evaluator"
 CONSTRAINTS = PACKAGE.parents[1] / "constraints.txt"
@@ -25,9 +27,9 @@ OPTIONAL = {"torch", "transformers"}  # inside functions only
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release with its evaluator, somewhere that knows nothing of the repository."""
-    folder = write_release(
-        tmp_path_factory.mktemp("elsewhere"), [random_fixture(), random_fixture("arc", seed=2)]
-    )
+    fixtures = [random_fixture(), random_fixture("arc", seed=2)]
+    folder = write_release(tmp_path_factory.mktemp("elsewhere"), fixtures)
+    add_costs(folder, fixtures[0], answers=False)
     shutil.copytree(PACKAGE, folder / "evaluator", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
@@ -57,27 +59,25 @@ def test_it_imports_only_what_an_outsider_has(path: Path) -> None:
         assert not at_import, f"{name} takes seconds to import, or may be missing: import it where it is used"
 
 
-def readme_script() -> str:
-    match = re.search(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
-    assert match
-    return match[1]
+def readme_scripts() -> list[str]:
+    """A router of one's own, and its twin that minds costs."""
+    return re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
 
 
 def test_the_readme_scores_a_router_of_ones_own_in_15_lines(folder: Path) -> None:
-    script = readme_script()
-    assert len([line for line in script.splitlines() if line.strip()]) <= 15
-    (folder / "mine.py").write_text(script)
-    said = subprocess.run(
-        [sys.executable, "mine.py"], cwd=folder, capture_output=True, text=True, check=True
-    ).stdout
-    assert "MeanVector" in said
-    assert "MeanVector - knn" in said
+    told = []
+    for script in readme_scripts():
+        assert len([line for line in script.splitlines() if line.strip()]) <= 15
+        (folder / "mine.py").write_text(script)
+        command = [sys.executable, "-W", "error", "mine.py"]
+        told.append(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
+    plain, costed = told
+    assert "MeanVector - knn" in plain
+    assert "costs: params_b, billions of parameters" in costed
+    assert re.search(r"^  Neighbours +0\.\d", costed, re.MULTILINE)  # no p: it estimates scores
 
 
 def test_the_readme_names_every_router_and_metric() -> None:
-    from routerset.release.evaluator import ROUTERS
-    from routerset.release.evaluator.metrics import METRICS
-
     text = (PACKAGE / "README.md").read_text()
     assert [name for name in (*ROUTERS, *METRICS) if f"`{name}`" not in text] == ["r_o_0.5"] * (
         "`r_o_0.5`" not in text
@@ -137,10 +137,9 @@ def test_a_new_environment_with_the_three_packages(folder: Path, tmp_path: Path)
     done = run("-W", "error", "-m", "evaluator", "--routers", "all", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert "note: router mlp is left out: PyTorch is not installed" in done.stderr
-    routers = {"oracle", "r_o_0.5", "random", "best_single", "mean", "linear", "c_roberta", "knn"}
-    assert {row["router"] for row in json.loads(done.stdout)} == routers
+    assert {row["router"] for row in json.loads(done.stdout)} == {*ROUTERS} - {"mlp", "mlc"}  # need torch
     refused = run("-m", "evaluator", "--routers", "mlp")
     assert refused.returncode == 3
     assert "router 'mlp' needs PyTorch" in refused.stderr
-    (folder / "mine.py").write_text(readme_script())
+    (folder / "mine.py").write_text(readme_scripts()[0])
     assert "MeanVector" in run("mine.py").stdout

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from routerset.release.evaluator import InputError, Release, UsageError, evaluate
+from routerset.release.evaluator import InputError, Release, UsageError, evaluate, load_release
 from routerset.release.evaluator.__main__ import main
 from routerset.release.evaluator.items import load_items
 from routerset.release.evaluator.predictions import PredictionError, read_predictions
 from routerset.release.evaluator.reader import Group
 from routerset.release.evaluator.routers.knn import NearestNeighbours
+from routerset.release.evaluator.task import ScoringRouter
 from routerset.release.evaluator.tasks import make_tasks
 
 Rows = list[dict[str, object]]
@@ -254,8 +256,12 @@ def test_every_fault_is_reported_in_row_order(toy: Release, tmp_path: Path) -> N
     [
         ([{"item": "a", "model": "b"}], "columns item, model; expected, each once, item_id"),
         (
-            [{"item_id": "a", "model": "b", "score": 1}],
-            "columns item_id, model, score; expected, each once, item_id",
+            [{"item_id": "a", "model": "b", "points": 1}],
+            "columns item_id, model, points; expected, each once, item_id",
+        ),
+        (
+            [{"item_id": "a", "model": "b", "score": 1, "probability": 1}],
+            "columns item_id, model, score, probability; expected, each once, item_id",
         ),
         ([{"item_id": "a", **CELL, "org/x": 1.0}], "one column for each candidate of toy m=3 all_strong"),
     ],
@@ -288,6 +294,153 @@ def test_a_file_without_rows_is_refused(toy: Release, tmp_path: Path, content: b
     (tmp_path / "mine.csv").write_bytes(content)
     with pytest.raises((PredictionError, InputError, UsageError), match=r"mine\.csv"):
         read_predictions(tmp_path / "mine.csv", toy)
+
+
+def scored_rows(release: Release, layout: str, scale: float = 7.0) -> tuple[Rows, np.ndarray]:
+    """A file of estimated scores that no probabilities could be, and the matrix that it says."""
+    g = group(release)
+    q = np.random.default_rng(0).normal(-3, scale, (len(test_items(release)), g.m)).round(3)
+    q[0] = q[0, 1]  # a tie
+    rows: Rows = []
+    for item, scores in zip(test_items(release), q.tolist(), strict=True):
+        if layout == "wide":
+            named = dict(zip([f"score:{name}" for name in g.candidates], scores, strict=True))
+            rows.append({"item_id": item, **CELL, **named})
+        else:
+            pairs = zip(g.candidates, scores, strict=True)
+            rows += [{"item_id": item, **CELL, "model": name, "score": score} for name, score in pairs]
+    return rows, q
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_highest_estimated_score_is_chosen(
+    toy: Release, tmp_path: Path, suffix: str, layout: str
+) -> None:
+    rows, q = scored_rows(toy, layout)
+    router = read_predictions(write(tmp_path / f"mine{suffix}", rows[::-1]), toy)
+    g = group(toy)
+    items = load_items(toy, "toy", [g], "minilm", "paper")
+    task = make_tasks(items, [g], encoder="minilm")[0]
+    assert isinstance(router, ScoringRouter)
+    np.testing.assert_array_equal(router.predict_scores(task), q)
+    result = evaluate(toy, {"mine": lambda: router}, covers=router.covers, resamples=0)
+    Y, means = items.parts["test"].scores[g], task.Y_train.mean(axis=0)
+    best = q.argmax(axis=1)
+    best[0] = means.argmax()
+    expected = Y[np.arange(len(Y)), best].mean()
+    assert result.rows[0].metrics["mu_o"].value == pytest.approx(expected, abs=1e-6)
+    assert result.rows[0].metrics["e_p"].value is None  # scores are no probabilities
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_estimated_scores_make_curves(toy_folder: Path, tmp_path: Path, layout: str) -> None:
+    folder = tmp_path / "release"
+    shutil.copytree(toy_folder, folder)
+    models = sorted({*pq.read_table(folder / "groups.parquet")["model_id"].to_pylist()})
+    sizes = np.arange(1.0, len(models) + 1)
+    pq.write_table(pa.table({"model_id": models, "params_b": sizes}), folder / "models.parquet")
+    release = load_release(folder)
+    rows, _ = scored_rows(release, layout)
+    router = read_predictions(write(tmp_path / "mine.csv", rows), release)
+    result = evaluate(release, {"mine": lambda: router}, covers=router.covers, costs="params_b", resamples=0)
+    spending = result.rows[0].spending
+    assert spending is not None
+    assert spending.made_of == "scores"
+    assert spending.metrics["acc_bmax"].value == pytest.approx(result.rows[0].metrics["mu_o"].value)
+
+
+SCORE_FAULTS: Sequence[tuple[str, str, Change, str]] = [
+    ("NaN", "long", set_value(5, "score", float("nan")), r"row 6: score: expected a finite number"),
+    ("infinite", "long", set_value(5, "score", float("inf")), r"row 6: score: expected a finite number"),
+    ("null", "long", set_value(5, "score", None), r"row 6: score: expected a finite number"),
+    ("unknown", "long", set_value(4, "model", "org/x"), r"row 5: not a candidate: 'org/x'"),
+    ("unknown item", "long", set_value(4, "item_id", "x"), r"row 5: not a test item: 'x'"),
+    ("repeated", "long", lambda rows, _: rows.append(dict(rows[4])), r"row 37: item 'toy-\d+' repeats row 5"),
+    (
+        "a candidate less",
+        "long",
+        lambda rows, _: rows.pop(4),
+        r"row 4: no score of candidate 'org/.*' for item 'toy-\d+' \(toy m=3 all_strong\)",
+    ),
+    ("an item less", "wide", lambda rows, _: rows.pop(4), r"no row for test item 'toy-\d+'"),
+    (
+        "NaN",
+        "wide",
+        lambda rows, release: rows[5].update({f"score:{group(release).candidates[0]}": float("nan")}),
+        r"row 6: score:org/.*: expected a finite number",
+    ),
+]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize(("layout", "change", "said"), [f[1:] for f in SCORE_FAULTS])
+def test_faults_of_estimated_scores(
+    toy: Release, tmp_path: Path, layout: str, change: Change, said: str, suffix: str
+) -> None:
+    rows, _ = scored_rows(toy, layout)
+    change(rows, toy)
+    with pytest.raises(PredictionError, match=said):
+        read_predictions(write(tmp_path / f"mine{suffix}", rows), toy)
+
+
+def test_numbers_that_are_no_probabilities_are_not_taken_for_scores(toy: Release, tmp_path: Path) -> None:
+    rows, _ = scored_rows(toy, "wide")
+    bare = [{key.removeprefix("score:"): value for key, value in row.items()} for row in rows]
+    with pytest.raises(PredictionError, match=r"expected a number in \[0, 1\]"):
+        read_predictions(write(tmp_path / "mine.csv", bare), toy)
+    mixed = [{k.removeprefix("score:") if k.endswith("1") else k: v for k, v in row.items()} for row in rows]
+    mixed = [{("org/x" if i == 4 else k): v for i, (k, v) in enumerate(row.items())} for row in mixed]
+    with pytest.raises(UsageError, match="one column for each candidate of toy m=3 all_strong"):
+        read_predictions(write(tmp_path / "mine.csv", mixed), toy)
+
+
+def test_several_files_are_scored_beside_each_other(
+    toy: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write(tmp_path / "first.csv", chosen_rows(toy))
+    second = write(tmp_path / "second.parquet", scored_rows(toy, "long")[0])
+    other = [dict(row) | {"kind": "all_weak"} for row in chosen_rows(toy)]
+    weak = next(g for g in toy.groups_of("toy", "paper") if (g.m, g.kind) == (3, "all_weak"))
+    more = write(tmp_path / "more.csv", chosen_rows(toy) + [r | {"model": weak.candidates[0]} for r in other])
+    quick = ("--resamples", "0", "--format", "json")
+    assert main([str(toy.path), "--predictions", str(first), str(second), str(more), *quick]) == 0
+    captured = capsys.readouterr()
+    assert [row["router"] for row in json.loads(captured.out)] == ["first", "second", "more"]
+    assert "note: more: 1 of its 2 cells left out, where not every file answers" in captured.err
+    assert captured.err.count("has sha256") == 3
+    flags = ["--predictions", str(first), "--predictions", str(more), str(toy.path)]  # the release comes last
+    assert main([*flags, *quick]) == 0
+    assert {row["router"] for row in json.loads(capsys.readouterr().out)} == {"first", "more"}
+    assert main([str(toy.path), "--predictions", str(first), str(second), "--commit"]) == 0
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second)]
+    assert capsys.readouterr().out == f"{digests[0]}  first.csv\n{digests[1]}  second.parquet\n"
+    assert main([str(toy.path), "--predictions", str(first), str(second), "--commit", *quick[2:]]) == 0
+    assert [said["sha256"] for said in json.loads(capsys.readouterr().out)] == digests
+
+
+def test_files_of_one_name_and_a_faulty_one_among_many(
+    toy: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write(tmp_path / "mine.csv", chosen_rows(toy))
+    same = write(tmp_path / "mine.parquet", chosen_rows(toy))
+    assert main([str(toy.path), "--predictions", str(first), str(same)]) == 2
+    assert "another file of predictions has the name 'mine'; rename one" in capsys.readouterr().err
+    faulty = write(tmp_path / "faulty.csv", chosen_rows(toy)[1:])
+    assert main([str(toy.path), "--predictions", str(first), str(faulty), "--commit"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "faulty.csv: 1 problem(s)" in captured.err
+
+
+def test_files_without_a_cell_in_common(
+    toy: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write(tmp_path / "mine.csv", chosen_rows(toy))
+    weak = next(g for g in toy.groups_of("toy", "paper") if (g.m, g.kind) == (3, "all_weak"))
+    rows = [row | {"kind": "all_weak", "model": weak.candidates[0]} for row in chosen_rows(toy)]
+    assert main([str(toy.path), "--predictions", str(first), str(write(tmp_path / "weak.csv", rows))]) == 2
+    assert "no group is covered" in capsys.readouterr().err
 
 
 def test_a_commitment_is_the_hash_of_the_file_and_scores_nothing(

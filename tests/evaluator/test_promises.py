@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from routerset.release.evaluator import DataError, Release, Task, evaluate
+from routerset.release.evaluator import DataError, Release, Task, evaluate, load_release
 from routerset.release.evaluator.__main__ import main
+from routerset.release.evaluator.costs import find_kind, read_costs
 from routerset.release.evaluator.items import load_items
-from routerset.release.evaluator.routers import BestSingle, RouterRow
+from routerset.release.evaluator.routers import BestSingle, RouterRow, find_router
 from routerset.release.evaluator.scoring import run_router
-from routerset.release.evaluator.tasks import make_tasks
+from routerset.release.evaluator.task import Costs
+from routerset.release.evaluator.tasks import costs_of, make_tasks
+from tests.evaluator.releases import add_costs, random_fixture, write_release
 
 ARRAYS = ("X_train", "X_val", "X_test", "Y_train", "Y_val", "labels_train", "labels_val")
 
@@ -120,39 +125,115 @@ def test_upper_bounds_are_marked(toy: Release, capsys: pytest.CaptureFixture[str
     assert told == {"oracle": True, "knn": False}
 
 
-def reachable(value: object, seen: set[int]) -> Iterator[object]:
-    """Everything that attributes, closures, arguments and members of an object lead to."""
-    if id(value) in seen or isinstance(value, str | bytes | int | float | type | np.dtype):
+def reachable(value: object, seen: dict[int, object], depth: int = 0) -> Iterator[object]:
+    """What attributes, closures, arguments, members and the garbage collector's own list of what an
+    object refers to lead to; not the modules that its functions are of, which hold all the program.
+    """
+    end = str | bytes | int | float | type | np.dtype | types.ModuleType | types.FrameType | types.CodeType
+    if id(value) in seen or isinstance(value, end) or depth > 40:
         return
-    seen.add(id(value))
+    seen[id(value)] = value  # kept, for else a later object may get its id
     yield value
-    if isinstance(value, np.ndarray):
-        yield from reachable(value.base, seen)
-        return
-    parts = list(getattr(value, "__dict__", {}).values()) if not callable(value) else []
-    for name in ("func", "args", "keywords", "__self__", "__defaults__"):
-        parts.append(getattr(value, name, None))
+    parts = [getattr(value, name, None) for name in ("base", "func", "args", "keywords", "__self__")]
+    parts += [getattr(value, name, None) for name in ("__defaults__", "__kwdefaults__", "__dict__")]
     parts += [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
-    if isinstance(value, dict):
-        parts += [*value.keys(), *value.values()]
-    elif isinstance(value, list | tuple | set):
-        parts += value
+    if not isinstance(value, types.FunctionType | types.BuiltinFunctionType):
+        parts += gc.get_referents(value)
     for part in parts:
-        yield from reachable(part, seen)
+        yield from reachable(part, seen, depth + 1)
 
 
-def test_nothing_leads_from_a_task_to_the_test_scores(toy: Release) -> None:
-    groups = toy.groups_of("toy", "paper")
-    items = load_items(toy, "toy", groups, "minilm", "paper")
-    hidden = [
-        array for g in groups for array in (items.parts["test"].scores[g], items.parts["test"].labels[g])
-    ]
-    found = list(reachable(make_tasks(items, groups, encoder="minilm"), set()))
-    assert len(found) > 50
-    assert not any(type(value).__name__ in ("Release", "Items", "Part") for value in found)
-    for array in (value for value in found if isinstance(value, np.ndarray)):
-        assert not any(array is other or np.shares_memory(array, other) for other in hidden)
-        assert not any(np.array_equal(array, other) for other in hidden)
+def arrays_of(value: object) -> list[np.ndarray]:
+    """Every array that something leads to."""
+    return [found for found in reachable(value, {}) if isinstance(found, np.ndarray)]
+
+
+def holds(found: list[np.ndarray], hidden: list[np.ndarray]) -> bool:
+    """Whether some of the arrays are, share memory with, or say the same as one that is hidden."""
+    return any(
+        np.may_share_memory(array, other) or any(np.array_equal(turned, other) for turned in (array, array.T))
+        for array in found
+        for other in hidden
+    )
+
+
+def hidden_of(release: Release, kind: str) -> dict[tuple[int, str], list[np.ndarray]]:
+    """Test scores, test labels and, where they depend on the answer, test costs of every cell of toy."""
+    groups = release.groups_of("toy", "paper")
+    items = load_items(release, "toy", groups, "minilm", "paper")
+    known = read_costs(release, "toy", {m for g in groups for m in g.candidates}, find_kind(kind))
+    costs, _ = costs_of(items, groups, known, as_reference=False)
+    test = items.parts["test"]
+    return {
+        (g.m, g.kind): [test.scores[g], test.labels[g]]
+        + ([costs[g].paid] if g in costs and costs[g].costs.test is None else [])
+        for g in groups
+    }
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """A release whose answers have costs, and whose models have sizes."""
+    fixture = random_fixture("toy")
+    folder = write_release(tmp_path_factory.mktemp("priced"), [fixture])
+    add_costs(folder, fixture)
+    return load_release(folder)
+
+
+@pytest.mark.parametrize("kind", ["usd", "tokens", "params_b"])
+def test_nothing_leads_from_a_task_to_the_test_scores_or_costs(priced: Release, kind: str) -> None:
+    looked: list[tuple[tuple[int, str], list[np.ndarray]]] = []
+    strangers: set[str] = set()
+
+    class Cheats(Chooses):
+        has_curve = True
+
+        def fit(self, task: Task) -> None:
+            looked.append(((task.m, task.kind), arrays_of(task)))
+            strangers.update(type(value).__name__ for value in reachable(task, {}))
+            super().fit(task)
+
+        def predict_scores(self, task: Task) -> np.ndarray:
+            looked.append(((task.m, task.kind), arrays_of(task)))
+            return np.zeros((task.n_test, task.m))
+
+    class Bound(Cheats):
+        sees_test_scores = True
+
+    hidden = hidden_of(priced, kind)
+    rows = evaluate(priced, {"heuristic": find_router("heuristic"), "cheats": Cheats}, costs=kind).rows
+    assert all(row.spending is not None for row in rows)
+    assert len(looked) == 2 * len(hidden)
+    assert all(len(found) > 5 for _, found in looked)
+    assert not any(holds(found, [a for of in hidden.values() for a in of]) for _, found in looked)
+    assert not {"Release", "Items", "Part", "CellCosts", "Known"} & strangers
+    assert "Task" in strangers
+    assert "Costs" in strangers
+    # the same look finds them where they are
+    looked.clear()
+    evaluate(priced, {"bound": Bound}, costs=kind)
+    assert all(holds(found, hidden[cell]) for cell, found in looked)
+
+
+def test_the_costs_of_a_task_are_those_of_train_and_what_is_known_before(priced: Release) -> None:
+    seen: dict[str, Costs] = {}
+
+    class Keeps(Chooses):
+        def fit(self, task: Task) -> None:
+            assert task.costs is not None
+            seen[task.costs.kind] = task.costs
+            super().fit(task)
+
+    for kind in ("usd", "params_b"):
+        evaluate(priced, {"keeps": Keeps}, sizes=[3], costs=kind, resamples=0)
+    assert seen["usd"].test is None
+    assert seen["usd"].train is not None
+    assert seen["usd"].mean == pytest.approx(seen["usd"].train.mean(axis=0))
+    assert seen["params_b"].train is None
+    assert seen["params_b"].test is not None
+    for costs in seen.values():
+        for array in (costs.mean, costs.train, costs.validation, costs.test):
+            assert array is None or not array.flags.writeable
 
 
 def test_a_score_of_a_file_says_what_it_is_worth(

@@ -18,7 +18,15 @@ from routerset.release.evaluator import (
     evaluate,
 )
 from routerset.release.evaluator.items import load_items
-from routerset.release.evaluator.routers import TABLE_ORDER, RouterRow, find_router, linear, mlp, row_for
+from routerset.release.evaluator.routers import (
+    BESIDE_CURVES,
+    TABLE_ORDER,
+    RouterRow,
+    find_router,
+    linear,
+    mlp,
+    row_for,
+)
 from routerset.release.evaluator.routers.knn import nearest
 from routerset.release.evaluator.routers.linear import LinearRouter, schedule, train_linear
 from routerset.release.evaluator.tasks import make_tasks
@@ -37,7 +45,10 @@ def toy_tasks(
 
 
 def test_every_registered_router_is_covered_here_or_in_its_own_file() -> None:
-    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, "mlc", "privileged"}
+    scoring = {"kmeans", "knn_sweep", "mlp_per_model", "svm"}
+    factors = {"mf", "mf_all", "routoo", "routoo_product", "irt"}
+    others = {*scoring, *factors, "mlc", "privileged", *BESIDE_CURVES}
+    assert set(ROUTERS) == {*TRAINING_FREE, *TRAINED, *others}
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -106,7 +117,7 @@ def test_r_o_of_any_probability_can_be_named(toy: Release) -> None:
     assert mixed == pytest.approx(0.7 * random + 0.3 * oracle, abs=2e-6)
 
 
-@pytest.mark.parametrize("name", ["r_o_2", "r_o_", "kmeans", ""])
+@pytest.mark.parametrize("name", ["r_o_2", "r_o_", "k_means", ""])
 def test_an_unknown_router_lists_the_valid_names(name: str) -> None:
     with pytest.raises(UsageError, match=r"valid names: all, oracle, r_o_0\.5, random"):
         find_router(name)
@@ -295,8 +306,10 @@ def test_a_row_holds_what_its_class_declares(toy: Release) -> None:
 
 
 def test_tables_take_bounds_first_and_yardsticks_last() -> None:
-    bounds, rivals = ("oracle", "r_o_0.5", "privileged"), ("linear", "mlp", "c_roberta", "mlc", "knn")
-    assert (*bounds, *rivals, "random", "best_single", "mean") == TABLE_ORDER
+    bounds = ("oracle", "r_o_0.5", "zero", "privileged")
+    existing = ("linear", "mlp", "c_roberta", "mlc", "knn", "kmeans", "knn_sweep", "mlp_per_model", "svm")
+    rivals = (*existing, "mf", "mf_all", "routoo", "routoo_product", "irt")
+    assert (*bounds, *rivals, "random", "best_single", "heuristic", "mean") == TABLE_ORDER
     assert [row.name for row in ROUTERS.values() if row.compared] == [*rivals]
     assert not row_for("r_o_0.3").compared
     assert row_for("one's own").title == "one's own"

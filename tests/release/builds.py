@@ -11,11 +11,13 @@ import pyarrow as pa
 
 from routerset.etl.groups.candidates import groups_table, paper_groups
 from routerset.etl.groups.limits import Scored, limits
-from routerset.release.build import ReleaseOptions
+from routerset.release.build import ReleaseOptions, write_release
+from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.splits import SPLIT_SCHEMES, paper_split
 from routerset.schemas.tables import (
+    COSTS,
     GROUPS,
     ITEMS,
     LIMITS,
@@ -192,3 +194,56 @@ def options(**changes: object) -> ReleaseOptions:
     }
     given = {"name": "tiny", "accounting": (accounting,), "skipped_groups": (skipped,)} | changes
     return ReleaseOptions(**given)  # type: ignore[arg-type]
+
+
+def add_costs(
+    build: Path, benches: Sequence[Bench], answers: Sequence[str] = ()
+) -> tuple[dict[str, object], ...]:
+    """Give every model of a build a size, and every answer on some benchmarks US dollars and tokens.
+
+    Returns the accounting of all benchmarks.
+    """
+    path = build / "tables/models.parquet"
+    rows = store.read_file(path).to_pylist()
+    rng = np.random.default_rng(5)
+    for row, size in zip(rows, rng.permutation(np.geomspace(0.5, 70, len(rows))), strict=True):
+        size = round(float(size), 1)
+        row |= {"params_b": size, "active_params_b": size, "size_source": "metadata"}
+    store.write_table(path, MODELS, pa.Table.from_pylist(rows, schema=MODELS))
+    price = {row["model_id"]: row["params_b"] for row in rows}
+    told: list[dict[str, object]] = []
+    for bench in benches:
+        run, item = np.nonzero(~np.isnan(bench.scores))
+        n = len(run)
+        row = {"source": "wide", "benchmark": bench.name, "read": n, "kept": n, "superseded": 0}
+        row |= {"quarantined": 0, "reasons": {}, "notes": {}}
+        if bench.name in answers:
+            names = [model_names(len(bench.scores))[i] for i in run]
+            tokens = rng.integers(20, 900, n).astype(np.float32)
+            table = {
+                "model_id": pa.array(names).dictionary_encode(),
+                "item": pa.array(item, pa.int32()),
+                "usd": tokens * np.array([price[name] for name in names], np.float32) * np.float32(1e-7),
+                "prompt_tokens": np.full(n, 100, np.float32),
+                "completion_tokens": tokens,
+                "latency_s": pa.nulls(n, pa.float32()),
+            }
+            part = build / f"tables/costs/benchmark={bench.name}/part-0.parquet"
+            store.write_table(part, COSTS, pa.table(table, schema=COSTS))
+            known = {"kept": n, "missing": 0, "bad": 0}
+            row["costs"] = dict.fromkeys(("usd", "prompt_tokens", "completion_tokens"), known)
+        told.append(row)
+    return tuple(told)
+
+
+def write_priced(folder: Path, answers: tuple[str, ...] = ("gsm8k",)) -> Path:
+    """A release with its report; answers on some benchmarks have costs, all models have sizes."""
+    benches = [
+        Bench("gsm8k", binary(30, 700, 1), sizes=(2, 3, 5)),
+        Bench("arc", binary(30, 400, 2)),
+    ]
+    build = write_build(folder, benches)
+    accounting = add_costs(build, benches, answers)
+    given = options(accounting=accounting, skipped_groups=())
+    write_release(build, build / "release", given, reports=reports_hook)
+    return build / "release"

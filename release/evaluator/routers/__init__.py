@@ -9,13 +9,18 @@ from functools import partial
 
 from ..errors import UsageError
 from ..task import Router
-from .cluster import ClusterRouter
-from .knn import NearestNeighbours
+from .cluster import SIZES, ClusterRouter
+from .irt import ItemResponse
+from .knn import SWEEP, NearestNeighbours
 from .linear import LinearRouter
+from .mf import MatrixFactors, MatrixFactorsOfAll
 from .mlc import MultiLabelRoberta, no_model
 from .mlp import MlpRouter, no_torch
+from .mlp_per_model import MlpPerModel
 from .privileged import Privileged
-from .yardsticks import BestSingle, Heuristic, Oracle, Random, TrainMean
+from .routoo import Routoo
+from .svm import SvmRouter
+from .yardsticks import BestSingle, Heuristic, Oracle, Random, TrainMean, Zero
 
 RouterFactory = Callable[[], Router]
 
@@ -50,6 +55,7 @@ class RouterRow:
     in_figure: bool = True
     uses_vectors: bool = field(init=False)
     sees_test_scores: bool = field(init=False)
+    uses_all_models: bool = field(init=False)
     has_probabilities: bool = field(init=False)
     entropy_floor: float = field(init=False)
     draws: bool = field(init=False)
@@ -64,6 +70,7 @@ class RouterRow:
 _DECLARED = {
     "uses_vectors": True,
     "sees_test_scores": False,
+    "uses_all_models": False,
     "has_probabilities": True,
     "entropy_floor": 0.0,
     "draws": False,
@@ -84,6 +91,10 @@ _ROWS = (
         "heuristic", Heuristic, "Heuristic", on_request=True, colour=("#475569", "#cbd5e1"), marker="P",
         in_figure=False,
     ),
+    _YARDSTICK(
+        "zero", Zero, "Hull of singles", on_request=True, colour=("#7c2d12", "#fdba74"), marker="X",
+        in_figure=False,
+    ),
     _YARDSTICK("mean", TrainMean, "Train mean", in_figure=False),
     _YARDSTICK(
         "privileged", Privileged, "Privileged", on_request=True, colour=("#0369a1", "#7dd3fc"), marker="P"
@@ -93,12 +104,45 @@ _ROWS = (
     RouterRow("c_roberta", ClusterRouter, "C-RoBERTa", colour=("#0f766e", "#2dd4bf"), marker="s"),
     RouterRow("mlc", MultiLabelRoberta, "MLC", trained=True, lacks=no_model, colour=("#a16207", "#facc15")),
     RouterRow("knn", NearestNeighbours, "PRknn", colour=("#d9480f", "#fb923c"), marker="^"),
+    RouterRow(
+        "kmeans", partial(ClusterRouter, *SIZES), "K-means", on_request=True, colour=("#0e7490", "#67e8f9"),
+        marker="s", hollow=True,
+    ),
+    RouterRow(
+        "knn_sweep", partial(NearestNeighbours, *SWEEP), "kNN, k tuned", on_request=True,
+        colour=("#9a3412", "#fdba74"), marker="^", hollow=True,
+    ),
+    RouterRow(
+        "mlp_per_model", MlpPerModel, "MLP per model", trained=True, colour=("#86198f", "#f0abfc"),
+        hollow=True,
+    ),
+    RouterRow("svm", SvmRouter, "SVM", on_request=True, colour=("#1d4ed8", "#93c5fd"), marker="<"),
+    RouterRow(
+        "mf", MatrixFactors, "MF", trained=True, colour=("#15803d", "#86efac"), marker="h", in_figure=False
+    ),
+    RouterRow(
+        "mf_all", MatrixFactorsOfAll, "MF, all models", trained=True,
+        colour=("#15803d", "#86efac"), marker="h", hollow=True, in_figure=False,
+    ),
+    RouterRow(
+        "routoo", Routoo, "Routoo", trained=True, colour=("#9f1239", "#fda4af"), marker="p", in_figure=False
+    ),
+    RouterRow(
+        "routoo_product", partial(Routoo, "product"), "Routoo, product", trained=True,
+        colour=("#9f1239", "#fda4af"), marker="p", hollow=True, in_figure=False,
+    ),
+    RouterRow(
+        "irt", ItemResponse, "IRT", trained=True, colour=("#57534e", "#d6d3d1"), marker="H", in_figure=False
+    ),
 )  # fmt: skip
 
 ROUTERS: dict[str, RouterRow] = {row.name: row for row in _ROWS}
 
 TRAINING_FREE = tuple(row.name for row in _ROWS if not (row.trained or row.on_request))
 """Routers without gradient training: seconds for a whole release."""
+
+BESIDE_CURVES = ("heuristic", "zero")
+"""Routers that stand beside curves of score over cost, where no others were asked for."""
 
 TABLE_ORDER = tuple(
     row.name for row in sorted(_ROWS, key=lambda row: (not row.sees_test_scores, not row.compared))

@@ -1,28 +1,36 @@
-"""PRknn: mean training score of the k nearest training items."""
+"""PRknn and its sweep: mean training score of the k nearest training items."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
+from .estimating import Array, by_validation, known_and_filled, known_means
+
+SWEEP = (*(2**power for power in range(1, 10)), 131)
+"""CARROT's numbers of neighbours, and the one that EmbedLLM settled on."""
 
 
 class NearestNeighbours:
-    """k = 5 nearest training items by cosine distance; probabilities are softmax(mean score).
+    """The k = 5 nearest training items by cosine distance; probabilities are softmax(mean score).
 
-    One neighbour search serves every cell of a benchmark. Its mean scores take six values only, so ties
+    k: how many; of several that the training items allow, each cell takes the one that estimates its
+    validation scores best, as CARROT does by cross-validation on train. Scores that are not known do not
+    count (EmbedLLM takes them for 0); a candidate with none among the neighbours has its mean over train.
+
+    One neighbour search serves every cell of a benchmark. Mean scores of 5 take six values only, so ties
     are common: `metrics.choose` breaks them by training mean, or, with compat, by index. Neighbours at
     the same distance count in row order; compat leaves them, as the reference does, to scikit-learn.
     """
 
     entropy_floor = 1e-10
 
-    def __init__(self, k: int = 5) -> None:
-        self.k = k
+    def __init__(self, *k: int) -> None:
+        self.k = k or (5,)
 
     def fit(self, task: Task) -> None:
         """Learn one cell."""
@@ -31,12 +39,17 @@ class NearestNeighbours:
     def fit_all(self, tasks: Sequence[Task]) -> None:
         """Find the neighbours once, average them per cell."""
         first = tasks[0]
-        k = min(self.k, len(first.X_train))
+        n = len(first.X_train)
+        options = sorted({k for k in self.k if k <= n}) or [n]
         search = _scikit_learn_neighbours if first.compat else nearest
-        neighbours = search(first.X_train, first.X_test, k)
-        self.means: dict[Cell, npt.NDArray[np.float64]] = {
-            t.cell: t.Y_train[neighbours].mean(axis=1, dtype=np.float64) for t in tasks
-        }
+        test = search(first.X_train, first.X_test, options[-1])
+        validation = test[:0]
+        if len(options) > 1 and len(first.X_val):
+            validation = search(first.X_train, first.X_val, options[-1])
+        self.means: dict[Cell, Array] = {}
+        for task in tasks:
+            k = by_validation(options, task.Y_val, neighbour_means(validation, task.Y_train, options))
+            (self.means[task.cell],) = neighbour_means(test, task.Y_train, [k])
 
     def predict_scores(self, task: Task) -> Floats:
         """The neighbours' mean score."""
@@ -45,6 +58,26 @@ class NearestNeighbours:
     def predict_proba(self, task: Task) -> Floats:
         """softmax of the neighbours' mean score; it spans at most a factor e, hence a high E_p."""
         return softmax(self.means[task.cell])
+
+
+def neighbour_means(neighbours: npt.NDArray[np.intp], Y: Scores, sizes: Sequence[int]) -> Iterator[Array]:
+    """Mean known scores, (rows, m), of the first k neighbours, for each k of `sizes`, ascending.
+
+    neighbours: (rows, most), rows of Y, nearest first. Y: (n, m), NaN where a score is not known.
+    """
+    from scipy.sparse import csr_array
+
+    known, filled = known_and_filled(Y)
+    sums, counts = np.zeros((2, len(neighbours), Y.shape[1]))
+    done = 0
+    for k in sizes:
+        rows, columns = len(neighbours), neighbours[:, done:k].ravel()
+        starts = np.arange(0, len(columns) + 1, k - done) if rows else np.zeros(1, np.intp)
+        links = csr_array((np.ones(len(columns)), columns, starts), shape=(rows, len(Y)))
+        sums += links @ filled
+        counts += k - done if known.all() else links @ known.astype(np.float64)
+        done = k
+        yield known_means(sums, counts, Y)
 
 
 def nearest(train: Scores, test: Scores, k: int, block: int = 512) -> npt.NDArray[np.intp]:

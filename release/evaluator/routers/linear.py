@@ -45,6 +45,14 @@ class LinearRouter:
         own = np.split(weights, np.cumsum([t.m for t in tasks])[:-1])
         self.logits: dict[Cell, Scores] = {t.cell: test @ w.T for t, w in zip(tasks, own, strict=True)}
 
+    def predict_scores(self, task: Task) -> Floats:
+        """sigmoid(logits): the estimated probability that the candidate's label is 1.
+
+        Labels teach it: where scores are 0 or 1 that is the expected score, elsewhere the chance of a score
+        within 5% of the item's best, which stands in for it.
+        """
+        return sigmoid(self.logits[task.cell])
+
     def predict_proba(self, task: Task) -> Floats:
         """softmax(logits)."""
         return softmax(self.logits[task.cell])
@@ -83,7 +91,7 @@ def train_linear(
             w, m, v = weights[block], mean[block], square[block]
             u = scratch[: len(w)]
             # einsum, unlike a BLAS product, rounds each row the same whatever rows surround it
-            error = (_sigmoid(np.einsum("ij,j->i", w, X[item])) - Y[item, block]) * scale[block]
+            error = (sigmoid(np.einsum("ij,j->i", w, X[item])) - Y[item, block]) * scale[block]
             np.multiply(((1 - BETA_1) * error)[:, None], X[item], out=u)
             m *= BETA_1
             m += u
@@ -98,6 +106,7 @@ def train_linear(
     return weights
 
 
-def _sigmoid(logits: Scores) -> Scores:
+def sigmoid(logits: Scores) -> Scores:
+    """1 / (1 + exp(-x)), in the precision of the logits."""
     with np.errstate(over="ignore"):  # exp becomes inf, and 1 / inf is the right answer
         return np.asarray(1 / (1 + np.exp(-logits)))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..metrics import softmax
 from ..task import Floats, Scores, Task
+from .linear import sigmoid
 
 EPOCHS, BATCH, RATE, WARMUP, DECAY, TOKENS = 10, 10, 5e-5, 500, 0.01, 512
 MODEL_VARIABLE = "EVALUATOR_MLC_MODEL"
@@ -44,6 +45,10 @@ class MultiLabelRoberta:
                 f"download FacebookAI/roberta-base and pass --mlc-model FOLDER (or set {MODEL_VARIABLE})"
             )
         self.logits = fine_tune(self.model, task)
+
+    def predict_scores(self, task: Task) -> Floats:
+        """sigmoid(logits): see `LinearRouter.predict_scores`."""
+        return sigmoid(self.logits)
 
     def predict_proba(self, task: Task) -> Floats:
         """See `selection_probabilities`."""

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
-from .linear import schedule
+from .linear import schedule, sigmoid
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +55,10 @@ class MlpRouter:
                     self.logits[task.cell] = logits
         finally:
             torch.set_num_threads(threads)
+
+    def predict_scores(self, task: Task) -> Floats:
+        """sigmoid(logits): see `LinearRouter.predict_scores`."""
+        return sigmoid(self.logits[task.cell])
 
     def predict_proba(self, task: Task) -> Floats:
         """softmax(logits)."""

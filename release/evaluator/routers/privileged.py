@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..everyone import complete
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
 
@@ -41,12 +42,17 @@ class Privileged:
             return
         if tasks[0].read_everyone is None:
             raise ValueError("an upper bound needs task.read_everyone")
-        everyone = tasks[0].read_everyone()
+        everyone = complete(tasks[0].read_everyone())
+        assert everyone.test is not None
         ridge = Ridge.of(np.concatenate([everyone.train, everyone.validation]))
         for task in tasks:
             Y = np.concatenate([task.Y_train, task.Y_val])
             own = np.isin(everyone.models, task.candidates)
             self.predicted[task.cell] = ridge.predict(everyone.test, Y, own | ridge.twins_of(Y))
+
+    def predict_scores(self, task: Task) -> Floats:
+        """The ridge regression's estimates of the score, which may leave [0, 1]."""
+        return self.predicted[task.cell]
 
     def predict_proba(self, task: Task) -> Floats:
         """softmax of the predicted scores."""

@@ -93,6 +93,26 @@ class Heuristic(BestSingle):
         return np.tile(task.Y_train.mean(axis=0, dtype=np.float64), (task.n_test, 1))
 
 
+class Zero(BestSingle):
+    """The singles' hull on test, known in hindsight alone: what needs no prompt (RouterBench, zero router).
+
+    At a price of cost it takes the candidate with the best mean test score less that; mixtures of two such
+    lie between.
+    """
+
+    sees_test_scores = True
+    has_curve = True
+
+    def fit(self, task: Task) -> None:
+        """Average the test scores."""
+        self.means = _test_scores(task).mean(axis=0)
+        self.chosen = int(self.means.argmax())
+
+    def predict_scores(self, task: Task) -> Floats:
+        """Mean test scores, on every item."""
+        return np.tile(self.means, (task.n_test, 1))
+
+
 class TrainMean:
     """softmax(mean training scores): what PRknn becomes when k is the whole training set.
 
@@ -104,6 +124,10 @@ class TrainMean:
     def fit(self, task: Task) -> None:
         """Average the training scores."""
         self.means = task.Y_train.mean(axis=0, dtype=np.float64)
+
+    def predict_scores(self, task: Task) -> Floats:
+        """Mean training scores, on every item."""
+        return np.tile(self.means, (task.n_test, 1))
 
     def predict_proba(self, task: Task) -> Floats:
         """The same distribution for every item."""

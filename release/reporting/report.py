@@ -24,7 +24,18 @@ SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
 PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE = "figure4_cost_plane", "figure5_cost_caps", "figure6_routing_rate"
 _TEXTS = ("md", "tex", "csv")
 _COST_TABLES = ("cost_areas", "cost_metrics", "cost_tiers")
-_TABLES = ("summary", "noise", "table1", "table2", "published", "table3", "leakage", "families", "pool")
+_TABLES = (
+    "summary",
+    "noise",
+    "table1",
+    "table2",
+    "published",
+    "table3",
+    "leakage",
+    "families",
+    "pool",
+    "held_out",
+)
 _DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv", "cost_points.csv", "cost_results.csv")
 _FIGURES = (SCALING_FIGURE, KINDS_FIGURE, PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE)
 _OTHERS = (*_DATA, *(f"{figure}.png" for figure in _FIGURES), BASELINES, PAGE)
@@ -45,6 +56,7 @@ def write_report(
     routers: Sequence[str] | None = None,
     method: str | None = None,
     costs: str | None = None,
+    hold_out: bool = False,
     progress: Progress = lambda done, total, label: None,
 ) -> list[Path]:
     """Evaluate a release and write its report; returns the files, sorted.
@@ -62,6 +74,7 @@ def write_report(
         routers=routers,
         method=method,
         costs=costs,
+        hold_out=hold_out,
         progress=progress,
     )
     outfolder.mark(out, outfolder.REPORT)
@@ -109,6 +122,7 @@ def texts(found: Findings) -> dict[str, bytes]:
         "leakage": contents.leaks(found),
         "pool": contents.pools(found),
         "families": contents.families(found),
+        "held_out": contents.held_out(found),
         "cost_areas": cost_tables.headline(found),
         "cost_metrics": cost_tables.metrics(found),
         "cost_tiers": cost_tables.tiers(found),

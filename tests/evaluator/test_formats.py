@@ -451,6 +451,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "selector": ("cap",),
     "alpha": ("1",),
     "confidence": ("small",),
+    "by": ("tier",),
 }
 OPTIONS = [a for a in build_parser("x")._actions if a.dest not in ("help", "release")]
 

@@ -475,7 +475,6 @@ def test_what_has_no_effect_is_refused(
     ("pair", "said"),
     [
         (("--track", "unseen", "--compat"), "no --compat"),
-        (("--track", "unseen", "--costs", "params_b"), "expected track seen"),
         (("--costs", "gold"), "no costs 'gold'"),
     ],
 )

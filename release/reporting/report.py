@@ -17,7 +17,7 @@ from routerset.release.reporting.panels import cap_panels, plane_panels, rate_pa
 from routerset.release.reporting.paper_tables import paper_tables, to_csv, to_latex, to_markdown
 from routerset.release.reporting.plots_png import curves_png, kinds_png, scaling_png
 from routerset.schemas import outfolder
-from routerset.schemas.store import atomic
+from routerset.schemas.store import write_files
 
 BASELINES, PAGE = "baselines.json", "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
@@ -78,29 +78,19 @@ def write_report(
         progress=progress,
     )
     outfolder.mark(out, outfolder.REPORT)
-    return _write(out, report_files(found))
+    return write_files(out, report_files(found), FILES)
 
 
 def reports_hook(draft: Path) -> None:
     """The report that every release ships, routers without training on groups of 3 and 5, and the audit."""
     audited = auditing.audit_release(draft)
-    _write(draft / REPORTS, report_files(find(draft)) | below_audit(auditing.audit_files(*audited)))
+    files = report_files(find(draft)) | below_audit(auditing.audit_files(*audited))
+    write_files(draft / REPORTS, files, FILES)
 
 
 def below_audit(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Files of an audit by their paths below `reports/`."""
     return {f"{AUDIT}/{name}": content for name, content in files.items()}
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        if name not in files:
-            (folder / name).unlink(missing_ok=True)
-    for name, content in files.items():
-        with atomic(folder / name) as part:
-            part.write_bytes(content)
-    return sorted(folder / name for name in files)
 
 
 def report_files(found: Findings) -> dict[str, bytes]:

@@ -170,8 +170,12 @@ def torch_reference(
     Y: np.ndarray,
     epochs: int,
     rate: float,
+    batch: int = 1,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """ROUTEREVAL.md, "Baselines", spelled out with autograd: weights are (out, in + 1), the bias last."""
+    """ROUTEREVAL.md, "Baselines", spelled out with autograd: weights are (out, in + 1), the bias last.
+
+    batch: items of a step, with Adam's settings scaled by the square root rule.
+    """
     import torch
 
     layers: list[torch.nn.Module] = []
@@ -181,12 +185,20 @@ def torch_reference(
         layer.bias.data = torch.tensor(weight[:, -1], dtype=torch.float32)
         layers += [layer, torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
-    optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.999), weight_decay=0)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * len(X))
+    optimiser = torch.optim.Adam(
+        model.parameters(),
+        lr=rate * batch**0.5,
+        betas=(1 - batch * 0.1, 1 - batch * 0.001),
+        eps=1e-8 / batch**0.5,
+        weight_decay=0,
+    )
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * len(X) / batch)
     loss = torch.nn.BCEWithLogitsLoss()
-    for _, item, _ in schedule(len(X), epochs, rate, np.random.default_rng(0)):
+    order = [item for _, item, _ in schedule(len(X), epochs, rate, np.random.default_rng(0))]
+    for start in range(0, len(order), batch):
+        items = order[start : start + batch]
         optimiser.zero_grad()
-        loss(model(torch.tensor(X[item : item + 1])), torch.tensor(Y[item : item + 1])).backward()
+        loss(model(torch.tensor(X[items])), torch.tensor(Y[items])).backward()
         optimiser.step()
         cosine.step()
     return lambda inputs: np.asarray(model(torch.tensor(inputs)).detach().numpy())
@@ -204,7 +216,11 @@ def test_linear_training_is_that_of_torch() -> None:
     assert np.allclose(np.hstack([X, ones]) @ weights.T, expected, atol=2e-4)
 
 
-def test_mlp_training_is_that_of_torch(toy: Release, quick: None) -> None:
+@pytest.mark.parametrize("batch", [1, mlp.BATCH])
+def test_mlp_training_is_that_of_torch(
+    toy: Release, quick: None, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(mlp, "BATCH", batch)
     task = toy_tasks(toy)[0][0]
     d, hidden, m = task.X_train.shape[1], mlp.HIDDEN, task.m
     rng = np.random.default_rng(task.stream)
@@ -214,9 +230,8 @@ def test_mlp_training_is_that_of_torch(toy: Release, quick: None) -> None:
         weight = rng.uniform(-bound, bound, (fan_in, fan_out))
         weights.append(np.hstack([weight.T, rng.uniform(-bound, bound, (1, fan_out)).T]))
     Y = task.labels_train.astype(np.float32)
-    expected = torch_reference([d, hidden, hidden, m], weights, task.X_train, Y, mlp.EPOCHS, mlp.RATE)(
-        task.X_test
-    )
+    sizes = [d, hidden, hidden, m]
+    expected = torch_reference(sizes, weights, task.X_train, Y, mlp.EPOCHS, mlp.RATE, batch)(task.X_test)
     router = mlp.MlpRouter()
     router.fit(task)
     assert np.allclose(router.logits[task.cell], expected, atol=1e-4)

@@ -184,7 +184,8 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("config", type=Path, metavar="CONFIG.toml", help="what to build")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the build")
     verb.add_argument("--runner", choices=("direct", "dask"), default="direct", help="where it runs")
-    verb.add_argument("--workers", type=int, default=1, metavar="N", help="local processes (default: 1)")
+    verb.add_argument("--workers", type=int, metavar="N",
+                      help="local processes (default: as many as the work repays)")  # fmt: skip
     verb.add_argument("--scheduler", metavar="ADDR", help="a Dask scheduler, such as tcp://host:8786")
     verb.add_argument("--only", metavar="STAGE", help="run this stage alone")
     verb.add_argument(

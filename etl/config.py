@@ -55,10 +55,12 @@ class RunnerName(StrEnum):
 
 @dataclass(frozen=True)
 class Runner:
-    """name: the runner. workers: processes of a local run. scheduler: address of a Dask cluster."""
+    """name: the runner. workers: processes of a local run; None for as many as the work repays.
+    scheduler: address of a Dask cluster.
+    """
 
     name: RunnerName = RunnerName.DIRECT
-    workers: int = 1
+    workers: int | None = None
     scheduler: str | None = None
 
 

@@ -25,7 +25,8 @@ from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402 -
 
 logging.disable(logging.NOTSET)
 
-from routerset.etl.processes import little_environment  # noqa: E402 - as above
+from routerset.etl.processes import little_environment, memory_of, repaid  # noqa: E402 - as above
+from routerset.etl.progress import say  # noqa: E402 - as above
 from routerset.schemas.exits import AGAIN, TRY_LATER, exit_code, message  # noqa: E402 - as above
 
 if TYPE_CHECKING:
@@ -45,12 +46,15 @@ TOLD = "routerset failed: "
 """What stands before the exit code and the message of an error that crosses Beam."""
 
 
-def group_map(elements: Sequence, produce: Callable, reduce: Callable, runner: Runner) -> None:
+def group_map(
+    elements: Sequence, produce: Callable, reduce: Callable, runner: Runner, *, seconds: float = 0.0
+) -> None:
     """Run `reduce(key, values)` over what `produce(element)` yields as (key, value) pairs.
 
+    seconds: that one process would be busy, about; it decides how many there are where `runner` does not.
     Raises WorkFailed for errors that a user can act on, and ClusterUnavailable.
     """
-    with _beam(runner, len(elements)) as pipeline:
+    with _beam(runner, len(elements), seconds) as pipeline:
         (
             pipeline
             | beam.Create(list(elements))
@@ -61,9 +65,9 @@ def group_map(elements: Sequence, produce: Callable, reduce: Callable, runner: R
         )
 
 
-def parallel_map(elements: Sequence, function: Callable, runner: Runner) -> None:
-    """Run `function(element)` for every element; raises as `group_map` does."""
-    with _beam(runner, len(elements)) as pipeline:
+def parallel_map(elements: Sequence, function: Callable, runner: Runner, *, seconds: float = 0.0) -> None:
+    """Run `function(element)` for every element; seconds, and what is raised: as of `group_map`."""
+    with _beam(runner, len(elements), seconds) as pipeline:
         (
             pipeline
             | beam.Create(list(elements))
@@ -134,12 +138,13 @@ def _hearing() -> Iterator[None]:
 
 
 @contextmanager
-def _beam(runner: Runner, n: int) -> Iterator[beam.Pipeline]:
-    """A pipeline that runs when the block ends. n: number of its elements."""
+def _beam(runner: Runner, n: int, seconds: float) -> Iterator[beam.Pipeline]:
+    """A pipeline that runs when the block ends. n: number of its elements. seconds: of `group_map`."""
     with _hearing():
+        workers = runner.workers or repaid(seconds, n)
         # Beam's own way to several processes tells them all that we know, and waits forever for dead ones
-        if runner.name == "dask" or runner.workers > 1:  # a RunnerName
-            with _dask(runner) as address:
+        if runner.name == "dask" or workers > 1:  # a RunnerName
+            with _dask(runner.scheduler, workers) as address:
                 pipeline = _dask_pipeline(address, n)
                 yield pipeline
                 _run_on_dask(pipeline, address)
@@ -177,7 +182,7 @@ def _run_on_dask(pipeline: beam.Pipeline, address: str) -> None:
     except KilledWorker as error:
         raise ClusterUnavailable(
             f"{address}: several workers died at the same work, as when memory is short ({error}); "
-            f"give them more, then {AGAIN}"
+            f"give them more, or start fewer with --workers, then {AGAIN}"
         ) from error
     except (OSError, CancelledError) as error:
         raise ClusterUnavailable(
@@ -215,17 +220,18 @@ def _state(worker: dict) -> str:
 
 
 @contextmanager
-def _dask(runner: Runner) -> Iterator[str]:
+def _dask(scheduler: str | None, workers: int) -> Iterator[str]:
     """Address of the given scheduler, or of a local cluster that lives as long as the pipeline."""
     _distributed()
-    if runner.scheduler:
-        yield runner.scheduler
+    if scheduler:
+        yield scheduler
         return
     quiet = {  # read when a process starts
         "DASK_LOGGING__DISTRIBUTED": "critical",
         "PYTHONWARNINGS": ",".join([*filter(None, [os.environ.get("PYTHONWARNINGS")]), _UNTIDY]),
     }
-    with little_environment(**quiet), local_cluster(runner.workers) as cluster:
+    say(f"         {workers} processes of at most {memory_of(workers) / 2**30:.1f} GiB each")
+    with little_environment(**quiet), local_cluster(workers) as cluster:
         yield cluster.scheduler_address
 
 

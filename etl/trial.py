@@ -196,7 +196,13 @@ def _subsets(build: Path, benchmark: str) -> Iterator[tuple[str, int]]:
             yield found["values"].as_py(), found["counts"].as_py()
 
 
-def in_this_process(elements: Sequence, produce: Callable, reduce: Callable) -> None:  # type: ignore[type-arg]
+def in_this_process(
+    elements: Sequence[object],
+    produce: Callable,  # type: ignore[type-arg]
+    reduce: Callable,  # type: ignore[type-arg]
+    *,
+    seconds: float = 0.0,
+) -> None:
     """What the pipeline does, in this process: the gate runs where no Beam is installed."""
     values: dict[str, list[object]] = {}
     for element in elements:

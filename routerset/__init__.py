@@ -48,7 +48,7 @@ def build(
     out: str | Path,
     *,
     runner: str = "direct",
-    workers: int = 1,
+    workers: int | None = None,
     scheduler: str | None = None,
     only: str | None = None,
     report: Callable[[str, str], None] = lambda stage, state: None,
@@ -57,7 +57,8 @@ def build(
     """Bring the build in `out` up to date with its dumps and config, through all stages and their gate.
 
     config: a TOML file; relative paths in it are taken from its folder. runner: `direct` or `dask`.
-    workers: processes of a local run. scheduler: address of a Dask cluster. only: run this stage alone.
+    workers: processes of a local run, by default as many as the work repays. scheduler: address of a Dask
+    cluster. only: run this stage alone.
     report: told what becomes of every stage, such as ("ingest", "running"). check: hash every file that was
     read or written again, dumps too, and make what changed again.
     Returns the manifest: per stage its files with rows and SHA-256, and the accounting of records.

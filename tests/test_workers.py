@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from routerset.etl import processes
 from routerset.etl.config import Runner, RunnerName
 from routerset.etl.pipeline import parallel_map
 from tests.clusters import ROOT, Done, build_command, finish, start
@@ -71,6 +73,36 @@ def test_modules_in_the_working_folder_and_the_output_are_not_run(
     done = ingest(config, out, *options, TMPDIR=str(tmp_path / "tmp"))
     assert not ran.exists(), ran.read_text()
     assert done.code == 0, done.said
+
+
+def test_as_many_processes_as_the_work_repays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dask.system.CPU_COUNT", 4)
+    monkeypatch.setattr("distributed.system.MEMORY_LIMIT", 64 << 30)
+    assert [processes.repaid(seconds, 100) for seconds in (0, 10, 20, 60, 3600)] == [1, 1, 1, 4, 4]
+    assert [processes.repaid(60, pieces) for pieces in (0, 1, 2, 3)] == [1, 1, 2, 3]
+    monkeypatch.setattr("distributed.system.MEMORY_LIMIT", 5 << 30)
+    assert processes.repaid(60, 100) == 2  # each has 2 GiB
+    monkeypatch.setattr("dask.system.CPU_COUNT", 1)
+    assert processes.repaid(3600, 100) == 1
+
+
+def test_much_to_read_takes_all_cores_unless_told(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dask.system.CPU_COUNT", 2)
+    work = functools.partial(look, folder=str(tmp_path))
+    for workers, seconds, expected in ((None, 0.0, 1), (None, 3600.0, 2), (1, 3600.0, 1)):
+        parallel_map(range(8), functools.partial(pause, look=work), Runner(workers=workers), seconds=seconds)
+        seen = [*tmp_path.iterdir()]
+        assert len(seen) == expected
+        for path in seen:
+            path.unlink()
+
+
+def pause(element: int, look: functools.partial[None]) -> None:
+    """Look, and leave the other process something to do."""
+    time.sleep(0.05)
+    look(element)
 
 
 def look(_: int, folder: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from routerset.etl.fingerprints import fingerprint
 from routerset.etl.ingest.assemble import assemble
@@ -24,7 +24,22 @@ from routerset.schemas import ids, store
 
 Found: TypeAlias = tuple[list[Shard], list[str]]
 """Shards of one benchmark, and the models of all benchmarks, as the dumps spell them."""
-GroupMap: TypeAlias = Callable[[Sequence[object], Callable, Callable], None]  # type: ignore[type-arg]
+FILE, BYTE = 0.0025, 5e-9
+"""Seconds that parsing takes for each file, and for each byte, about."""
+
+
+class GroupMap(Protocol):
+    """See `pipeline.group_map`."""
+
+    def __call__(
+        self,
+        elements: Sequence[object],
+        produce: Callable,  # type: ignore[type-arg]
+        reduce: Callable,  # type: ignore[type-arg]
+        /,
+        *,
+        seconds: float,
+    ) -> None: ...
 
 
 def assemble_all(
@@ -37,6 +52,7 @@ def assemble_all(
     """
     plan.settle(build, check=check)
     ready, waiting = plan.shards(build), plan.waiting(build)
+    dumps = [dump for batch in waiting for dump in batch.dumps]
     with watch("ingest", len(waiting), lambda: len(waiting) - len(plan.waiting(build))):
         group_map(
             [*waiting, ready],
@@ -49,6 +65,7 @@ def assemble_all(
                 min_share=plan.min_share,
                 facts=plan.facts,
             ),
+            seconds=sum(FILE + BYTE * dump.size for dump in dumps),
         )
     parts: dict[str, Finished] = {}
     found = plan.shards(build)

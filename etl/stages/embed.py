@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.embed.encoders import ENCODERS, shared_passes
-from routerset.embed.model import Policy
+from routerset.embed.model import Policy, resolve_device
 from routerset.embed.shards import Shard, embed_texts, embeddings_table
 from routerset.embed.texts import embed_text
 from routerset.etl.manifest import Finished
@@ -27,6 +27,9 @@ from routerset.schemas.tables import TABLES, embeddings_schema
 
 if TYPE_CHECKING:
     from routerset.etl.config import Config, Runner
+
+TEXT = 0.01
+"""Seconds that a thread takes for a text and an encoder, at least: a question of 100 tokens, and MiniLM."""
 
 Vectors = Mapping[tuple[str, str], np.ndarray]
 
@@ -115,7 +118,14 @@ def _run_shards(function: Callable[[Shard], int], shards: Sequence[Shard], runne
     folder = Path(shards[0].folders[0])
     before = sum(1 for _ in folder.glob("*"))
     with watch(shards[0].encoders[0].name, len(shards), lambda: sum(1 for _ in folder.glob("*")) - before):
-        parallel_map(shards, function, runner)
+        parallel_map(shards, function, runner, seconds=_seconds(shards))
+
+
+def _seconds(shards: Sequence[Shard]) -> float:
+    """That one thread encodes for, about; nothing where there is a GPU, which processes would only share."""
+    if resolve_device(shards[0].policy).startswith("cuda"):
+        return 0.0
+    return sum(shard.policy.shard_texts * TEXT * len(shard.encoders) for shard in shards)
 
 
 def _ready_files(config: Config) -> list[tuple[str, str, SourceSpec]]:

@@ -53,10 +53,12 @@ def closure(module: str, root: Path = ROOT) -> dict[str, str]:
     files = set[Path]()
     while waiting:
         name = waiting.pop()
-        path = _file(name, root)
-        if name in seen or path is None:
+        if name in seen:
             continue
         seen.add(name)
+        path = _file(name, root)
+        if path is None:
+            continue
         is_package = path.name == "__init__.py"
         package = name if is_package else name.rpartition(".")[0]
         files.add(path)

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from routerset.etl.fingerprints import fingerprint
-from routerset.etl.ingest.assemble import assemble
 from routerset.etl.ingest.batches import Batch
-from routerset.etl.ingest.costs import Rates
 from routerset.etl.ingest.models import ModelFacts
 from routerset.etl.ingest.plan import STAGING, Plan, by_benchmark
 from routerset.etl.ingest.shards import Shard, stage_batch
@@ -21,6 +19,9 @@ from routerset.etl.progress import watch
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import ids, store
+
+if TYPE_CHECKING:
+    from routerset.etl.ingest.costs import Rates
 
 Found: TypeAlias = tuple[list[Shard], list[str]]
 """Shards of one benchmark, and the models of all benchmarks, as the dumps spell them."""
@@ -142,6 +143,8 @@ def _assemble(
     facts: ModelFacts,
 ) -> str:
     """Assemble one benchmark from the shards of all batches, unless the same ones were assembled before."""
+    from routerset.etl.ingest.assemble import assemble  # which imports pandas
+
     pairs = list(found)
     shards = list(chain.from_iterable(of_benchmark for of_benchmark, _ in pairs))
     if not shards:

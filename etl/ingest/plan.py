@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
-from routerset.etl.ingest.assemble import assemble
 from routerset.etl.ingest.batches import Batch, PassedOver, plan_batches
 from routerset.etl.ingest.descriptions import NOTHING, describe
 from routerset.etl.ingest.models import NO_FACTS, ModelFacts
@@ -92,7 +91,7 @@ def plan_build(config: Config) -> Plan:
         for spec in config.sources
     ]
     batches, passed_over = plan_batches(sources, code, map(os.path.abspath, elsewhere))
-    code = code_fingerprint(assemble.__module__)
+    code = code_fingerprint("routerset.etl.ingest.assemble")
     over = [asdict(each) for each in passed_over]
     mark = fingerprint([b.fingerprint for b in batches], over, said_of_ingest(config, tokenizer))
     wanted = config.dataset.benchmarks or tuple(config.registry)

@@ -27,8 +27,6 @@ from routerset.etl.sources.quarantine import EXCERPT, BadRow
 from routerset.schemas.tables import Reason
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-_NOT_A_NUMBER = pa.array(sorted({text for text in NULLS if "nan" in text.lower()}), pa.string())
-_NOTHING = pa.array(sorted({text for text in NULLS if "nan" not in text.lower()}), pa.string())
 _OBJECT = msgspec.json.Decoder(dict[str, object])
 Chosen: TypeAlias = Mapping[str, str]
 """Our column -> name or dotted path in the file."""
@@ -201,7 +199,13 @@ def _spelled(column: pa.Array) -> pa.Array | None:
         text = pc.utf8_trim_whitespace(column.cast(pa.string()))
     except NO_VALUE:
         return None
-    return pc.if_else(pc.is_in(text, _NOTHING), pa.scalar(None, pa.string()), text)
+    return pc.if_else(pc.is_in(text, _nothing()), pa.scalar(None, pa.string()), text)
+
+
+@cache
+def _nothing() -> pa.Array:
+    """Texts that stand where there is none; made when needed, since the first array imports pandas."""
+    return pa.array(sorted({text for text in NULLS if "nan" not in text.lower()}), pa.string())
 
 
 def _cell_of(value: object) -> tuple[float, str | None]:

@@ -127,6 +127,25 @@ class Costs:
 
 
 @dataclass(frozen=True)
+class Curate:
+    """`[curate]`: what is left out of a benchmark, though its records are there; without it, nothing.
+
+    duplicates: `text` leaves out items whose question, case and white space apart, an item before them has,
+    such as `"text"`.
+    scope: where duplicates are looked for and left out, on the `train` side of each scheme alone, or
+    `everywhere`.
+    """
+
+    duplicates: str | None = None
+    scope: str = "train"
+
+    @property
+    def rules(self) -> bool:
+        """Whether anything is to be left out."""
+        return self.duplicates is not None
+
+
+@dataclass(frozen=True)
 class Splits:
     """`[splits]`: which items are for training, validation and test.
 
@@ -197,12 +216,14 @@ class Config:
     embed: Embed = Embed()
     release: Release = Release()
     costs: Costs = Costs()
+    curate: Curate = Curate()
     registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
 
 
 _SECTIONS = {
     "dataset": Dataset,
     "costs": Costs,
+    "curate": Curate,
     "splits": Splits,
     "groups": Groups,
     "embed": Embed,
@@ -261,6 +282,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         dataset=dataset,
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
         costs=replace(costs, prices=tuple(map(absolute, costs.tables))),
+        curate=_section(Curate, raw.get("curate", {}), f"{path}: [curate]"),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
@@ -365,6 +387,7 @@ def _wrong(message: str, raw: Mapping[str, object]) -> str:
 def _check(config: Config) -> None:
     """Values that no type can check."""
     from routerset.etl.groups.methods import METHODS
+    from routerset.release.curating import DUPLICATES, SCOPES
 
     def demand(good: bool, where: str, message: str) -> None:
         if not good:
@@ -405,6 +428,8 @@ def _check(config: Config) -> None:
         demand(0.0 < getattr(config.dataset, key) <= 1.0, f"[dataset] {key}", "expected a share in (0, 1]")
     good = file_stem_is_safe(config.dataset.name)
     demand(good, "[dataset] name", "expected letters, digits, '.', '_' or '-'")
+    one_of([config.curate.duplicates] if config.curate.duplicates else [], DUPLICATES, "[curate] duplicates")
+    one_of([config.curate.scope], SCOPES, "[curate] scope")
     schemes, seed = config.splits.schemes, config.splits.seed
     one_of(schemes, tuple(SPLIT_SCHEMES), "[splits] schemes")
     distinct(schemes, "[splits] schemes")

@@ -23,6 +23,10 @@ class Split(StrEnum):
     TEST = "test"
 
 
+LEFT_OUT = "left_out"
+"""What an item has in place of a side where `[curate]` leaves it out; no other build has such items."""
+
+
 class Kind(StrEnum):
     """The three kinds of candidate groups (RouterEval, section 4.2)."""
 
@@ -199,6 +203,17 @@ RUNS = _schema(
     ],
     sort=("model_id", "benchmark", "subset", "timestamp", "source", "file"),
 )
+CURATED = _schema(
+    [
+        _field("kind", _S, "item or model"),
+        _field("id", _S, "the item's item_id, or the model's model_id"),
+        _field("benchmark", _S, "short name of the benchmark that it is left out of"),
+        _field("scheme", _S, "split scheme under which it is left out; null: under every one", nullable=True),
+        _field("rule", _S, "key of [curate] that says so"),
+        _field("detail", _S, "what the rule found", nullable=True),
+    ],
+    sort=("kind", "id", "benchmark", "scheme"),
+)
 SPLITS = _schema(
     [
         _field("item", pa.int32(), "row number of the item in canonical order"),
@@ -318,6 +333,7 @@ TABLES: dict[str, Table] = {
         ),
         Table("runs", RUNS, "ingest", released="runs.parquet", config="runs"),
         Table("quarantine", QUARANTINE, "ingest"),
+        Table("curated", CURATED, "curate", released="curated.parquet", config="curated", optional=True),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
         Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),
         Table("limits", LIMITS, "limits", ("method", "benchmark"), "limits.parquet", "limits"),

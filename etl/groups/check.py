@@ -87,7 +87,10 @@ def _scored(release: Path, manifest: Manifest, benchmark: str) -> tuple[Scored, 
     entry, column = manifest.benchmarks[benchmark], split_column(manifest.schemes[0])
     matrix = read_matrix(release / scores_path(benchmark), entry.n_items, manifest.min_coverage)
     wanted = ["item", "subset", column]
-    parts = [pq.read_table(release / data_path(benchmark, side), columns=wanted) for side in Split]
+    parts = [
+        pq.read_table(release / data_path(benchmark, side), columns=wanted)
+        for side in manifest.files(benchmark)
+    ]
     rows = pa.concat_tables(parts).sort_by("item")
     sides = {side: rows.filter(pc.equal(rows[column], side.value))["item"].to_numpy() for side in Split}
     counts = subset_sizes(rows["subset"])

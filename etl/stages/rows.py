@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from routerset.etl.stages import embed, groups, ingest, limits, release, splits, validate
+from routerset.etl.stages import curate, embed, groups, ingest, limits, release, splits, validate
 from routerset.etl.stages.base import Stage
 
 STAGES: tuple[Stage, ...] = (
     ingest.STAGE,
+    curate.STAGE,
     splits.STAGE,
     groups.STAGE,
     limits.STAGE,

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 from routerset.etl.manifest import Finished
 from routerset.etl.progress import say
 from routerset.etl.stages.base import Context, Stage
+from routerset.release.curating import items_left_out, leave_out
 from routerset.schemas import store
+from routerset.schemas.released import files_of
 from routerset.schemas.splits import splits_table, thin_sides
 from routerset.schemas.tables import TABLES, Split
 
@@ -22,17 +24,22 @@ def write_splits(context: Context) -> Finished:
     outputs = []
     counts: dict[str, dict[str, dict[str, int]]] = {}
     wanted = context.config.splits
+    listed = context.files("curated")
+    curated = pq.read_table(context.out / listed[0].path) if listed else None
     for benchmark in context.benchmarks:
         path = context.out / TABLES["items"].path(benchmark=benchmark)
-        items = pq.read_table(path, columns=["subset", "family_id"])
+        items = pq.read_table(path, columns=["item_id", "subset", "family_id"])
         for scheme in wanted.schemes:
             table = splits_table(scheme, items["family_id"], items["subset"], wanted.seed)
+            if curated is not None:
+                table = leave_out(table, items["item_id"], items_left_out(curated, benchmark, scheme))
             path = context.out / TABLES["splits"].path(scheme=scheme, benchmark=benchmark)
             rows = store.write_table(path, TABLES["splits"].schema, table)
             outputs.append(store.describe(context.out, path, rows))
             sides = table["split"].to_pylist()
-            found = {side.value: sides.count(side.value) for side in Split}
+            found = {side: sides.count(side) for side in files_of(sides)}
             counts.setdefault(scheme, {})[benchmark] = found
+            found = {side.value: found[side] for side in Split}
             if len(table) < ENOUGH or thin_sides(found):
                 say(_too_few(benchmark, scheme, found))
     return Finished.of(outputs, {"counts": counts, "seed": wanted.seed})
@@ -59,4 +66,4 @@ def _too_few(benchmark: str, scheme: str, sides: Mapping[str, int]) -> str:
     )
 
 
-STAGE = Stage("splits", ("items",), lambda context: context.config.splits, write_splits)
+STAGE = Stage("splits", ("items", "curated"), lambda context: context.config.splits, write_splits)

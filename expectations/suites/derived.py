@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.rules import TABLES, not_null, one_of, resolves, rows, unique, warn
-from routerset.schemas.tables import Kind, Split
+from routerset.schemas.tables import LEFT_OUT, Kind, Split
 
 _SPLITS = "RouterEval, appendix A, Table 4"
 _GROUPS = "RouterEval, section 4.2 and appendix C"
@@ -29,7 +29,7 @@ SPLITS = Suite(
     (
         not_null("item"),
         not_null("split"),
-        one_of("split", [*Split], "a side that is none of the three is never trained or tested on"),
+        one_of("split", [*Split, LEFT_OUT], "a side that is none of the three is never trained or tested on"),
         unique(
             "sides_disjoint", "scheme, benchmark, item", "an item on two sides is tested after training on it"
         ),
@@ -48,28 +48,29 @@ SPLITS = Suite(
             """select benchmark, subset, count(*) as n, count(*) filter (split = 'train') as train,
             count(*) filter (split = 'validation') as validation from {batch} join items using (benchmark,
             item)
-            where scheme = 'paper' group by all having train <> floor(n * 8 / 10)
-            or validation <> floor(n * 9 / 10) - floor(n * 8 / 10)""",
+            where scheme = 'paper' group by all having count(*) filter (split = 'left_out') = 0
+            and (train <> floor(n * 8 / 10) or validation <> floor(n * 9 / 10) - floor(n * 8 / 10))""",
         ),
         rows(
             "paper_sides",
             "the items that the reference's shuffle with the build's seed puts on each side, index for index",
             _SPLITS,
             "select benchmark, item, split, expected from {batch} join paper_sides using (benchmark, item) "
-            "where scheme = 'paper' and split <> expected",
+            "where scheme = 'paper' and split not in (expected, 'left_out')",
         ),
         rows(
             "family_sides",
             "the families that stand first in the order of their hashes with the build's seed train",
             "docs/validation.md: families",
             "select benchmark, item, split, expected from {batch} join family_sides using (benchmark, item) "
-            "where scheme = 'family' and split <> expected",
+            "where scheme = 'family' and split not in (expected, 'left_out')",
         ),
         rows(
             "family_kept_whole",
             "a question on two sides is tested after training on it",
             "docs/validation.md: families",
-            """select benchmark, family_id, count(distinct split) as sides, min(item) as item from {batch}
+            """select benchmark, family_id, count(distinct split) filter (split <> 'left_out') as sides,
+            min(item) as item from {batch}
             join items using (benchmark, item) where scheme = 'family' group by all having sides > 1""",
         ),
         rows(
@@ -78,7 +79,8 @@ SPLITS = Suite(
             "docs/validation.md: families",
             """with sides as (select benchmark, count(*) as n, count(*) filter (split = 'train') as train,
             count(*) filter (split = 'test') as test, count(distinct subset) as subsets
-            from {batch} join items using (benchmark, item) where scheme = 'family' group by all),
+            from {batch} join items using (benchmark, item) where scheme = 'family' group by all
+            having count(*) filter (split = 'left_out') = 0),
             families as (select benchmark, max(n) as largest from (select benchmark, family_id, count(*) as n
             from items group by all) group by all)
             select benchmark, n, train, test from sides join families using (benchmark)

@@ -57,7 +57,7 @@ def of_release(release: Path, manifest: Manifest) -> Iterator[Tables]:
     for name in manifest.benchmarks:
         columns = ["item", "subset", "category", "question_id", f"split_{scheme}"]
         items = pa.concat_tables(
-            read_table(release / data_path(name, split), columns) for split in Split
+            read_table(release / data_path(name, split), columns) for split in manifest.files(name)
         ).sort_by("item")
 
         yield Tables(
@@ -120,8 +120,9 @@ def _of_release(release: Path, manifest: Manifest, benchmark: str) -> np.ndarray
         row = manifest.encoders[encoder]
         given = row.get("from_dump")
         if row.get("text") == "question" and not (isinstance(given, list | tuple) and benchmark in given):
-            files = [release / vectors_path(encoder, benchmark, split) for split in Split]
-            return _vectors(files, [release / data_path(benchmark, split) for split in Split])
+            sides = manifest.files(benchmark)
+            files = [release / vectors_path(encoder, benchmark, split) for split in sides]
+            return _vectors(files, [release / data_path(benchmark, split) for split in sides])
     return NOT_OF_QUESTIONS if entry.encoders else NO_VECTORS
 
 

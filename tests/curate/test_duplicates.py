@@ -13,6 +13,8 @@ from routerset.etl.build import build
 from routerset.etl.config import ConfigError, Runner, load_config
 from routerset.expectations.validate import validate
 from routerset.release.evaluator import evaluate, load_release
+from routerset.release.evaluator.errors import UsageError
+from routerset.release.evaluator.items import load_items
 from routerset.release.manifest import read_manifest
 from routerset.release.verify import verify
 from tests.dumps import Truth, truth, write_config, write_items, write_wide
@@ -113,8 +115,14 @@ def test_release_counts_loads_and_verifies(planted: tuple[Path, Truth], tmp_path
     assert sum(len(rows) for rows in loaded.values()) == 40
     listed = load_dataset(str(release), "curated", cache_dir=str(tmp_path / "cache"))["train"]
     assert set(gone) <= set(listed["id"])
-    rows = evaluate(load_release(release), routers=["best_single"], scheme="paper")
-    assert {row.n_train for row in rows} == {32 - len(gone)}
+    opened = load_release(release)
+    for scheme in ("paper", "family"):
+        parts = load_items(opened, "gsm8k", [], None, scheme).parts
+        shown = [name for part in parts.values() for name in part.item_ids]
+        assert len(shown) == len(set(shown)) == 40 - len(left_out(out, scheme))
+        assert not set(shown) & set(left_out(out, scheme))
+    with pytest.raises(UsageError, match="drop --compat"):
+        evaluate(opened, routers=["best_single"], compat=True)
 
 
 def test_without_curate_every_byte_is_as_before(planted: tuple[Path, Truth], tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def _carry_out(context: Context, files: _Files, only: str | None) -> bool:
         if finished is not None and finished.fingerprint == fingerprint and files.whole(finished.outputs):
             context.report(stage.name, "up to date")
         else:
-            if only not in (None, stage.name):
+            if only not in (None, stage.name) and not stage.idle(context):
                 raise StageMissing.of(out, only, stage.name)
             if not files.thorough:
                 files.thorough = True

@@ -26,7 +26,7 @@ from routerset.schemas.tables import TABLES
 def write_curated(context: Context) -> Finished:
     """Write table `curated`, where anything is left out, and count the records of it."""
     wanted, splits = context.config.curate, context.config.splits
-    if not wanted.rules:
+    if _idle(context):
         return Finished.of((), {})
     rows: list[Row] = []
     ids = {}
@@ -52,9 +52,14 @@ def write_curated(context: Context) -> Finished:
     return Finished.of(outputs, {"rules": asdict(wanted), "scheme": splits.schemes[0], "records": records})
 
 
+def _idle(context: Context) -> bool:
+    return not context.config.curate.rules
+
+
 STAGE = Stage(
     "curate",
     ("items", "scores"),
-    lambda context: (context.config.curate, context.config.splits) if context.config.curate.rules else (),
+    lambda context: () if _idle(context) else (context.config.curate, context.config.splits),
     write_curated,
+    idle=_idle,
 )

@@ -8,7 +8,7 @@ from routerset.expectations.suites.rules import TABLES, not_null, one_of, rows, 
 _RULES = "docs/curation.md"
 
 
-def _named(curated: str) -> str:
+def listed_items(curated: str) -> str:
     """A common table of the items that a view lists."""
     return f"""named as (select scheme, benchmark, id, item, question_id from {curated} join
         (select benchmark, item_id as id, item, question_id from items) using (benchmark, id)
@@ -36,27 +36,17 @@ CURATED = Suite(
             "duplicate_of_another",
             "of items that ask the same, one before those that are left out stays",
             _RULES,
-            f"""with {_named("{batch}")}, stays as (select scheme, benchmark, question_id, min(item) as first
-            from (select distinct scheme, benchmark from named) join items using (benchmark)
+            f"""with {listed_items("{batch}")}, stays as (select scheme, benchmark, question_id, min(item)
+            as first from (select distinct scheme, benchmark from named) join items using (benchmark)
             anti join named using (scheme, benchmark, item) group by all)
             select scheme, benchmark, id, first from named left join stays
             using (scheme, benchmark, question_id) where coalesce(first >= item, true)""",
         ),
         rows(
-            "left_out_as_listed",
-            "what is listed has no side, and what has no side is listed: else an item is lost in silence",
-            _RULES,
-            f"""with {_named("{batch}")}, found as (select scheme, benchmark, item, true as is_left_out
-            from splits where split = 'left_out'), schemes as (select distinct scheme, benchmark from splits)
-            select scheme, benchmark, item, id, is_left_out from
-            (select named.* from named join schemes using (scheme, benchmark))
-            full join found using (scheme, benchmark, item) where id is null or is_left_out is null""",
-        ),
-        rows(
             "records_counted",
             "records kept are those that are used and those that are curated away: nothing else is missing",
             _RULES,
-            f"""with {_named("curated")}, away as (select scheme, benchmark, item, true as is_away
+            f"""with {listed_items("curated")}, away as (select scheme, benchmark, item, true as is_away
             from named),
             found as (select benchmark, scheme, sum(models)::bigint as kept_found,
             coalesce(sum(models) filter (is_away), 0)::bigint as away_found from curated_records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from routerset.expectations.findings import Suite
+from routerset.expectations.suites.curated import listed_items
 from routerset.expectations.suites.rules import TABLES, not_null, one_of, resolves, rows, unique, warn
 from routerset.schemas.tables import LEFT_OUT, Kind, Split
 
@@ -40,6 +41,16 @@ SPLITS = Suite(
             TABLES,
             """select scheme, benchmark, item from (select distinct scheme, benchmark from {batch})
             join items using (benchmark) anti join splits using (scheme, benchmark, item)""",
+        ),
+        rows(
+            "left_out_as_listed",
+            "what is listed has no side, and what has no side is listed: else an item is lost in silence",
+            "docs/curation.md",
+            f"""with {listed_items("curated")}, found as (select scheme, benchmark, item, true as is_left_out
+            from {{batch}} where split = 'left_out'), schemes as (select distinct scheme, benchmark
+            from splits) select scheme, benchmark, item, id, is_left_out from
+            (select named.* from named join schemes using (scheme, benchmark))
+            full join found using (scheme, benchmark, item) where id is null or is_left_out is null""",
         ),
         rows(
             "paper_ratio",

@@ -65,6 +65,7 @@ def test_the_gate_of_every_stage_that_writes_tables_has_suites() -> None:
         "ingest": [
             *("layout", "manifest", "models", "prices", "items", "scores", "costs", "runs", "quarantine"),
         ],
+        "curate": ["layout", "curated"],
         "splits": ["layout", "splits"],
         "groups": ["layout", "groups"],
         "limits": ["layout", "limits"],

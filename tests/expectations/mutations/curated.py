@@ -45,8 +45,8 @@ MUTATIONS = (
         Mutation(f"left out without {column}", f"curated.{column}_not_null", _list(**{column: None}))
         for column in ("kind", "id", "benchmark", "rule")
     ),
-    Mutation("an item left out that is listed nowhere", "curated.left_out_as_listed", _lose),
-    Mutation("a listed item with a side", "curated.left_out_as_listed", _list("train")),
+    Mutation("an item left out that is listed nowhere", "splits.left_out_as_listed", _lose),
+    Mutation("a listed item with a side", "splits.left_out_as_listed", _list("train")),
     Mutation("a duplicate of nothing", "curated.duplicate_of_another", _list()),
     Mutation("no count of what is left out", "curated.benchmarks_counted", _list()),
     Mutation("records left out that do not add up", "curated.records_counted", _miscount),

@@ -119,6 +119,7 @@ def render_page(found: Findings) -> str:
         cost_metrics=cost_tables.metrics(found),
         cost_terms=[COST_METRICS[name] for name in cost_tables.known(found.costs)],
         cost_tiers=cost_tables.tiers(found),
+        held_out=contents.held_out(found),
         key=key,
         css=css,
         probabilities=PROBABILITIES,

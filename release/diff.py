@@ -19,6 +19,7 @@ from routerset.release.manifest import BenchmarkEntry, Manifest
 from routerset.release.scores import model_digests, model_records
 from routerset.schemas.groups import Group, columns_of
 from routerset.schemas.pricing import usd_of
+from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import COST_MEASURES, Split
 
 SHOWN = 20
@@ -195,6 +196,12 @@ def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
         yield from _scores(name, old.folder, new.folder)
     if _tables(old, new, layout.costs_path(name)):
         yield from _costs(name, old, new)
+    made = RELEASED["pseudo_specialists"].at(benchmark=name)
+    if _tables(old, new, made):
+        digests = [model_digests(p) if p.exists() else {} for p in (s.folder / made for s in (old, new))]
+        yield from _sets(name, "made model", *digests)
+        changed = sorted(m for m in digests[0].keys() & digests[1].keys() if digests[0][m] != digests[1][m])
+        yield from _named(Level.MAJOR, name, "made model", "changed", changed, of="scores of ")
     if _differ(old, new, layout.GROUPS):
         yield from _groups(name, old.read(layout.GROUPS), new.read(layout.GROUPS))
     if _differ(old, new, layout.LIMITS):

@@ -144,6 +144,9 @@ class Manifest:
             found.append(_config("scores", SCORES, benchmark=name))
             if benchmark.costs:
                 found.append(_config("costs", COSTS, benchmark=name))
+            if RELEASED["pseudo_specialists"].at(benchmark=name) in self.tables:
+                schema = TABLES["pseudo_specialists"].schema
+                found.append(_config("pseudo_specialists", schema, benchmark=name))
         whole = {
             "models": MODELS_SCHEMA,
             "groups": GROUPS_SCHEMA,

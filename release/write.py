@@ -79,6 +79,10 @@ def write_tables(
             path = layout.costs_path(name)
             told = read_costs(costs, benchmark.scores, benchmark.columns.num_rows)
             tables[path], known = _copy(costs, release, path, told), told.known
+        made = build / TABLES["pseudo_specialists"].path(benchmark=name)
+        if made.exists():
+            path = RELEASED["pseudo_specialists"].at(benchmark=name)
+            tables[path] = _copy(made, release, path)
         members[name] = benchmark.members
         entries[name] = replace(_entry(benchmark, runs, options), costs=known)
     for table in ("models", "prices", "runs", "curated"):

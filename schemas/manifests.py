@@ -121,9 +121,19 @@ class _Records(TypedDict):
     curated_away: Count
 
 
-class _Rules(TypedDict):
-    duplicates: NotRequired[str | None]
-    scope: NotRequired[str]
+_Rules = TypedDict(
+    "_Rules",
+    {
+        "duplicates": str,
+        "scope": str,
+        "tasks": dict[str, bool | Count],
+        "models": Count | float,
+        "similarity": str,
+        "lambda": float,
+        "pseudo_specialists": list[str | dict[str, str | float]],
+    },
+    total=False,
+)
 
 
 class _Curated(TypedDict, total=False):

@@ -7,11 +7,11 @@ from routerset.etl.stages.base import Stage
 
 STAGES: tuple[Stage, ...] = (
     ingest.STAGE,
+    embed.STAGE,
     curate.STAGE,
     splits.STAGE,
     groups.STAGE,
     limits.STAGE,
-    embed.STAGE,
     validate.STAGE,
     release.STAGE,
 )

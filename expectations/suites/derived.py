@@ -45,7 +45,7 @@ SPLITS = Suite(
         rows(
             "left_out_as_listed",
             "what is listed has no side, and what has no side is listed: else an item is lost in silence",
-            "docs/curation.md",
+            "docs/curation.md: what becomes of it",
             f"""with {listed_items("curated")}, found as (select scheme, benchmark, item, true as is_left_out
             from {{batch}} where split = 'left_out'), schemes as (select distinct scheme, benchmark
             from splits) select scheme, benchmark, item, id, is_left_out from

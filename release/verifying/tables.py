@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release import layout
+from routerset.release.auditing.reading import tables_of_release
 from routerset.release.costs import read_costs
-from routerset.release.curating import (
-    Row,
+from routerset.release.curating.curate import Look, curated_of_benchmark
+from routerset.release.curating.rules import Curate, CurateError
+from routerset.release.curating.table import (
     curated_of,
     curated_table,
-    duplicates,
     items_left_out,
     leave_out,
-    left_out_rows,
     records_left_out,
 )
 from routerset.release.files import read_table, reading
@@ -226,20 +226,29 @@ def _curated(benchmark: _Benchmark, items: pa.Table, curated: pa.Table) -> Itera
     """What is left out, by the rules that the manifest names, and the records of it."""
     manifest, name, where = benchmark.manifest, benchmark.name, RELEASED["curated"].path
     rules, records = (manifest.curated.get(key) for key in ("rules", "records"))
-    expected: list[Row] = []
-    if isinstance(rules, dict) and rules.get("duplicates") and manifest.curated["scheme"] in manifest.schemes:
-        for scheme in filter(SPLIT_SCHEMES.__contains__, manifest.schemes):
-            sides = splits_table(scheme, items["family_id"], items["subset"], manifest.seed)
-            expected += duplicates(items, sides, name, scheme, str(rules.get("scope")))
     found = curated.filter(pc.equal(curated["benchmark"], name))
-    if not found.equals(curated_table(expected)):
+    if not isinstance(rules, dict) or not isinstance(records, dict):
+        yield from same(where, f"{name}: rows", len(found), 0)
+        return
+    tables = tables_of_release(benchmark.release, manifest, name, items)
+    try:
+        again = curated_of_benchmark(Look(tables, manifest.min_coverage), manifest.schemes, Curate.of(rules))
+    except (CurateError, ValueError) as error:
+        yield Problem(layout.MANIFEST, f"rules of [curate]: {error}", "rules that this release can follow")
+        return
+    expected = curated_table(again.rows)
+    if not found.equals(expected):
         yield Problem(where, f"{name}: {len(found)} rows", f"the {len(expected)} that its rules give")
         return
-    if isinstance(records, dict):
-        out = left_out_rows(items["item_id"], items_left_out(found, name, manifest.schemes[0]))
-        kept, away = records_left_out(benchmark.release / layout.scores_path(name), out)
-        told = {"kept": kept, "used": kept - away, "curated_away": away}
-        yield from same(layout.MANIFEST, f"{name}: records", records.get(name), told)
+    path = RELEASED["pseudo_specialists"].at(benchmark=name)
+    made = read_table(benchmark.release / path) if path in manifest.tables else again.scores.slice(0, 0)
+    if not made.cast(again.scores.schema).equals(again.scores):
+        yield Problem(path, "other scores of made models", "those that the rules of [curate] give")
+    if path in manifest.tables:
+        yield from _in_memory(path, layout.arrow_bytes(made), manifest)
+    kept, away = records_left_out(benchmark.release / layout.scores_path(name), again.left_out, again.pruned)
+    told = {"kept": kept, "used": kept - away, "curated_away": away}
+    yield from same(layout.MANIFEST, f"{name}: records", records.get(name), told)
 
 
 def _families(benchmark: _Benchmark, items: pa.Table) -> Iterator[Problem]:

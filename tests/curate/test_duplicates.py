@@ -181,7 +181,7 @@ def test_a_build_that_was_cut_short_ends_the_same(planted: tuple[Path, Truth], t
     [
         ('[curate]\nduplicates = "txt"\n', 'did you mean "text"'),
         ('[curate]\nduplicates = "text"\nscope = "test"\n', "train, everywhere"),
-        ("[curate]\nduplicate = 1\n", "valid keys: duplicates, scope"),
+        ("[curate]\nduplicate = 1\n", "valid keys: preset, duplicates, scope"),
     ],
 )
 def test_a_wrong_section_is_refused(tmp_path: Path, extra: str, said: str) -> None:

@@ -1,12 +1,12 @@
-"""What `[curate]` leaves out of a benchmark: rules on its items, and what later stages make of them.
+"""Table `curated`, and what later stages make of it.
 
 Nothing is renumbered and no score goes: an item that is left out has no side under a scheme, so that no
-router learns from it or is asked it, and no group is chosen by it. Table `curated` lists all of it.
+router learns from it or is asked it, and no group is chosen by it. A model that is left out is in no group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,39 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from routerset.release.auditing.duplicates import by_text
-from routerset.release.auditing.subject import coded
 from routerset.release.files import read_table
+from routerset.schemas.matrix import chunks
 from routerset.schemas.tables import CURATED, LEFT_OUT, Split
 
-DUPLICATES = ("text",)
-SCOPES = ("train", "everywhere")
-ITEM = "item"
-BY_DUPLICATES = "duplicates"
+ITEM, MODEL = "item", "model"
+PRUNED, ADDED = "models", "pseudo_specialists"
+"""Rules whose rows are of models."""
 Row: TypeAlias = dict[str, str | None]
-
-
-def duplicates(items: pa.Table, sides: pa.Table, benchmark: str, scheme: str, scope: str) -> Iterator[Row]:
-    """Rows of table `curated` for items whose question an item before them has (RouterBench+, dedup).
-
-    items: with item_id and question_id, sides: table `splits` under one scheme, before anything is left out;
-    both in canonical order. scope: `train` looks at its train items alone, `everywhere` at all.
-    """
-    looked_at = np.arange(len(items))
-    if scope == "train":
-        looked_at = np.flatnonzero(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value).to_numpy())
-    questions, ids = items["question_id"].to_pylist(), items["item_id"].to_pylist()
-    for group in by_text(coded([questions[at] for at in looked_at.tolist()])[0]):
-        first, *others = looked_at[group].tolist()
-        for at in others:
-            yield {
-                "kind": ITEM,
-                "id": ids[at],
-                "benchmark": benchmark,
-                "scheme": scheme,
-                "rule": BY_DUPLICATES,
-                "detail": f"asks what {ids[first]} asks",
-            }
 
 
 def curated_table(rows: Collection[Row]) -> pa.Table:
@@ -71,6 +46,12 @@ def items_left_out(curated: pa.Table, benchmark: str, scheme: str) -> pa.Array:
     return curated.filter(pc.and_(mine, under))["id"].combine_chunks()
 
 
+def pruned_models(curated: pa.Table, benchmark: str) -> tuple[str, ...]:
+    """Ids of the models that a benchmark's pool has no place for, ascending."""
+    mine = pc.and_(pc.equal(curated["rule"], PRUNED), pc.equal(curated["benchmark"], benchmark))
+    return tuple(sorted(curated.filter(mine)["id"].to_pylist()))
+
+
 def leave_out(sides: pa.Table, item_ids: pa.ChunkedArray, left_out: pa.Array) -> pa.Table:
     """Table `splits` with LEFT_OUT in place of the side of some items; as it is where there are none.
 
@@ -85,16 +66,19 @@ def leave_out(sides: pa.Table, item_ids: pa.ChunkedArray, left_out: pa.Array) ->
     return pa.table([sides["item"], pa.DictionaryArray.from_arrays(codes, names)], schema=sides.schema)
 
 
-def records_left_out(scores: Path, left_out: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Records of a file of scores: all of them, and those of items that are left out.
+def records_left_out(
+    scores: Path, left_out: npt.NDArray[np.bool_], pruned: Collection[str] = ()
+) -> tuple[int, int]:
+    """Records of a file of scores: all of them, and those of items or models that are left out.
 
-    left_out: (items,) which items are.
+    left_out: (items,) which items are. pruned: models that are.
     """
     kept = away = 0
     with pq.ParquetFile(scores) as file:
-        for batch in file.iter_batches(columns=["item"]):
-            kept += len(batch)
-            away += int(left_out[batch["item"].to_numpy()].sum())
+        for chunk in chunks(file):
+            of_model = np.array([model in pruned for model in chunk.models], bool)
+            kept += len(chunk.items)
+            away += int((left_out[chunk.items] | of_model[chunk.codes]).sum())
     return kept, away
 
 

@@ -22,7 +22,7 @@ PLAIN = """
 format = "long"
 path = "dumps/*.csv"
 benchmark = "support"
-columns = { model = "model", doc_key = "key", question = "question", score = "score", subset = "subset" }
+columns = { model = "model", doc_key = "key" }
 [[benchmark]]
 name = "support"
 metric = "mark"
@@ -44,12 +44,12 @@ def write(folder: Path, curate: str) -> Path:
     """A config, and a dump of twelve models on three subsets that repeats a question in each."""
     rng = np.random.default_rng(3)
     names = [f"{name}{at}" for name, n in SIZES.items() for at in range(n)]
-    rows = ["model,key,subset,question,score"]
+    rows = ["model,key,subset,question,score,usd"]
     for at in range(12):
         right = rng.random(len(names)) < 0.25 + 0.05 * at
         for name, score in zip(names, right.tolist(), strict=True):
             about = f"{name[0]}1" if name[1:] in ("2", "3", "4") else name
-            rows.append(f"org/model-{at:02},{name},{name[0]},What is {about}?,{int(score)}")
+            rows.append(f"org/model-{at:02},{name},{name[0]},What is {about}?,{int(score)},{1 + at}")
     (folder / "dumps").mkdir(exist_ok=True)
     (folder / "dumps/a.csv").write_text("\n".join(rows) + "\n")
     path = folder / ("curated.toml" if curate else "plain.toml")

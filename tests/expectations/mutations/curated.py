@@ -46,6 +46,7 @@ def _make(
         schema = pa.schema(
             [field.with_nullable(True) for field in PSEUDO_SPECIALISTS], PSEUDO_SPECIALISTS.metadata
         )
+        (copy.root / part("pseudo_specialists", "mmlu")).parent.mkdir(parents=True)
         copy.table(part("pseudo_specialists", "mmlu"), pa.Table.from_pylist(rows, schema=schema))
 
     return mutate

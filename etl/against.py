@@ -20,7 +20,7 @@ from routerset.release.write import candidates, limits
 from routerset.schemas.plainfiles import entries
 from routerset.schemas.released import RELEASED
 from routerset.schemas.store import sha256
-from routerset.schemas.tables import TABLES, Split
+from routerset.schemas.tables import TABLES
 
 Note = Callable[[str], None]
 _ROWS = 1 << 20
@@ -132,7 +132,7 @@ def _items(release: Path, manifest: Manifest, build: Path, name: str) -> Iterato
     entry = manifest.benchmarks[name]
     expected = layout.item_columns(name, items, splits, entry.text_published)
     columns = [*expected.column_names]
-    parts = [read_table(release / layout.data_path(name, split), columns) for split in Split]
+    parts = [read_table(release / layout.data_path(name, split), columns) for split in manifest.files(name)]
     place = pc.sort_indices(pa.concat_tables(parts), sort_keys=[("item", "ascending")])
     found = pa.concat_tables(parts).take(place)
     source = f"{build / 'tables'}"
@@ -140,7 +140,7 @@ def _items(release: Path, manifest: Manifest, build: Path, name: str) -> Iterato
     for encoder in entry.encoders:
         path = build / TABLES["embeddings"].path(encoder=encoder, benchmark=name)
         if path.exists():
-            paths = [release / layout.vectors_path(encoder, name, split) for split in Split]
+            paths = [release / layout.vectors_path(encoder, name, split) for split in manifest.files(name)]
             files = [read_table(each, ["embedding"]) for each in paths]
             vectors = pa.concat_tables(files).take(place).rename_columns(["vector"])
             yield from _differs(f"vectors/{encoder}/{name}", vectors, read_table(path, ["vector"]), source)

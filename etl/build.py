@@ -110,7 +110,7 @@ def _carry_out(context: Context, files: _Files, only: str | None) -> bool:
         if finished is not None and finished.fingerprint == fingerprint and files.whole(finished.outputs):
             context.report(stage.name, "up to date")
         else:
-            if only not in (None, stage.name):
+            if only not in (None, stage.name) and not stage.idle(context):
                 raise StageMissing.of(out, only, stage.name)
             if not files.thorough:
                 files.thorough = True
@@ -197,12 +197,19 @@ def check_folder(out: Path, benchmarks: Collection[str]) -> None:
 
 
 def wrong_names(config: Config, only: str | None = None) -> Iterator[ConfigError]:
-    """Names of encoders and stages that are in no registry."""
+    """Names of encoders and stages that are in no registry, and rules that need encoders without any."""
     for name in (*config.embed.encoders, *config.embed.paths):
         if name not in ENCODERS:
             yield ConfigError(
                 f'{config.file}: [embed]: unknown encoder "{name}"; valid: {", ".join(ENCODERS)}'
             )
+    curate, asked = config.curate, config.embed.encoders and config.embed.text == "question"
+    if curate.needs_vectors and not asked and all(s.format != "routereval" for s in config.sources):
+        other = 'duplicates = "text"' if curate.same == "cosine" else "tasks.redundant = false"
+        yield ConfigError(
+            f"{config.file}: [curate] {curate.needs_vectors} needs vectors of questions: add "
+            f'[embed] encoders = ["minilm"], text = "question"; or say {other}'
+        )
     stages = [stage.name for stage in STAGES]
     if only is not None and only not in stages:
         yield ConfigError(f'--only: unknown stage "{only}"; valid stages: {", ".join(stages)}')

@@ -25,6 +25,7 @@ from routerset.etl.groups.candidates import SIZES
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.files import is_remote
 from routerset.etl.sources.tokens import is_hub_id
+from routerset.release.curating.rules import DUPLICATES, PRESETS, SCOPES, SIMILARITIES, Curate
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
@@ -199,12 +200,14 @@ class Config:
     embed: Embed = Embed()
     release: Release = Release()
     costs: Costs = Costs()
+    curate: Curate = field(default_factory=Curate)
     registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
 
 
 _SECTIONS = {
     "dataset": Dataset,
     "costs": Costs,
+    "curate": Curate,
     "splits": Splits,
     "groups": Groups,
     "embed": Embed,
@@ -263,6 +266,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         dataset=dataset,
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
         costs=replace(costs, prices=tuple(map(absolute, costs.tables))),
+        curate=_section(Curate, _preset(raw.get("curate", {})), f"{path}: [curate]"),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
         groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
@@ -271,6 +275,12 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     )
     _check(config)
     return config
+
+
+def _preset(raw: object) -> object:
+    """`[curate]` with what its preset stands for, as far as nothing else is said."""
+    name = raw.get("preset") if isinstance(raw, Mapping) else None
+    return {**PRESETS[name], **raw} if isinstance(raw, Mapping) and name in [*PRESETS] else raw
 
 
 def _hint(key: str, valid: Sequence[str]) -> str:
@@ -339,14 +349,25 @@ def _section(kind: type[T], raw: object, where: str, also: Sequence[str] = ()) -
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: expected a table, found {raw!r}")
     bases = reversed(kind.__mro__)
-    valid = [*also, *(name for base in bases for name in vars(base).get("__annotations__", ()))]
+    names = [name for base in bases for name in vars(base).get("__annotations__", ())]
+    field_of = {key_of(kind, name): name for name in names}
+    valid = [*also, *field_of]
     for key in raw:
         if key not in valid:
             raise ConfigError(f"{where} unknown key {_hint(key, valid)}; valid keys: {', '.join(valid)}")
     try:
-        return msgspec.convert(raw, kind)
+        return msgspec.convert({field_of.get(key, key): value for key, value in raw.items()}, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}{_wrong(str(error), raw)}") from None
+        said = str(error)
+        for key, name in field_of.items():
+            said = said.replace(f"`$.{name}`", f"`$.{key}`")
+        raise ConfigError(f"{where}{_wrong(said, raw)}") from None
+
+
+def key_of(kind: type, name: str) -> str:
+    """The key of a field: its name, but where that is a word of Python what its metadata says."""
+    found = kind.__dict__.get("__dataclass_fields__", {}).get(name)
+    return str(found.metadata.get("key", name)) if found is not None else name
 
 
 def _wrong(message: str, raw: Mapping[str, object]) -> str:
@@ -407,6 +428,16 @@ def _check(config: Config) -> None:
         demand(0.0 < getattr(config.dataset, key) <= 1.0, f"[dataset] {key}", "expected a share in (0, 1]")
     good = file_stem_is_safe(config.dataset.name)
     demand(good, "[dataset] name", "expected letters, digits, '.', '_' or '-'")
+    curate = config.curate
+    for value, valid, key in (
+        (curate.preset, [*PRESETS], "preset"),
+        (curate.duplicates, DUPLICATES, "duplicates"),
+        (curate.scope, SCOPES, "scope"),
+        (curate.similarity, SIMILARITIES, "similarity"),
+    ):
+        one_of([] if value is None else [value], valid, f"[curate] {key}")
+    for key, problem in curate.problems(config.registry):
+        demand(False, f"[curate] {key}", problem)
     schemes, seed = config.splits.schemes, config.splits.seed
     one_of(schemes, tuple(SPLIT_SCHEMES), "[splits] schemes")
     distinct(schemes, "[splits] schemes")

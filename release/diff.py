@@ -19,6 +19,7 @@ from routerset.release.manifest import BenchmarkEntry, Manifest
 from routerset.release.scores import model_digests, model_records
 from routerset.schemas.groups import Group, columns_of
 from routerset.schemas.pricing import usd_of
+from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import COST_MEASURES, Split
 
 SHOWN = 20
@@ -59,6 +60,14 @@ class Side:
         """Some files of the release, joined into one table."""
         tables = [read_table(self.folder / path, columns) for path in paths]
         return pa.concat_tables(tables).combine_chunks()
+
+    def data(self, benchmark: str) -> list[str]:
+        """Data files of a benchmark."""
+        return [layout.data_path(benchmark, split) for split in self.manifest.files(benchmark)]
+
+    def vectors(self, encoder: str, benchmark: str) -> list[str]:
+        """Files of a benchmark's vectors."""
+        return [layout.vectors_path(encoder, benchmark, split) for split in self.manifest.files(benchmark)]
 
     def prices(self) -> dict[str, Row]:
         """Rows of table `prices` by model; none where there is no such table."""
@@ -180,25 +189,29 @@ def _benchmark(name: str, old: Side, new: Side) -> Iterator[Change]:
     yield from _sets(name, "column", old.columns(name), new.columns(name))
     yield from _sets(name, "group", *([g.column for g in side.groups] for side in (before, after)))
     yield from _sets(name, "encoder", before.encoders, after.encoders)
-    data = [layout.data_path(name, split) for split in Split]
-    if _differ(old, new, *data):
+    if _differ(old, new, *old.data(name), *new.data(name)):
         common = [c for c in old.columns(name) if c in new.columns(name)]
-        yield from _items(name, old.read(*data, columns=common), new.read(*data, columns=common))
+        yield from _items(name, *(side.read(*side.data(name), columns=common) for side in (old, new)))
     if _differ(old, new, layout.scores_path(name)):
         yield from _scores(name, old.folder, new.folder)
     if _tables(old, new, layout.costs_path(name)):
         yield from _costs(name, old, new)
+    made = RELEASED["pseudo_specialists"].at(benchmark=name)
+    if _tables(old, new, made):
+        digests = [model_digests(p) if p.exists() else {} for p in (s.folder / made for s in (old, new))]
+        yield from _sets(name, "made model", *digests)
+        changed = sorted(m for m in digests[0].keys() & digests[1].keys() if digests[0][m] != digests[1][m])
+        yield from _named(Level.MAJOR, name, "made model", "changed", changed, of="scores of ")
     if _differ(old, new, layout.GROUPS):
         yield from _groups(name, old.read(layout.GROUPS), new.read(layout.GROUPS))
     if _differ(old, new, layout.LIMITS):
         yield from _limits(name, old.read(layout.LIMITS), new.read(layout.LIMITS))
     for encoder in sorted(set(before.encoders) & set(after.encoders)):
-        files = [layout.vectors_path(encoder, name, split) for split in Split]
-        if _differ(old, new, *files):
+        files = [side.vectors(encoder, name) for side in (old, new)]
+        if _differ(old, new, *files[0], *files[1]):
             wanted = ["item_id", "embedding"]
-            yield from _vectors(
-                name, encoder, old.read(*files, columns=wanted), new.read(*files, columns=wanted)
-            )
+            found = (side.read(*paths, columns=wanted) for side, paths in zip((old, new), files, strict=True))
+            yield from _vectors(name, encoder, *found)
 
 
 def _meaning(name: str, old: BenchmarkEntry, new: BenchmarkEntry) -> Iterator[Change]:

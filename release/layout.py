@@ -29,7 +29,15 @@ from routerset.schemas.checksums import CHECKSUMS as CHECKSUMS
 from routerset.schemas.groups import Group, Members
 from routerset.schemas.labels import selection_vectors
 from routerset.schemas.matrix import missing
-from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, TEXT, list_of, split_column
+from routerset.schemas.released import (
+    GROUPS_SCHEMA,
+    LIMITS_SCHEMA,
+    RELEASED,
+    TEXT,
+    files_of,
+    list_of,
+    split_column,
+)
 from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, LICENSE = "manifest.json", "README.md", "LICENSE"
@@ -40,12 +48,12 @@ MODELS, GROUPS, LIMITS, RUNS, PRICES = (
 EVALUATOR, REPORTS, AUDIT = "evaluator", "reports", "audit"
 
 
-def data_path(benchmark: str, split: Split) -> str:
+def data_path(benchmark: str, split: str) -> str:
     """Items of one split with their text, splits, scores and labels."""
     return RELEASED["data"].at(benchmark=benchmark, file_split=split)
 
 
-def vectors_path(encoder: str, benchmark: str, split: Split) -> str:
+def vectors_path(encoder: str, benchmark: str, split: str) -> str:
     """Items of one split with their embeddings, scores and labels."""
     return RELEASED["vectors"].at(encoder=encoder, benchmark=benchmark, file_split=split)
 
@@ -65,7 +73,7 @@ class Config:
     """One argument of `load_dataset`: name, split -> file, schema of those files, benchmark if any."""
 
     name: str
-    files: Mapping[Split, str]
+    files: Mapping[str, str]
     schema: pa.Schema
     benchmark: str | None = None
 
@@ -127,10 +135,18 @@ def neighbours(vectors: pa.ChunkedArray, family_ids: pa.ChunkedArray) -> dict[st
     return families.neighbours(matrix, family_ids.to_pylist())
 
 
-def rows_of(columns: pa.Table, scheme: str, split: Split) -> np.ndarray:
+def rows_of(columns: pa.Table, scheme: str, split: str) -> np.ndarray:
     """Items of one split, ascending: int64."""
-    chosen = pc.equal(columns[split_column(scheme)], split.value)
+    chosen = pc.equal(columns[split_column(scheme)], f"{split}")
     return np.flatnonzero(chosen.to_numpy())
+
+
+def counts(columns: pa.Table, scheme: str) -> dict[str, int]:
+    """Items on each side of a scheme, and those that are left out, where any is."""
+    return {
+        side: len(rows_of(columns, scheme, side))
+        for side in files_of(pc.unique(columns[split_column(scheme)]).to_pylist())
+    }
 
 
 def leaked(columns: pa.Table, scheme: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError
@@ -20,8 +20,15 @@ from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
 from routerset.schemas.registry import registry
-from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
-from routerset.schemas.tables import COSTS, PRICES, SCHEMA_VERSION, SCORES, Split
+from routerset.schemas.released import (
+    GROUPS_SCHEMA,
+    LIMITS_SCHEMA,
+    RELEASED,
+    data_schema,
+    files_of,
+    vectors_schema,
+)
+from routerset.schemas.tables import COSTS, SCHEMA_VERSION, SCORES, TABLES, Split
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
 
@@ -100,7 +107,8 @@ class Manifest:
     what the config says to the gate; tokenizer: name and sha256 of what counted texts, if any was; methods,
     sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
     methods chose from one of each set of twins; prices: files of price tables with the models that each gave
-    one to, the number of models without any, and some of these.
+    one to, the number of models without any, and some of these; curated: rules of `[curate]`, and records by
+    benchmark under the first scheme: kept, used, curated_away.
     """
 
     name: str
@@ -120,6 +128,7 @@ class Manifest:
     sizes: tuple[int, ...] = ()
     twins: str = "all"
     prices: Row = field(default_factory=dict)
+    curated: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
@@ -127,21 +136,33 @@ class Manifest:
         """Every argument of `load_dataset`: per benchmark data, vectors, scores and costs; then the rest."""
         found = []
         for name, benchmark in self.benchmarks.items():
-            found.append(_config("data", data_schema(self.schemes, benchmark.groups), benchmark=name))
+            sides = self.files(name)
+            found.append(_config("data", data_schema(self.schemes, benchmark.groups), sides, benchmark=name))
             for encoder in benchmark.encoders:
                 schema = vectors_schema(self.dimension(encoder), benchmark.groups)
-                found.append(_config("vectors", schema, benchmark=name, encoder=encoder))
+                found.append(_config("vectors", schema, sides, benchmark=name, encoder=encoder))
             found.append(_config("scores", SCORES, benchmark=name))
             if benchmark.costs:
                 found.append(_config("costs", COSTS, benchmark=name))
+            if RELEASED["pseudo_specialists"].at(benchmark=name) in self.tables:
+                schema = TABLES["pseudo_specialists"].schema
+                found.append(_config("pseudo_specialists", schema, benchmark=name))
         whole = {
             "models": MODELS_SCHEMA,
             "groups": GROUPS_SCHEMA,
             "limits": LIMITS_SCHEMA,
             "runs": RUNS_SCHEMA,
-            **({"prices": PRICES} if RELEASED["prices"].path in self.tables else {}),
+            **{
+                name: TABLES[name].schema
+                for name in ("prices", "curated")
+                if RELEASED[name].path in self.tables
+            },
         }
         return found + [_config(name, schema) for name, schema in whole.items()]
+
+    def files(self, benchmark: str) -> tuple[str, ...]:
+        """Names of a benchmark's data files, and of its vectors: sides, then what is left out if any is."""
+        return files_of(self.benchmarks[benchmark].splits[self.schemes[0]])
 
     def loadable(self) -> list[Config]:
         """Configs without their empty files: `load_dataset` fails on a split that has no row."""
@@ -193,6 +214,7 @@ class Manifest:
             "sources": list(self.sources),
             **({"tokenizer": dict(self.tokenizer)} if self.tokenizer else {}),
             **({"prices": dict(self.prices)} if self.prices else {}),
+            **({"curated": dict(self.curated)} if self.curated else {}),
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
@@ -220,13 +242,14 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next five
+            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next six
             tokenizer=document.get("tokenizer", {}),
             settings=document.get("settings", {}),
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
             twins=document.get("twins", "all"),
             prices=document.get("prices", {}),
+            curated=document.get("curated", {}),
             libraries=document["libraries"],
         )
         _check(manifest)
@@ -256,10 +279,9 @@ def _check(manifest: Manifest) -> None:
             _ = benchmark.splits[scheme], benchmark.test_items_in_train[scheme]
 
 
-def _config(table: str, schema: pa.Schema, **keys: str) -> Config:
+def _config(table: str, schema: pa.Schema, sides: Sequence[str] = (Split.TRAIN,), **keys: str) -> Config:
     """The config of one partition of a table, all sides of it."""
     row = RELEASED[table]
-    sides = Split if "file_split" in row.keys else (Split.TRAIN,)
     files = {side: row.at(**keys, file_split=side) for side in sides}
     return Config(row.config.format(**keys), files, schema, keys.get("benchmark"))
 

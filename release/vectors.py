@@ -17,7 +17,6 @@ from routerset.release.files import read_table
 from routerset.release.layout import data_path, vectors_path
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.verify import Problem
-from routerset.schemas.tables import Split
 
 SAMPLE = 16
 """Items of each benchmark whose vectors are computed again, at most."""
@@ -101,7 +100,7 @@ def _read(release: Path, manifest: Manifest, benchmark: str, encoder: str) -> _V
     """Raises ReleaseInputError for a file that cannot be read."""
     which = "prompt" if manifest.encoders[encoder].get("text") == "prompt" else "question"
     files, texts, tables = [], [], []
-    for split in Split:
+    for split in manifest.files(benchmark):
         path = vectors_path(encoder, benchmark, split)
         tables.append(read_table(release / path, ["item_id", "embedding"]))
         data = read_table(release / data_path(benchmark, split), ["question", "prompt"])

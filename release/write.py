@@ -23,8 +23,15 @@ from routerset.schemas import store
 from routerset.schemas.benchmarks import Benchmark
 from routerset.schemas.groups import Group, Members
 from routerset.schemas.registry import registry
-from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
-from routerset.schemas.tables import TABLES, Split
+from routerset.schemas.released import (
+    GROUPS_SCHEMA,
+    LIMITS_SCHEMA,
+    RELEASED,
+    data_schema,
+    files_of,
+    vectors_schema,
+)
+from routerset.schemas.tables import TABLES
 
 CELLS = 1 << 22
 """Scores of candidates in one row group at most: 20 MB with their labels."""
@@ -72,9 +79,13 @@ def write_tables(
             path = layout.costs_path(name)
             told = read_costs(costs, benchmark.scores, benchmark.columns.num_rows)
             tables[path], known = _copy(costs, release, path, told), told.known
+        made = build / TABLES["pseudo_specialists"].path(benchmark=name)
+        if made.exists():
+            path = RELEASED["pseudo_specialists"].at(benchmark=name)
+            tables[path] = _copy(made, release, path)
         members[name] = benchmark.members
         entries[name] = replace(_entry(benchmark, runs, options), costs=known)
-    for table in ("models", "prices", "runs"):
+    for table in ("models", "prices", "runs", "curated"):
         path, source = RELEASED[table].path, build / TABLES[table].path()
         if source.exists() or not TABLES[table].optional:
             tables[path] = _copy(source, release, path)
@@ -99,6 +110,7 @@ def write_tables(
         sizes=options.sizes,
         twins=options.twins,
         prices=options.prices,
+        curated=options.curated,
     )
 
 
@@ -184,7 +196,7 @@ def _write_benchmark(benchmark: _Benchmark, release: Path) -> dict[str, TableEnt
     """Write data and vectors of every split; returns an entry per file."""
     jobs: list[tuple[str, pa.Schema, pa.Table, np.ndarray]] = []
     groups = list(benchmark.members)
-    for split in Split:
+    for split in files_of(layout.counts(benchmark.columns, benchmark.schemes[0])):
         rows = layout.rows_of(benchmark.columns, benchmark.schemes[0], split)
         path = layout.data_path(benchmark.name, split)
         jobs.append((path, data_schema(benchmark.schemes, groups), benchmark.columns, rows))
@@ -260,10 +272,7 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> Be
         runs_superseded=mine.num_rows - int(pc.sum(mine["chosen"]).as_py() or 0),
         text_published=known.publish_text,
         subsets={s: subsets.count(s) for s in dict.fromkeys(subsets)},
-        splits={
-            scheme: {split.value: len(layout.rows_of(columns, scheme, split)) for split in Split}
-            for scheme in benchmark.schemes
-        },
+        splits={scheme: layout.counts(columns, scheme) for scheme in benchmark.schemes},
         test_items_in_train={scheme: layout.leaked(columns, scheme) for scheme in benchmark.schemes},
         groups=tuple(benchmark.members),
         skipped_groups=tuple(

@@ -115,6 +115,33 @@ class _Prices(TypedDict):
     such_as: list[str]
 
 
+class _Records(TypedDict):
+    kept: Count
+    used: Count
+    curated_away: Count
+
+
+_Rules = TypedDict(
+    "_Rules",
+    {
+        "duplicates": str,
+        "scope": str,
+        "tasks": dict[str, bool | Count],
+        "models": Count | float,
+        "similarity": str,
+        "lambda": float,
+        "pseudo_specialists": list[str | dict[str, str | float]],
+    },
+    total=False,
+)
+
+
+class _Curated(TypedDict, total=False):
+    rules: _Rules
+    scheme: Name
+    records: dict[Name, _Records]
+
+
 class _Tokenizer(TypedDict):
     name: str
     sha256: Digest
@@ -182,6 +209,7 @@ class ReleaseDocument(TypedDict):
     sources: NotRequired[list[_Source]]
     tokenizer: NotRequired[_Tokenizer]
     prices: NotRequired[_Prices]
+    curated: NotRequired[_Curated]
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
@@ -243,7 +271,7 @@ class BuildDocument(TypedDict):
     stages: dict[str, _Stage]
 
 
-_SAID = {"ingest": _Ingested, "splits": _Split, "groups": _Grouped, "embed": _Embedded}
+_SAID = {"ingest": _Ingested, "curate": _Curated, "splits": _Split, "groups": _Grouped, "embed": _Embedded}
 """What stages of a build say of themselves, as far as others read it."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -134,17 +134,22 @@ def read_scores(path: Path, n_items: int) -> ScoreMatrix:
         return ScoreMatrix.of(chunks(file), n_items)
 
 
-def read_matrix(path: Path, n_items: int, min_coverage: float = 1.0) -> ScoreMatrix:
+def read_matrix(
+    path: Path, n_items: int, min_coverage: float = 1.0, without: Collection[str] = ()
+) -> ScoreMatrix:
     """Matrix of the models in a scores table that cover at least `min_coverage` of `n_items` items.
+
+    without: models that are in no pool, which `[curate]` left out; they do not count as `left_out`.
 
     A score that is missing under a lower coverage counts as 0 for the choice of groups, nowhere else.
     """
     found = read_scores(path, n_items)
     covering = found.coverage >= min_coverage * n_items
     found.scores[missing(found.scores)] = 0
-    names = tuple(name for name, covers in zip(found.models, covering.tolist(), strict=True) if covers)
-    scores = found.scores if covering.all() else found.scores[covering]
-    return ScoreMatrix(names, scores, len(found.models) - len(names))
+    chosen = covering & ~np.isin(np.array(found.models, object), [*without])
+    names = tuple(compress(found.models, chosen.tolist()))
+    scores = found.scores if chosen.all() else found.scores[chosen]
+    return ScoreMatrix(names, scores, int((~covering).sum()))
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

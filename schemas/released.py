@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from routerset.schemas.groups import Group
 from routerset.schemas.labels import LABEL_SHARE
-from routerset.schemas.tables import TABLES
+from routerset.schemas.tables import LEFT_OUT, TABLES, Split
 
 TEXT = ("question", "question_source", "prompt")
 """Columns of the items' texts, null where those are withheld."""
@@ -67,6 +67,14 @@ that `load_dataset` takes for the first one of all, whatever the card says."""
 def split_column(scheme: str) -> str:
     """Column with the side that a scheme puts each item on."""
     return f"split_{scheme}"
+
+
+def files_of(sides: Collection[str]) -> tuple[str, ...]:
+    """Names of the data files of a benchmark: the three sides, then what is left out, where anything is.
+
+    sides: those that its items have under the first scheme.
+    """
+    return (*Split, *((LEFT_OUT,) if LEFT_OUT in sides else ()))
 
 
 def _field(name: str, dtype: pa.DataType, doc: str, nullable: bool = False) -> pa.Field:

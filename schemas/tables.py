@@ -23,6 +23,10 @@ class Split(StrEnum):
     TEST = "test"
 
 
+LEFT_OUT = "left_out"
+"""What an item has in place of a side where `[curate]` leaves it out; no other build has such items."""
+
+
 class Kind(StrEnum):
     """The three kinds of candidate groups (RouterEval, section 4.2)."""
 
@@ -199,6 +203,27 @@ RUNS = _schema(
     ],
     sort=("model_id", "benchmark", "subset", "timestamp", "source", "file"),
 )
+CURATED = _schema(
+    [
+        _field("kind", _S, "item or model"),
+        _field("id", _S, "the item's item_id, or the model's model_id"),
+        _field("benchmark", _S, "short name of the benchmark that it is left out of, or added to"),
+        _field("scheme", _S, "split scheme under which it is left out; null: under every one", nullable=True),
+        _field("rule", _S, "key of [curate] that says so"),
+        _field("detail", _S, "what the rule found", nullable=True),
+    ],
+    sort=("kind", "id", "benchmark", "scheme"),
+)
+PSEUDO_SPECIALISTS = _schema(
+    [
+        _field("model_id", _S, "the made model, as `pseudo-specialist/name`"),
+        _field("category", _S, "category that it is good at"),
+        _field("item", pa.int32(), "row number of the item in canonical order"),
+        _field("score", pa.float32(), "1 or 0, made by rule"),
+        _field("is_synthetic", pa.bool_(), "always true: no model gave these answers"),
+    ],
+    sort=("model_id", "item"),
+)
 SPLITS = _schema(
     [
         _field("item", pa.int32(), "row number of the item in canonical order"),
@@ -318,10 +343,20 @@ TABLES: dict[str, Table] = {
         ),
         Table("runs", RUNS, "ingest", released="runs.parquet", config="runs"),
         Table("quarantine", QUARANTINE, "ingest"),
+        Table("embeddings", embeddings_schema(1), "embed", ("encoder", "benchmark")),
+        Table("curated", CURATED, "curate", released="curated.parquet", config="curated", optional=True),
+        Table(
+            "pseudo_specialists",
+            PSEUDO_SPECIALISTS,
+            "curate",
+            ("benchmark",),
+            "pseudo_specialists/{benchmark}.parquet",
+            "pseudo-specialists-{benchmark}",
+            True,
+        ),
         Table("splits", SPLITS, "splits", ("scheme", "benchmark")),
         Table("groups", GROUPS, "groups", ("method", "benchmark"), "groups.parquet", "groups"),
         Table("limits", LIMITS, "limits", ("method", "benchmark"), "limits.parquet", "limits"),
-        Table("embeddings", embeddings_schema(1), "embed", ("encoder", "benchmark")),
     )
 }
 """Every table of a build, in the order in which they are written. The vectors of `embeddings` are as long as

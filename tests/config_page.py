@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from routerset.etl.config import Config, ModelsSpec
+from routerset.etl.config import Config, ModelsSpec, key_of
 from routerset.etl.sources.base import Options, Source, SourceSpec
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas.registry import Declared
@@ -29,7 +29,7 @@ SECTIONS: Mapping[str, type] = {
 """Those that stand once."""
 _ALSO = {Declared: {"name": str}}
 """Keys that are read before the class is."""
-_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", object: "values"}
 _TOP = """# The config file
 
 A config is TOML: which dumps there are, and what is made of them. `routerset init DUMPS` writes one,
@@ -80,7 +80,7 @@ def keys_of(kind: type, valid: Collection[str] = ()) -> Iterator[Key]:
             default = found.default if found.default_factory is missing else found.default_factory()
         said = "" if needed or default is None or default == () or default == {} else _toml(default)
         doc, example = docs.get(name, ("", ""))
-        yield Key(name, _words(hint), needed, said, said or example, doc)
+        yield Key(key_of(kind, name), _words(hint), needed, said, said or example, doc)
 
 
 def sections() -> Iterator[tuple[str, str, str, list[Key]]]:

@@ -283,7 +283,7 @@ def test_a_single_stage_needs_those_before_it(plain: tuple[Path, Truth], tmp_pat
     assert not (tmp_path / "out/tables/splits").exists()
     run(config, tmp_path / "out", "splits")
     manifest, _ = run(config, tmp_path / "out", "groups")
-    assert list(manifest.stages) == ["ingest", "splits", "groups"]
+    assert list(manifest.stages) == ["ingest", "embed", "curate", "splits", "groups"]
 
 
 def test_two_builds_do_not_share_a_folder(plain: tuple[Path, Truth], tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_dry_run_touches_nothing(config: Path, tmp_path: Path, capsys: pytest.
         (
             ["build", "{tmp}/x.toml", "--out", "{tmp}/out", "--only", "grups"],
             2,
-            "valid stages: ingest, splits",
+            "valid stages: ingest, embed, curate, splits",
         ),
         (["build", "{tmp}/x.toml", "--out", "{tmp}/out", "--only", "groups"], 2, "needs stage ingest first"),
         (["build", "{tmp}/empty.toml", "--out", "{tmp}/out"], 3, "found nothing, expected a file, a folder"),

@@ -97,7 +97,7 @@ def test_a_damaged_release_has_problems(built: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_stage_is_named(tmp_path: Path) -> None:
     config = write_config(tmp_path / "x.toml")
-    with pytest.raises(ValueError, match="valid stages: ingest, splits"):
+    with pytest.raises(ValueError, match="valid stages: ingest, embed, curate, splits"):
         routerset.build(config, tmp_path / "out", only="grups")
 
 

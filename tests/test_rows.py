@@ -95,7 +95,7 @@ def test_a_stage_is_a_file_and_a_row(tmp_path: Path) -> None:
     rooms = prepare(tmp_path)
     (rooms / "etl/stages/names.py").write_text(STAGE)
     rows = rooms / "etl/stages/rows.py"
-    replace_in(rows, "import embed, groups, ingest, ", "import embed, groups, ingest, names, ")
+    replace_in(rows, "groups, ingest, ", "groups, ingest, names, ")
     replace_in(rows, "    splits.STAGE,\n", "    names.STAGE,\n    splits.STAGE,\n")
     run_in(tmp_path, BUILD.format(checked='{"names"}'))
     stages = json.loads((tmp_path / "out/manifest.json").read_text())["stages"]

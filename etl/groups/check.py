@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from routerset.etl.groups.candidates import groups_table
 from routerset.etl.groups.limits import Scored, limits
 from routerset.etl.groups.methods import METHODS
+from routerset.release.curating.table import curated_of, pruned_models
 from routerset.release.layout import (
     GROUPS,
     LIMITS,
@@ -25,7 +26,7 @@ from routerset.release.layout import (
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.verify import Problem
 from routerset.schemas.matrix import read_matrix
-from routerset.schemas.released import split_column
+from routerset.schemas.released import RELEASED, split_column
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import Split
 from routerset.schemas.twins import one_of_each, standing_for_twins
@@ -85,9 +86,13 @@ def _groups(
 def _scored(release: Path, manifest: Manifest, benchmark: str) -> tuple[Scored, Sequence[str]]:
     """What groups are chosen from, under the release's first scheme; and the models of the rows."""
     entry, column = manifest.benchmarks[benchmark], split_column(manifest.schemes[0])
-    matrix = read_matrix(release / scores_path(benchmark), entry.n_items, manifest.min_coverage)
+    pruned = pruned_models(curated_of(release / RELEASED["curated"].path), benchmark)
+    matrix = read_matrix(release / scores_path(benchmark), entry.n_items, manifest.min_coverage, pruned)
     wanted = ["item", "subset", column]
-    parts = [pq.read_table(release / data_path(benchmark, side), columns=wanted) for side in Split]
+    parts = [
+        pq.read_table(release / data_path(benchmark, side), columns=wanted)
+        for side in manifest.files(benchmark)
+    ]
     rows = pa.concat_tables(parts).sort_by("item")
     sides = {side: rows.filter(pc.equal(rows[column], side.value))["item"].to_numpy() for side in Split}
     counts = subset_sizes(rows["subset"])

@@ -66,6 +66,7 @@ class Stage:
     settings: plain values that they depend on besides those tables and the code; None where only running
     the stage tells. run: writes the files.
     sums_up: whether it only tells what the gate said of the others; a build without a gate has no such stage.
+    idle: whether the config asks nothing of it; then it runs along with any other.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Stage:
     settings: Callable[[Context], object]
     run: Callable[[Context], Finished]
     sums_up: bool = False
+    idle: Callable[[Context], bool] = lambda _: False
 
     def fingerprint(self, context: Context) -> str | None:
         """Hash of everything that the stage's files depend on; None where only running it tells."""

@@ -165,4 +165,8 @@ def _settings(context: Context) -> object:
     return wanted.text, wanted.dtype, weights, [(name, sha256(path)) for name, path, _ in ready], own
 
 
-STAGE = Stage("embed", ("items",), _settings, write_embeddings)
+def _idle(context: Context) -> bool:
+    return not context.config.embed.encoders and not _ready_files(context.config)
+
+
+STAGE = Stage("embed", ("items",), _settings, write_embeddings, idle=_idle)

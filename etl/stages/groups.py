@@ -18,6 +18,8 @@ from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
 from routerset.etl.stages.base import Context, Stage
+from routerset.etl.stages.splits import curated_in
+from routerset.release.curating.table import pruned_models
 from routerset.schemas import store
 from routerset.schemas.matrix import ScoreMatrix, read_matrix
 from routerset.schemas.splits import subset_sizes
@@ -33,7 +35,8 @@ class GroupTask:
     """Groups of one benchmark by one method.
 
     scheme: split whose train side a method sees. named: models that stand for twins; None where all twins are
-    to choose from. inputs: checksums of the tables the groups depend on.
+    to choose from. pruned: models that `[curate]` left out of the pool. inputs: checksums of the
+    tables the groups depend on.
     """
 
     benchmark: str
@@ -43,6 +46,7 @@ class GroupTask:
     min_coverage: float
     scheme: str
     named: tuple[str, ...] | None
+    pruned: tuple[str, ...]
     inputs: tuple[str, ...]
     code: str
 
@@ -81,7 +85,7 @@ def _tasks(context: Context) -> list[GroupTask]:
     config = context.config
     digests = {output.path: output.sha256 for output in context.files(*READS)}
     scheme = config.splits.schemes[0]
-    named = named_in(context)
+    named, curated = named_in(context), curated_in(context)
     found = []
     for benchmark in context.benchmarks:
         for method in config.groups.methods:
@@ -93,6 +97,7 @@ def _tasks(context: Context) -> list[GroupTask]:
                 config.dataset.min_coverage,
                 scheme,
                 named,
+                pruned_models(curated, benchmark),
                 (),
                 code_fingerprint(__name__),
             )
@@ -108,11 +113,11 @@ def _group(tasks: Sequence[GroupTask], build: str) -> list[Finished]:
 
 
 def _choose(
-    task: GroupTask, root: Path, read: Callable[[Path, int, float], ScoreMatrix]
+    task: GroupTask, root: Path, read: Callable[[Path, int, float, tuple[str, ...]], ScoreMatrix]
 ) -> tuple[Mapping[Path, int], store.JsonObject]:
     """Write the groups of one task; what `once` keeps of them."""
     items = pq.read_table(root / task.path("items"), columns=["subset"])
-    matrix = read(root / task.path("scores"), len(items), task.min_coverage)
+    matrix = read(root / task.path("scores"), len(items), task.min_coverage, task.pruned)
     sides = pq.read_table(root / task.path("splits"))
     train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))["item"].to_numpy()
     pool = None if task.named is None else one_of_each(matrix, task.named)
@@ -134,4 +139,4 @@ def _settings(context: Context) -> object:
     return config.groups, config.dataset.min_coverage, config.splits
 
 
-STAGE = Stage("groups", ("models", *READS), _settings, write_groups)
+STAGE = Stage("groups", ("models", "curated", *READS), _settings, write_groups)

@@ -18,6 +18,8 @@ from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
 from routerset.etl.stages.base import Context, Stage
+from routerset.etl.stages.splits import curated_in
+from routerset.release.curating.table import pruned_models
 from routerset.schemas import store
 from routerset.schemas.matrix import read_matrix
 from routerset.schemas.splits import subset_sizes
@@ -31,7 +33,7 @@ READS = ("items", "scores", "splits")
 class LimitsTask:
     """The limits of one benchmark.
 
-    named: as of `GroupTask`. inputs: checksums of the tables that they depend on.
+    named, pruned: as of `GroupTask`. inputs: checksums of the tables that they depend on.
     """
 
     benchmark: str
@@ -41,6 +43,7 @@ class LimitsTask:
     min_coverage: float
     scheme: str
     named: tuple[str, ...] | None
+    pruned: tuple[str, ...]
     inputs: tuple[str, ...]
     code: str
 
@@ -68,7 +71,7 @@ def write_limits(context: Context) -> Finished:
 
 def _tasks(context: Context) -> list[LimitsTask]:
     config, digests = context.config, {output.path: output.sha256 for output in context.files(*READS)}
-    named = named_in(context)
+    named, curated = named_in(context), curated_in(context)
     found = []
     for benchmark in context.benchmarks:
         scheme = config.splits.schemes[0]
@@ -82,6 +85,7 @@ def _tasks(context: Context) -> list[LimitsTask]:
                 config.dataset.min_coverage,
                 scheme,
                 named,
+                pruned_models(curated, benchmark),
                 tuple(digests[path] for path in paths),
                 code_fingerprint(__name__),
             )
@@ -98,7 +102,7 @@ def _limit(task: LimitsTask, build: str) -> Finished:
 def _write(task: LimitsTask, root: Path) -> tuple[Mapping[Path, int], store.JsonObject]:
     """Write the limits of one benchmark."""
     items = pq.read_table(root / task.path("items"), columns=["subset"])
-    matrix = read_matrix(root / task.path("scores"), len(items), task.min_coverage)
+    matrix = read_matrix(root / task.path("scores"), len(items), task.min_coverage, task.pruned)
     splits = pq.read_table(root / task.path("splits"))
     scored = Scored(
         matrix.scores,
@@ -126,4 +130,4 @@ def _settings(context: Context) -> object:
     return config.groups, config.dataset.min_coverage, config.splits
 
 
-STAGE = Stage("limits", ("models", *READS), _settings, write_limits)
+STAGE = Stage("limits", ("models", "curated", *READS), _settings, write_limits)

@@ -45,6 +45,7 @@ def _options(context: Context) -> ReleaseOptions:
         tokenizer=stages["ingest"].info.get("tokenizer", {}),
         declared=stages["ingest"].info["declared"],
         prices=stages["ingest"].info.get("prices", {}),
+        curated=stages["curate"].info,
         methods=config.groups.methods,
         sizes=config.groups.sizes,
         twins=config.groups.twins,

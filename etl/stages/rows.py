@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from routerset.etl.stages import embed, groups, ingest, limits, release, splits, validate
+from routerset.etl.stages import curate, embed, groups, ingest, limits, release, splits, validate
 from routerset.etl.stages.base import Stage
 
 STAGES: tuple[Stage, ...] = (
     ingest.STAGE,
+    embed.STAGE,
+    curate.STAGE,
     splits.STAGE,
     groups.STAGE,
     limits.STAGE,
-    embed.STAGE,
     validate.STAGE,
     release.STAGE,
 )

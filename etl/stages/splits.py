@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.etl.manifest import Finished
 from routerset.etl.progress import say
 from routerset.etl.stages.base import Context, Stage
+from routerset.release.curating.table import items_left_out, leave_out
 from routerset.schemas import store
+from routerset.schemas.released import files_of
 from routerset.schemas.splits import splits_table, thin_sides
-from routerset.schemas.tables import TABLES, Split
+from routerset.schemas.tables import CURATED, TABLES, Split
 
 ENOUGH = 10
 """Items of a subset that can be cut 8:1:1."""
@@ -22,20 +25,29 @@ def write_splits(context: Context) -> Finished:
     outputs = []
     counts: dict[str, dict[str, dict[str, int]]] = {}
     wanted = context.config.splits
+    curated = curated_in(context)
     for benchmark in context.benchmarks:
         path = context.out / TABLES["items"].path(benchmark=benchmark)
-        items = pq.read_table(path, columns=["subset", "family_id"])
+        items = pq.read_table(path, columns=["item_id", "subset", "family_id"])
         for scheme in wanted.schemes:
             table = splits_table(scheme, items["family_id"], items["subset"], wanted.seed)
+            table = leave_out(table, items["item_id"], items_left_out(curated, benchmark, scheme))
             path = context.out / TABLES["splits"].path(scheme=scheme, benchmark=benchmark)
             rows = store.write_table(path, TABLES["splits"].schema, table)
             outputs.append(store.describe(context.out, path, rows))
             sides = table["split"].to_pylist()
-            found = {side.value: sides.count(side.value) for side in Split}
+            found = {side: sides.count(side) for side in files_of(sides)}
             counts.setdefault(scheme, {})[benchmark] = found
+            found = {side.value: found[side] for side in Split}
             if len(table) < ENOUGH or thin_sides(found):
                 say(_too_few(benchmark, scheme, found))
     return Finished.of(outputs, {"counts": counts, "seed": wanted.seed})
+
+
+def curated_in(context: Context) -> pa.Table:
+    """Table `curated` of a build; empty where nothing is left out or added."""
+    listed = context.files("curated")
+    return pq.read_table(context.out / listed[0].path) if listed else CURATED.empty_table()
 
 
 def _too_few(benchmark: str, scheme: str, sides: Mapping[str, int]) -> str:
@@ -59,4 +71,4 @@ def _too_few(benchmark: str, scheme: str, sides: Mapping[str, int]) -> str:
     )
 
 
-STAGE = Stage("splits", ("items",), lambda context: context.config.splits, write_splits)
+STAGE = Stage("splits", ("items", "curated"), lambda context: context.config.splits, write_splits)

@@ -6,6 +6,7 @@ A new expectation is one row in one of these modules; a new suite is one line he
 from __future__ import annotations
 
 from routerset.expectations.findings import Suite
+from routerset.expectations.suites.curated import CURATED, PSEUDO_SPECIALISTS
 from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, LIMITS, SPLITS
 from routerset.expectations.suites.dumps import DUMPS
 from routerset.expectations.suites.items import ITEMS
@@ -27,6 +28,8 @@ FOLDERS: dict[str, Suite] = {
         SCORES,
         COSTS,
         RUNS,
+        CURATED,
+        PSEUDO_SPECIALISTS,
         SPLITS,
         GROUPS,
         LIMITS,

@@ -14,8 +14,8 @@ from routerset.expectations.target import DATA, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
 from routerset.expectations.views.table_files import schema_of
 from routerset.schemas.checksums import entries
-from routerset.schemas.released import RELEASED
-from routerset.schemas.tables import Split
+from routerset.schemas.released import RELEASED, files_of
+from routerset.schemas.tables import LEFT_OUT, Split
 
 _S = pa.string()
 _PAPERS = frozenset({"README.md", "CHANGELOG.md", "LICENSE", "manifest.json", "croissant.json"})
@@ -43,11 +43,18 @@ def strange_files(session: Session) -> Made:
 def _tables(session: Session) -> Iterator[str]:
     """Paths of the tables that a manifest calls for."""
     manifest = session.target.manifest
-    names = list(manifest.get("benchmarks") or {})
-    values = {"benchmark": names, "encoder": list(manifest.get("encoders") or {}), "file_split": list(Split)}
+    benchmarks = manifest.get("benchmarks") or {}
+    files = {name: files_of(entry["splits"][manifest["schemes"][0]]) for name, entry in benchmarks.items()}
+    values = {
+        "benchmark": list(benchmarks),
+        "encoder": list(manifest.get("encoders") or {}),
+        "file_split": [*Split, LEFT_OUT],
+    }
     for table in RELEASED.values():
         for keys in product(*(values[key] for key in table.keys)):
-            yield table.at(**dict(zip(table.keys, keys, strict=True)))
+            named = dict(zip(table.keys, keys, strict=True))
+            if "file_split" not in named or named["file_split"] in files[named["benchmark"]]:
+                yield table.at(**named)
 
 
 def footers(session: Session) -> Made:

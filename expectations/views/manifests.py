@@ -50,6 +50,7 @@ _COSTS = pa.schema(
 )
 _PRICE_FILES = pa.schema([("file", _S), ("listed", _I)])
 _TOTALS = pa.schema([("benchmark", _S), ("name", _S), ("listed", _F)])
+_RECORDS = pa.schema([("benchmark", _S), ("scheme", _S), ("kept", _I), ("used", _I), ("curated_away", _I)])
 _SIDES = pa.schema([("scheme", _S), ("benchmark", _S), ("split", _S), ("listed", _I)])
 _CLAIMS = pa.schema(
     [("method", _S), ("benchmark", _S), ("m", pa.int32()), ("kind", _S), ("listed", pa.bool_())]
@@ -304,6 +305,19 @@ def split_counts(session: Session) -> Made:
     return pa.Table.from_pylist(rows, schema=_SIDES) if rows else None
 
 
+def curated_records(session: Session) -> Made:
+    """Records of every benchmark that `[curate]` looked at, under the scheme that they are counted by."""
+    manifest = session.target.manifest
+    if not manifest:
+        return None
+    told = _dict(manifest, "curated") if "release" in manifest else _info(session, "curate")
+    rows = [
+        {"benchmark": benchmark, "scheme": told.get("scheme"), **records}
+        for benchmark, records in _dict(told, "records").items()
+    ]
+    return pa.Table.from_pylist(rows, schema=_RECORDS)
+
+
 def listed_groups(session: Session) -> dict[str, list[Group]]:
     """Groups that the manifest lists, by benchmark."""
     found: dict[str, list[Group]] = {}
@@ -347,4 +361,5 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "totals_found": totals_found,
     "split_counts_listed": split_counts,
     "group_claims": group_claims,
+    "curated_records": curated_records,
 }

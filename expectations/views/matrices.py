@@ -130,6 +130,7 @@ def group_rows(
     min_coverage: float = 1.0,
     rng: np.random.RandomState | None = None,
     named: Collection[str] | None = None,
+    pruned: Collection[str] = (),
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
@@ -138,9 +139,11 @@ def group_rows(
     those of the models with scores on at least `min_coverage` of the items; what they miss counts as 0 there,
     as it does where groups are chosen. rng: the reference's generator behind its splits, by which the paper's
     strong-to-weak groups are drawn. named: models that stand for twins, where other methods than the paper's
-    choose from one of each set of models with the same scores, as if there were no others.
+    choose from one of each set of models with the same scores, as if there were no others. pruned: models
+    that are in no pool, as if they were not there.
     """
-    covering = np.flatnonzero(matrix.coverage >= min_coverage * matrix.scores.shape[1])
+    covers = matrix.coverage >= min_coverage * matrix.scores.shape[1]
+    covering = np.flatnonzero(covers & ~np.isin(np.array(matrix.models, object), [*pruned]))
     scores = matrix.scores if len(covering) == len(matrix.models) else matrix.scores[covering]
     if missing(scores).any():
         scores = np.where(missing(scores), scores.dtype.type(0), scores)

@@ -50,10 +50,13 @@ def scan(session: Session) -> dict[str, pa.Table]:
             sizes, rng = shuffles.get(benchmark, ([], None))
             sides = [items.tobytes() for items in train]
             lengths = [len(part) for part in sizes]
-            key = str((rows, groups, sides, share, seed_of(session), lengths, named))
+            pruned = _pruned(session, benchmark)
+            key = str((pruned, rows, groups, sides, share, seed_of(session), lengths, named))
             # a release most often holds what its build does
             known = session.built.choices.get(key) if rows and session.built is not None else None
-            found = list(group_rows(matrix, groups, train, share, rng, named)) if known is None else known
+            found = (
+                list(group_rows(matrix, groups, train, share, rng, named, pruned)) if known is None else known
+            )
             session.choices[key] = found
             facts += [{"benchmark": benchmark, **row} for row in found]
         if released:
@@ -76,6 +79,17 @@ def _standing_for_twins(session: Session) -> list[str] | None:
         return []
     found = session.query("select distinct twin_of from models where twin_of is not null order by twin_of")
     return [str(model) for model in found["twin_of"].to_pylist()]
+
+
+def _pruned(session: Session, benchmark: str) -> list[str]:
+    """Models that `[curate]` leaves out of a pool."""
+    if "curated" not in session:
+        return []
+    found = session.query(
+        f"""select distinct id from curated where kind = 'model' and rule = 'models'
+        and id is not null and benchmark = {quoted(benchmark)} order by id"""
+    )
+    return [str(model) for model in found["id"].to_pylist()]
 
 
 def _order(part: Part, order: Order) -> dict[str, object]:

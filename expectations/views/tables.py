@@ -9,7 +9,7 @@ import pyarrow as pa
 from routerset.expectations.session import Made, Session, quoted
 from routerset.expectations.target import DATA, Part, What
 from routerset.schemas.released import RELEASED, TEXT, data_schema
-from routerset.schemas.tables import COST_MEASURES, PRICES, TABLES
+from routerset.schemas.tables import COST_MEASURES, CURATED, PRICES, PSEUDO_SPECIALISTS, TABLES
 
 MAX_ITEMS = 1 << 20
 """Items of a benchmark at most, when looking for repeats."""
@@ -214,6 +214,22 @@ def prices(session: Session) -> Made:
     return PRICES.empty_table() if found is None and whole else found
 
 
+def curated(session: Session) -> Made:
+    """What is left out; no row in a folder that leaves nothing out."""
+    found = table("curated")(session)
+    whole = session.target.what in (What.BUILD, What.RELEASE) and not session.target.of("curated")
+    return CURATED.empty_table() if found is None and whole else found
+
+
+def pseudo_specialists(session: Session) -> Made:
+    """Scores of models that were made; no row in a folder that has none."""
+    found = table("pseudo_specialists")(session)
+    whole = session.target.what in (What.BUILD, What.RELEASE)
+    if found is None and whole and not session.target.of("pseudo_specialists"):
+        return PSEUDO_SPECIALISTS.empty_table().append_column("benchmark", pa.array([], pa.string()))
+    return found
+
+
 def usd_as_priced(session: Session) -> Made:
     """Costs per benchmark that are tokens x price, of those where the manifest says so of some."""
     if any(view not in session for view in ("costs", "models", "accounting_costs")):
@@ -260,6 +276,8 @@ BUILDERS: dict[str, Callable[[Session], Made]] = {
     "score_facts": score_facts,
     "cost_facts": cost_facts,
     "prices": prices,
+    "curated": curated,
+    "pseudo_specialists": pseudo_specialists,
     "usd_as_priced": usd_as_priced,
     "item_facts": item_facts,
     "file_sides": file_sides,

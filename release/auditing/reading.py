@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from routerset.release.auditing.subject import Costs, Subject, coded, gapless, whole_part
+from routerset.release.auditing.subject import Codes, Costs, Subject, coded, gapless, whole_part
 from routerset.release.errors import ReleaseInputError
 from routerset.release.evaluator.costs import CostKind, find_kind
 from routerset.release.files import read_table, reading
@@ -57,19 +57,24 @@ def of_release(release: Path, manifest: Manifest) -> Iterator[Tables]:
     for name in manifest.benchmarks:
         columns = ["item", "subset", "category", "question_id", f"split_{scheme}"]
         items = pa.concat_tables(
-            read_table(release / data_path(name, split), columns) for split in Split
+            read_table(release / data_path(name, split), columns) for split in manifest.files(name)
         ).sort_by("item")
 
-        yield Tables(
-            name,
-            items,
-            release / scores_path(name),
-            items[f"split_{scheme}"].to_pylist(),
-            partial(_of_release, release, manifest, name),
-            release / costs_path(name),
-            release / RELEASED["models"].path,
-            manifest.seed,
-        )
+        yield tables_of_release(release, manifest, name, items)
+
+
+def tables_of_release(release: Path, manifest: Manifest, benchmark: str, items: pa.Table) -> Tables:
+    """Where the tables of one benchmark of a release are. items: its data files, by item."""
+    return Tables(
+        benchmark,
+        items,
+        release / scores_path(benchmark),
+        items[f"split_{manifest.schemes[0]}"].to_pylist(),
+        partial(_of_release, release, manifest, benchmark),
+        release / costs_path(benchmark),
+        release / RELEASED["models"].path,
+        manifest.seed,
+    )
 
 
 def of_build(build: Path, manifest: Mapping[str, object]) -> Iterator[Tables]:
@@ -106,7 +111,7 @@ def of_build(build: Path, manifest: Mapping[str, object]) -> Iterator[Tables]:
             items,
             build / TABLES["scores"].path(benchmark=name),
             split,
-            partial(_of_build, build, manifest, name, items["question"].null_count == 0),
+            partial(vectors_of_build, build, manifest, name, items["question"].null_count == 0),
             build / TABLES["costs"].path(benchmark=name),
             build / TABLES["models"].path(),
         )
@@ -120,13 +125,16 @@ def _of_release(release: Path, manifest: Manifest, benchmark: str) -> np.ndarray
         row = manifest.encoders[encoder]
         given = row.get("from_dump")
         if row.get("text") == "question" and not (isinstance(given, list | tuple) and benchmark in given):
-            files = [release / vectors_path(encoder, benchmark, split) for split in Split]
-            return _vectors(files, [release / data_path(benchmark, split) for split in Split])
+            sides = manifest.files(benchmark)
+            files = [release / vectors_path(encoder, benchmark, split) for split in sides]
+            return _vectors(files, [release / data_path(benchmark, split) for split in sides])
     return NOT_OF_QUESTIONS if entry.encoders else NO_VECTORS
 
 
-def _of_build(build: Path, manifest: Mapping[str, object], benchmark: str, asked: bool) -> np.ndarray | str:
-    """The same of a build. asked: whether every item has a question."""
+def vectors_of_build(
+    build: Path, manifest: Mapping[str, object], benchmark: str, asked: bool
+) -> np.ndarray | str:
+    """The same of a build. asked: whether every item has a question, and vectors are made of those."""
     found = sorted(build.glob(TABLES["embeddings"].path(encoder="*", benchmark=benchmark)))
     for file in found if asked else ():
         encoder = file.parent.parent.name.partition("=")[2]
@@ -157,6 +165,19 @@ def _vectors(files: Sequence[Path], data: Sequence[Path]) -> np.ndarray:
     return np.asarray(found / np.where(lengths > 0, lengths, 1), np.float32)
 
 
+def categories_of(items: pa.Table, which: np.ndarray) -> tuple[Codes, tuple[str, ...]]:
+    """Category of some items, and the names of all: the subsets, or with one alone what items are about."""
+    subsets = coded(_text(items, which, "subset"))
+    return coded(_text(items, which, "category")) if len(subsets[1]) < 2 else subsets
+
+
+def _text(items: pa.Table, which: np.ndarray, column: str) -> list[str]:
+    """Values of a column of some items; `-` where there are none."""
+    if column not in items.column_names:
+        return ["-"] * len(which)
+    return ["-" if v is None else str(v) for v in items[column].take(which).to_pylist()]
+
+
 def subject_of(tables: Tables, kind: str | None = None, prices: Prices | None = None) -> Subject:
     """What the audit looks at of one benchmark.
 
@@ -174,13 +195,7 @@ def subject_of(tables: Tables, kind: str | None = None, prices: Prices | None = 
     rows, kept = whole_part(matrix)
     models = tuple(matrix.models[row] for row in rows)
 
-    def text(column: str, missing: str = "-") -> list[str]:
-        if column not in items.column_names:
-            return [missing] * len(kept)
-        return [missing if v is None else str(v) for v in items[column].take(kept).to_pylist()]
-
-    subsets = coded(text("subset"))
-    categories = coded(text("category")) if len(subsets[1]) < 2 else subsets
+    categories = categories_of(items, kept)
     vectors = tables.vectors()
     ready = not isinstance(vectors, str) and len(vectors) == len(items)
     lengths = np.zeros(len(kept), np.intp)
@@ -196,10 +211,10 @@ def subject_of(tables: Tables, kind: str | None = None, prices: Prices | None = 
         gapless(matrix.scores, rows, kept),
         categories[0],
         categories[1],
-        coded(text("question_id"))[0] if "question_id" in items.column_names else None,
+        coded(_text(items, kept, "question_id"))[0] if "question_id" in items.column_names else None,
         train if train.any() else np.ones(len(kept), bool),
         lengths,
-        subsets,
+        coded(_text(items, kept, "subset")),
         np.asarray(vectors)[kept] if ready else None,
         vectors if isinstance(vectors, str) else "" if ready else "some item has no vector",
         costs_of(tables, models, find_kind(kind or DEFAULT_KIND), prices),

@@ -13,6 +13,7 @@ from .by_category import CategoryScore
 from .curve_rows import Curve
 from .errors import DataError, EvaluatorError, InputError, UsageError
 from .holdout_rows import HeldOut
+from .joining_rows import Joined
 from .pair_rows import Routing
 from .pairing import Pair
 from .reader import Release, load_release
@@ -37,6 +38,7 @@ __all__ = [
     "EvaluatorError",
     "HeldOut",
     "InputError",
+    "Joined",
     "Pair",
     "Release",
     "Router",

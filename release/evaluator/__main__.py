@@ -21,6 +21,7 @@ from .errors import EvaluatorError, UsageError
 from .exports import FORMATS, export
 from .holdout import parse_sets
 from .holdout_rows import held_out_table
+from .joining_rows import joined_table
 from .layouts import Record, View
 from .options import check_options
 from .pair_rows import CONFIDENCES, routing_table
@@ -106,6 +107,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "(MMLU's 57 subjects as 17); or how often models of each size are chosen; instead")  # fmt: skip
     add("--hold-out", metavar="A,B", action="append", help="what routers lose on categories, "
         "that they learn nothing of, instead; all: each in turn; repeat it for a second set")  # fmt: skip
+    add("--pseudo-specialists", action="store_true", help="how agreement with the heuristic changes when the "
+        "release's pseudo-specialists join each group, instead; needs --costs")  # fmt: skip
     add("--differences", action="store_true", help="compare every pair of routers instead")
     add("--scaling", action="store_true", help="accuracy of r_o(p) over the number of candidates instead")
     add("--means", action="store_true", help="in JSON and CSV, what other formats show: means over the kinds "
@@ -210,6 +213,7 @@ def _run(arguments: argparse.Namespace) -> str:
         covers=lambda group: all(router.covers(group) for router in predicted.values()),
         by=arguments.by,
         hold_out=parse_sets(arguments.hold_out or []),
+        pseudo_specialists=arguments.pseudo_specialists,
         progress=show_progress,
     )
     for note in (*result.notes, *_left_out(predicted), *map(_public, arguments.predictions or ())):
@@ -242,6 +246,9 @@ def _results(arguments: argparse.Namespace, result: Evaluation) -> str:
     if arguments.hold_out:
         held = [of.to_dict() for of in result.held_out]
         return _shown(arguments, lambda: held_out_table(result.held_out), "held-out", held, _of_kinds(held))
+    if arguments.pseudo_specialists:
+        changes = [of.to_dict() for of in result.joined]
+        return _shown(arguments, lambda: joined_table(result.joined), "joined", changes, _of_kinds(changes))
     if arguments.differences:
         means: list[Row | Difference] = [*(d for d in result.differences if d.kind == "mean")]
         means += result.overall_differences

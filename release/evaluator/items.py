@@ -21,6 +21,8 @@ from .task import Labels, Scores
 Number = TypeVar("Number", bound=np.generic)
 Places = tuple[tuple[str, npt.NDArray[np.intp]], ...]
 SPLITS = ("train", "validation", "test")
+LEFT_OUT = "left_out"
+"""File of a release that leaves items out under its first scheme; other schemes can have sides for them."""
 CATEGORY = ("category",)
 """What older releases have no column of."""
 
@@ -58,8 +60,8 @@ class Part:
 class Items:
     """All items of a benchmark under one scheme.
 
-    binary: every score is 0 or 1. files_follow_scheme: each file is one split of it. unscored: items left
-    out, as a candidate has no score.
+    binary: every score is 0 or 1. files_follow_scheme: each file is one split of it, with nothing left
+    out. unscored: items that do not count, as a candidate has no score.
     """
 
     release: Release
@@ -161,9 +163,11 @@ def load_items(
             {g: frozen(v[rows]) for g, v in scores.items()},
             {g: frozen(v[rows]) for g, v in labels.items()},
         )
-    files = np.repeat(SPLITS, [pq.read_metadata(folder / f"{s}.parquet").num_rows for s in SPLITS])
+    names = _files(folder)
+    files = np.repeat(names, [pq.read_metadata(folder / f"{s}.parquet").num_rows for s in names])
+    follows = names == SPLITS and bool((files == splits).all())
     binary = release.benchmarks[benchmark].binary
-    return Items(release, benchmark, parts, binary, bool((files == splits).all()), int((~scored).sum()))
+    return Items(release, benchmark, parts, binary, follows, int((~scored).sum()))
 
 
 def _require_scheme(folder: Path, scheme: str) -> None:
@@ -177,12 +181,17 @@ def _require_scheme(folder: Path, scheme: str) -> None:
         raise UsageError(f"{folder}: no split scheme {scheme!r}; this release has {', '.join(schemes)}")
 
 
+def _files(folder: Path) -> tuple[str, ...]:
+    """Names of a folder's files: the splits, then what is left out, where anything is."""
+    return (*SPLITS, *((LEFT_OUT,) if (folder / f"{LEFT_OUT}.parquet").exists() else ()))
+
+
 def concatenate(folder: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
-    """Columns of a folder's three files, one after the other: what rows in `Part.places` count.
+    """Columns of a folder's files, one after the other: what rows in `Part.places` count.
 
     optional: columns that older releases may lack.
     """
-    tables = [read_parquet(folder / f"{split}.parquet", columns, optional) for split in SPLITS]
+    tables = [read_parquet(folder / f"{split}.parquet", columns, optional) for split in _files(folder)]
     try:
         return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     except pa.ArrowException as error:

@@ -25,6 +25,10 @@ APART = {
         {"differences", "curve", "selector", "pair", "means", "predictions"},
         "it asks for another table, and for routers that learn",
     ),
+    "pseudo_specialists": (
+        {"differences", "curve", "selector", "pair", "means", "by", "hold_out", "predictions", "compat"},
+        "it asks for another table, and for routers that learn",
+    ),
     "pair": ({"sizes", "method", "predictions", "means"}, "it takes the place of groups of a release"),
 }
 """Options that do not go with some others, and why."""
@@ -32,6 +36,7 @@ NEEDS = {
     "commit": (("predictions",), "--predictions FILE"),
     "curve": (("costs",), "--costs KIND"),
     "selector": (("costs",), "--costs KIND"),
+    "pseudo_specialists": (("costs",), "--costs KIND"),
     "budget": (("selector",), "--selector"),
     "alpha": (("selector",), "--selector"),
     "confidence": (("pair",), "--pair SMALL,LARGE"),

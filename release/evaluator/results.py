@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .by_category import CategoryScore
     from .holdout_rows import HeldOut
+    from .joining_rows import Joined
     from .pair_rows import Routing
     from .selection_rows import Selection
     from .tiers import TierShare
@@ -206,7 +207,8 @@ class Evaluation:
     overall_differences: the same of differences. curves: of score over cost, where asked for, in every cell
     and mean. selections: likewise, scores under budgets. routings: of two models that were named, a row per
     router and benchmark. held_out: what routers lose on categories that they do not learn from.
-    by_category, by_tier: scores by category, and choices by size of model.
+    by_category, by_tier: scores by category, and choices by size of model. joined: agreement without and with
+    pseudo-specialists.
     """
 
     rows: tuple[Row, ...]
@@ -221,6 +223,7 @@ class Evaluation:
     held_out: tuple[HeldOut, ...] = ()
     by_category: tuple[CategoryScore, ...] = ()
     by_tier: tuple[TierShare, ...] = ()
+    joined: tuple[Joined, ...] = ()
 
     def table(self) -> str:
         """The means over kinds, then over benchmarks, at most 80 characters wide."""
@@ -250,6 +253,7 @@ class Evaluation:
         # which are made of estimates of this module
         from .by_category import CategoryScore
         from .holdout_rows import HeldOut
+        from .joining_rows import Joined
         from .pair_rows import Routing
         from .selection_rows import Selection
         from .tiers import TierShare
@@ -257,7 +261,7 @@ class Evaluation:
         found = getattr(self, which)
         others = {
             "curves": Curve, "selections": Selection, "routings": Routing, "held_out": HeldOut,
-            "by_category": CategoryScore, "by_tier": TierShare,
+            "by_category": CategoryScore, "by_tier": TierShare, "joined": Joined,
         }  # fmt: skip
         of = others.get(which) or (Difference if "differences" in which else Row)
         return frames.to_arrow([record.to_dict() for record in found], of)

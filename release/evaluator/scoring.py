@@ -21,6 +21,8 @@ from .holdout import YARDSTICKS, Learnt, check_sets, without_categories
 from .holdout_rows import HeldOut
 from .intervals import interval_note
 from .items import Items, load_items
+from .joining import joined
+from .joining_rows import Joined
 from .metrics import best_on_train
 from .pair_rows import Routing
 from .pairing import Pair, load_pair, plan_pair, require_pair, routed
@@ -59,6 +61,7 @@ def evaluate(
     pairs: bool = False,
     by: str | None = None,
     hold_out: str | Sequence[str | Sequence[str]] = (),
+    pseudo_specialists: bool = False,
     covers: Callable[[Group], bool] = lambda group: True,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
 ) -> Evaluation:
@@ -78,8 +81,9 @@ def evaluate(
     resamples: 0 for no intervals. pairs: also every difference between two routers. by: also scores by one of
     `categories.GROUPINGS`, or shares of choices by `tier`. hold_out: categories, or sets of them, `all` for
     each in turn: also what routers lose there that learn nothing of them, best_single and heuristic among
-    these (track `seen`, no compat). covers: only the groups it accepts. progress: called with (done, total,
-    next benchmark).
+    these (track `seen`, no compat). pseudo_specialists: also how agreement with the heuristic changes when
+    those of the release join each group (with costs; track `seen`, no compat, no pair). covers: only the
+    groups it accepts. progress: called with (done, total, next benchmark).
 
     What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
     note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
@@ -89,6 +93,8 @@ def evaluate(
         raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
     if hold_out and (compat or track != SEEN):
         raise UsageError(f"hold out {hold_out!r}: expected track {SEEN}, and no --compat")
+    if pseudo_specialists and (costs is None or compat or track != SEEN or pair is not None):
+        raise UsageError(f"pseudo-specialists: expected costs, track {SEEN}, no pair, and no --compat")
     if by not in (None, TIER, *GROUPINGS):
         raise UsageError(f"by {by!r}: expected one of {', '.join((*GROUPINGS, TIER))}")
     kind = None if costs is None else find_kind(costs)
@@ -161,6 +167,13 @@ def evaluate(
             )
             found.held_out += held
             notes += without
+        if pseudo_specialists:
+            try:
+                more, told = joined(items, groups, ran, cells, paid)
+            except LeftOut as error:
+                more, told = [], [str(error)]
+            found.joined += more
+            notes += told
         notes += _collect(found, asked, items, ran, cells, paid, own)
     progress(len(plan), len(plan), "")
     if left_out and not found.rows:
@@ -195,6 +208,7 @@ class _Found:
     held_out: list[HeldOut] = field(default_factory=list)
     by_category: list[CategoryScore] = field(default_factory=list)
     by_tier: list[TierShare] = field(default_factory=list)
+    joined: list[Joined] = field(default_factory=list)
 
     def whole(self, notes: Sequence[str]) -> Evaluation:
         """All of it, with means over benchmarks, and p-values adjusted for their number."""

@@ -38,10 +38,12 @@ class Elsewhere:
         scores = self.matrix.scores[[row[c] for c in group.candidates]][:, self.numbers[rows]].T
         kept = np.flatnonzero(self.fresh[rows] & ~np.isnan(scores).any(axis=1))
         known = frozen(np.ascontiguousarray(scores[kept]))
-        return replace(part.take(kept), scores={group: known}, labels={group: frozen(_labels(known))})
+        return replace(
+            part.take(kept), scores={group: known}, labels={group: frozen(selection_vectors(known))}
+        )
 
 
-def _labels(scores: Scores) -> Labels:
+def selection_vectors(scores: Scores) -> Labels:
     """Selection vectors: score >= 0.95 x the best on the item, all zero where the best is 0."""
     best = scores.max(axis=1, keepdims=True, initial=0).astype(np.float64)
     return np.asarray((scores >= LABEL_SHARE * best) & (best > 0), np.uint8)

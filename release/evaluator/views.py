@@ -111,6 +111,15 @@ VIEWS: dict[str, View] = {
         (*_PLACE, Column("held_out", "held out: {}")),
     ),
     View(
+        "joined",
+        "How often a router takes the heuristic's choice, over all caps, without and with pseudo-specialists "
+        "among the candidates; delta: 100 x (with - without), on the same items. [..]: 95% interval.",
+        (Column("router", "router"), Column("category", "target"), Column("n_test", "items"),
+         Column("agreement_without", "without"), Column("agreement_with", "with"),
+         Column("delta", "delta", 1, True)),
+        (*_PLACE, Column("joined", "joined: {}")),
+    ),
+    View(
         "categories",
         "Scores by category of items, of routers and single candidates. delta: 100 x (score - that of the "
         "candidate that is best on train), on the same items. [..]: 95% interval.",

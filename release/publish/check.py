@@ -121,7 +121,7 @@ def _check(release: Path, source: str, commit: str | None, work: Path) -> Iterat
         try:
             loaded = load_dataset(source, config.name, revision=commit, cache_dir=str(cache))
             found = {split: len(rows) for split, rows in loaded.items()}
-            expected = {split.value: manifest.tables[path].rows for split, path in config.files.items()}
+            expected = {f"{split}": manifest.tables[path].rows for split, path in config.files.items()}
             if found == expected:
                 if worth_telling(number, len(configs)):
                     yield "loaded", f"{number} of {len(configs)}"

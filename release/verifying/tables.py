@@ -13,7 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.release import layout
+from routerset.release.auditing.reading import tables_of_release
 from routerset.release.costs import read_costs
+from routerset.release.curating.curate import Look, curated_of_benchmark
+from routerset.release.curating.rules import Curate, CurateError
+from routerset.release.curating.table import (
+    curated_of,
+    curated_table,
+    items_left_out,
+    leave_out,
+    records_left_out,
+)
 from routerset.release.files import read_table, reading
 from routerset.release.layout import Config
 from routerset.release.manifest import Manifest
@@ -22,9 +32,8 @@ from routerset.release.verifying.problem import Opened, Problem, attempt, same
 from routerset.schemas import matrix, store
 from routerset.schemas.families import family_ids
 from routerset.schemas.groups import Group
-from routerset.schemas.released import data_schema, split_column
-from routerset.schemas.splits import SPLIT_SCHEMES
-from routerset.schemas.tables import Split
+from routerset.schemas.released import RELEASED, data_schema, split_column
+from routerset.schemas.splits import SPLIT_SCHEMES, splits_table
 from routerset.schemas.twins import twin_of
 
 
@@ -113,7 +122,12 @@ class _Benchmark:
     manifest: Manifest
     name: str
 
-    def items(self, split: Split, columns: list[str]) -> pa.Table:
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of its data files."""
+        return self.manifest.files(self.name)
+
+    def items(self, split: str, columns: list[str]) -> pa.Table:
         """Columns of the items of one side."""
         return read_table(self.release / layout.data_path(self.name, split), columns)
 
@@ -146,7 +160,7 @@ def _benchmark(benchmark: _Benchmark, configs: Sequence[Config]) -> Iterator[Pro
     rows = {group: np.array([row_of[m] for m in candidates]) for group, candidates in members.items()}
     for config in configs:
         if len(config.files) > 1:
-            for split in Split:
+            for split in config.files:
                 yield from _columns(benchmark, config, split, matrix, rows)
 
 
@@ -174,7 +188,7 @@ def _items(benchmark: _Benchmark) -> Iterator[Problem]:
     manifest, name = benchmark.manifest, benchmark.name
     entry = manifest.benchmarks[name]
     columns = data_schema(manifest.schemes, ()).names
-    sides = {split: benchmark.items(split, columns) for split in Split}
+    sides = {split: benchmark.items(split, columns) for split in benchmark.files}
     for split, table in sides.items():
         yield from _side(layout.data_path(name, split), split, table, manifest, entry.text_published)
     everything = pa.concat_tables(sides.values()).sort_by("item")
@@ -184,24 +198,57 @@ def _items(benchmark: _Benchmark) -> Iterator[Problem]:
         return
     subsets, families = (everything[column].to_pylist() for column in ("subset", "family_id"))
     yield from same(where, "subsets", {s: subsets.count(s) for s in set(subsets)}, dict(entry.subsets))
+    curated = curated_of(benchmark.release / RELEASED["curated"].path)
     yield from same(where, "texts", layout.texts(everything), dict(entry.texts))
     yield from _families(benchmark, everything)
     yield from same(where, "different item ids", len(set(everything["item_id"].to_pylist())), len(subsets))
     if subsets != sorted(subsets, key=manifest.registry[name].subset_order):
         yield Problem(where, "subsets out of order", "the items of each together, in the registry's order")
         return
+    yield from _curated(benchmark, everything, curated)
     for scheme in manifest.schemes:
-        found = {split: layout.rows_of(everything, scheme, split) for split in Split}
-        counts = {split.value: len(rows) for split, rows in found.items()}
-        yield from same(where, f"scheme {scheme}:", counts, dict(entry.splits[scheme]))
+        yield from same(
+            where, f"scheme {scheme}:", layout.counts(everything, scheme), dict(entry.splits[scheme])
+        )
         leaked = layout.leaked(everything, scheme)
         yield from same(where, f"scheme {scheme}: leaked", leaked, entry.test_items_in_train[scheme])
         if scheme not in SPLIT_SCHEMES:
             yield Problem(where, f"scheme {scheme}", f"one of {', '.join(SPLIT_SCHEMES)}", "update routerset")
             continue
-        rule = SPLIT_SCHEMES[scheme].split(families, subsets, manifest.seed)
-        moved = sum(len(np.setdiff1d(rule[split], rows)) for split, rows in found.items())
+        sides = splits_table(scheme, families, subsets, manifest.seed)
+        out = items_left_out(curated, name, scheme)
+        rule = leave_out(sides, everything["item_id"], out)["split"].cast(pa.string())
+        moved = pc.sum(pc.not_equal(rule, everything[split_column(scheme)])).as_py()
         yield from same(where, f"scheme {scheme}: items on the wrong side:", moved, 0)
+
+
+def _curated(benchmark: _Benchmark, items: pa.Table, curated: pa.Table) -> Iterator[Problem]:
+    """What is left out, by the rules that the manifest names, and the records of it."""
+    manifest, name, where = benchmark.manifest, benchmark.name, RELEASED["curated"].path
+    rules, records = (manifest.curated.get(key) for key in ("rules", "records"))
+    found = curated.filter(pc.equal(curated["benchmark"], name))
+    if not isinstance(rules, dict) or not isinstance(records, dict):
+        yield from same(where, f"{name}: rows", len(found), 0)
+        return
+    tables = tables_of_release(benchmark.release, manifest, name, items)
+    try:
+        again = curated_of_benchmark(Look(tables, manifest.min_coverage), manifest.schemes, Curate.of(rules))
+    except (CurateError, ValueError) as error:
+        yield Problem(layout.MANIFEST, f"rules of [curate]: {error}", "rules that this release can follow")
+        return
+    expected = curated_table(again.rows)
+    if not found.equals(expected):
+        yield Problem(where, f"{name}: {len(found)} rows", f"the {len(expected)} that its rules give")
+        return
+    path = RELEASED["pseudo_specialists"].at(benchmark=name)
+    made = read_table(benchmark.release / path) if path in manifest.tables else again.scores.slice(0, 0)
+    if not made.cast(again.scores.schema).equals(again.scores):
+        yield Problem(path, "other scores of made models", "those that the rules of [curate] give")
+    if path in manifest.tables:
+        yield from _in_memory(path, layout.arrow_bytes(made), manifest)
+    kept, away = records_left_out(benchmark.release / layout.scores_path(name), again.left_out, again.pruned)
+    told = {"kept": kept, "used": kept - away, "curated_away": away}
+    yield from same(layout.MANIFEST, f"{name}: records", records.get(name), told)
 
 
 def _families(benchmark: _Benchmark, items: pa.Table) -> Iterator[Problem]:
@@ -213,7 +260,7 @@ def _families(benchmark: _Benchmark, items: pa.Table) -> Iterator[Problem]:
         wrong = pc.sum(pc.not_equal(items["family_id"], pa.array(names))).as_py()
         yield from same(where, "items of another family than their texts give:", wrong, 0)
     for encoder in entry.encoders:
-        paths = (layout.vectors_path(encoder, benchmark.name, split) for split in Split)
+        paths = (layout.vectors_path(encoder, benchmark.name, split) for split in benchmark.files)
         vectors = pa.concat_tables(read_table(benchmark.release / p, ["item_id", "embedding"]) for p in paths)
         family = items["family_id"].take(pc.index_in(vectors["item_id"], items["item_id"].combine_chunks()))
         if family.null_count:  # of no item of this benchmark, which is said of their file
@@ -222,12 +269,12 @@ def _families(benchmark: _Benchmark, items: pa.Table) -> Iterator[Problem]:
         yield from same(where, f"neighbours by {encoder}", found, entry.neighbours.get(encoder))
 
 
-def _side(where: str, split: Split, table: pa.Table, manifest: Manifest, text: bool) -> Iterator[Problem]:
+def _side(where: str, split: str, table: pa.Table, manifest: Manifest, text: bool) -> Iterator[Problem]:
     """One data file by itself: order, side and withheld text."""
     if (np.diff(table["item"].to_numpy()) <= 0).any():
         yield Problem(where, "items out of order", "ascending numbers")
     first = split_column(manifest.schemes[0])
-    others = sorted(set(table[first].to_pylist()) - {split.value})
+    others = sorted(set(table[first].to_pylist()) - {f"{split}"})
     yield from same(where, f"column {first} with", others, [])
     if not text:
         texts = sum(len(table) - table[column].null_count for column in ("question", "prompt"))
@@ -235,7 +282,7 @@ def _side(where: str, split: Split, table: pa.Table, manifest: Manifest, text: b
 
 
 def _columns(
-    benchmark: _Benchmark, config: Config, split: Split, matrix: np.ndarray, rows: Mapping[Group, np.ndarray]
+    benchmark: _Benchmark, config: Config, split: str, matrix: np.ndarray, rows: Mapping[Group, np.ndarray]
 ) -> Iterator[Problem]:
     """Scores, labels and vectors of one file, row group by row group, against scores and groups."""
     path = config.files[split]

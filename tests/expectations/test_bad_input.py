@@ -199,7 +199,7 @@ def test_a_stage_looks_at_nothing_that_later_stages_wrote(copy: Copy) -> None:
     assert validate(copy.root, stage="splits").errors == ()
     with pytest.raises(Unreadable):
         validate(copy.root, stage="groups")
-    with pytest.raises(UnknownTable, match="ingest, splits, groups, limits, embed, release"):
+    with pytest.raises(UnknownTable, match="ingest, embed, curate, splits, groups, limits, release"):
         validate(copy.root, stage="publish")
 
 

@@ -39,7 +39,9 @@ def test_every_stage_has_its_gate_and_the_first_failure_is_the_end(tmp_path: Pat
             gate=check,
         )
     assert said == [
-        *("ingest running", "gate ingest", "splits running", "gate splits", "groups running", "gate groups")
+        f"{stage} {of}" if of == "running" else f"gate {stage}"
+        for stage in ("ingest", "embed", "curate", "splits", "groups")
+        for of in ("running", "gate")
     ]
     assert not (tmp_path / "out/release").exists()
 
@@ -65,6 +67,7 @@ def test_the_gate_of_every_stage_that_writes_tables_has_suites() -> None:
         "ingest": [
             *("layout", "manifest", "models", "prices", "items", "scores", "costs", "runs", "quarantine"),
         ],
+        "curate": ["layout", "curated", "pseudo_specialists"],
         "splits": ["layout", "splits"],
         "groups": ["layout", "groups"],
         "limits": ["layout", "limits"],

@@ -1,0 +1,1 @@
+"""What `[curate]` leaves out of a benchmark, and what it adds."""

@@ -102,6 +102,11 @@ def _tables(release: Path, manifest: Manifest, build: Path) -> Iterator[Problem]
         costs, told = build / TABLES["costs"].path(benchmark=name), bool(manifest.benchmarks[name].costs)
         yield from _optional(release, layout.costs_path(name), costs, told)
         yield from _items(release, manifest, build, name)
+    if (build / "tables/splits").is_dir():  # so that [curate] has run
+        for keys in ({}, *({"benchmark": name} for name in sorted(there))):
+            table = "pseudo_specialists" if keys else "curated"
+            path = RELEASED[table].at(**keys)
+            yield from _optional(release, path, build / TABLES[table].path(**keys), path in manifest.tables)
     if (build / "tables/groups").is_dir():
         yield from _groups(release, build, sorted(there))
 

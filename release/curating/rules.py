@@ -127,11 +127,14 @@ class Curate:
 
     @classmethod
     def of(cls, told: Mapping[str, object]) -> Curate:
-        """What `told` tells. Raises msgspec.ValidationError."""
+        """What `told` tells. Raises ValueError for values of other types."""
         import msgspec
 
         names = {each.metadata.get("key", each.name): each.name for each in fields(cls)}
-        return msgspec.convert({names.get(key, key): value for key, value in told.items()}, cls)
+        try:
+            return msgspec.convert({names.get(key, key): value for key, value in told.items()}, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error
 
     def problems(self, benchmarks: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         """Key and what is wrong with its value, beyond its type. benchmarks: all, by name."""

@@ -232,7 +232,10 @@ def _curated(benchmark: _Benchmark, items: pa.Table, curated: pa.Table) -> Itera
         return
     tables = tables_of_release(benchmark.release, manifest, name, items)
     try:
-        again = curated_of_benchmark(Look(tables, manifest.min_coverage), manifest.schemes, Curate.of(rules))
+        asked = Curate.of(rules)
+        for key, problem in asked.problems(manifest.registry):
+            raise CurateError(f"{key}: {problem}")
+        again = curated_of_benchmark(Look(tables, manifest.min_coverage), manifest.schemes, asked)
     except (CurateError, ValueError) as error:
         yield Problem(layout.MANIFEST, f"rules of [curate]: {error}", "rules that this release can follow")
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from routerset.etl.against import check_against
 from routerset.etl.build import build
 from routerset.etl.config import Runner, load_config
 from routerset.etl.groups.check import check_groups
 from routerset.expectations.validate import validate
+from routerset.release.build import seal
 from routerset.release.manifest import read_manifest
 from routerset.release.verify import verify
 from tests.curate.test_duplicates import digests
@@ -73,6 +77,41 @@ def test_it_holds(built: Path) -> None:
     assert validate(built / "release").errors == ()
     assert [*verify(built / "release")] == []
     assert [*check_groups(built / "release")] == []
+    assert [*check_against(built / "release", built, None, print)] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lambda", 0.1),
+        ("models", 8),
+        ("tasks", {"redundant": False}),
+        ("pseudo_specialists", [{"accuracy": 1.0}]),
+        ("pseudo_specialists", ["support/b", "support/a"]),
+    ],
+)
+def test_other_rules_than_those_of_the_manifest_are_found(
+    built: Path, tmp_path: Path, key: str, value: object
+) -> None:
+    copy = tmp_path / "release"
+    shutil.copytree(built / "release", copy)
+    document = json.loads((copy / "manifest.json").read_text())
+    document["curated"]["rules"][key] = value
+    (copy / "manifest.json").write_text(json.dumps(document))
+    seal(copy)
+    told = " ".join(str(problem) for problem in verify(copy))
+    assert "curated.parquet found support" in told or "rules of [curate]: " in told
+
+
+def test_what_the_build_has_not_is_told(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "release"
+    shutil.copytree(built / "release", copy)
+    for name in ("curated.parquet", "pseudo_specialists/support.parquet"):
+        table = pq.read_table(copy / name)
+        pq.write_table(table.slice(1), copy / name)
+    told = " ".join(str(problem) for problem in check_against(copy, built, None, print))
+    assert "curated.parquet" in told
+    assert "pseudo_specialists/support.parquet" in told
 
 
 def test_what_is_listed_is_gone_and_counted(built: Path) -> None:
@@ -113,8 +152,6 @@ def test_made_models_stand_by_themselves(built: Path, tmp_path: Path) -> None:
 
 
 def test_an_altered_score_of_a_made_model_is_found(built: Path, tmp_path: Path) -> None:
-    import shutil
-
     copy = tmp_path / "release"
     shutil.copytree(built / "release", copy)
     path = copy / "pseudo_specialists/support.parquet"

@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_publish(verbs)
     _add_report(verbs)
     _add_audit(verbs)
+    _add_export(verbs)
     _verb(
         verbs,
         EVALUATE,
@@ -354,6 +355,33 @@ def _audit(args: argparse.Namespace) -> int:
     from routerset.etl.auditing import run
 
     return run(args.path, args.costs, args.out, args.format)
+
+
+def _add_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "export", _export, "write a release in the layout of another tool",
+                 "routerset export out/real/release --to llmrouter out/llmrouter")  # fmt: skip
+    verb.add_argument("path", type=Path, metavar="RELEASE", help="folder of a release, or of a build")
+    verb.add_argument("--to", required=True, metavar="FORMAT", help="llmrouter, llmrouterbench, embedllm, "
+                      "routerbench, routellm, semantic-router or routingcompendium")  # fmt: skip
+    verb.add_argument("out", type=Path, metavar="OUT", help="folder to write, one below it per group")
+    verb.add_argument("--benchmarks", metavar="A,B", help="only these (default: all)")
+    verb.add_argument("--sizes", metavar="3,5", help="group sizes (default: 3,5)")
+    verb.add_argument("--method", metavar="M", help="how groups were chosen (default: the release's first)")
+    verb.add_argument("--kind", metavar="KIND", help="all_strong, all_weak or strong_to_weak (default: all)")
+    verb.add_argument("--scheme", metavar="S", help="split scheme (default: the release's first)")
+    verb.add_argument("--encoder", metavar="E", help="of the vectors (default: the first that there is)")
+    verb.add_argument("--costs", metavar="KIND", help="the cheapest candidate first, and labels that weigh "
+                      "costs, such as usd or params_b")  # fmt: skip
+    verb.add_argument("--validation", choices=("train", "drop"), help="where validation items go in "
+                      "llmrouter, which has no place for them (default: drop)")  # fmt: skip
+    verb.add_argument("--strong", metavar="MODEL", help="for routellm: the model that a query may be sent to")
+    verb.add_argument("--weak", metavar="MODEL", help="for routellm: the model to save it for")
+
+
+def _export(args: argparse.Namespace) -> int:
+    from routerset.etl.exporting import run
+
+    return run(args)
 
 
 def _evaluate(args: argparse.Namespace) -> int:

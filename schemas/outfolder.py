@@ -14,11 +14,11 @@ from routerset.schemas.exits import USAGE
 from routerset.schemas.plainfiles import entries, kind, read_bytes, read_json
 
 MARKER, LOCK, MANIFEST, VALIDATION = ".routerset", ".lock", "manifest.json", "validation"
-BUILD, REPORT, VALIDATE, DEMO, AUDIT = "build", "report", "validate", "demo", "audit"
+BUILD, REPORT, VALIDATE, DEMO, AUDIT, EXPORT = "build", "report", "validate", "demo", "audit", "export"
 """Verbs that mark the folder that they write to."""
 _SAYS = {
     f"`routerset {verb}` writes over files here, and removes what it wrote\n".encode(): verb
-    for verb in (BUILD, REPORT, VALIDATE, DEMO, AUDIT)
+    for verb in (BUILD, REPORT, VALIDATE, DEMO, AUDIT, EXPORT)
 }
 _MANIFEST_KEYS = frozenset({"schema_version", "libraries", "dataset", "stages"})
 _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")

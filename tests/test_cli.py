@@ -17,7 +17,7 @@ from routerset.etl.cli import main
 from tests.copies import ROOMS, ROOT
 from tests.dumps import truth, write_config, write_items, write_wide
 
-VERBS = ("demo", "synth", "init", "build", "validate", "verify", "evaluate", "report", "publish")
+VERBS = ("demo", "synth", "init", "build", "validate", "verify", "evaluate", "report", "publish", "export")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -171,3 +171,16 @@ def test_links_on_metrics_lead_somewhere() -> None:
     for page, place in re.findall(r"\]\((\w+\.md)#([\w-]+)\)", METRICS_PAGE):
         heads = re.findall(r"^#+ (.*)$", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
         assert place in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_the_commands_on_exporting_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    priced = write_priced(tmp_path)
+    (block,) = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/exporting.md").read_text("utf-8"), re.DOTALL)
+    small, large, *_ = load_release(priced).groups[0].candidates
+    for line in block.splitlines():
+        told = line.replace("out/real/release", str(priced)).replace(" out/", f" {tmp_path}/out/")
+        words = shlex.split(told.replace("SMALL", small).replace("LARGE", large))
+        assert main(words[1:]) == 0
+        assert "| gsm8k/" in capsys.readouterr().out
+        assert (Path(words[5]) / "export.json").is_file()
+    assert len(block.splitlines()) == 8

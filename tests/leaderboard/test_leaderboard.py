@@ -86,7 +86,7 @@ def test_the_same_submissions_give_the_same_bytes(handed_in: Path, board: Board,
     board(handed_in)
     shutil.copytree(handed_in, tmp_path / "elsewhere/deeper")
     board(tmp_path / "elsewhere/deeper", out=tmp_path / "again")
-    names = sorted(os.listdir(tmp_path / "board"))
+    names = sorted(path.name for path in (tmp_path / "board").iterdir())
     assert names == [".routerset", "index.html", "leaderboard.csv", "leaderboard.json"]
     for name in names:
         content = (tmp_path / "board" / name).read_bytes()
@@ -340,7 +340,7 @@ def test_a_folder_of_somebody_else_is_left_alone(handed_in: Path, board: Board, 
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs/x").write_text("x")
     code, _, err = board(handed_in, out=tmp_path / "theirs")
-    assert (code, os.listdir(tmp_path / "theirs")) == (2, ["x"])
+    assert (code, [path.name for path in (tmp_path / "theirs").iterdir()]) == (2, ["x"])
     assert "nothing was touched" in err
     assert board(handed_in, out=tmp_path / "x.html")[0] == 2
     assert board(tmp_path / "nowhere")[0] == 3

@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(verbs)
     _add_audit(verbs)
     _add_export(verbs)
+    _add_leaderboard(verbs)
     _verb(
         verbs,
         EVALUATE,
@@ -382,6 +383,51 @@ def _export(args: argparse.Namespace) -> int:
     from routerset.etl.exporting import run
 
     return run(args)
+def _add_leaderboard(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "leaderboard", _leaderboard, "score submitted files of predictions into a page",
+                 "routerset leaderboard out/real/release submissions --out board")  # fmt: skip
+    verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
+    verb.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder for each submission")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the page and data")
+    verb.add_argument("--committed", type=Path, metavar="DIR", help="SUBMISSIONS as it was before; a file "
+                      "counts only if its commitment stands there")  # fmt: skip
+    verb.add_argument("--benchmarks", metavar="A,B", help="default: all")
+    verb.add_argument("--sizes", metavar="3,5", help="group sizes (default: all that anyone answers)")
+    verb.add_argument("--method", metavar="M", help="how groups were chosen (default: the release's first)")
+    verb.add_argument("--scheme", metavar="S", help="how items were split (default: likewise)")
+    verb.add_argument("--costs", metavar="KIND", help="also score over cost, such as usd or params_b")
+    verb.add_argument("--eval-results", type=Path, metavar="DIR", help="also `.eval_results` of each router, "
+                      "for its repository on the Hub; needs --dataset")  # fmt: skip
+    verb.add_argument("--dataset", metavar="ORG/NAME", help="of --eval-results: the release on the Hub")
+    verb.add_argument("--revision", metavar="COMMIT", help="of --eval-results: its commit there")
+    verb.add_argument("--url", metavar="URL", help="of --eval-results: where the page will stand")
+    verb.add_argument("--strict", action="store_true", help="end with 1 if a submission was refused")
+    verb.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def _leaderboard(args: argparse.Namespace) -> int:
+    from routerset.etl.config import ConfigError
+    from routerset.etl.leaderboard import run
+
+    if args.sizes and not all(size.isdecimal() for size in args.sizes.split(",")):
+        raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
+    return run(
+        args.release,
+        args.submissions,
+        args.out,
+        method=args.method,
+        scheme=args.scheme,
+        benchmarks=args.benchmarks.split(",") if args.benchmarks else None,
+        sizes=[int(size) for size in args.sizes.split(",")] if args.sizes else None,
+        costs=args.costs,
+        committed=args.committed,
+        results=args.eval_results,
+        dataset=args.dataset,
+        revision=args.revision,
+        url=args.url,
+        strict=args.strict,
+        form=args.format,
+    )
 
 
 def _evaluate(args: argparse.Namespace) -> int:

@@ -19,6 +19,12 @@ BUILD, REPORT, VALIDATE, DEMO, AUDIT, EXPORT = "build", "report", "validate", "d
 _SAYS = {
     f"`routerset {verb}` writes over files here, and removes what it wrote\n".encode(): verb
     for verb in (BUILD, REPORT, VALIDATE, DEMO, AUDIT, EXPORT)
+BUILD, REPORT, VALIDATE, DEMO, AUDIT = "build", "report", "validate", "demo", "audit"
+LEADERBOARD = "leaderboard"
+"""Verbs that mark the folder that they write to."""
+_SAYS = {
+    f"`routerset {verb}` writes over files here, and removes what it wrote\n".encode(): verb
+    for verb in (BUILD, REPORT, VALIDATE, DEMO, AUDIT, LEADERBOARD)
 }
 _MANIFEST_KEYS = frozenset({"schema_version", "libraries", "dataset", "stages"})
 _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
@@ -75,7 +81,7 @@ def owner(folder: Path) -> str | None:
 
 def is_output(folder: Path) -> bool:
     """Whether a folder is marked as one that holds results alone, which are no input of a build."""
-    return owner(folder) in (BUILD, REPORT, VALIDATE, AUDIT)
+    return owner(folder) in (BUILD, REPORT, VALIDATE, AUDIT, LEADERBOARD)
 
 
 def is_build(folder: Path) -> bool:

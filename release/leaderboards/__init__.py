@@ -1,0 +1,1 @@
+"""A leaderboard of routers that others hand in as files of predictions."""

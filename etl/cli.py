@@ -383,6 +383,8 @@ def _export(args: argparse.Namespace) -> int:
     from routerset.etl.exporting import run
 
     return run(args)
+
+
 def _add_leaderboard(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "leaderboard", _leaderboard, "score submitted files of predictions into a page",
                  "routerset leaderboard out/real/release submissions --out board")  # fmt: skip

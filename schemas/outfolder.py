@@ -14,17 +14,12 @@ from routerset.schemas.exits import USAGE
 from routerset.schemas.plainfiles import entries, kind, read_bytes, read_json
 
 MARKER, LOCK, MANIFEST, VALIDATION = ".routerset", ".lock", "manifest.json", "validation"
-BUILD, REPORT, VALIDATE, DEMO, AUDIT, EXPORT = "build", "report", "validate", "demo", "audit", "export"
+BUILD, REPORT, VALIDATE, DEMO = "build", "report", "validate", "demo"
+AUDIT, EXPORT, LEADERBOARD = "audit", "export", "leaderboard"
 """Verbs that mark the folder that they write to."""
 _SAYS = {
     f"`routerset {verb}` writes over files here, and removes what it wrote\n".encode(): verb
-    for verb in (BUILD, REPORT, VALIDATE, DEMO, AUDIT, EXPORT)
-BUILD, REPORT, VALIDATE, DEMO, AUDIT = "build", "report", "validate", "demo", "audit"
-LEADERBOARD = "leaderboard"
-"""Verbs that mark the folder that they write to."""
-_SAYS = {
-    f"`routerset {verb}` writes over files here, and removes what it wrote\n".encode(): verb
-    for verb in (BUILD, REPORT, VALIDATE, DEMO, AUDIT, LEADERBOARD)
+    for verb in (BUILD, REPORT, VALIDATE, DEMO, AUDIT, EXPORT, LEADERBOARD)
 }
 _MANIFEST_KEYS = frozenset({"schema_version", "libraries", "dataset", "stages"})
 _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")

@@ -17,7 +17,10 @@ from routerset.etl.cli import main
 from tests.copies import ROOMS, ROOT
 from tests.dumps import truth, write_config, write_items, write_wide
 
-VERBS = ("demo", "synth", "init", "build", "validate", "verify", "evaluate", "report", "publish", "export")
+VERBS = (
+    *("demo", "synth", "init", "build", "validate", "verify", "evaluate", "report", "publish", "audit"),
+    *("export", "leaderboard"),
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -204,7 +204,7 @@ def wrong_names(config: Config, only: str | None = None) -> Iterator[ConfigError
                 f'{config.file}: [embed]: unknown encoder "{name}"; valid: {", ".join(ENCODERS)}'
             )
     curate, asked = config.curate, config.embed.encoders and config.embed.text == "question"
-    if curate.needs_vectors and not asked and all(s.format != "routereval" for s in config.sources):
+    if curate.needs_vectors and not asked:
         other = 'duplicates = "text"' if curate.same == "cosine" else "tasks.redundant = false"
         yield ConfigError(
             f"{config.file}: [curate] {curate.needs_vectors} needs vectors of questions: add "

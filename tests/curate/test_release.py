@@ -100,7 +100,7 @@ def test_other_rules_than_those_of_the_manifest_are_found(
     (copy / "manifest.json").write_text(json.dumps(document))
     seal(copy)
     told = " ".join(str(problem) for problem in verify(copy))
-    assert "curated.parquet found support" in told or "rules of [curate]: " in told
+    assert "curated.parquet: found support" in told or "rules of [curate]: " in told
 
 
 def test_what_the_build_has_not_is_told(built: Path, tmp_path: Path) -> None:

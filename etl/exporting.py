@@ -8,7 +8,7 @@ from pathlib import Path
 from routerset.etl.config import ConfigError
 from routerset.etl.progress import say, show
 from routerset.release.exporting.export import export
-from routerset.release.exporting.reading import Settings
+from routerset.release.exporting.settings import Settings
 from routerset.schemas.escape import plain
 from routerset.schemas.exits import DONE
 from routerset.schemas.outfolder import MANIFEST, is_build

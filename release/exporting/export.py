@@ -16,8 +16,9 @@ from routerset.release.exporting.cells import Cell
 from routerset.release.exporting.files import Format, LeftOut
 from routerset.release.exporting.formats import FORMATS
 from routerset.release.exporting.page import groups, label, order, readme
-from routerset.release.exporting.reading import Settings, cells, settled
+from routerset.release.exporting.reading import cells
 from routerset.release.exporting.routellm import ties
+from routerset.release.exporting.settings import Settings, settled
 from routerset.release.files import read_checksums
 from routerset.schemas import outfolder
 from routerset.schemas.checksums import seal

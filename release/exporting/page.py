@@ -52,6 +52,7 @@ def readme(record: Mapping[str, Any]) -> str:
         f"- An item's models stand in one order: {record['order']}.",
         f"- What a model counts on an item: {record['label']}.",
         "- A missing score is no record, never 0.",
+        "- Texts are under the licences that the card of the release names.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,11 @@ import pyarrow.compute as pc
 
 from routerset.release.errors import ReleaseInputError
 from routerset.release.evaluator.costs import NoCosts, cell_costs, find_kind, read_costs
-from routerset.release.evaluator.errors import UsageError
 from routerset.release.evaluator.reader import Group, Release, read_parquet
 from routerset.release.evaluator.task import KINDS
-from routerset.release.exporting.cells import DISCOUNT as DISCOUNT
-from routerset.release.exporting.cells import Cell, cost_ranks, declared_order, kept_items
+from routerset.release.exporting.cells import DISCOUNT, Cell, cost_ranks, declared_order, kept_items
 from routerset.release.exporting.files import Format, LeftOut
+from routerset.release.exporting.settings import KEEP, PAIR, Settings
 from routerset.release.files import read_table, reading
 from routerset.release.layout import MODELS, costs_path, data_path, scores_path, vectors_path
 from routerset.release.manifest import read_manifest
@@ -25,80 +24,6 @@ from routerset.release.scores import read_scores
 from routerset.schemas.matrix import chunks, missing
 from routerset.schemas.released import split_column
 from routerset.schemas.tables import Split
-
-KEEP, DROP = "train", "drop"
-PAIR = "pair"
-SIZES = (3, 5)
-"""Sizes of groups that are exported where none is named."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is exported, and how; None is what the release or the format says.
-
-    costs: kind of costs that order candidates and weigh labels. validation: where that side goes in a format
-    that has no place for it, KEEP (into train) or DROP. strong, weak: the two of a format of pairs.
-    """
-
-    benchmarks: tuple[str, ...] | None = None
-    sizes: tuple[int, ...] | None = None
-    method: str | None = None
-    kind: str | None = None
-    scheme: str | None = None
-    encoder: str | None = None
-    costs: str | None = None
-    validation: str | None = None
-    strong: str | None = None
-    weak: str | None = None
-
-
-def settled(release: Release, form: Format, asked: Settings) -> Settings:
-    """The settings with what was left open. Raises UsageError for what this release or format has not."""
-    _refuse(form, asked)
-    method, scheme = release.setting(asked.method, asked.scheme)
-    names = asked.benchmarks or tuple(release.benchmarks)
-    release.require(names)
-    if release.schemes and scheme not in release.schemes:
-        raise UsageError(f"no split scheme {scheme!r}; this release has {', '.join(release.schemes)}")
-    if asked.costs is not None:
-        find_kind(asked.costs)
-    if asked.encoder is not None and not any(asked.encoder in release.encoders(name) for name in names):
-        there = sorted({encoder for name in names for encoder in release.encoders(name)})
-        raise UsageError(f"no vectors of {asked.encoder!r}; there are {', '.join(there) or 'none'}")
-    shared = replace(
-        asked,
-        benchmarks=names,
-        scheme=scheme,
-        validation=None if form.splits else asked.validation or DROP,
-    )
-    if form.pair:
-        return shared
-    methods = sorted({group.method for group in release.groups})
-    if method not in methods:
-        raise UsageError(f"no groups by method {method!r}; this release has {', '.join(methods) or 'none'}")
-    if asked.kind is not None and asked.kind not in KINDS:
-        raise UsageError(f"no kind {asked.kind!r}; valid: {', '.join(KINDS)}")
-    sized = sorted({g.m for name in names for g in release.groups_of(name, method)})
-    sizes = asked.sizes or tuple(m for m in SIZES if m in sized) or tuple(sized[:1])
-    absent = [m for m in sizes if m not in sized]
-    if absent or not sizes:
-        raise UsageError(f"no groups of size {absent}; there are {', '.join(map(str, sized)) or 'none'}")
-    return replace(shared, sizes=sizes, method=method)
-
-
-def _refuse(form: Format, asked: Settings) -> None:
-    """Raise UsageError for settings that a format has no use for, or lacks."""
-    for_pairs = {"--strong": asked.strong, "--weak": asked.weak}
-    for_groups = {"--sizes": asked.sizes, "--method": asked.method, "--kind": asked.kind}
-    useless = dict(for_groups if form.pair else for_pairs)
-    useless |= {} if form.vectors else {"--encoder": asked.encoder}
-    useless |= {} if form.priced else {"--costs": asked.costs}
-    useless |= {"--validation": asked.validation} if form.splits else {}
-    given = [name for name, value in useless.items() if value is not None]
-    if given:
-        raise UsageError(f"{given[0]}: {form.name} has no use for it; leave it out")
-    if form.pair and (asked.strong is None or asked.weak is None or asked.strong == asked.weak):
-        raise UsageError(f"{form.name} compares two models: name them, --strong A --weak B")
 
 
 def cells(
@@ -214,7 +139,11 @@ def _groups(release: Release, asked: Settings, benchmark: str) -> tuple[list[Gro
         if (s.benchmark, s.method) == (benchmark, asked.method)
     }
     found = {(group.m, group.kind) for group in wanted}
-    kinds = [asked.kind] if asked.kind else sorted({g.kind for g in release.groups}, key=KINDS.index)
+    kinds = (
+        [asked.kind]
+        if asked.kind
+        else sorted({g.kind for g in release.groups if g.method == asked.method}, key=KINDS.index)
+    )
     lacking = [
         (f"m{m}_{kind}", told.get((m, kind), "the release has no such group"))
         for m in asked.sizes or ()
@@ -232,6 +161,9 @@ def _items(release: Release, benchmark: str, scheme: str) -> pa.Table:
     n = release.benchmarks[benchmark].n_items
     if not np.array_equal(np.asarray(table["item"]), np.arange(n)):
         raise ReleaseInputError(f"{benchmark}: expected items 0 to {n - 1}; build or fetch the release again")
+    sides = table[split_column(scheme)]
+    if not pc.all(pc.is_in(sides, value_set=pa.array([*Split], pa.string()))).as_py():
+        raise ReleaseInputError(f"{benchmark}: expected sides {', '.join(Split)}; fetch the release again")
     none = pa.nulls(table.num_rows, pa.string())
     return pa.table(
         {
@@ -240,7 +172,7 @@ def _items(release: Release, benchmark: str, scheme: str) -> pa.Table:
             "category": table["category"] if "category" in table.column_names else none,
             "text": pc.coalesce(table["question"], table["prompt"]),
             "prompt": pc.coalesce(table["prompt"], table["question"]),
-            "side": table[split_column(scheme)],
+            "side": sides,
         }
     )
 
@@ -284,7 +216,12 @@ def _measures(
                 column = file.read_row_group(number, columns=[name])[name]
                 if column.null_count < len(column):
                     matrix = found.setdefault(name, np.full((len(models), n_items), np.nan, np.float32))
-                    matrix[rows[here], chunk.items[here]] = column.to_numpy()[here]
+                    values = column.to_numpy()[here]
+                    if not ((np.isfinite(values) & (values >= 0)) | np.isnan(values)).all():
+                        raise ReleaseInputError(
+                            f"{path}: found a {name} that is no finite number of at least 0; fetch it again"
+                        )
+                    matrix[rows[here], chunk.items[here]] = values
     return {name: matrix[:, kept] for name, matrix in found.items()}
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from routerset.etl.cli import main
@@ -142,6 +146,25 @@ def test_errors(
 def test_no_release_is_an_unreadable_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert export(tmp_path, "embedllm", tmp_path / "out") == 3
     assert "manifest.json" in capsys.readouterr().err
+
+
+def test_sides_and_costs_that_cannot_be_are_refused(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(release, tmp_path / "copy"))
+    path = copy / "costs/gsm8k.parquet"
+    table = pq.read_table(path)
+    at = table.column_names.index("usd")
+    pq.write_table(table.set_column(at, "usd", pa.repeat(pa.scalar(np.inf, pa.float32()), len(table))), path)
+    assert export(copy, "routerbench", tmp_path / "out", "--benchmarks", "gsm8k") == 3
+    assert "found a usd that is no finite number" in capsys.readouterr().err
+    path = copy / "data/gsm8k/test.parquet"
+    table = pq.read_table(path)
+    at = table.column_names.index("split_paper")
+    pq.write_table(table.set_column(at, "split_paper", pa.repeat("tset", len(table))), path)
+    assert export(copy, "embedllm", tmp_path / "out", "--benchmarks", "gsm8k") == 3
+    assert "expected sides train, validation, test" in capsys.readouterr().err
+    assert not list((tmp_path / "out").rglob("*.csv"))
 
 
 def test_every_format_is_in_the_help_and_on_the_page() -> None:

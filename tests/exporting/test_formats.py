@@ -14,8 +14,8 @@ import pytest
 
 from routerset.release.evaluator.errors import UsageError
 from routerset.release.exporting.export import export
-from routerset.release.exporting.reading import Settings
 from routerset.release.exporting.semantic_router import CATEGORIES, category_of
+from routerset.release.exporting.settings import Settings
 from tests.exporting.truth import SIDES, Item, firsts, group_of, items_of
 
 KIND = "all_strong"

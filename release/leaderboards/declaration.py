@@ -29,25 +29,21 @@ class Refused(ValueError):
     """A submission that is not scored, and why."""
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Any key that is not known is a fault."""
-
-
-class Learnt(_Strict):
+class Learnt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A set that the router learnt from. set: its name, one of the release's benchmarks or any other."""
 
     set: _Name
     splits: Annotated[tuple[_Name, ...], msgspec.Meta(min_length=1, max_length=20)]
 
 
-class Training(_Strict):
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the router learnt from. test_items: whether any test item of this benchmark was among it."""
 
     test_items: bool
     sets: Annotated[tuple[Learnt, ...], msgspec.Meta(max_length=200)]
 
 
-class Commitment(_Strict):
+class Commitment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the predictions were fixed. sha256: of the file. at: where the hash was published, a URL or a
     commit.
     """
@@ -57,7 +53,7 @@ class Commitment(_Strict):
     at: _Text | None = None
 
 
-class Declared(_Strict):
+class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of a declaration. cost: the costs that the router weighs against scores."""
 
     router: _Name

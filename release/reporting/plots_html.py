@@ -151,10 +151,10 @@ def curve_panel(panel: Panel, across: str) -> Markup:
             f"{escape(line.words)}</text>"
         )
     for point in panel.points:
-        across, e = x(point.x), point.y
-        shape = _marker(point.name, across, y(e.value or 0.0))
+        at, e = x(point.x), point.y
+        shape = _marker(point.name, at, y(e.value or 0.0))
         if e.lo is not None and e.hi is not None:
-            ends = f'x1="{across:.1f}" x2="{across:.1f}" y1="{y(e.lo):.1f}" y2="{y(e.hi):.1f}"'
+            ends = f'x1="{at:.1f}" x2="{at:.1f}" y1="{y(e.lo):.1f}" y2="{y(e.hi):.1f}"'
             shape = f'<line {ends} class="whisker"/>{shape}'
         tip = f"{label(point.name)}, no budget: {tell(e)} at {tick_words(point.x)}"
         colour = f"color:{css(point.name)}"

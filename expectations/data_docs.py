@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from routerset.expectations.findings import Validation
-from routerset.expectations.report import show
+from routerset.expectations.report import counts, show
+from routerset.schemas.plainfiles import read_json
+from routerset.schemas.store import write_text
 
 _REMOTE = (
     re.compile(r"<script\b[^>]*\bsrc=[\"']https?://[^>]*>\s*</script>", re.IGNORECASE),
@@ -20,19 +22,27 @@ _REMOTE = (
 )
 _FRAME = re.compile(r"<iframe\b.*?</iframe>|<script\b(?![^>]*\bsrc=).*?</script>", re.IGNORECASE | re.DOTALL)
 STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:0;color:#1c2733;background:#fff}
-a{color:#0b5cad}
-nav,header,.navbar{padding:.5rem 1rem;border-bottom:1px solid #d5dbe1}
+:root{color-scheme:light dark;
+--ink:#1c2733;--paper:#fff;--line:#d5dbe1;--tint:#f3f5f7;--soft:#57606a;--link:#0b5cad;
+--good:#1a7f37;--bad:#c62828;--warn:#8a5a00}
+@media (prefers-color-scheme:dark){:root{
+--ink:#e6e9f0;--paper:#10141c;--line:#2f3948;--tint:#1b2230;--soft:#9aa6b8;
+--link:#8ab4f8;--good:#56d364;--bad:#ff8080;--warn:#e3b341}}
+body{font:15px/1.5 system-ui,sans-serif;margin:0;color:var(--ink);background:var(--paper)}
+a{color:var(--link)}
+nav,header,.navbar{padding:.5rem 1rem;border-bottom:1px solid var(--line)}
 .container-fluid,.container{padding:0 1rem}
 .row{display:flex;flex-wrap:wrap;gap:1rem}
 .col-md-2,.col-lg-2,.col-2{flex:0 0 15rem;max-width:15rem}
 .col-md-8,.col-lg-8,.col-8,.col-12,.col-md-10{flex:1 1 30rem;min-width:0}
 table{border-collapse:collapse;max-width:100%;margin:.5rem 0}
-td,th{border:1px solid #d5dbe1;padding:.3rem .6rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
-.badge{border:1px solid #d5dbe1;border-radius:.25rem;padding:0 .3rem;background:#f3f5f7}
-.alert{border:1px solid #d5dbe1;padding:.5rem 1rem;margin:.5rem 0}
-.text-success,.fa-check-circle{color:#1a7f37}
-.text-danger,.fa-times{color:#c62828}
+td,th{border:1px solid var(--line);padding:.3rem .6rem;text-align:left;vertical-align:top}
+td,th{overflow-wrap:anywhere}
+.badge{border:1px solid var(--line);border-radius:.25rem;padding:0 .3rem}
+.badge{background:var(--tint);color:var(--ink)}
+.alert{border:1px solid var(--line);padding:.5rem 1rem;margin:.5rem 0}
+.text-success,.fa-check-circle{color:var(--good)}
+.text-danger,.fa-times{color:var(--bad)}
 .fa-check-circle::before{content:"\\2714"}
 .fa-times::before{content:"\\2718"}
 .fa-exclamation-triangle::before{content:"\\26a0"}
@@ -45,21 +55,24 @@ code,pre{font:13px/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap
 
 INDEX_STYLE = """
 main{padding:1rem;max-width:90rem}
-tr.error td:nth-child(3){color:#c62828;font-weight:600}
-tr.warning td:nth-child(3){color:#8a5a00;font-weight:600}
-tr.holds td:nth-child(3){color:#1a7f37}
+tr.error td.result{color:var(--bad);font-weight:600}
+tr.warning td.result{color:var(--warn);font-weight:600}
+tr.holds td.result{color:var(--good)}
+.num{text-align:right}
+.scroll{overflow-x:auto}
 th{overflow-wrap:normal;white-space:nowrap}
 td{overflow-wrap:break-word}
-td:nth-child(n+5){overflow-wrap:anywhere;min-width:11rem}
+td.long{overflow-wrap:anywhere;min-width:11rem}
 td ul{margin:.2rem 0 0;padding-left:1.2rem}
 @media (max-width:60rem){
-thead{display:none}
-table,tbody,tr,td{display:block;border:0}
-tr{border-top:1px solid #d5dbe1;padding:.5rem 0}
-td{padding:.1rem 0}
-td:nth-child(-n+4){display:inline;margin-right:.6rem}
-td:last-child{color:#57606a;font-size:.9em}
+.results thead{display:none}
+.results,.results :is(tbody,tr,td){display:block;border:0}
+.results tr{border-top:1px solid var(--line);padding:.5rem 0}
+.results td{padding:.1rem 0}
+.results td:nth-child(-n+4){display:inline;margin-right:.6rem}
+.results td:last-child{color:var(--soft);font-size:.9em}
 }
+@media print{thead{display:table-header-group}tr{break-inside:avoid}}
 """
 
 
@@ -92,24 +105,69 @@ def index_page(outcome: Validation, links: Mapping[str, str]) -> str:
         link = f'<a href="{html.escape(links[key])}">{name}</a>' if key in links else name
         result = "holds" if finding.success else finding.severity.value
         examples = "".join(f"<li>{html.escape(show(example))}</li>" for example in finding.examples)
+        follows = f" (follows from {html.escape(finding.cause)})" if finding.cause else ""
         rows.append(
             f'<tr class="{result}"><td>{link}</td>'
-            f"<td>{html.escape(finding.expectation)}</td><td>{result}</td>"
-            f"<td>{'' if finding.success else format(finding.unexpected, ',')}</td>"
-            f"<td>{html.escape(finding.why)}<ul>{examples}</ul></td>"
-            f"<td>{html.escape(finding.reference)}</td></tr>"
+            f'<td>{html.escape(finding.expectation)}</td><td class="result">{result}{follows}</td>'
+            f'<td class="num">{"" if finding.success else format(finding.unexpected, ",")}</td>'
+            f'<td class="long">{html.escape(finding.why)}<ul>{examples}</ul></td>'
+            f'<td class="long">{html.escape(finding.reference)}</td></tr>'
         )
-    names = ("suite", "expectation", "result", "unexpected", "why", "rule")
-    head = "".join(f"<th>{name}</th>" for name in names)
     skipped = "".join(f"<li>not run: {html.escape(line)}</li>" for line in outcome.skipped)
+    return _page(
+        f"Validation of {outcome.path}",
+        f"<p>{html.escape(counts(outcome))}.</p><ul>{skipped}</ul>"
+        + _table(("suite", "expectation", "result", "unexpected", "why", "rule"), rows, "results"),
+    )
+
+
+def write_stages(folder: Path, stages: Sequence[str], about: str) -> None:
+    """One page over the results of all stages: counts of each, and links to its Data Docs.
+
+    folder: has the results of stage S in `S/`; a stage without any is left out. about: what was built, by
+    which version.
+    """
+    rows, total = [], [0, 0, 0, 0]
+    for stage in stages:
+        try:
+            results = read_json(folder / stage / "results.json")
+        except (OSError, ValueError):
+            continue
+        if not isinstance(results, dict):
+            continue
+        listed = (results.get(name) for name in ("findings", "errors", "warnings", "skipped"))
+        numbers = [len(one) if isinstance(one, list) else int(one or 0) for one in listed]
+        total = [a + b for a, b in zip(total, numbers, strict=True)]
+        link = f'<a href="{stage}/data_docs/index.html">{stage}</a>'
+        rows.append(_counted(link, numbers))
+    rows.append(_counted("all", total))
+    names = ("stage", "result", "expectations", "errors", "warnings", "not run")
+    body = f"<p>{html.escape(about)}</p>" + _table(names, rows, "stages")
+    write_text(folder / "index.html", _page("Validation of a build, stage by stage", body))
+
+
+def _counted(name: str, numbers: Sequence[int]) -> str:
+    """A row. numbers: expectations, errors, warnings, not run."""
+    result = "error" if numbers[1] else "warning" if numbers[2] else "holds"
+    cells = "".join(f'<td class="num">{number:,}</td>' for number in numbers)
+    return f'<tr class="{result}"><td>{name}</td><td class="result">{result}</td>{cells}</tr>'
+
+
+def _table(names: Sequence[str], rows: Sequence[str], kind: str) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>Validation</title>'
-        f"<style>{STYLE}{INDEX_STYLE}</style></head><body><main>"
-        f"<h1>Validation of {html.escape(outcome.path)}</h1>"
-        f"<p>{len(outcome.findings)} expectations: {len(outcome.errors)} errors, {len(outcome.warnings)} "
-        f"warnings.</p><ul>{skipped}</ul><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-        "</table></main></body></html>\n"
+        f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _page(title: str, body: str) -> str:
+    """A page of ours. body: HTML."""
+    name = html.escape(title)
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{name}</title>'
+        f"<style>{STYLE}{INDEX_STYLE}</style></head><body><main><h1>{name}</h1>{body}</main></body></html>\n"
     )
 
 

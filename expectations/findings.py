@@ -54,7 +54,10 @@ class Suite:
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one expectation. unexpected: offending rows; examples: at most three, with their keys."""
+    """The result of one expectation. unexpected: offending rows; examples: at most three, with their keys.
+
+    cause: `suite.name` of the finding that this one is but a consequence of; empty where there is none.
+    """
 
     suite: str
     table: str
@@ -65,6 +68,13 @@ class Finding:
     examples: tuple[Mapping[str, Value], ...]
     why: str
     reference: str
+    cause: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """`suite.name`, after the folder of the release where that lies inside a build."""
+        place, _, _ = self.table.rpartition("/")
+        return f"{place}/{self.suite}.{self.expectation}" if place else f"{self.suite}.{self.expectation}"
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class Validation:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """Failures that stop a build."""
+        """Failures that stop a build, without those that are but consequences of another one."""
         return self._failed(Severity.ERROR)
 
     @property
@@ -94,4 +104,9 @@ class Validation:
         return DATA_FAILED if self.errors else DONE
 
     def _failed(self, severity: Severity) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if not f.success and f.severity is severity)
+        failed = (f for f in self.findings if not f.success and not f.cause)
+        return tuple(f for f in failed if f.severity is severity)
+
+    def follow(self, finding: Finding) -> tuple[Finding, ...]:
+        """Failures that are but consequences of this one."""
+        return tuple(f for f in self.findings if f.cause == finding.full_name)

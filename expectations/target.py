@@ -16,7 +16,7 @@ from routerset.expectations.errors import UnknownTable, Unreadable
 from routerset.schemas.benchmarks import Benchmark
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.manifests import JsonObject, ManifestError, declared_by, read_manifest
-from routerset.schemas.plainfiles import open_regular
+from routerset.schemas.plainfiles import lfs_hint, open_regular
 from routerset.schemas.registry import Declared, registry
 from routerset.schemas.released import RELEASED
 from routerset.schemas.tables import TABLES, tables_of
@@ -140,7 +140,7 @@ def _manifest(path: Path) -> JsonObject:
     except FileNotFoundError:
         return {}
     except ManifestError as error:
-        raise Unreadable(str(error)) from error
+        raise Unreadable(lfs_hint(path) or str(error)) from error
 
 
 def _home(path: Path) -> Path | None:
@@ -183,7 +183,8 @@ def _part(path: Path, root: Path, table: str, keys: Mapping[str, str] | None = N
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise Unreadable(
-            f"{path}: unreadable ({error}); expected a whole Parquet file; fetch or build it again"
+            lfs_hint(path)
+            or f"{path}: unreadable ({error}); expected a whole Parquet file; fetch or build it again"
         ) from error
     return Part(table, path, path.relative_to(root).as_posix(), schema, rows, dict(keys))
 

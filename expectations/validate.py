@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from routerset.expectations.causes import with_causes
 from routerset.expectations.data_docs import make_self_contained
 from routerset.expectations.dumps import NO_DUMPS, DumpReader
 from routerset.expectations.findings import EXAMPLES, Finding, Severity, Validation, Value
@@ -87,8 +88,8 @@ def validate(
             batches, left = plan(session, suites_for(each, suites))
             skipped += [prefix + line for line in left]
             _connect(session, dict.fromkeys(batch.view for batch in batches))
-            for batch in batches:
-                findings += _run(session, batch, prefix, store)
+            found = [finding for batch in batches for finding in _run(session, batch, prefix, store)]
+            findings += with_causes(session, batches, found)
             # a build that is not finished may lie beside the release of the one before
             built = session if "release" in each.manifest.get("stages", {}) else None
         outcome = Validation(str(path), tuple(findings), tuple(skipped))

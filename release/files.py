@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from routerset.release.errors import ReleaseInputError
 from routerset.schemas.checksums import CHECKSUMS, files, format_checksums, parse_checksums
-from routerset.schemas.plainfiles import MAX_JSON, open_regular, read_bytes
+from routerset.schemas.plainfiles import MAX_JSON, lfs_hint, open_regular, read_bytes
 from routerset.schemas.store import sha256
 
 
@@ -24,7 +24,8 @@ def reading(path: Path) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError:
         raise ReleaseInputError(f"{path}: not found; build or fetch it again") from None
     except (OSError, pa.ArrowException) as error:
-        raise ReleaseInputError(f"{path}: unreadable ({error}); build or fetch it again") from error
+        why = lfs_hint(path) or f"{path}: unreadable ({error}); build or fetch it again"
+        raise ReleaseInputError(why) from error
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -9,6 +9,7 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of characters that move the cursor, turn the reading direction, break lines, or are no text."""
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|(?<=#)#(?=\[)", re.MULTILINE)
 """Where a runner of GitHub workflows finds a command in a line of a log."""
+_NAME = re.compile(r"[\w.:/@+-]{1,60}")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -29,6 +30,11 @@ def lines(text: object) -> str:
     JSON stays what it says.
     """
     return _COMMAND.sub(lambda m: "\\u0023" if m[1] is None else f"{m[1]}\\u003a", plain(text, keep="\n"))
+
+
+def shown_name(name: str) -> str:
+    """A name as it is, and of what may be a sentence the length alone: it could be text that is withheld."""
+    return name if _NAME.fullmatch(name) else f"a name of {len(name):,} characters"
 
 
 def _escaped(character: str) -> str:

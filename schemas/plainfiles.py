@@ -12,6 +12,9 @@ from pathlib import Path
 
 MAX_JSON = 1 << 26
 """Bytes of a JSON document of ours, at most: 20 times the manifest of the largest release."""
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How what Git LFS leaves in place of a file starts."""
+LFS_HINT = "found a Git LFS pointer, expected the file that it points to: run `git lfs pull` where it lies"
 _KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 _KINDS |= {stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link"}
 
@@ -26,6 +29,21 @@ class NotARegularFile(OSError):
 def kind(mode: int) -> str | None:
     """What a mode of `os.stat` says that a path is, in words; None for a regular file."""
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
+
+
+def is_lfs_pointer(start: bytes) -> bool:
+    """Whether a file that starts so is what Git LFS leaves in place of one."""
+    return start.startswith(LFS_POINTER)
+
+
+def lfs_hint(path: Path) -> str | None:
+    """What to do about a file that cannot be read because Git LFS has not fetched it; None for any other."""
+    try:
+        with open_regular(path) as stream:
+            start = stream.read(len(LFS_POINTER))
+    except OSError:
+        return None
+    return f"{path}: {LFS_HINT}" if is_lfs_pointer(start) else None
 
 
 def open_regular(path: Path | str, *, follow: bool = True) -> BufferedReader:

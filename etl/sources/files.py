@@ -17,7 +17,7 @@ import pyarrow as pa
 from routerset.etl.sources.base import Dump, DumpUnreadable, Found, Listed, SourceSpec
 from routerset.etl.sources.remote import list_remote
 from routerset.schemas.outfolder import MARKER, is_output
-from routerset.schemas.plainfiles import open_regular
+from routerset.schemas.plainfiles import LFS_HINT, LFS_POINTER, is_lfs_pointer, open_regular
 
 COMPRESSED = (".gz", ".zst")
 """Endings that any name of JSON lines or JSON may have in addition."""
@@ -29,7 +29,6 @@ _PASSED_OVER = frozenset({".git", ".cache", ".ipynb_checkpoints"})  # folders of
 _OURS = frozenset({"manifest.json", "staging"})  # what a folder that a build was written to holds
 _LOCK = ".lock"  # of a build, whose folder may be new, and lie below the dumps
 _CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def is_remote(path: str) -> bool:
@@ -203,7 +202,7 @@ def open_binary(path: str) -> BinaryIO:
     else:
         stream = open_regular(path)
     try:
-        refuse_pointer(stream.read(len(_POINTER)))
+        refuse_pointer(stream.read(len(LFS_POINTER)))
         stream.seek(0)
     except BaseException:
         stream.close()
@@ -213,10 +212,8 @@ def open_binary(path: str) -> BinaryIO:
 
 def refuse_pointer(start: bytes) -> None:
     """Raise DumpUnreadable where a file starts as what Git LFS leaves in place of one."""
-    if start.startswith(_POINTER):
-        raise DumpUnreadable(
-            "found a Git LFS pointer, expected the file that it points to: run `git lfs pull` where it lies"
-        )
+    if is_lfs_pointer(start):
+        raise DumpUnreadable(LFS_HINT)
 
 
 def open_inflated(path: str) -> io.BufferedReader:

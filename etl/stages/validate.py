@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
@@ -35,10 +36,12 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
     passed = fingerprint("gate", code_fingerprint(__name__), stage, mark)
 
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
+        from routerset.expectations.data_docs import write_stages
         from routerset.expectations.report import to_text
         from routerset.expectations.validate import validate
 
         outcome = validate(build, stage=stage, docs=build / FOLDER / stage)
+        write_stages(build / FOLDER, LOOKED_AT, f"{build.name}, checked by routerset {version('routerset')}")
         if outcome.errors:
             raise ValidationFailed(
                 f"{to_text(outcome)}\nstage {stage} failed its suites; what was found stands in "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from routerset.expectations.target import DATA, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
 from routerset.expectations.views.table_files import schema_of
 from routerset.schemas.checksums import entries
+from routerset.schemas.escape import shown_name
 from routerset.schemas.released import RELEASED, files_of
 from routerset.schemas.tables import LEFT_OUT, Split
 
@@ -85,7 +86,17 @@ def _notes(session: Session, part: Part) -> Iterator[tuple[str, str]]:
         ),
     ):
         if (found or {}) != (right or {}):
-            yield place, str(found)[:200]
+            yield place, _said(found or {}, right or {})
+
+
+def _said(found: Mapping[bytes, bytes], right: Mapping[bytes, bytes]) -> str:
+    """Names and lengths of the notes that differ; never what they say, which may be what is withheld."""
+    told = [
+        f"{shown_name(key.decode('utf-8', 'replace'))} ({len(found.get(key, b'')):,} bytes)"
+        for key in sorted({*found, *right})
+        if found.get(key) != right.get(key)
+    ]
+    return ", ".join(told[:5]) + (f" and {len(told) - 5} more" if len(told) > 5 else "")
 
 
 def registry_claims(session: Session) -> Made:

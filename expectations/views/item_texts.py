@@ -16,6 +16,7 @@ from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from routerset.expectations.views.tables import item_texts
 from routerset.schemas import ids
 from routerset.schemas.checksums import CHECKSUMS
+from routerset.schemas.escape import shown_name
 
 LONG_TEXT = 256
 """Characters that may be more than the 256 tokens of the shortest encoder."""
@@ -221,7 +222,7 @@ def _cells(path: Path) -> Iterator[tuple[str, str]]:
         table = file.read(columns=names)
     for name in names:
         for text in table[name].unique().drop_null().to_pylist():
-            yield name, text
+            yield shown_name(name), text
 
 
 def _strings(path: Path) -> Iterator[tuple[str, str]]:
@@ -241,7 +242,8 @@ def _leaves(value: object, place: str) -> Iterator[tuple[str, str]]:
         yield place, value
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, f"{place}.{key}" if place else str(key))
+            name = shown_name(str(key))
+            yield from _leaves(inner, f"{place}.{name}" if place else name)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _leaves(inner, f"{place}[{number}]")

@@ -37,8 +37,9 @@ class Findings:
     routers that need no training; `rows` themselves where these groups come first, nothing where there are
     none. curves: the scaling-up study. notes: what was left out, and of which benchmarks. pools: the models
     of each benchmark that has a curve. costs: score over cost, in the same groups as `rows`. held_out: what
-    routers lose on categories that they learn nothing of, where asked for, means over kinds. Benchmarks come
-    in the paper's order.
+    routers lose on categories that they learn nothing of, where asked for, means over kinds. one_group: the
+    (benchmark, m) of `rows` whose kinds of groups are one and the same group of LLMs. Benchmarks come in the
+    paper's order.
     """
 
     manifest: Manifest
@@ -56,6 +57,7 @@ class Findings:
     pools: tuple[Pool, ...] = ()
     costs: CostFindings = field(default_factory=CostFindings)
     held_out: tuple[HeldOut, ...] = ()
+    one_group: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def repeated(self) -> dict[str, tuple[int, int]]:
@@ -198,6 +200,11 @@ def find(
             pools.append(pool_of(name, scores, manifest.seed))
         except DataError as error:
             note(name, f"scaling up: {_relative(error, release.path)}")
+    shared = _one_group(release, means[_FIRST])
+    for name, m in sorted(shared):
+        note(
+            name, f"m = {m}: the kinds are one and the same group of LLMs, so means over them are of it alone"
+        )
     priced = find_costs(release, plans, sizes, method, scheme, costs)
     for name, words in priced.notes:
         note(name, words.replace(f"{path}/", ""))
@@ -219,6 +226,7 @@ def find(
         tuple(pools),
         priced,
         tuple(of for of in held_out if of.kind == "mean"),
+        shared,
     )
 
 
@@ -233,6 +241,16 @@ class _Side:
     scheme: str
     routers: tuple[str, ...]
     sizes: tuple[int, ...]
+
+
+def _one_group(release: Release, means: Sequence[Row]) -> frozenset[tuple[str, int]]:
+    """Cells of which all kinds, of two or more, have the same candidates."""
+    candidates: dict[tuple[str, int], list[frozenset[str]]] = {}
+    for name, method in {(row.benchmark, row.method) for row in means}:
+        for group in release.groups_of(name, method):
+            candidates.setdefault((name, group.m), []).append(frozenset(group.candidates))
+    cells = {(row.benchmark, row.m) for row in means}
+    return frozenset(cell for cell in cells if len(of := candidates[cell]) > 1 and len({*of}) == 1)
 
 
 def _curves(release: Release, names: Sequence[str]) -> Iterator[tuple[str, Future[list[Curve]]]]:

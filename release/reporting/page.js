@@ -11,9 +11,17 @@ for (const table of document.querySelectorAll("table.grid:not(.plain)")) {
 
   heads.forEach((head, column) => {
     const numeric = head.classList.contains("num");
-    const button = document.createElement("button");
+    // No <button>: what is in one is not drawn in the heads that a printed table repeats on every page.
+    const button = document.createElement("span");
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
     button.append(...head.childNodes);
     head.append(button);
+    button.onkeydown = (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      button.click();
+    };
     button.onclick = () => {
       const rising = head.ariaSort ? head.ariaSort === "descending" : !numeric;
       for (const other of heads) other.removeAttribute("aria-sort");
@@ -60,4 +68,12 @@ for (const table of document.querySelectorAll("table.grid:not(.plain)")) {
     table.parentElement.before(choices);
     filter();
   }
+}
+
+/* Tables that are wider than the screen say so. */
+const hint = (box) => box.toggleAttribute("data-more", box.scrollLeft + box.clientWidth < box.scrollWidth - 8);
+const sizes = new ResizeObserver((entries) => entries.forEach((entry) => hint(entry.target)));
+for (const box of document.querySelectorAll(".scroll")) {
+  sizes.observe(box);
+  box.addEventListener("scroll", () => hint(box), { passive: true });
 }

@@ -31,13 +31,17 @@ STYLE, SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("
 class Standing:
     """One benchmark at one m, as a row of marks between 0 and 1: yardsticks on the axis, routers below it.
 
-    floor: noise alone; without a value where that is not known.
+    floor: noise alone, with its range over the worlds drawn; without a value where that is not known.
+    one_group: the kinds that the marks are means over are one and the same group of LLMs. behind: the best
+    existing router scores less than the best single LLM.
     """
 
     benchmark: str
     yardsticks: dict[str, Estimate]
     routers: dict[str, Estimate]
     floor: Estimate
+    one_group: bool
+    behind: bool
 
     @property
     def names(self) -> list[str]:
@@ -85,6 +89,7 @@ def render_page(found: Findings) -> str:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     figure_rows, floors = contents.kinds_of_figure(found), noise.by_kind(found)
     planes = panels.plane_panels(found.costs)
+    unit = cost_tables.named(found.costs)
     overall = {m: contents.overall(found, m) for m in found.sizes}
     return template.render(
         tables=contents,
@@ -100,6 +105,7 @@ def render_page(found: Findings) -> str:
         encoders=list(dict.fromkeys(row.encoder for row in found.means if row.encoder)),
         overall=overall,
         best={m: _best(values) for m, values in overall.items()},
+        behind={m: _behind(values) for m, values in overall.items()},
         standings={m: _standings(found, m) for m in found.sizes},
         metrics=[METRICS[name] for name in METRIC_ORDER],
         paper_tables=paper_tables(found.published_means, found.published_sizes),
@@ -112,10 +118,10 @@ def render_page(found: Findings) -> str:
         kinds_routers=list(dict.fromkeys(row.router for row in figure_rows)),
         kinds_m=figure_rows[0].m if figure_rows else None,
         costs=cost_tables,
-        plane_figures=_drawn(planes),
+        plane_figures=_drawn(planes, f"mean cost, {unit}"),
         plane_routers=list(dict.fromkeys(point.name for panel in planes for point in panel.points)),
-        cap_figures=_drawn(panels.cap_panels(found.costs)),
-        rate_figures=_drawn(panels.rate_panels(found.costs)),
+        cap_figures=_drawn(panels.cap_panels(found.costs), f"cap on one answer, {unit}"),
+        rate_figures=_drawn(panels.rate_panels(found.costs), "share that goes to the small LLM"),
         cost_metrics=cost_tables.metrics(found),
         cost_terms=[COST_METRICS[name] for name in cost_tables.known(found.costs)],
         cost_tiers=cost_tables.tiers(found),
@@ -127,9 +133,9 @@ def render_page(found: Findings) -> str:
     )
 
 
-def _drawn(figures: Sequence[panels.Panel]) -> list[tuple[str, str, Markup]]:
-    """Name, note and picture of each panel."""
-    return [(panel.name, panel.note, curve_panel(panel)) for panel in figures]
+def _drawn(figures: Sequence[panels.Panel], across: str) -> list[tuple[str, str, Markup]]:
+    """Name, note and picture of each panel. across: what its axis counts."""
+    return [(panel.name, panel.note, curve_panel(panel, across)) for panel in figures]
 
 
 def _marked(name: str) -> str:
@@ -171,9 +177,17 @@ def _best(overall: dict[str, Estimate]) -> str | None:
     return max(rivals, key=lambda name: rivals[name], default=None)
 
 
+def _behind(overall: dict[str, Estimate]) -> set[str]:
+    """Existing routers whose mean over benchmarks the best single LLM surpasses."""
+    yardstick = overall.get("best_single", Estimate()).value
+    rivals = {n: e.value for n, e in overall.items() if row_for(n).compared and e.value is not None}
+    return {name for name, value in rivals.items() if yardstick is not None and value < yardstick}
+
+
 def _standings(found: Findings, m: int) -> list[Standing]:
     rows = [row for row in found.means if row.m == m]
     floors = {row.benchmark: noise.floor(row) for row in noise.cells(rows)}
+    surpassed = {(name, size) for name, size, _ in contents.behind(found)}
     standings = []
     for name in dict.fromkeys(row.benchmark for row in rows):
         marks = {row.router: row.metrics["mu_o"] for row in rows if row.benchmark == name}
@@ -183,6 +197,8 @@ def _standings(found: Findings, m: int) -> list[Standing]:
                 {r: marks[r] for r in ("random", "best_single", noise.PRIVILEGED, "oracle") if r in marks},
                 {r: e for r, e in marks.items() if row_for(r).compared},
                 floors.get(name, Estimate()),
+                (name, m) in found.one_group,
+                (name, m) in surpassed,
             )
         )
     return standings

@@ -18,6 +18,8 @@ DRAWN = 80
 """Points of a line, at most; of more, as many are taken."""
 DASHES = {"zero": (4, 3), "random": (1.5, 2.5)}
 """Lines that differ from those of routers by more than colour: length of dash and gap."""
+ACROSS_GAP, UP_GAP = 0.2, 0.09
+"""How near to the end of an axis, of 1, no tick stands."""
 _FEW, _MIXTURES = 20, 8
 """Lines of no more points than this have so many mixtures between two of them."""
 _WIDE = 12.0
@@ -38,6 +40,11 @@ class Axis:
         if self.log:
             return log10(max(value, self.low) / self.low) / log10(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
+
+    def labelled(self, gap: float) -> tuple[float, ...]:
+        """Its ticks and both its ends; a tick nearer to an end than `gap`, of 1, makes room for it."""
+        inside = (tick for tick in self.ticks if gap <= self.place(tick) <= 1 - gap)
+        return (self.low, *inside, self.high)
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,11 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
     for rank, (i, start) in enumerate(zip(order, starts, strict=True)):
         places[i] = start + rank * gap
     return places
+
+
+def pool_axis(pool: int) -> Axis:
+    """Numbers of candidates of a pool, on a log scale."""
+    return Axis(1, max(pool, 2), tuple(10.0**k for k in range(1, 5) if 10**k < pool), log=True)
 
 
 def plane_panels(costs: CostFindings) -> list[Panel]:
@@ -234,4 +246,4 @@ def _ticks(low: float, high: float, n: int) -> tuple[float, ...]:
 
 def tick_words(value: float) -> str:
     """A tick for people."""
-    return f"{value:.4g}"
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import log10
 
 from markupsafe import Markup, escape
 
@@ -11,14 +10,26 @@ from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from routerset.release.reporting.colours import css
 from routerset.release.reporting.grid import KINDS, label, number, tell
-from routerset.release.reporting.panels import DASHES, Panel, tick_words
+from routerset.release.reporting.panels import (
+    ACROSS_GAP,
+    DASHES,
+    UP_GAP,
+    Panel,
+    pool_axis,
+    spread,
+    tick_words,
+)
 from routerset.release.reporting.paper_tables import KindRow, beside, placed
 from routerset.release.reporting.plots_png import BANDS
 
-WIDTH, HEIGHT = 320, 216
-_LEFT, _RIGHT, _TOP, _BOTTOM = 30, 8, 8, 28
+WIDTH, HEIGHT = 320, 236
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 22, 44
+_VALUES = 44
+"""Room for values of p at the ends of lines."""
 _LABELS = 112
 """Room for names at the ends of lines."""
+_LINE = 13.5 / (HEIGHT - _TOP - _BOTTOM)
+"""Height of a line of words, of 1."""
 _MARKERS = {
     "o": "m-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0z",
     "s": "m-3.4-3.4h6.8v6.8h-6.8z",
@@ -34,8 +45,8 @@ _MARKERS = {
 def scaling_panel(curve: Curve) -> Markup:
     """One benchmark of Figure 2: r_o(p) over m, with bands that hold 95% of the subsets."""
     sizes = spread_sizes(curve.pool)
-    span = max(log10(curve.pool), 1e-9)
-    xs = [_x(log10(int(m)) / span) for m in sizes]
+    axis = pool_axis(curve.pool)
+    xs = [_x(axis.place(int(m)), _VALUES) for m in sizes]
     marks = []
     for p in PROBABILITIES:
         mean, low, high = (values.tolist() for values in curve.mean_and_band(p, sizes))
@@ -50,18 +61,26 @@ def scaling_panel(curve: Curve) -> Markup:
         )
     if curve.reference_score is not None:
         marks.append(_reference(curve.reference_model or "reference LLM", curve.reference_score))
-    ticks = [(_x(k / span), f"{10**k:,}") for k in range(5) if k <= span + 1e-9]
+    right = WIDTH - _VALUES
+    last = [float(curve.mean(p, (curve.pool,))[0]) for p in PROBABILITIES]
+    for p, end, place in zip(PROBABILITIES, last, spread(last, _LINE), strict=True):
+        leader = _points([(right, _y(end)), (right + 5, _y(place))])
+        marks.append(
+            f'<g style="color:{css(p)}"><polyline points="{leader}" class="leader"/></g>'
+            f'<text x="{right + 7}" y="{_y(place) + 4:.1f}" class="name">{"p = " * (p == 1)}{p:g}</text>'
+        )
+    ticks = [(_x(axis.place(m), _VALUES), f"{m:,.0f}") for m in axis.labelled(ACROSS_GAP)]
     ends_of = {p: curve.mean(p, (1, curve.pool)) for p in (0.0, 0.5, 1.0)}
     summary = f"{label(curve.benchmark)}, {curve.pool} models: " + "; ".join(
         f"r_o({p:g}) goes from {number(float(v[0]), 2)} to {number(float(v[-1]), 2)}"
         for p, v in ends_of.items()
     )
-    return _svg(summary, ticks, marks)
+    return _framed(summary, ticks, _SCORES, marks, _VALUES, "candidates m, log scale")
 
 
 def _reference(name: str, score: float) -> str:
     """A dashed line, explained in the corner below all curves."""
-    y, right = _y(score), WIDTH - _RIGHT
+    y, right = _y(score), WIDTH - _VALUES
     words = f"- - {escape(name)} {number(score, 2)}"
     return (
         f'<line x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" class="ref"/>'
@@ -80,6 +99,12 @@ def kinds_panel(rows: Sequence[KindRow], floors: Sequence[KindRow]) -> Markup:
         tip = f"{label(row.router)}, {[*KINDS.values()][k]}: {tell(e)}"
         ends = f'x1="{_x((k + 0.08) / len(KINDS)):.1f}" x2="{_x((k + 0.92) / len(KINDS)):.1f}"'
         line = f'<line {ends} y1="{_y(value):.1f}" y2="{_y(value):.1f}" class="floor"/>'
+        if e.lo is not None and e.hi is not None:
+            left, right = (_x((k + share) / len(KINDS)) for share in (0.08, 0.92))
+            line += (
+                f'<rect x="{left:.1f}" y="{_y(e.hi):.1f}" width="{right - left:.1f}" '
+                f'height="{_y(e.lo) - _y(e.hi):.1f}" class="worlds"/>'
+            )
         marks.append(f"<g><title>{escape(tip)}</title>{line}</g>")
     for row, k, offset, value, e in placed(rows, 0.76):
         x, y = _x((k + 0.5 + offset) / len(KINDS)), _y(value)
@@ -96,11 +121,11 @@ def kinds_panel(rows: Sequence[KindRow], floors: Sequence[KindRow]) -> Markup:
         + ", ".join(f"{KINDS[k]} {number(row.kinds[k].value, 2)}" for k in KINDS if k in row.kinds)
         for row in [*rows, *floors]
     )
-    return _svg(summary, ticks, marks)
+    return _framed(summary, ticks, _SCORES, marks, _RIGHT, "kind of group")
 
 
-def curve_panel(panel: Panel) -> Markup:
-    """Lines with their names at their ends, points with intervals, and dots."""
+def curve_panel(panel: Panel, across: str) -> Markup:
+    """Lines with their names at their ends, points with intervals, and dots. across: what its axis counts."""
 
     def x(value: float) -> float:
         return _x(panel.across.place(value), _LABELS)
@@ -114,7 +139,7 @@ def curve_panel(panel: Panel) -> Markup:
         for cost, score, name in panel.dots
     ]
     right = WIDTH - _LABELS
-    for line, end, place in panel.labels(13.5 / (HEIGHT - _TOP - _BOTTOM)):
+    for line, end, place in panel.labels(_LINE):
         corners = [(x(a), y(b)) for a, b in line.corners]
         on, off = DASHES.get(line.name, (1, 0))
         tip = f"<title>{escape(line.words)}</title>"
@@ -126,17 +151,17 @@ def curve_panel(panel: Panel) -> Markup:
             f"{escape(line.words)}</text>"
         )
     for point in panel.points:
-        across, e = x(point.x), point.y
-        shape = _marker(point.name, across, y(e.value or 0.0))
+        at, e = x(point.x), point.y
+        shape = _marker(point.name, at, y(e.value or 0.0))
         if e.lo is not None and e.hi is not None:
-            ends = f'x1="{across:.1f}" x2="{across:.1f}" y1="{y(e.lo):.1f}" y2="{y(e.hi):.1f}"'
+            ends = f'x1="{at:.1f}" x2="{at:.1f}" y1="{y(e.lo):.1f}" y2="{y(e.hi):.1f}"'
             shape = f'<line {ends} class="whisker"/>{shape}'
         tip = f"{label(point.name)}, no budget: {tell(e)} at {tick_words(point.x)}"
         colour = f"color:{css(point.name)}"
         marks.append(f'<g style="{colour}" class="mark"><title>{escape(tip)}</title>{shape}</g>')
-    ticks = [(x(tick), tick_words(tick)) for tick in panel.across.ticks]
-    rows = [(y(tick), tick_words(tick)) for tick in panel.up.ticks]
-    return _framed(panel.summary, ticks, rows, marks, _LABELS)
+    ticks = [(x(tick), tick_words(tick)) for tick in panel.across.labelled(ACROSS_GAP)]
+    rows = [(y(tick), tick_words(tick)) for tick in panel.up.labelled(UP_GAP)]
+    return _framed(panel.summary, ticks, rows, marks, _LABELS, across)
 
 
 def key(router: str) -> Markup:
@@ -155,25 +180,29 @@ def _marker(router: str, x: float, y: float) -> str:
     return f'<path d="M{x:.1f} {y:.1f}{shape}"{hollow}/>'
 
 
-def _svg(summary: str, ticks: Sequence[tuple[float, str]], marks: Sequence[str]) -> Markup:
-    """A panel of scores from 0 to 1."""
-    return _framed(summary, ticks, [(_y(v), f"{v:g}") for v in (0, 0.2, 0.4, 0.6, 0.8, 1)], marks, _RIGHT)
-
-
 def _framed(
     summary: str,
     ticks: Sequence[tuple[float, str]],
     rows: Sequence[tuple[float, str]],
     marks: Sequence[str],
     right: float,
+    across: str,
 ) -> Markup:
-    """A panel: horizontal lines, words beside them and below, then the marks. right: room beside it."""
+    """A panel: horizontal lines, words beside them and below, then the marks.
+
+    right: room beside it. across: what the lower axis counts; the other one is of mean scores.
+    """
     axes = []
     for y, words in rows:
         axes.append(f'<line x1="{_LEFT}" x2="{WIDTH - right}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
         axes.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{words}</text>')
     for x, words in ticks:
-        axes.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>')
+        axes.append(f'<text x="{x:.1f}" y="{HEIGHT - 26}" text-anchor="middle">{words}</text>')
+    axes.append('<text x="2" y="11" class="axis-title">mean score</text>')
+    axes.append(
+        f'<text x="{WIDTH - right:.0f}" y="{HEIGHT - 7}" text-anchor="end" class="axis-title">'
+        f"{escape(across)}</text>"
+    )
     opening = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
     return Markup("".join([opening, *axes, *marks, "</svg>"]))
 
@@ -184,6 +213,10 @@ def _x(share: float, right: float = _RIGHT) -> float:
 
 def _y(score: float) -> float:
     return HEIGHT - _BOTTOM - score * (HEIGHT - _TOP - _BOTTOM)
+
+
+_SCORES = [(_y(score), f"{score:g}") for score in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+"""Places and words of an axis of scores from 0 to 1."""
 
 
 def _points(pairs: Iterable[tuple[float, float]]) -> str:

@@ -13,7 +13,15 @@ from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.scaling import PROBABILITIES, Curve, spread_sizes
 from routerset.release.reporting.colours import RAMP
 from routerset.release.reporting.grid import KINDS, label
-from routerset.release.reporting.panels import DASHES, Panel, tick_words
+from routerset.release.reporting.panels import (
+    ACROSS_GAP,
+    DASHES,
+    UP_GAP,
+    Panel,
+    pool_axis,
+    spread,
+    tick_words,
+)
 from routerset.release.reporting.paper_tables import KindRow, beside, placed
 
 if TYPE_CHECKING:
@@ -59,11 +67,17 @@ def _scaling_panel(ax: Axes, curve: Curve) -> None:
         ax.plot(sizes, mean, color=RAMP[p][0], linewidth=1.6, label=title)
         if p in BANDS:
             ax.fill_between(sizes, low, high, color=RAMP[p][0], alpha=0.14, linewidth=0)
+    ends = [float(curve.mean(p, (curve.pool,))[0]) for p in PROBABILITIES]
+    for p, place in zip(PROBABILITIES, spread(ends, 0.075), strict=True):
+        ax.annotate(
+            f"{p:g}", (1, place), xycoords=("axes fraction", "data"), xytext=(3, 0),
+            textcoords="offset points", fontsize=7, va="center",
+        )  # fmt: skip
     _reference(ax, curve.reference_score)
     ax.set_xscale("log")
     ax.set_xlim(1, max(curve.pool, 2))
-    decades = [10**k for k in range(5) if 10**k <= curve.pool]
-    ax.set_xticks(decades, [str(d) for d in decades])
+    ticks = pool_axis(curve.pool).labelled(ACROSS_GAP)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.set_title(f"{label(curve.benchmark)}  (pool of {curve.pool:,})")
 
@@ -119,8 +133,9 @@ def _curve_panel(ax: Axes, panel: Panel) -> None:
         ax.set_xscale("log")
     ax.set_xlim(panel.across.low, panel.across.high)
     ax.set_ylim(panel.up.low, panel.up.high)
-    ax.set_xticks(panel.across.ticks, [tick_words(tick) for tick in panel.across.ticks])
-    ax.set_yticks(panel.up.ticks, [tick_words(tick) for tick in panel.up.ticks])
+    across, up = panel.across.labelled(ACROSS_GAP), panel.up.labelled(UP_GAP)
+    ax.set_xticks(across, [tick_words(tick) for tick in across])
+    ax.set_yticks(up, [tick_words(tick) for tick in up])
     ax.minorticks_off()
     for x, y, _ in panel.dots:
         ax.plot([x], [y], "o", color="#6b7280", markersize=4, fillstyle="none", clip_on=False)

@@ -71,6 +71,18 @@ def leading(findings: Findings) -> frozenset[tuple[str, int, str]]:
     return frozenset(cell for cell, value in values.items() if value == best[cell[:2]])
 
 
+def behind(findings: Findings) -> frozenset[tuple[str, int, str]]:
+    """Those of `leading` whose mu_o is below that of the LLM that is best on train."""
+    values = {(row.benchmark, row.m, row.router): row.metrics["mu_o"].value for row in findings.means}
+    return frozenset(
+        cell
+        for cell in leading(findings)
+        if (mine := values[cell]) is not None
+        and (single := values.get((*cell[:2], "best_single"))) is not None
+        and mine < single
+    )
+
+
 def entropy(findings: Findings) -> Grid:
     """Table 3: how varied the choices are, by kind of group."""
     entropies = ("e_p", "marginal_entropy")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from routerset.etl.cli import main
@@ -35,6 +36,9 @@ def test_a_release_that_holds_exits_0_with_its_warnings(
     assert re.search(r"^items +table_4_counts +warning +\d+$", out, re.MULTILINE)
     assert re.search(r"^splits +\w+ +warning +\d+$", out, re.MULTILINE)
     assert re.search(r"^\d+ expectations: 0 errors, 3 warnings$", out.splitlines()[-1])
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + 64 * "0" + "\nsize 7\n"
 
 
 def files_of(folder: Path) -> dict[str, int]:
@@ -145,6 +149,19 @@ def empty_folder(copy: Copy) -> Path:
     return copy.root / "empty"
 
 
+def pointer(copy: Copy) -> Path:
+    path = copy.root / "release/data/arc/test.parquet"
+    path.unlink()
+    copy.text("release/data/arc/test.parquet", POINTER)
+    return copy.root / "release"
+
+
+def pointed_manifest(copy: Copy) -> Path:
+    (copy.root / "release/manifest.json").unlink()
+    copy.text("release/manifest.json", POINTER)
+    return copy.root / "release"
+
+
 def newer(copy: Copy) -> Path:
     copy.json("release/manifest.json", lambda d: d.update(schema_version=3))
     return copy.root / "release"
@@ -157,6 +174,8 @@ def newer(copy: Copy) -> Path:
             cut,
             r"release/models\.parquet: unreadable .*; expected a whole Parquet file; fetch or build it again",
         ),
+        (pointer, r"data/arc/test\.parquet: found a Git LFS pointer, .*: run `git lfs pull` where it lies"),
+        (pointed_manifest, r"manifest\.json: found a Git LFS pointer, .*: run `git lfs pull`"),
         (text_named_parquet, r"scores\.parquet: unreadable .*; expected a whole Parquet file"),
         (
             empty_folder,
@@ -168,7 +187,7 @@ def newer(copy: Copy) -> Path:
         ),
         (lambda copy: copy.root / "none", r"none: not found; expected a build, a release, a table or a dump"),
     ],
-    ids=["cut", "text", "empty", "newer", "nothing"],
+    ids=["cut", "pointer", "pointed manifest", "text", "empty", "newer", "nothing"],
 )
 def test_what_cannot_be_read_exits_3_and_names_the_file(
     damage: Callable[[Copy], Path], said: str, copy: Copy, capsys: pytest.CaptureFixture[str]
@@ -196,3 +215,49 @@ def test_a_column_of_another_type_exits_1_and_says_what_did_not_run(
     assert "path models.parquet, column params_b, expected double, found string" in " ".join(out.split())
     assert "not run: models.params_positive" in out
     assert not (copy.root / "tables/validation").exists()
+
+
+@pytest.mark.parametrize(
+    "lost", ["data/arc/test.parquet", "scores/arc.parquet", "models.parquet", "groups.parquet"]
+)
+def test_a_lost_file_is_one_finding(copy: Copy, lost: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (copy.root / "release" / lost).unlink()
+    code, document, _ = run(capsys, copy.root / "release", "--format", "json")
+    findings = json.loads(document)["findings"]
+    failed = [f for f in findings if not f["success"] and f["severity"] == "error"]
+    (root,) = (f for f in failed if not f["cause"])
+    assert (code, root["expectation"], root["unexpected"]) == (1, "files_present", 1)
+    assert root["examples"] == [{"path": lost}]
+    assert "tables_present" in {f["expectation"] for f in failed if f["cause"]}
+
+
+def test_another_fault_beside_a_lost_file_stands_for_itself(
+    copy: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copy.root / "release/data/arc/test.parquet").unlink()
+    copy.json("release/manifest.json", lambda d: d["tables"]["groups.parquet"].update(rows=7))
+    _, document, _ = run(capsys, copy.root / "release", "--format", "json")
+    failed = [f for f in json.loads(document)["findings"] if not f["success"] and not f["cause"]]
+    assert {"files_present", "row_counts", "checksums"} <= {f["expectation"] for f in failed}
+
+
+def test_what_is_withheld_is_never_printed(copy: Copy, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not where it stands in its own column, in a note of a footer, or as the key of a JSON document."""
+    secret = pq.read_table(copy.root / "tables/items/benchmark=gpqa/part-0.parquet")["question"][0].as_py()
+    assert secret
+    data = "release/data/gpqa/train.parquet"
+    copy.rows(data, lambda rows: rows[0].update(question=secret, prompt=secret))
+    table = pq.read_table(copy.root / "release/groups.parquet")
+    copy.table("release/groups.parquet", table.replace_schema_metadata({secret: secret, b"note": secret}))
+    copy.text("release/reports/table9.json", json.dumps({secret: {secret: secret}}))
+    failed = set()
+    for form in ("text", "json", "github"):
+        code, out, err = run(
+            capsys, copy.root / "release", "--format", form, "--out", copy.root.parent / form
+        )
+        assert code == 1
+        pages = [page.read_text("utf-8") for page in (copy.root.parent / form).rglob("*") if page.is_file()]
+        for said in (out, err, *pages):
+            assert secret[:20] not in said
+        failed |= set(re.findall(r"text_withheld\w*|notes_known", out))
+    assert failed == {"text_withheld", "text_withheld_elsewhere", "notes_known"}

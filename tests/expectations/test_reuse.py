@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ def examples(name: str) -> list[Any]:
 def test_the_example_calls_the_workflow_with_inputs_that_it_has(page: str) -> None:
     inputs = load(WORKFLOW)[True]["workflow_call"]["inputs"]  # YAML 1.1 reads the key `on` so
     (job,) = (block["jobs"]["gate"] for block in examples(page) if "jobs" in block)
-    assert job["uses"] == f"ORG/routerset/{WORKFLOW}@main"
+    assert job["uses"] == f"ORG/routerset/{WORKFLOW}@COMMIT"
+    assert job["with"]["package"].endswith("@COMMIT")
     assert set(job["with"]) <= set(inputs)
     assert {name for name, entry in inputs.items() if entry.get("required")} <= set(job["with"])
 
@@ -74,16 +77,30 @@ def test_the_hook_is_the_gate_and_the_example_names_it() -> None:
     _parser().parse_args([*hook["entry"].split()[1:], *used["args"]])
 
 
-@pytest.mark.parametrize(
-    ("name", "matches"),
-    [
-        ("release/manifest.json", True),
-        ("release/SHA256SUMS", True),
-        ("dumps/results.csv", True),
-        ("README.md", False),
-        ("src/model.py", False),
-    ],
-)
-def test_the_hook_runs_when_data_changes(name: str, matches: bool) -> None:
+def test_the_hook_runs_whatever_changes_a_deletion_or_the_card_too() -> None:
     (hook,) = load(".pre-commit-hooks.yaml")
-    assert bool(re.search(hook["files"], name)) == matches
+    assert hook["always_run"] is True
+    assert not {"files", "types", "exclude"} & set(hook)
+
+
+def test_what_is_pinned_is_a_commit_as_the_page_says() -> None:
+    (example,) = (block["repos"][0] for block in examples("docs/validation.md") if "repos" in block)
+    assert example["rev"] == "COMMIT"
+    page = (ROOT / "docs/validation.md").read_text("utf-8")
+    assert "git ls-remote https://github.com/ORG/routerset HEAD" in page
+
+
+@pytest.mark.parametrize("path", ["release", "out/a b:c", "dumps/" + "x" * 300])
+def test_artifacts_of_two_calls_have_two_names_that_are_allowed(path: str, tmp_path: Path) -> None:
+    steps = load(WORKFLOW)["jobs"]["validate"]["steps"]
+    (step,) = (step for step in steps if step.get("id") == "artifact")
+    assert steps[-1]["with"]["name"] == "${{ steps.artifact.outputs.name }}"
+    names = set()
+    for call in range(2):
+        out = tmp_path / str(call)
+        environment = {"VALIDATE_PATH": path, "GITHUB_OUTPUT": str(out), "PATH": os.environ["PATH"]}
+        subprocess.run(["bash", "-ec", step["run"]], env=environment, check=True)
+        (line,) = out.read_text("utf-8").splitlines()
+        names.add(line.removeprefix("name="))
+    assert len(names) == 2
+    assert all(re.fullmatch(r"validation-[\w.-]{3,80}", name, re.ASCII) for name in names)

@@ -13,6 +13,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from routerset.release.build import write_release
 from routerset.release.evaluator import UsageError, evaluate, load_release
 from routerset.release.evaluator.averages import average, difference
 from routerset.release.evaluator.results import Estimate
+from routerset.release.evaluator.scaling import PROBABILITIES
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
@@ -444,3 +447,69 @@ def test_names_cannot_inject_markup(found: Findings) -> None:
     )
     assert Page(text).all("img") == []
     assert "&gt;&lt;img src=x onerror=alert(1)&gt;" in text
+
+
+def test_every_picture_of_the_page_has_a_role_and_a_label_or_is_hidden(found: Findings) -> None:
+    pictures = re.findall(r"<svg\b[^>]*>", render_page(found))
+    named = [one for one in pictures if 'role="img"' in one and re.search('aria-label="[^"]+"', one)]
+    hidden = [one for one in pictures if 'aria-hidden="true"' in one]
+    assert len(named) >= 6
+    assert len(named) + len(hidden) == len(pictures)
+
+
+def test_axes_end_with_values_and_say_what_they_count(found: Findings) -> None:
+    page = render_page(found)
+    panels = re.findall(r"<svg viewBox.*?</svg>", page, re.DOTALL)
+    of_pool = [one for one in panels if "candidates m, log scale" in one]
+    assert len(of_pool) == len(found.curves)
+    for curve, panel in zip(found.curves, of_pool, strict=True):
+        ticks = re.findall(r'text-anchor="middle">([\d,]+)</text>', panel)
+        assert (ticks[0], ticks[-1]) == ("1", f"{curve.pool:,}")
+        assert re.findall(r'class="name">(?:p = )?([\d.]+)</text>', panel) == [
+            f"{p:g}" for p in PROBABILITIES
+        ]
+        assert ">mean score</text>" in panel
+
+
+def test_heads_stick_with_their_columns(found: Findings) -> None:
+    page = render_page(found)
+    for table in re.findall(r'<table[^>]*class="(?:grid|paper)".*?</table>', page, re.DOTALL):
+        head, body = table.split("</thead>")
+        assert head.count('class="pin"') == 1
+        row = re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)[-1]
+        at = re.findall(r"<(t[hd][^>]*)>", row)
+        heads = re.findall(r"<th\b[^>]*>", head)
+        pinned = next(i for i, cell in enumerate(heads) if "pin" in cell)
+        assert 'class="pin"' in at[pinned]
+
+
+def test_a_best_router_below_the_best_single_llm_is_marked(found: Findings) -> None:
+    assert contents.behind(found) <= contents.leading(found)
+    first = next(row for row in found.means if row.router == "best_single")
+    cell = (first.benchmark, first.m)
+
+    def with_single(value: float) -> Findings:
+        changed = replace(first, metrics=first.metrics | {"mu_o": Estimate(value)})
+        return replace(found, means=tuple(changed if row is first else row for row in found.means))
+
+    above, below = (with_single(value) for value in (2.0, -1.0))
+    assert cell in {key[:2] for key in contents.behind(above)}
+    assert cell not in {key[:2] for key in contents.behind(below)}
+    marked = render_page(above).count("best router below best single")
+    assert marked == render_page(below).count("best router below best single") + 1
+
+
+def test_kinds_that_are_one_group_are_said_to_be(tmp_path: Path) -> None:
+    build = write_build(tmp_path, [Bench("arc", binary(9, 60, 1), sizes=(3,), encoders={})])
+    write_release(build, build / "release", options())
+    assert find(build / "release", sizes=[3]).one_group == frozenset()
+    groups = build / "release/groups.parquet"
+    table = pq.read_table(groups)
+    rows = table.to_pylist()
+    models = {row["rank"]: row["model_id"] for row in rows if row["kind"] == "all_strong"}
+    shared = [{**row, "model_id": models[row["rank"]]} for row in rows]
+    pq.write_table(pa.Table.from_pylist(shared, schema=table.schema), groups)
+    alike = find(build / "release", sizes=[3])
+    assert alike.one_group == {("arc", 3)}
+    assert "arc: m = 3: the kinds are one and the same group of LLMs" in "\n".join(alike.notes)
+    assert render_page(alike).count("kinds: one group") > 2

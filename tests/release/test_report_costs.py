@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from dataclasses import replace
 from itertools import pairwise
@@ -197,3 +198,10 @@ def test_what_routers_lose_on_unknown_categories_is_shown_where_asked_for(
         assert float(rows["gsm8k", "knn", of.label]["delta"]) == of.metrics["delta"].value
     assert {router for _, router, _ in rows} >= {"best_single", "heuristic"}
     assert 'id="held-out"' in (tmp_path / "with" / PAGE).read_text("utf-8")
+
+
+def test_axes_of_cost_say_what_they_count(found: Findings) -> None:
+    panels = re.findall(r"<svg viewBox.*?</svg>", render_page(found), re.DOTALL)
+    titles = [t for p in panels for t in re.findall(r'text-anchor="end" class="axis-title">([^<]*)<', p)]
+    assert {t.split(",")[0] for t in titles} >= {"mean cost", "cap on one answer", "candidates m"}
+    assert not [t for t in titles if re.fullmatch(r"[\d.]+", t)]

@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(verbs)
     _add_publish(verbs)
     _add_report(verbs)
+    _add_audit(verbs)
     _verb(
         verbs,
         EVALUATE,
@@ -328,6 +329,22 @@ def _report(args: argparse.Namespace) -> int:
         show(plain(path))
     say(plain(f"report: {args.out.resolve()}"))
     return DONE
+
+
+def _add_audit(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "audit", _audit, "ask of a build, a release or dumps whether routing is worth it",
+                 "routerset audit my.csv --costs prices.csv --out audit")  # fmt: skip
+    verb.add_argument("path", type=Path, metavar="PATH", help="build, release, or dumps of any format")
+    verb.add_argument("--costs", metavar="FILE|KIND", help="a file of prices, or a kind of costs, such as "
+                      "usd (default: params_b, where all models have it)")  # fmt: skip
+    verb.add_argument("--out", type=Path, metavar="DIR", help="folder for tables and a page (default: none)")
+    verb.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def _audit(args: argparse.Namespace) -> int:
+    from routerset.etl.auditing import run
+
+    return run(args.path, args.costs, args.out, args.format)
 
 
 def _evaluate(args: argparse.Namespace) -> int:

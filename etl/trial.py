@@ -163,7 +163,7 @@ def _read(config: Config, path: Path, shares: Sequence[_Share]) -> dict[str, pa.
         if not batches:
             raise ConfigError(f"{config.file}: no [[source]] has a dump in {path}; validate one of its paths")
         plan = replace(plan, batches=tuple(batches))
-        parts = assemble_all(plan, config.sources, build, _group_map)
+        parts = assemble_all(plan, config.sources, build, in_this_process)
         merged = merge(plan, build, parts)
         items = [
             {"benchmark": benchmark, "subset": subset, "items": n}
@@ -196,7 +196,7 @@ def _subsets(build: Path, benchmark: str) -> Iterator[tuple[str, int]]:
             yield found["values"].as_py(), found["counts"].as_py()
 
 
-def _group_map(elements: Sequence, produce: Callable, reduce: Callable) -> None:  # type: ignore[type-arg]
+def in_this_process(elements: Sequence, produce: Callable, reduce: Callable) -> None:  # type: ignore[type-arg]
     """What the pipeline does, in this process: the gate runs where no Beam is installed."""
     values: dict[str, list[object]] = {}
     for element in elements:

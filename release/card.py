@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_text
-from routerset.release.layout import REPORTS, Config
+from routerset.release.layout import AUDIT, REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import columns_of
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 MAIN_TABLE, COST_TABLE, COST_PLOT = "summary.md", "cost_areas.md", "figure4_cost_plane.png"
 """The tables of `reports/` that stand on the card, and the picture beside the second."""
+AUDIT_LINES = f"{AUDIT}/summary.md"
+"""What the card says of the audit."""
 _IN_THE_REPORT_ALONE = ("figure5_cost_caps.png", "figure6_routing_rate.png")
 CITATION = """@inproceedings{huang2025routereval,
   title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up
@@ -60,6 +62,11 @@ class Figure:
         """Whether it shows score over cost."""
         return Path(self.path).name in (COST_TABLE, COST_PLOT)
 
+    @property
+    def of_audit(self) -> bool:
+        """Whether it is the lines of the audit."""
+        return self.path == f"{REPORTS}/{AUDIT_LINES}"
+
 
 @dataclass(frozen=True)
 class _Example:
@@ -75,11 +82,11 @@ class _Example:
 
 
 def figures(release: Path) -> list[Figure]:
-    """The tables of `reports/` that are there, and the pictures of a card, by path.
+    """The tables of `reports/` that are there, the lines of the audit, and the pictures of a card, by path.
 
     Raises ReleaseInputError for a table that cannot be read.
     """
-    paths = [f"{REPORTS}/{name}" for name in (MAIN_TABLE, COST_TABLE)]
+    paths = [f"{REPORTS}/{name}" for name in (MAIN_TABLE, COST_TABLE, AUDIT_LINES)]
     tables = [Figure(path, read_text(release / path)) for path in paths if (release / path).exists()]
     found = [path for path in (release / REPORTS).rglob("*.png") if path.name not in _IN_THE_REPORT_ALONE]
     return tables + [Figure(path) for path in sorted(p.relative_to(release).as_posix() for p in found)]
@@ -112,8 +119,9 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         configs=configs,
         columns=_columns(manifest),
         sizes={c.name: _sizes(manifest, c) for c in configs},
-        figures=[figure for figure in shown if not figure.of_cost],
+        figures=[figure for figure in shown if not figure.of_cost and not figure.of_audit],
         cost_figures=[figure for figure in shown if figure.of_cost],
+        audit="".join(figure.table for figure in shown if figure.of_audit),
         example=_example(manifest),
         groups={name: _groups(manifest, name) for name in benchmarks},
         texts={name: _texts(b) for name, b in benchmarks.items()},

@@ -37,7 +37,7 @@ CROISSANT = "croissant.json"
 MODELS, GROUPS, LIMITS, RUNS, PRICES = (
     RELEASED[name].path for name in ("models", "groups", "limits", "runs", "prices")
 )
-EVALUATOR, REPORTS = "evaluator", "reports"
+EVALUATOR, REPORTS, AUDIT = "evaluator", "reports", "audit"
 
 
 def data_path(benchmark: str, split: Split) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routerset.schemas.dealing import deal, strata
+from routerset.release.auditing.similarity import unit_residuals
+from routerset.schemas.dealing import deal
 from routerset.schemas.groups import STRONGEST, WEAKEST
 from routerset.schemas.matrix import ScoreMatrix
 from routerset.schemas.twins import row_digest
@@ -108,23 +109,12 @@ def near_twins(scores: np.ndarray) -> int:
 def effective_number(scores: np.ndarray) -> float | None:
     """Participation ratio of the eigenvalues of the correlations between models' residuals; None without any.
 
-    A residual is (s - p) / sqrt(p (1 - p)), where p is the share of a stratum of models of like ability that
-    has the item right, with half a success and half a failure added. Of n models with correlations c the
-    ratio is n^2 / sum c^2, that is n / (1 + (n - 1) mean c^2 over pairs); where there are many models and
-    items, the mean is that of MOST of the models.
+    Of n models with correlations c the ratio is n^2 / sum c^2, that is n / (1 + (n - 1) mean c^2 over pairs);
+    where there are many models and items, the mean is that of MOST of the models. See `unit_residuals`.
 
     scores: (models, items) of 0 and 1. With correlations of chance alone it is about 1 / (1/n + 1/items).
     """
-    order = np.argsort(scores.sum(axis=1, dtype=np.int64), kind="stable")
-    found = []
-    for stratum in strata(order):
-        block = scores[stratum].astype(np.float32)
-        share = (block.sum(axis=0) + np.float32(0.5)) / np.float32(len(block) + 1)
-        block = (block - share) / np.sqrt(share * (1 - share))
-        block -= block.mean(axis=1, keepdims=True)
-        lengths = np.linalg.norm(block, axis=1, keepdims=True)
-        found.append(np.divide(block, lengths, out=block, where=lengths > 0)[lengths[:, 0] > 0])
-    residuals = np.concatenate(found) if found else np.empty((0, 1), np.float32)
+    _, residuals = unit_residuals(scores)
     n = len(residuals)
     if n < 2:
         return None
@@ -134,7 +124,7 @@ def effective_number(scores: np.ndarray) -> float | None:
     gram = residuals @ residuals.T if some <= n_items else residuals.T @ residuals
     squares = float(np.square(gram, out=gram).sum(dtype=np.float64))
     between = max(squares - some, 0.0) / (some * (some - 1))
-    return n / (1 + (n - 1) * between)
+    return float(n / (1 + (n - 1) * between))
 
 
 def _twins(scores: np.ndarray) -> np.ndarray:

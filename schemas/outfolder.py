@@ -14,11 +14,11 @@ from routerset.schemas.exits import USAGE
 from routerset.schemas.plainfiles import entries, kind, read_bytes, read_json
 
 MARKER, LOCK, MANIFEST, VALIDATION = ".routerset", ".lock", "manifest.json", "validation"
-BUILD, REPORT, VALIDATE, DEMO = "build", "report", "validate", "demo"
+BUILD, REPORT, VALIDATE, DEMO, AUDIT = "build", "report", "validate", "demo", "audit"
 """Verbs that mark the folder that they write to."""
 _SAYS = {
     f"`routerset {verb}` writes over files here, and removes what it wrote\n".encode(): verb
-    for verb in (BUILD, REPORT, VALIDATE, DEMO)
+    for verb in (BUILD, REPORT, VALIDATE, DEMO, AUDIT)
 }
 _MANIFEST_KEYS = frozenset({"schema_version", "libraries", "dataset", "stages"})
 _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
@@ -75,7 +75,7 @@ def owner(folder: Path) -> str | None:
 
 def is_output(folder: Path) -> bool:
     """Whether a folder is marked as one that holds results alone, which are no input of a build."""
-    return owner(folder) in (BUILD, REPORT, VALIDATE)
+    return owner(folder) in (BUILD, REPORT, VALIDATE, AUDIT)
 
 
 def is_build(folder: Path) -> bool:

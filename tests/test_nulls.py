@@ -8,8 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from routerset.etl.groups.nulls import MIXING, NULLS, deal_by_ability, trade
 from routerset.schemas.dealing import STRATUM
+from routerset.schemas.nulls import MIXING, NULLS, deal_by_ability, trade
 
 
 def rasch(n_models: int, n_items: int, seed: int = 0) -> np.ndarray:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from routerset.etl.groups.coverage import Coverage, integer_coverage, reference_coverage, row_means
-from routerset.etl.groups.greedy import best_group
 from routerset.schemas import store
+from routerset.schemas.coverage import Coverage, integer_coverage, reference_coverage, row_means
+from routerset.schemas.greedy import best_group
 from routerset.schemas.groups import STRONGEST, WEAKEST
 from routerset.schemas.tables import GROUPS, Kind
 
@@ -98,7 +98,7 @@ def greedy_groups(
     mean score over train items, and so is which models of a pool are taken, in integers, with ties to the
     lowest row.
     When all that the pool can cover is covered, the remaining places go to further layers of coverage
-    (`etl.groups.greedy`).
+    (`schemas.greedy`).
 
     scores: as for `paper_groups`, floats within [0, 1]; train: indices of the train items.
     Strong and weak groups are never worse on train than any window of their pool.

@@ -1,7 +1,7 @@
 """Beside a group's oracle: what the same search reaches in worlds of noise, and what no group can exceed.
 
 The noise floor of a group is the mean oracle score, on test items, of the group that the same method finds in
-matrices without specialisation (`etl.groups.nulls`). A headroom that noise gives as well is no headroom.
+matrices without specialisation (`schemas.nulls`). A headroom that noise gives as well is no headroom.
 
 The same scores, splits, sizes and seed give the same rows, in any order of benchmarks and on any number of
 workers. Floors depend on NumPy's generator too, whose streams are stable since 1.17 but not promised to be;
@@ -21,8 +21,8 @@ import pyarrow as pa
 from routerset.etl.groups.bounds import bound
 from routerset.etl.groups.candidates import Group, Skipped, pool_of
 from routerset.etl.groups.methods import METHODS, choose
-from routerset.etl.groups.nulls import NULLS
 from routerset.schemas import store
+from routerset.schemas.nulls import NULLS
 from routerset.schemas.tables import LIMITS, Split
 
 

@@ -194,7 +194,7 @@ GROUPS = Suite(
             "covers_most",
             "a greedy group covers no less of the train items than any window of neighbours, or than itself "
             "with one candidate exchanged (up to 10)",
-            "etl/groups/greedy.py",
+            "schemas/greedy.py",
             f"select {_KEY}, better_on_train from {{batch}} where better_on_train > 0",
             "group_facts",
         ),

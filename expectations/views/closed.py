@@ -20,7 +20,7 @@ from routerset.schemas.tables import Split
 _S = pa.string()
 _PAPERS = frozenset({"README.md", "CHANGELOG.md", "LICENSE", "manifest.json", "croissant.json"})
 _BESIDE = re.compile(
-    r"evaluator/(README\.md|(routers/)?\w+\.py)|reports/\w+\.(csv|html|json|md|png|tex)", re.ASCII
+    r"evaluator/(README\.md|(routers/)?\w+\.py)|reports/(audit/)?\w+\.(csv|html|json|md|png|tex)", re.ASCII
 )
 """Files of the evaluator and of reports; that they are the right ones, `routerset verify` finds out."""
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from routerset.release.auditing.files import audit_page, audit_release, audit_texts
+from routerset.release.errors import ReleaseInputError
 from routerset.release.evaluator import EvaluatorError
 from routerset.release.layout import REPORTS
 from routerset.release.manifest import DRAWN_BY, read_manifest
 from routerset.release.reporting.evaluation import find
 from routerset.release.reporting.plots_png import pixels
-from routerset.release.reporting.report import PAGE, figures, page, panels, texts
+from routerset.release.reporting.report import AUDIT_PAGE, PAGE, below_audit, figures, page, panels, texts
 from routerset.release.verify import Problem
 from routerset.schemas.checksums import files
 from routerset.schemas.escape import plain
@@ -35,27 +38,29 @@ def check_report(release: Path, note: Callable[[str], None] = lambda words: None
     try:
         found = find(release)
         stated = read_manifest(release).libraries
-    except EvaluatorError as error:
+        audited = audit_release(release)
+    except (EvaluatorError, ReleaseInputError) as error:
         yield Problem(REPORTS, str(error), "tables that the evaluator can read")
         return
-    made, drawn = dict(texts(found)), panels(found)
+    made, drawn = texts(found) | below_audit(audit_texts(*audited)), panels(found)
     sizes: dict[str, tuple[int, int] | None] = {name: pixels(n) for name, n in drawn.items()}
     for names, make, needs, same in (
-        ((PAGE,), page, ("jinja2", "markupsafe"), ()),
-        (tuple(drawn), figures, DRAWN_BY, (*DRAWN_BY, "numpy")),
+        ((PAGE,), partial(page, found), ("jinja2", "markupsafe"), ()),
+        ((AUDIT_PAGE,), partial(audit_page, *audited), ("jinja2", "markupsafe"), ()),
+        (tuple(drawn), partial(figures, found), DRAWN_BY, (*DRAWN_BY, "numpy")),
     ):
         reason = _why_not(needs, {library: stated.get(library) for library in same})
         if reason is None:
             try:
-                made |= make(found)
+                made |= below_audit(make()) if names == (AUDIT_PAGE,) else make()
             except ModuleNotFoundError as error:
                 reason = f"{error.name} is not installed"
         if reason and names:
             note(f"not compared: {', '.join(f'{REPORTS}/{name}' for name in names)}: {reason}")
-    for name in sorted({*made, *sizes, PAGE}):
+    for name in sorted({*made, *sizes, PAGE, AUDIT_PAGE}):
         yield from _compared(release, f"{REPORTS}/{name}", made.get(name), sizes.get(name))
     for path in files(release, REPORTS):
-        if path.removeprefix(f"{REPORTS}/") not in {*made, *sizes, PAGE}:
+        if path.removeprefix(f"{REPORTS}/") not in {*made, *sizes, PAGE, AUDIT_PAGE}:
             yield Problem(path, "a file that the report of these tables does not have", "no such file")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from routerset.release.auditing import files as auditing
 from routerset.release.evaluator.spending import COST_METRICS
-from routerset.release.layout import REPORTS
+from routerset.release.layout import AUDIT, REPORTS
 from routerset.release.reporting import cost_tables, noise
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
@@ -29,6 +30,9 @@ _FIGURES = (SCALING_FIGURE, KINDS_FIGURE, PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE)
 _OTHERS = (*_DATA, *(f"{figure}.png" for figure in _FIGURES), BASELINES, PAGE)
 FILES = (*(f"{table}.{ending}" for table in (*_TABLES, *_COST_TABLES) for ending in _TEXTS), *_OTHERS)
 """Every file that a report may have."""
+AUDIT_PAGE = f"{AUDIT}/{auditing.PAGE}"
+RELEASED_FILES = (*FILES, *(f"{AUDIT}/{name}" for name in auditing.FILES))
+"""Every file that `reports/` of a release may have: its audit, too."""
 
 
 def write_report(
@@ -65,8 +69,14 @@ def write_report(
 
 
 def reports_hook(draft: Path) -> None:
-    """The report that every release ships: routers that need no training, groups of 3 and 5."""
-    _write(draft / REPORTS, report_files(find(draft)))
+    """The report that every release ships, routers without training on groups of 3 and 5, and the audit."""
+    audited = auditing.audit_release(draft)
+    _write(draft / REPORTS, report_files(find(draft)) | below_audit(auditing.audit_files(*audited)))
+
+
+def below_audit(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Files of an audit by their paths below `reports/`."""
+    return {f"{AUDIT}/{name}": content for name, content in files.items()}
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

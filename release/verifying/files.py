@@ -32,11 +32,11 @@ def verify_checksums(release: Path, sums: Mapping[str, str], *, links: bool = Fa
 
 def closed_list(opened: Opened) -> Iterator[Problem]:
     """A release has every file that it needs, and none that no release has."""
-    from routerset.release.reporting.report import FILES
+    from routerset.release.reporting.report import RELEASED_FILES
 
     papers = {layout.MANIFEST, layout.CARD, layout.CHANGELOG, layout.LICENSE, layout.CROISSANT}
     needed = {*papers, *evaluator_files(), *paths(opened.manifest)}
-    possible = {*needed, *(f"{layout.REPORTS}/{name}" for name in FILES)}
+    possible = {*needed, *(f"{layout.REPORTS}/{name}" for name in RELEASED_FILES)}
     for path in sorted(needed - opened.sums.keys()):
         yield Problem(layout.CHECKSUMS, f"no line of {path}", "one: every release has it")
     for path in sorted(opened.sums.keys() - possible):

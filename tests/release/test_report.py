@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routerset.release.auditing.files import FILES as AUDIT_FILES
 from routerset.release.build import write_release
 from routerset.release.evaluator import UsageError, evaluate, load_release
 from routerset.release.evaluator.averages import average, difference
@@ -56,7 +57,9 @@ OF_COST = re.compile("cost|rate")
 
 
 def test_a_report_has_every_file(reported: Path) -> None:
-    assert names(reported / "reports") == {name for name in FILES if not OF_COST.search(name)}
+    expected = {name for name in FILES if not OF_COST.search(name)}
+    assert names(reported / "reports") == {*expected, "audit"}
+    assert {"audit.json", "audit.html", "summary.md"} <= names(reported / "reports/audit") <= {*AUDIT_FILES}
 
 
 def test_the_same_release_gives_the_same_bytes_wherever_it_lies(reported: Path, tmp_path: Path) -> None:
@@ -64,7 +67,7 @@ def test_the_same_release_gives_the_same_bytes_wherever_it_lies(reported: Path, 
     written = write_report(release, tmp_path / "out")
     for path in written:
         assert path.read_bytes() == (reported / "reports" / path.name).read_bytes(), path.name
-    assert {path.name for path in written} == names(reported / "reports")
+    assert {path.name for path in written} == names(reported / "reports") - {"audit"}
 
 
 def chunks(png: bytes) -> list[bytes]:
@@ -117,6 +120,7 @@ def test_a_release_without_groups_and_vectors_has_a_report(tmp_path: Path) -> No
     build = write_build(tmp_path, [Bench("arc", binary(6, 20, 1), sizes=(), encoders={})])
     write_release(build, build / "release", options(), reports=reports_hook)
     assert names(build / "release/reports") == {
+        "audit",
         "baselines.json",
         "figure2_scaling.csv",
         "figure2_scaling.png",
@@ -155,6 +159,15 @@ def test_baselines_come_out_again(reported: Path) -> None:
         (s, m) for s in ("paper", "family") for m in (3, 5)
     }
     assert list(check_report(reported)) == []
+
+
+def test_a_changed_number_of_the_audit_is_found(reported: Path, tmp_path: Path) -> None:
+    release = Path(shutil.copytree(reported, tmp_path / "release"))
+    path = release / "reports/audit/audit.json"
+    path.write_text(path.read_text("utf-8").replace('"headroom": 0.', '"headroom": 0.9', 1), "utf-8")
+    (problem,) = check_report(release)
+    assert problem.path == "reports/audit/audit.json"
+    assert '"headroom": 0.9' in problem.found
 
 
 def test_a_changed_baseline_is_found(reported: Path, tmp_path: Path) -> None:
@@ -202,6 +215,7 @@ def test_numbers_are_checked_without_the_libraries_of_a_report(reported: Path) -
     figures = "reports/figure2_scaling.png, reports/figure3_kinds.png"
     assert said.stdout.splitlines() == [
         "not compared: reports/report.html: jinja2 is not installed",
+        "not compared: reports/audit/audit.html: jinja2 is not installed",
         f"not compared: {figures}: matplotlib is not installed",
         "[]",
     ]
@@ -215,6 +229,9 @@ def test_a_release_ships_its_report_and_verifies(tmp_path: Path) -> None:
     assert (build / "release/reports/summary.md").read_text("utf-8") in card
     assert "(reports/figure2_scaling.png)" in card
     assert "(reports/figure3_kinds.png)" in card
+    lines = (build / "release/reports/audit/summary.md").read_text("utf-8")
+    assert lines in card
+    assert lines.count("\n") == 5
     assert verify(build / "release", [check_report]) == []
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from routerset.etl.groups.coverage import Gains
+from routerset.schemas.coverage import Gains
 
 LOOKAHEAD = 64
 """Models looked at again in one go."""

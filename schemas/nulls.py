@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routerset.etl.groups.coverage import row_means
+from routerset.schemas.coverage import row_means
 from routerset.schemas.dealing import deal
 
 MIXING, SPACING = 20, 6

@@ -1,0 +1,91 @@
+"""How alike models are: by what they have right, and by what is left once ability is taken away."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from routerset.schemas.dealing import strata
+
+Floats32 = npt.NDArray[np.float32]
+ITEMS = 2048
+"""Items of which products are taken in one go."""
+ROWS = 1024
+"""Models whose products with those after them are."""
+
+
+def both_right(scores: np.ndarray) -> Floats32:
+    """(models, models) sum over items of s_i x s_k: of 0 and 1, the items that both have right, exactly."""
+    n = len(scores)
+    total = np.zeros((n, n), np.float32)
+    for start in range(0, scores.shape[1], ITEMS):
+        part = scores[:, start : start + ITEMS].astype(np.float32)
+        for row in range(0, n, ROWS):
+            total[row : row + ROWS, row:] += part[row : row + ROWS] @ part[row:].T
+    return _mirrored(total)
+
+
+def _mirrored(upper: Floats32) -> Floats32:
+    """A symmetric matrix, of its blocks on and above the diagonal, in place."""
+    for row in range(0, len(upper), ROWS):
+        upper[row + ROWS :, row : row + ROWS] = upper[row : row + ROWS, row + ROWS :].T
+    return upper
+
+
+def jaccard(scores: np.ndarray) -> Floats32:
+    """(models, models) |both right| / |either right|; 1 where neither is ever right (RouterBench+, pruning).
+
+    scores: (models, items) uint8 of 0 and 1. Of numbers in [0, 1] it is sum s_i s_k over
+    sum s_i + s_k - s_i s_k, which is the same for 0 and 1.
+    """
+    both = both_right(scores)
+    right = scores.sum(axis=1, dtype=np.float64).astype(np.float32)
+    either = right[:, None] + right
+    either -= both
+    alike: Floats32 = np.divide(both, either, out=np.ones_like(both), where=either > 0)
+    return alike
+
+
+def unit_residuals(scores: np.ndarray) -> tuple[npt.NDArray[np.intp], Floats32]:
+    """Models that have any, ordered by ability, and their residuals (models, items), centred, of length 1.
+
+    A residual is (s - p) / sqrt(p (1 - p)), where p is the share of a stratum of models of like ability that
+    has the item right, with half a success and half a failure added. scores: (models, items) in [0, 1].
+    """
+    order = np.argsort(scores.sum(axis=1, dtype=np.float64), kind="stable")
+    rows, found = [], []
+    for stratum in strata(order):
+        block = scores[stratum].astype(np.float32)
+        share = (block.sum(axis=0) + np.float32(0.5)) / np.float32(len(block) + 1)
+        block = (block - share) / np.sqrt(share * (1 - share))
+        block -= block.mean(axis=1, keepdims=True)
+        lengths = np.linalg.norm(block, axis=1, keepdims=True)
+        there = lengths[:, 0] > 0
+        found.append(np.divide(block, lengths, out=block, where=lengths > 0)[there])
+        rows.append(stratum[there])
+    if not found:
+        return np.empty(0, np.intp), np.empty((0, scores.shape[1]), np.float32)
+    return np.concatenate(rows), np.concatenate(found)
+
+
+def residual(scores: np.ndarray) -> Floats32:
+    """(models, models) correlation over items of what ability does not tell; 0 for a model without any."""
+    n = len(scores)
+    rows, units = unit_residuals(scores)
+    found = np.zeros((n, n), np.float32)
+    found[np.ix_(rows, rows)] = both_right(units)
+    np.fill_diagonal(found, 1)
+    return found
+
+
+def largest(similarity: Floats32) -> Floats32:
+    """(models,) MaxSim: how alike each model is to the one that is most like it. Needs two models."""
+    others = similarity.copy()
+    np.fill_diagonal(others, -np.inf)
+    return np.asarray(others.max(axis=1))
+
+
+def average(similarity: Floats32) -> npt.NDArray[np.float64]:
+    """(models,) AvgSim: mean similarity to all others. Needs two models."""
+    total = similarity.sum(axis=1, dtype=np.float64) - np.diagonal(similarity)
+    return np.asarray(total / (len(similarity) - 1))

@@ -24,11 +24,16 @@ class Split(StrEnum):
 
 
 class Kind(StrEnum):
-    """The three kinds of candidate groups (RouterEval, section 4.2)."""
+    """Kinds of candidate groups: three by strength (RouterEval, section 4.2), and `open`, of any."""
 
     ALL_STRONG = "all_strong"
     ALL_WEAK = "all_weak"
     STRONG_TO_WEAK = "strong_to_weak"
+    OPEN = "open"
+
+
+STRENGTHS = (Kind.ALL_STRONG, Kind.ALL_WEAK, Kind.STRONG_TO_WEAK)
+"""Kinds of groups of methods that choose by strength."""
 
 
 class Reason(StrEnum):
@@ -209,7 +214,7 @@ SPLITS = _schema(
 GROUPS = _schema(
     [
         _field("m", pa.int32(), "number of candidates"),
-        _field("kind", _S, "all_strong, all_weak or strong_to_weak"),
+        _field("kind", _S, "all_strong, all_weak, strong_to_weak or open"),
         _field("rank", pa.int32(), "position of the candidate in the group, 0..m-1"),
         _field("model_id", _S, "the candidate, as `org/name`"),
     ],
@@ -218,7 +223,7 @@ GROUPS = _schema(
 LIMITS = _schema(
     [
         _field("m", pa.int32(), "number of candidates"),
-        _field("kind", _S, "all_strong, all_weak or strong_to_weak"),
+        _field("kind", _S, "all_strong, all_weak, strong_to_weak or open"),
         *(
             column
             for letter, world in (

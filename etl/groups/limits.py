@@ -52,8 +52,8 @@ class Scored:
         row = METHODS[method]
         scores = self.scores if row.sees_test else self.scores[:, self.sides[Split.TRAIN]]
         if row.all_twins or self.pool is None:
-            return pool_of(scores, group.m, group.kind)
-        rows, bins = pool_of(scores[self.pool], group.m, group.kind)
+            return pool_of(scores, group.m, group.kind, row.weakest)
+        rows, bins = pool_of(scores[self.pool], group.m, group.kind, row.weakest)
         return self.pool[rows], bins
 
 
@@ -117,5 +117,5 @@ def _summary(worlds: Sequence[tuple[float, float, float]], letter: str) -> dict[
 def _bound(scored: Scored, method: str, group: Group) -> dict[str, object]:
     pool, bins = scored.pool_of(method, group)
     train = scored.scores[:, scored.sides[Split.TRAIN]]
-    found = bound(train, pool, group.rows, bins, solve=not METHODS[method].sees_test)
+    found = bound(train, pool, group.rows, bins, solve=METHODS[method].covers_most)
     return {"train_covered": found.covered, "train_at_most": found.at_most, "bound_by": found.by}

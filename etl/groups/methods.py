@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 
 from routerset.etl.groups.candidates import Group, Skipped, greedy_groups, paper_groups
+from routerset.etl.groups.universes import ANY, diverse_groups, universe_groups
+from routerset.schemas.groups import WEAKEST
 from routerset.schemas.splits import paper_split
 
 Choice: TypeAlias = tuple[list[Group], list[Skipped]]
@@ -18,7 +20,8 @@ Choice: TypeAlias = tuple[list[Group], list[Skipped]]
 @dataclass(frozen=True)
 class Method:
     """A row of `METHODS`. sees_test: whether the scores of test items have a say in its groups. all_twins:
-    whether it chooses from all models whatever a config says of twins.
+    whether it chooses from all models whatever a config says of twins. covers_most: whether its groups are to
+    cover as much as they can. weakest: mean score that the models of its groups of kind `open` are above.
 
     choose: function of (scores, sizes, subsets, train, seed). scores: (models, items), models by name.
     subsets: items per subset, in canonical order. train: indices of the items that train routers.
@@ -30,6 +33,8 @@ class Method:
     choose: Callable[[np.ndarray, Sequence[int], Sequence[int], np.ndarray, int], Choice]
     sees_test: bool
     all_twins: bool = False
+    covers_most: bool = False
+    weakest: float = WEAKEST
 
 
 def _paper(
@@ -45,11 +50,34 @@ def _greedy(
     return greedy_groups(scores, sizes, train)
 
 
+def _universe(
+    scores: np.ndarray, sizes: Sequence[int], subsets: Sequence[int], train: np.ndarray, seed: int
+) -> Choice:
+    return universe_groups(scores, sizes, train)
+
+
+def _diverse(
+    scores: np.ndarray, sizes: Sequence[int], subsets: Sequence[int], train: np.ndarray, seed: int
+) -> Choice:
+    return diverse_groups(scores, sizes, train)
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method("paper", "best windows and random draws, as in RouterEval", _paper, True, all_twins=True),
-        Method("greedy", "best coverage of the train items, seen alone", _greedy, sees_test=False),
+        Method("greedy", "best coverage of the train items, seen alone", _greedy, False, covers_most=True),
+        Method(
+            "universe",
+            "what adds most, again and again, as in Routoo",
+            _universe,
+            False,
+            covers_most=True,
+            weakest=ANY,
+        ),
+        Method(
+            "diverse", "pruned to what is accurate and unlike the rest, as RouterBench+ does", _diverse, False
+        ),
     )
 }
 """Every method, by name."""

@@ -15,7 +15,7 @@ SIZES, DRAWS = (3, 5, 10, 100, 1000), 1000
 """The reference's sizes of groups, for which it draws in this order, and its draws of each."""
 MOST_JOINED, MOST_EXCHANGED = 100, 10
 """Largest groups of which all draws are joined, and all exchanges tried."""
-NOTHING_BETTER = {"better_windows": 0, "better_draws": 0, "better_on_train": 0}
+NOTHING_BETTER = {"better_windows": 0, "better_draws": 0, "better_on_train": 0, "other_universe": 0}
 _TOLERANCE = 1e-6
 
 
@@ -90,14 +90,17 @@ class Choices:
         places[self.order] = np.arange(len(self.order))
         return places
 
-    def span(self, kind: str, m: int) -> tuple[int, int]:
-        """The places in the order that candidates of a kind come from (RouterEval, appendix C)."""
-        width = max(len(self.order) // 5, m)
-        if kind == Kind.ALL_STRONG:
+    def span(self, group: Group) -> tuple[int, int]:
+        """The places in the order that candidates of a group come from (RouterEval, appendix C).
+
+        Those of a universe may be as weak as they like; it leaves out models that have nearly all right.
+        """
+        width = max(len(self.order) // 5, group.m)
+        if group.kind == Kind.ALL_STRONG:
             return max(self.last - width, 0), self.last
-        if kind == Kind.ALL_WEAK:
+        if group.kind == Kind.ALL_WEAK:
             return self.first, min(self.first + width, len(self.order))
-        return self.first, self.last
+        return 0 if group.method == "universe" else self.first, self.last
 
     @cached_property
     def draws(self) -> dict[int, np.ndarray]:
@@ -128,7 +131,29 @@ class Choices:
             found["better_on_train"] = sum(
                 self.states.better(worths, own_worth) for worths in self._others(group, places, span)
             )
+        elif group.method == "universe" and self.states.join is np.bitwise_or and group.m <= MOST_EXCHANGED:
+            taken = self._universe(group.m, self.order[slice(*span)])
+            found["other_universe"] = len(set(taken) - set(self.order[places].tolist()))
         return found
+
+    def _universe(self, m: int, pool: np.ndarray) -> list[int]:
+        """The models that add most to what those before cover, one after the other, over all of the pool.
+
+        Ties: the one with more right answers, then the first by name. Where none adds anything, what is
+        covered counts for nothing any more. pool: rows, by mean score.
+        """
+        rows = self.states.rows[pool]
+        right, taken = self.states.worth(rows), list[int]()
+        covered = np.zeros_like(rows[0])
+        for _ in range(m):
+            free = ~np.isin(pool, taken)
+            gains = self.states.worth(rows & ~covered)
+            if not gains[free].any():
+                covered, gains = np.zeros_like(covered), right
+            best = min(np.flatnonzero(free).tolist(), key=lambda at: (-gains[at], -right[at], pool[at]))
+            taken.append(int(pool[best]))
+            covered = covered | rows[best]
+        return taken
 
     def _better_draws(self, m: int, places: np.ndarray) -> int:
         draws = self.draws.get(m)

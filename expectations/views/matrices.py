@@ -198,7 +198,7 @@ def _place(
 ) -> dict[str, object]:
     """Where candidates stand in an order of models, and whether others would have been preferred."""
     places = choices.position[known]
-    start, stop = choices.span(group.kind, group.m)
+    start, stop = choices.span(group)
     outside = np.flatnonzero((places < start) | (places >= stop))
     misplaced = _descents(places if group.method == "paper" else means[known], known)
     empty_bins = group.m - _bins_hit(places, start, stop, group.m) if group.kind == Kind.STRONG_TO_WEAK else 0
@@ -219,7 +219,13 @@ def _place(
 
 def _faults(facts: Mapping[str, object]) -> tuple[object, ...]:
     """What is wrong with a group, gravest first: of several splits it must suit one."""
-    return facts["outside_pool"], facts["empty_bins"], facts["misplaced"], facts["better_on_train"]
+    return (
+        facts["outside_pool"],
+        facts["empty_bins"],
+        facts["misplaced"],
+        facts["better_on_train"],
+        facts["other_universe"],
+    )
 
 
 def _covered(block: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:

@@ -41,6 +41,9 @@ def make_build(folder: Path) -> Path:
     config = folder / "demo.toml"
     text = build_config(Path("dumps"), plan)
     (folder / "prices.toml").write_text(PRICE, encoding="utf-8")
+    text = text.replace(
+        'methods = ["greedy", "paper"]', 'methods = ["greedy", "paper", "universe", "diverse"]'
+    )
     text = text.replace('encoders = ["minilm"]', "encoders = []") + '\n[costs]\nprices = "prices.toml"\n'
     config.write_text(text, encoding="utf-8")
     out = folder / "build"

@@ -46,6 +46,9 @@ class TableEntry:
     arrow_bytes: int
 
 
+_IF_ANY = ("costs", "declared", "coverage")
+
+
 @dataclass(frozen=True)
 class BenchmarkEntry:
     """What is in one benchmark.
@@ -56,7 +59,9 @@ class BenchmarkEntry:
     runs of which another one of the same model and subset was taken; texts: items with a question, with a
     prompt, and with a question taken from that; reference_note: why there is no reference score; families:
     what joined items to families, by rule; neighbours: encoder -> groups of items whose vectors nearly agree
-    across families; costs: scores whose cost is known, by measure; declared: what a config said of it.
+    across families; costs: scores whose cost is known, by measure; declared: what a config said of it;
+    coverage: of groups of kind `open`, rows of method, m, the oracle's mean score on train, validation and
+    test items, and how many models the method's own rule would take (null without one).
     """
 
     metric: str
@@ -83,11 +88,12 @@ class BenchmarkEntry:
     neighbours: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     costs: Mapping[str, int] = field(default_factory=dict)
     declared: Mapping[str, Any] = field(default_factory=dict)
+    coverage: tuple[Row, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """Its entry in the manifest, without costs and declarations where there are none."""
+        """Its entry in the manifest, without costs, declarations and coverage where there are none."""
         row = {**asdict(self), "groups": [group.row for group in self.groups]}
-        return {key: value for key, value in row.items() if key not in ("costs", "declared") or value}
+        return {key: value for key, value in row.items() if key not in _IF_ANY or value}
 
 
 @dataclass(frozen=True)

@@ -266,11 +266,8 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> Be
         },
         test_items_in_train={scheme: layout.leaked(columns, scheme) for scheme in benchmark.schemes},
         groups=tuple(benchmark.members),
-        skipped_groups=tuple(
-            {key: value for key, value in row.items() if key != "benchmark"}
-            for row in options.skipped_groups
-            if row["benchmark"] == benchmark.name
-        ),
+        skipped_groups=_of(benchmark.name, options.skipped_groups),
+        coverage=_of(benchmark.name, options.coverage),
         encoders=tuple(benchmark.vectors),
         texts=layout.texts(columns),
         reference_note=reference_note,
@@ -280,6 +277,15 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> Be
             encoder: layout.neighbours(table["vector"], columns["family_id"])
             for encoder, table in benchmark.vectors.items()
         },
+    )
+
+
+def _of(benchmark: str, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Rows of one benchmark, without its name."""
+    return tuple(
+        {key: value for key, value in row.items() if key != "benchmark"}
+        for row in rows
+        if row["benchmark"] == benchmark
     )
 
 

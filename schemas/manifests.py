@@ -57,6 +57,15 @@ class _Skipped(TypedDict):
     reason: str
 
 
+class _Coverage(TypedDict):
+    method: NotRequired[Name]
+    m: Count
+    train: float | None
+    validation: float | None
+    test: float | None
+    stops_at: Count | None
+
+
 class _Benchmark(TypedDict):
     metric: str
     reference_model: str | None
@@ -78,6 +87,7 @@ class _Benchmark(TypedDict):
     encoders: list[Name]
     texts: NotRequired[Counts]
     costs: NotRequired[Counts]
+    coverage: NotRequired[list[_Coverage]]
     reference_note: NotRequired[str | None]
     families: NotRequired[dict[str, Counts]]
     neighbours: NotRequired[dict[Name, Counts]]
@@ -224,6 +234,7 @@ class _Chosen(TypedDict):
     left_out: Count
     groups: list[str]
     skipped: list[_Skipped]
+    coverage: NotRequired[list[_Coverage]]
 
 
 class _Grouped(TypedDict, total=False):

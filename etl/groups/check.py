@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from routerset.etl.groups.candidates import groups_table
 from routerset.etl.groups.limits import Scored, limits
-from routerset.etl.groups.methods import METHODS
+from routerset.etl.groups.methods import METHODS, coverage
 from routerset.release.layout import (
     GROUPS,
     LIMITS,
@@ -65,7 +65,11 @@ def _groups(
 ) -> Iterator[Problem]:
     """Problems of the groups of one benchmark."""
     entry = manifest.benchmarks[benchmark]
-    asked = {*manifest.methods, *(g.method for g in entry.groups)}
+    asked = {
+        *manifest.methods,
+        *(g.method for g in entry.groups),
+        *(str(row["method"]) for row in entry.coverage),
+    }
     for method in sorted(asked | {str(row["method"]) for row in entry.skipped_groups}):
         if method not in METHODS or method not in manifest.methods:
             known = [name for name in METHODS if name in manifest.methods]
@@ -80,6 +84,10 @@ def _groups(
         right = [{"method": method, "m": s.m, "kind": s.kind.value, "reason": s.reason} for s in skipped]
         if told != right:
             yield Problem(MANIFEST, f"{benchmark}: skipped groups {told}", f"{right}")
+        held = [row for row in entry.coverage if row["method"] == method]
+        of = coverage(method, scored.scores, chosen, scored.sides, scored.pool)
+        if held != [{"method": method, **row} for row in of]:
+            yield Problem(MANIFEST, f"{benchmark}: other coverage of {method} groups", "what its scores give")
 
 
 def _scored(release: Path, manifest: Manifest, benchmark: str) -> tuple[Scored, Sequence[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,14 +12,12 @@ from routerset.etl.groups.candidates import (
     Skipped,
     checked_sizes,
     open_pool,
-    oracle_mean,
     skip,
 )
 from routerset.release.auditing.pruning import prune
 from routerset.schemas.coverage import Gains, integer_coverage
 from routerset.schemas.greedy import greedy_order
 from routerset.schemas.groups import WEAKEST
-from routerset.schemas.tables import Split
 
 ANY = -1.0
 """Below any mean score: no model is too weak."""
@@ -73,23 +71,6 @@ def stops_at(scores: np.ndarray, train: np.ndarray) -> int:
     cover = integer_coverage(scores, train)
     states = cover.rows[_strongest_first(open_pool(scores[:, train], ANY), cover)]
     return len(greedy_order(cover, states, len(states), layers=False))
-
-
-def coverage(
-    scores: np.ndarray, groups: Sequence[Group], sides: Mapping[Split, np.ndarray]
-) -> list[dict[str, float | int | None]]:
-    """S(U) of each group on the items of every side (Routoo, universe constructor); None where it has none.
-
-    scores: (models, items). sides: items of each side. Returns a row per group: `m`, and a share per side.
-    """
-    return [
-        {"m": group.m}
-        | {
-            side.value: round(oracle_mean(scores, group.rows, items), 6) if len(items) else None
-            for side, items in sides.items()
-        }
-        for group in groups
-    ]
 
 
 def _strongest_first(pool: np.ndarray, cover: Gains) -> np.ndarray:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.groups.candidates import groups_table
-from routerset.etl.groups.methods import choose
+from routerset.etl.groups.methods import choose, coverage
 from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
@@ -114,11 +114,14 @@ def _choose(
     items = pq.read_table(root / task.path("items"), columns=["subset"])
     matrix = read(root / task.path("scores"), len(items), task.min_coverage)
     sides = pq.read_table(root / task.path("splits"))
-    train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))["item"].to_numpy()
+    of = {
+        side: sides.filter(pc.equal(sides["split"].cast(pa.string()), side.value))["item"].to_numpy()
+        for side in Split
+    }
     pool = None if task.named is None else one_of_each(matrix, task.named)
-    found, skipped = choose(
-        task.method, matrix.scores, task.sizes, subset_sizes(items["subset"]), train, task.seed, pool
-    )
+    counts = subset_sizes(items["subset"])
+    found, skipped = choose(task.method, matrix.scores, task.sizes, counts, of[Split.TRAIN], task.seed, pool)
+    told = coverage(task.method, matrix.scores, found, of, pool)
     path = root / task.path("groups")
     rows = store.write_table(path, TABLES["groups"].schema, groups_table(found, matrix.models))
     return {path: rows}, {
@@ -126,6 +129,7 @@ def _choose(
         "left_out": matrix.left_out,
         "groups": [f"m{g.m}_{g.kind.value}" for g in found],
         "skipped": [{"m": s.m, "kind": s.kind.value, "reason": s.reason} for s in skipped],
+        **({"coverage": told} if told else {}),
     }
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from routerset.etl.groups.bounds import bound
 from routerset.etl.groups.candidates import Group, Kind
 from routerset.etl.groups.limits import limits
-from routerset.etl.groups.methods import METHODS, choose
-from routerset.etl.groups.universes import coverage, diverse_groups, stops_at, universe_groups
+from routerset.etl.groups.methods import METHODS, choose, coverage
+from routerset.etl.groups.universes import diverse_groups, stops_at, universe_groups
 from routerset.schemas.groups import STRONGEST, WEAKEST
 from routerset.schemas.tables import Split
 from tests.test_limits import scored
@@ -186,5 +186,7 @@ def test_limits_of_open_groups_are_of_their_own_pool() -> None:
 def test_coverage_is_the_mean_of_the_best_score_on_each_side() -> None:
     scores = np.array([[0.5, 1, 0, 0.2], [0.25, 0, 0.5, 0.6]])
     sides = {Split.TRAIN: np.array([0, 1]), Split.VALIDATION: np.array([], int), Split.TEST: np.array([2, 3])}
-    (row,) = coverage(scores, [Group(2, Kind.OPEN, np.array([0, 1]))], sides)
-    assert row == {"m": 2, "train": 0.75, "validation": None, "test": 0.55}
+    group = Group(2, Kind.OPEN, np.array([0, 1]))
+    (row,) = coverage("universe", scores, [group], sides, None)
+    assert row == {"m": 2, "train": 0.75, "validation": None, "test": 0.55, "stops_at": 1}
+    assert coverage("greedy", scores, [Group(2, Kind.ALL_WEAK, group.rows)], sides, None) == []

@@ -142,7 +142,8 @@ class Splits:
 class Groups:
     """`[groups]`: the candidates that routers choose from.
 
-    methods: ways to choose them; the first one is what evaluator, report and card show.
+    methods: ways to choose them: greedy, paper, universe, diverse; what comes first is what evaluator, report
+    and card show.
     sizes: numbers of candidates; what a pool cannot fill is skipped and reported.
     twins: whether methods choose from `one` of each set of models with the same scores, or from `all`, as
     `paper` always does.

@@ -20,7 +20,7 @@ OPEN = "open"
 """Kind of the groups of a method that does not choose by strength: one of each size."""
 PAIR = "pair"
 """Kind and method of two models that were named, in place of a group's."""
-_OF_METHODS = {PAIR: (PAIR,), "universe": (OPEN,), "diverse": (OPEN,)}
+_OF_METHODS: dict[str, tuple[str, ...]] = {PAIR: (PAIR,), "universe": (OPEN,), "diverse": (OPEN,)}
 _STREAMS = (*KINDS, PAIR, OPEN)
 """Kinds by number of their random stream: a new one comes last."""
 SEEN, UNSEEN = TRACKS = ("seen", "unseen")

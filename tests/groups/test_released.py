@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from routerset.etl.groups.check import check_groups
 from routerset.expectations.validate import validate
 from routerset.release.evaluator import evaluate, load_release
 from routerset.release.evaluator.task import KINDS, OPEN, kinds_of
+from routerset.release.reporting.grid import KINDS as KINDS_IN_WORDS
+from routerset.release.reporting.grid import kinds_shown, label, over_kinds
 from routerset.release.verify import verify
 from tests.dumps import write_config, write_items, write_wide
 from tests.test_nulls import rasch
@@ -25,47 +26,30 @@ OPEN_METHODS = ("universe", "diverse")
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Builds of the same dumps: `greedy` alone, with open groups beside it, and with those first."""
+    """A build with open groups beside `greedy` ones."""
     folder = tmp_path_factory.mktemp("open")
-    scores = rasch(40, 120, seed=11).astype(float)
+    scores = rasch(30, 120, seed=11).astype(float)
     keys = [str(key) for key in range(scores.shape[1])]
     write_items(folder / "items.csv", keys)
-    write_wide(folder / "dumps" / "a.csv", [f"org/m{row:03}" for row in range(40)], keys, scores)
-    methods = {
-        "alone": ["greedy"],
-        "beside": ["greedy", *OPEN_METHODS],
-        "first": [*OPEN_METHODS, "greedy"],
-    }
-    for name, of in methods.items():
-        config = load_config(write_config(folder / "x.toml", extra=f"methods = {json.dumps(of)}\n"))
-        build(config, folder / name, Runner(), lambda *_: None)
-    return folder
+    write_wide(folder / "dumps" / "a.csv", [f"org/m{row:03}" for row in range(30)], keys, scores)
+    methods = json.dumps(["greedy", *OPEN_METHODS])
+    config = load_config(write_config(folder / "x.toml", extra=f"methods = {methods}\n"))
+    build(config, folder / "build", Runner(), lambda *_: None)
+    return folder / "build"
 
 
-@pytest.mark.parametrize("name", ["beside", "first"])
-def test_gate_and_verify_follow(built: Path, name: str) -> None:
-    assert [f"{f.suite}.{f.expectation} {f.examples}" for f in validate(built / name).errors] == []
-    assert verify(built / name / "release", [check_groups]) == []
-
-
-def test_other_groups_and_their_numbers_stay(built: Path) -> None:
-    for table in ("groups", "limits"):
-        part = f"tables/{table}/method=greedy/benchmark=gsm8k/part-0.parquet"
-        assert (built / "beside" / part).read_bytes() == (built / "alone" / part).read_bytes()
-    plain, beside = (
-        [row.to_dict() for row in evaluate(built / name / "release", resamples=20).rows]
-        for name in ("alone", "beside")
-    )
-    assert beside == plain
-    assert OPEN not in (built / "beside/release/reports/kinds.csv").read_text()
+def test_gate_and_verify_follow(built: Path) -> None:
+    assert [f"{f.suite}.{f.expectation} {f.examples}" for f in validate(built).errors] == []
+    assert verify(built / "release", [check_groups]) == []
+    assert OPEN not in (built / "release/reports/figure3_kinds.csv").read_text()
 
 
 @pytest.mark.parametrize("method", OPEN_METHODS)
 def test_a_mean_over_the_one_kind_is_that_kind(built: Path, method: str) -> None:
-    release = built / "beside/release"
+    release = built / "release"
     assert kinds_of(method) == (OPEN,)
     assert kinds_of("greedy") == KINDS
-    found = evaluate(release, method=method, resamples=20)
+    found = evaluate(load_release(release), ["oracle", "best_single", "random"], method=method, resamples=20)
     assert {row.kind for row in found.rows} == {OPEN}
     assert {row.m for row in found.rows} == {3, 5}
     by_router = {(row.m, row.router): row for row in found.rows}
@@ -73,22 +57,20 @@ def test_a_mean_over_the_one_kind_is_that_kind(built: Path, method: str) -> None
         of = by_router[mean.m, mean.router]
         assert mean.metrics["mu_o"].value == of.metrics["mu_o"].value
         assert (mean.n_kinds, mean.at_most, mean.optimal) == (1, of.at_most, of.optimal)
-    assert "kinds" not in str(found)
+    assert "kinds" not in found.table()
     assert {g.kind for g in load_release(release).groups_of("gsm8k", method)} == {OPEN}
 
 
-def test_a_report_of_open_groups_has_their_kind(built: Path) -> None:
-    reports = built / "first/release/reports"
-    with (reports / "kinds.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert {float(row["open"]) >= 0 for row in rows if row["router"] == "oracle"} == {True}
-    assert "all_strong" not in rows[0]
-    told = [path.read_text() for path in reports.rglob("*.md")]
-    assert not any("three kinds" in text for text in told if "universe" in text)
+def test_a_report_shows_the_kinds_that_there_are() -> None:
+    assert kinds_shown({*KINDS}) == kinds_shown(()) == KINDS_IN_WORDS
+    assert kinds_shown({OPEN}) == {OPEN: "open"}
+    assert "three kinds" in over_kinds("greedy")
+    assert "kinds" not in over_kinds("universe")
+    assert (label(OPEN), label("all_weak")) == ("open", "all-weak")
 
 
 def test_coverage_on_every_side_is_told_and_checked(built: Path) -> None:
-    release = built / "beside/release"
+    release = built / "release"
     entry = json.loads((release / "manifest.json").read_text())["benchmarks"]["gsm8k"]
     assert [(row["method"], row["m"]) for row in entry["coverage"]] == [
         (method, m) for method in OPEN_METHODS for m in (3, 5)
@@ -108,9 +90,5 @@ def test_coverage_on_every_side_is_told_and_checked(built: Path) -> None:
         assert any("coverage" in problem.found for problem in check_groups(release))
     finally:
         (release / "manifest.json").write_text(manifest)
-    assert (
-        "coverage"
-        not in json.loads((built / "alone/release/manifest.json").read_text())["benchmarks"]["gsm8k"]
-    )
     card = (release / "README.md").read_text()
     assert f"| gsm8k | universe | 3 | {entry['coverage'][0]['train']:.3f} |" in card

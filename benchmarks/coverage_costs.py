@@ -108,8 +108,9 @@ def covered(cell: Cell, q: np.ndarray, n: int, replications: int, seed: int) -> 
         part = Cell(cell.scores[at], cell.known[at], cell.paid[at], cell.preference, cell.in_usd, True)
         found = spent(part, choices(part, q[at]), counts=counts)
         wrong = n * (1 - (found["acc_bmax"].value or 0.0))
-        for name, metric in COST_METRICS.items():
-            low, high = limits_of(found[name], metric.interval, n)
+        for name, value in found.items():
+            metric = COST_METRICS[name]
+            low, high = limits_of(value, metric.interval, n)
             true = truth[name].value
             if true is not None and low < high and not metric.no_interval(n, wrong):
                 yield name + edge, low <= true <= high

@@ -40,6 +40,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "workers": ("workers.py",),
     "validate": ("validate.py", SCRATCH),
     "evaluate": ("evaluate.py", RELEASE),
+    "audit": ("audit.py",),
     "coverage": ("coverage.py",),
     "coverage-costs": ("coverage_costs.py",),
     "publish-bytes": ("publish.py", "bytes"),

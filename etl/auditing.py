@@ -34,7 +34,7 @@ from routerset.schemas import outfolder
 from routerset.schemas.escape import plain
 from routerset.schemas.exits import DONE
 from routerset.schemas.manifests import read_manifest
-from routerset.schemas.store import atomic
+from routerset.schemas.store import write_files
 
 _PRICE_ENDINGS = (".toml", ".csv", ".tsv", ".json")
 _PRICED = "usd"
@@ -60,13 +60,7 @@ def run(path: Path, costs: str | None, out: Path | None, form: str) -> int:
         raise ConfigError(f"{path}: found no benchmark with items and scores, expected one at least")
     if out is not None:
         outfolder.mark(out, outfolder.AUDIT)
-        files = audit_files(str(path), found)
-        for name in FILES:
-            if name not in files:
-                (out / name).unlink(missing_ok=True)
-        for name, content in files.items():
-            with atomic(out / name) as part:
-                part.write_bytes(content)
+        write_files(out, audit_files(str(path), found), FILES)
         say(plain(f"audit: {out.resolve()}"))
     show(to_json(str(path), found).rstrip("\n") if form == "json" else to_text(str(path), found))
     return DONE

@@ -312,6 +312,8 @@ def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--method", metavar="M", help="groups to show first (default: the release's first)")
     verb.add_argument("--costs", metavar="KIND", help="of the curves of score over cost (default: of usd, "
                       "tokens, params_b the one that most groups have)")  # fmt: skip
+    verb.add_argument("--hold-out", action="store_true", help="also what routers lose on each category in "
+                      "turn that they learn nothing of")  # fmt: skip
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -323,7 +325,13 @@ def _report(args: argparse.Namespace) -> int:
     sizes = [int(size) for size in args.sizes.split(",")]
     routers = args.routers.split(",") if args.routers else None
     written = write_report(
-        args.release, args.out, sizes=sizes, routers=routers, method=args.method, costs=args.costs
+        args.release,
+        args.out,
+        sizes=sizes,
+        routers=routers,
+        method=args.method,
+        costs=args.costs,
+        hold_out=args.hold_out,
     )
     for path in written:
         show(plain(path))

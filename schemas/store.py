@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,18 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes], known: Collection[str]) -> list[Path]:
+    """Write files by their paths below a folder; of the known ones those go that are none of them. Sorted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in known:
+        if name not in files:
+            (folder / name).unlink(missing_ok=True)
+    for name, content in files.items():
+        with atomic(folder / name) as part:
+            part.write_bytes(content)
+    return sorted(folder / name for name in files)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from routerset.etl.cli import main
 from routerset.etl.config import ConfigError, Runner, load_config
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.names import resolve_task, task_of
+from routerset.release.evaluator import Pair, evaluate, load_release
 from routerset.release.manifest import read_manifest
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.registry import registry
@@ -391,3 +392,23 @@ def test_router_arena_becomes_a_release_with_costs(tmp_path: Path) -> None:
     assert document["benchmarks"]["routerarena"]["costs"] == dict.fromkeys(
         ("usd", "prompt_tokens", "completion_tokens"), 1617
     )
+    names = duckdb.sql(f"select distinct llm_selected from {raw} order by all").fetchall()
+    small, large = (name for (name,) in names)
+    found = evaluate(
+        load_release(release), ["best_single"], pair=Pair(small, large), costs="usd", resamples=0
+    )
+    ends = duckdb.sql(
+        f"""with pairs as (select doc_key, max(s.score) filter (llm_selected = '{small}') as small,
+            max(s.score) filter (llm_selected = '{large}') as large, count(*) as n
+            from {raw} as s join read_parquet('{items}') as i on s.global_index = i.doc_key
+            join read_parquet('{release}/data/routerarena/test.parquet') using (item_id)
+            where {good.replace("score", "s.score")} group by all having n = 2)
+        select count(*), avg(small), avg(large), avg(greatest(small, large)) from pairs"""
+    ).fetchall()[0]
+    told = {routing.router: routing for routing in found.routings}
+    oracle = told["oracle"]
+    assert (oracle.n_test, oracle.cost_unit) == (ends[0], "USD")
+    assert (oracle.small_score, oracle.large_score) == pytest.approx(ends[1:3], abs=1e-6)
+    assert oracle.curve[[0, -1]].tolist() == pytest.approx(ends[1:3], abs=1e-6)
+    assert oracle.curve.max() == pytest.approx(ends[3], abs=1e-6)
+    assert told["random"].area.value == pytest.approx(sum(ends[1:3]) / 2, abs=1e-6)

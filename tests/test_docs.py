@@ -14,13 +14,20 @@ from routerset.etl.build import build
 from routerset.etl.cli import main
 from routerset.etl.config import Runner, load_config
 from routerset.etl.sources.registry import SOURCES
+from routerset.release.evaluator import load_release
+from routerset.release.evaluator.by_category import CategoryScore
+from routerset.release.evaluator.categories import GROUPINGS
 from routerset.release.evaluator.costs import COST_KINDS
+from routerset.release.evaluator.holdout_rows import HeldOut
 from routerset.release.evaluator.limits import Limits
 from routerset.release.evaluator.metrics import METRICS
 from routerset.release.evaluator.results import Difference, Row
 from routerset.release.evaluator.routers import ROUTERS, find_router
+from routerset.release.evaluator.selection_rows import Selection
+from routerset.release.evaluator.selectors import SELECTORS
 from routerset.release.evaluator.spending import COST_METRICS
 from routerset.release.evaluator.task import KINDS
+from routerset.release.evaluator.tiers import TIER, TierShare
 from routerset.schemas.registry import Declared
 from routerset.schemas.tables import RUNS, Reason
 from tests.release.builds import write_priced
@@ -123,11 +130,13 @@ def test_the_page_on_metrics_has_every_number_and_no_other() -> None:
     paragraphs = re.split(r"\n\n", METRICS_PAGE)
     heads = [p.partition(":")[0] for p in paragraphs if p.startswith("**`")]
     told = [name for head in heads for name in re.findall(r"\*\*`(\w+)`\*\*", head)]
-    assert len(told) == len(set(told))
-    assert {*METRICS, *COST_METRICS} - {*told} == set()
+    metrics = [name for name in told if name in {*METRICS, *COST_METRICS}]
+    assert sorted(metrics) == sorted({*METRICS, *COST_METRICS})
     words = set(re.findall(r"`([a-z]\w*_\w*|[a-z]+)`", METRICS_PAGE))
     known = {*METRICS, *COST_METRICS, *COST_KINDS, *ROUTERS, *KINDS, "mean"}
-    known |= {field.name for record in (Row, Difference, Limits) for field in fields(record)}
+    results = (Row, Difference, Limits, Selection, HeldOut, CategoryScore, TierShare)
+    known |= {field.name for record in results for field in fields(record)}
+    known |= {*SELECTORS, *GROUPINGS, TIER, "delta", "share", "all"}
     known |= {
         "costs",
         "cost_unit",
@@ -145,13 +154,17 @@ def test_the_page_on_metrics_has_every_number_and_no_other() -> None:
 def test_the_commands_on_metrics_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     priced = write_priced(tmp_path)
     (block,) = re.findall(r"```sh\n(.*?)```", METRICS_PAGE, re.DOTALL)
-    assert len(block.splitlines()) == 3
+    assert len(block.splitlines()) == 9
+    small, large, *_ = load_release(priced).groups[0].candidates
     for line in block.splitlines():
-        words = shlex.split(line.partition("#")[0].replace("out/real/release", str(priced)))
+        told = line.partition("#")[0].replace("SMALL,LARGE", f"{small},{large}")
+        words = shlex.split(told.replace("out/real/release", str(priced)))
         out = ["--out", str(priced.parent / "report")] if words[1] == "report" else []
         assert main([*words[1:], *out]) == 0
         told = capsys.readouterr().out
-        assert ("AIQ" in told) == ("--costs" in words and not out)
+        curves = "--costs" in words and not out and not {"--curve", "--selector"} & {*words}
+        assert ("AIQ" in told) == curves
+        assert len(told.splitlines()) > 8 or out
 
 
 def test_links_on_metrics_lead_somewhere() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from routerset.release.auditing.detectors import DETECTORS
 from routerset.release.auditing.finding import Cell, Detector, Finding
 from routerset.release.auditing.subject import Subject
+from routerset.release.evaluator.exports import to_csv
 from routerset.schemas.escape import plain
 from routerset.schemas.store import JsonObject, json_text
 
@@ -19,8 +18,6 @@ WIDTH = 80
 THREADS = 2
 """Detectors at work at a time: what they do is NumPy's, outside of the interpreter's lock."""
 JSON = "audit.json"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How cells begin that a spreadsheet would calculate."""
 Note = Callable[[str], None]
 
 
@@ -97,28 +94,14 @@ def tables(found: Sequence[Audited]) -> dict[str, str]:
     for name, detector in DETECTORS.items():
         rows = [*rows_of(detector, found)]
         if rows:
-            made[f"{name}.csv"] = to_csv(("benchmark", *(key for key, _ in detector.columns)), rows)
+            keys = ("benchmark", *(key for key, _ in detector.columns))
+            made[f"{name}.csv"] = to_csv([dict(zip(keys, row, strict=True)) for row in rows]) + "\n"
     return made
 
 
 def rows_of(detector: Detector, found: Sequence[Audited]) -> Iterable[tuple[Cell, ...]]:
     """Rows of a detector's table, each after its benchmark."""
     return ((one.benchmark, *row) for one in found for row in one.findings[detector.name].rows)
-
-
-def to_csv(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """CSV without control characters, in which no text can be taken for a formula."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(heads)
-    for row in rows:
-        writer.writerow(_harmless(cell) if isinstance(cell, str) else cell for cell in row)
-    return out.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    cell = plain(cell)
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def to_text(source: str, found: Sequence[Audited]) -> str:

@@ -141,7 +141,7 @@ def find(subject: Subject) -> Finding:
         + (f", differ {tell(_number(row[8]), 2)} ({tell(_number(row[9]), 2)})" if row[1] else "")
         for row in rows[:2]
     )
-    return Finding(says or f"not known: {why[0]}", values, tuple(rows), "; ".join(why))
+    return Finding(says or f"not known: {'; '.join(why)}", values, tuple(rows), "; ".join(why))
 
 
 def _number(cell: Cell) -> float | None:

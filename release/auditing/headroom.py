@@ -76,9 +76,9 @@ def find_headroom(subject: Subject) -> Finding:
         (f"headroom of {k} models", room, by_chance[0]),
         (f"headroom of all {len(subject.models):,}, in hindsight", told[5], by_chance[1]),
     )
-    of_noise = "?" if share is None else f"{share:.0%}"
+    of_noise = "" if share is None else f"; {share:.0%} of it is there by chance"
     return Finding(
-        f"{tell(room)} for {k} models over the best one; {of_noise} of it is there by chance",
+        f"{tell(room)} for {k} models over the best one{of_noise}",
         dict(zip(names, told, strict=True)),
         rows,
         "" if chance else NOT_DRAWN,
@@ -160,7 +160,8 @@ def find_signal(subject: Subject) -> Finding:
     names = ("by_category", "by_category_by_chance", "by_neighbours", "by_neighbours_by_chance")
     if len(subject.models) < 2 or subject.scores.shape[1] < 2:
         return Finding.undefined("fewer than two models or two items", names)
-    why, values, rows = [], dict[str, float | None].fromkeys(names), []
+    why: list[str] = []
+    values = dict[str, float | None].fromkeys(names)
     if subject.tested.sum() > 1:
         drawn = [by_category(world) for world in subject.worlds]
         values["by_category"], values["by_category_by_chance"] = (
@@ -177,19 +178,18 @@ def find_signal(subject: Subject) -> Finding:
         values["by_neighbours_by_chance"] = rounded(mean(drawn))
     if subject.null is None:
         why.append(NOT_DRAWN)
-    rows = [
+    rows = tuple(
         (words, values[name], values[f"{name}_by_chance"])
         for name, words in (
             ("by_category", "best model of each category"),
             ("by_neighbours", "best on 20 nearest items"),
         )
-    ]
-    says = "; ".join(
-        f"{words} {tell(value)} ({tell(chance)})" for words, value, chance in rows if value is not None
+        if values[name] is not None
     )
-    return Finding(
-        f"{says} over the best model" if says else f"not known: {why[0]}", values, tuple(rows), "; ".join(why)
-    )
+    if not rows:
+        return Finding.undefined("; ".join(why), values)
+    says = "; ".join(f"{words} {tell(value)} ({tell(chance)})" for words, value, chance in rows)
+    return Finding(f"{says} over the best model", values, rows, "; ".join(why))
 
 
 def find_few(subject: Subject) -> Finding:

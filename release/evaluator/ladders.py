@@ -41,6 +41,13 @@ class Ladder:
         """Some of the rungs."""
         return Ladder(self.item[rungs], self.candidate[rungs], self.cost[rungs], self.estimate[rungs])
 
+    def under(self, cap: float) -> Places:
+        """Candidate of each item, (n,), under a cap on the cost of an answer; else the cheapest."""
+        below = np.flatnonzero((self.cost <= cap) | self.first)
+        chosen = np.empty(int(self.item[-1]) + 1, np.intp)
+        chosen[self.item[below]] = self.candidate[below]  # of the rungs of an item, the last counts
+        return chosen
+
     def of(self, values: Floats) -> Array:
         """What stands in a matrix (n, m) for each rung."""
         return np.asarray(values, np.float64)[self.item, self.candidate]

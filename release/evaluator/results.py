@@ -19,7 +19,6 @@ from .task import SEEN
 
 if TYPE_CHECKING:
     import pandas as pd
-    from _typeshed import DataclassInstance
 
     from .by_category import CategoryScore
     from .holdout_rows import HeldOut
@@ -173,9 +172,9 @@ class Difference:
         return flat_of(self)
 
 
-def flat_of(record: DataclassInstance) -> dict[str, Any]:
-    """Fields of results: an estimate as `score`, `score_lo`, `score_hi`, metrics likewise by their names, an
-    array as a list.
+def flat_of(record: Any) -> dict[str, Any]:
+    """Fields of a dataclass of results: an estimate as `score`, `score_lo`, `score_hi`, metrics likewise by
+    their names, an array as a list.
     """
     flat: dict[str, Any] = {}
     for field in sorted(fields(record), key=lambda field: bool(field.kw_only)):

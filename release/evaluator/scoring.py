@@ -33,7 +33,7 @@ from .selecting import selected
 from .selection_rows import Selection
 from .selectors import Selector
 from .task import SEEN, TRACKS, UNSEEN, Cell
-from .tasks import Batch, costs_of, groups_without_costs, make_tasks, with_test_scores
+from .tasks import Batch, costs_of, facts_alone, groups_without_costs, make_tasks, with_test_scores
 from .tiers import TIER, TierShare, read_tiers, tier_shares
 from .tracing import require_curve, traced, without_curves
 from .unseen import unseen_batches
@@ -71,9 +71,10 @@ def evaluate(
     manifest. compat: the reference code's quirks, by default on its own groups and split, `paper`.
     track: `seen` has routers learn from a benchmark's own items, `unseen` from those of all others that all
     candidates have a score on, less those whose question it asks too. costs: a key of `costs.COST_KINDS`:
-    also curves of score over these costs (track `seen`). curve: also the points of one of
-    `curve_rows.CURVES`. selector: also scores under budgets. pair: two models in place of the groups of
-    a method, and how much goes to which. seed: of routers, bootstrap and shuffles.
+    also curves of score over these costs, on track `unseen` over those alone that are facts of models.
+    curve: also the points of one of `curve_rows.CURVES`. selector: also scores under budgets. pair: two
+    models in place of the groups of a method, and how much goes to which. seed: of routers, bootstrap and
+    shuffles.
     resamples: 0 for no intervals. pairs: also every difference between two routers. by: also scores by one of
     `categories.GROUPINGS`, or shares of choices by `tier`. hold_out: categories, or sets of them, `all` for
     each in turn: also what routers lose there that learn nothing of them, best_single and heuristic among
@@ -86,8 +87,6 @@ def evaluate(
     """
     if track not in TRACKS or (compat and track != SEEN):
         raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
-    if costs is not None and track != SEEN:
-        raise UsageError(f"costs {costs!r}: expected track {SEEN}, for costs of other benchmarks say little")
     if hold_out and (compat or track != SEEN):
         raise UsageError(f"hold out {hold_out!r}: expected track {SEEN}, and no --compat")
     if by not in (None, TIER, *GROUPINGS):
@@ -129,6 +128,8 @@ def evaluate(
             models = {model for group in groups for model in group.candidates}
             known = read_costs(release, name, models, kind)
             paid = costs_of(items, groups, known, compat and scheme == "paper")
+            if track == UNSEEN:
+                paid = facts_alone(paid)
             notes += groups_without_costs(name, paid)
             if selector is not None:
                 selector.require(paid)

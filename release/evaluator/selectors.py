@@ -61,9 +61,7 @@ def within_cap(of: Choice) -> list[Picks]:
     second = _second(of.known)
     found = []
     for budget in of.budgets.tolist():
-        fits = np.flatnonzero((ladder.cost <= budget * ENOUGH) | ladder.first)
-        chosen = np.empty(len(of.q), np.intp)
-        chosen[ladder.item[fits]] = ladder.candidate[fits]  # of the rungs of an item, the last counts
+        chosen = ladder.under(budget * ENOUGH)
         found.append(Picks(_one_hot(chosen, of.q), float((second > budget * ENOUGH).mean())))
     return found
 

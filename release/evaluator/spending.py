@@ -182,8 +182,7 @@ def choices(cell: Cell, q: Floats | None, policy: Floats | None = None) -> Choic
         means = [(policy * np.asarray(of, np.float64)).sum(axis=1).mean() for of in (cell.paid, cell.scores)]
         return Choices(policy, Points(*np.reshape(means, (2, 1))), steps, None, confidence)
     ladder = ladders(q, cell.known, cell.preference)
-    dearest = np.append(np.flatnonzero(ladder.first)[1:], len(ladder.item)) - 1
-    policy = np.eye(cell.scores.shape[1])[ladder.candidate[dearest]]
+    policy = np.eye(cell.scores.shape[1])[ladder.under(np.inf)]
     policies = sweep(ladder)
     confidence = None
     if cell.scores.shape[1] == 2:

@@ -110,6 +110,15 @@ def costs_of(
     return {group: cell_costs(known, group, rows) for group in groups}
 
 
+def facts_alone(costs: Mapping[Group, CellCosts | NoCosts]) -> dict[Group, CellCosts | NoCosts]:
+    """Costs without those of answers, which only the benchmark's own train items would tell before a call."""
+    why = "what answers cost is known from train items, of which track unseen shows none"
+    return {
+        group: of if isinstance(of, NoCosts) or of.costs.train is None else NoCosts(of.costs.kind, why)
+        for group, of in costs.items()
+    }
+
+
 def groups_without_costs(benchmark: str, costs: Mapping[Group, CellCosts | NoCosts]) -> list[str]:
     """A note for each group that has no costs, and so no curve."""
     return [

@@ -126,10 +126,7 @@ def policy_under(estimates: Estimates, task: Task, cap: float) -> Array:
     if estimates.scores is None:
         allowed = estimates.known <= np.maximum(cap, np.min(estimates.known, axis=1, keepdims=True))
         return np.asarray(allowed / allowed.sum(axis=1, keepdims=True))
-    ladder = ladders(estimates.scores, estimates.known, preferred(task))
-    below = np.flatnonzero((ladder.cost <= cap) | ladder.first)
-    chosen = np.empty(task.n_test, np.intp)
-    chosen[ladder.item[below]] = ladder.candidate[below]  # of an item's rungs up to there, the last counts
+    chosen = ladders(estimates.scores, estimates.known, preferred(task)).under(cap)
     return one_hot(chosen, task.m).astype(np.float64)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
+from routerset.release.evaluator.holdout_rows import HeldOut
 from routerset.release.evaluator.intervals import interval_note
 from routerset.release.evaluator.results import Row
 from routerset.release.evaluator.routers import find_router
@@ -35,7 +36,8 @@ class Findings:
     there are two. published, published_means: as published, `paper` groups under the paper's split, of the
     routers that need no training; `rows` themselves where these groups come first, nothing where there are
     none. curves: the scaling-up study. notes: what was left out, and of which benchmarks. pools: the models
-    of each benchmark that has a curve. costs: score over cost, in the same groups as `rows`. Benchmarks come
+    of each benchmark that has a curve. costs: score over cost, in the same groups as `rows`. held_out: what
+    routers lose on categories that they learn nothing of, where asked for, means over kinds. Benchmarks come
     in the paper's order.
     """
 
@@ -53,6 +55,7 @@ class Findings:
     notes: tuple[str, ...]
     pools: tuple[Pool, ...] = ()
     costs: CostFindings = field(default_factory=CostFindings)
+    held_out: tuple[HeldOut, ...] = ()
 
     @property
     def repeated(self) -> dict[str, tuple[int, int]]:
@@ -101,15 +104,17 @@ def find(
     routers: Sequence[str] | None = None,
     method: str | None = None,
     costs: str | None = None,
+    hold_out: bool = False,
     progress: Progress = lambda done, total, label: None,
 ) -> Findings:
     """Evaluate a release for its report.
 
     routers: by default those that need no training. encoder: by default `minilm`, or else the first. method:
     how the groups were chosen that come first, by default the first of the release. costs: their kind, by
-    default of `costs.DEFAULT_KINDS` that which most groups have. A benchmark that cannot
-    be evaluated (no groups of these sizes, no test items, missing scores) is left out with a note. progress:
-    called with (done, total, next benchmark).
+    default of `costs.DEFAULT_KINDS` that which most groups have. hold_out: also what routers lose on each
+    category in turn that they learn nothing of. A benchmark that cannot be evaluated (no groups of these
+    sizes, no test items, missing scores) is left out with a note. progress: called with (done, total, next
+    benchmark).
 
     Raises UsageError for names that this release does not have, InputError for missing files or libraries.
     """
@@ -139,6 +144,7 @@ def find(
     rows: dict[str, list[Row]] = {_FIRST: [], FAMILY: [], PAPER: []}
     means: dict[str, list[Row]] = {_FIRST: [], FAMILY: [], PAPER: []}
     curves: list[Curve] = []
+    held_out: list[HeldOut] = []
     pools: list[Pool] = []
     plans: dict[str, Plan] = {}
     for done, (name, curve) in enumerate(_curves(release, names)):
@@ -174,12 +180,14 @@ def find(
                         encoder=encoder if vectors else None,
                         method=side.method,
                         scheme=side.scheme,
+                        hold_out=["all"] if hold_out and key == _FIRST else [],
                     )
                 except DataError as error:
                     note(name, f"split {side.scheme}: {_relative(error, release.path)}")
                 else:
                     rows[key] += result.rows
                     means[key] += result.means
+                    held_out += result.held_out
                     every = len(kinds_of(side.method))
                     few = {row.m: row.n_kinds for row in result.means if row.n_kinds < every}
                     for m, n in few.items() if key != FAMILY else ():
@@ -211,6 +219,7 @@ def find(
         tuple(f"{_listed(dict.fromkeys(of))}: {words}" for words, of in notes.items()),
         tuple(pools),
         priced,
+        tuple(of for of in held_out if of.kind == "mean"),
     )
 
 

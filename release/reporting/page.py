@@ -120,6 +120,7 @@ def render_page(found: Findings) -> str:
         cost_terms=[COST_METRICS[name] for name in cost_tables.known(found.costs)],
         cost_tiers=cost_tables.tiers(found),
         means_over=over_kinds(found.method),
+        held_out=contents.held_out(found),
         key=key,
         css=css,
         probabilities=PROBABILITIES,

@@ -17,14 +17,25 @@ from routerset.release.reporting.panels import cap_panels, plane_panels, rate_pa
 from routerset.release.reporting.paper_tables import paper_tables, to_csv, to_latex, to_markdown
 from routerset.release.reporting.plots_png import curves_png, kinds_png, scaling_png
 from routerset.schemas import outfolder
-from routerset.schemas.store import atomic
+from routerset.schemas.store import write_files
 
 BASELINES, PAGE = "baselines.json", "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
 PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE = "figure4_cost_plane", "figure5_cost_caps", "figure6_routing_rate"
 _TEXTS = ("md", "tex", "csv")
 _COST_TABLES = ("cost_areas", "cost_metrics", "cost_tiers")
-_TABLES = ("summary", "noise", "table1", "table2", "published", "table3", "leakage", "families", "pool")
+_TABLES = (
+    "summary",
+    "noise",
+    "table1",
+    "table2",
+    "published",
+    "table3",
+    "leakage",
+    "families",
+    "pool",
+    "held_out",
+)
 _DATA = ("results.csv", f"{SCALING_FIGURE}.csv", f"{KINDS_FIGURE}.csv", "cost_points.csv", "cost_results.csv")
 _FIGURES = (SCALING_FIGURE, KINDS_FIGURE, PLANE_FIGURE, CAP_FIGURE, RATE_FIGURE)
 _OTHERS = (*_DATA, *(f"{figure}.png" for figure in _FIGURES), BASELINES, PAGE)
@@ -45,6 +56,7 @@ def write_report(
     routers: Sequence[str] | None = None,
     method: str | None = None,
     costs: str | None = None,
+    hold_out: bool = False,
     progress: Progress = lambda done, total, label: None,
 ) -> list[Path]:
     """Evaluate a release and write its report; returns the files, sorted.
@@ -62,32 +74,23 @@ def write_report(
         routers=routers,
         method=method,
         costs=costs,
+        hold_out=hold_out,
         progress=progress,
     )
     outfolder.mark(out, outfolder.REPORT)
-    return _write(out, report_files(found))
+    return write_files(out, report_files(found), FILES)
 
 
 def reports_hook(draft: Path) -> None:
     """The report that every release ships, routers without training on groups of 3 and 5, and the audit."""
     audited = auditing.audit_release(draft)
-    _write(draft / REPORTS, report_files(find(draft)) | below_audit(auditing.audit_files(*audited)))
+    files = report_files(find(draft)) | below_audit(auditing.audit_files(*audited))
+    write_files(draft / REPORTS, files, FILES)
 
 
 def below_audit(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Files of an audit by their paths below `reports/`."""
     return {f"{AUDIT}/{name}": content for name, content in files.items()}
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        if name not in files:
-            (folder / name).unlink(missing_ok=True)
-    for name, content in files.items():
-        with atomic(folder / name) as part:
-            part.write_bytes(content)
-    return sorted(folder / name for name in files)
 
 
 def report_files(found: Findings) -> dict[str, bytes]:
@@ -109,6 +112,7 @@ def texts(found: Findings) -> dict[str, bytes]:
         "leakage": contents.leaks(found),
         "pool": contents.pools(found),
         "families": contents.families(found),
+        "held_out": contents.held_out(found),
         "cost_areas": cost_tables.headline(found),
         "cost_metrics": cost_tables.metrics(found),
         "cost_tiers": cost_tables.tiers(found),

@@ -132,6 +132,25 @@ def families(findings: Findings) -> Grid:
     )
 
 
+def held_out(findings: Findings) -> Grid:
+    """What routers lose on a category that they learn nothing of, and the mean over categories."""
+    return Grid(
+        "100 x (what a router scores on the test items of a category, having learnt nothing of it or its "
+        "relatives - what it scores having learnt it): means over the kinds of groups, with 95% intervals, "
+        f"paired by item. Average: over categories, unweighted. {_setting(findings)}",
+        (
+            BENCHMARK, SIZE, ROUTER, Column("category", "Category"), Column("n_test", "Items"),
+            Column("mu_o_with", "With"), Column("mu_o_without", "Without"),
+            Column("delta", "Change", digits=1),
+        ),
+        tuple(
+            (of.benchmark, of.m, of.router, of.label, of.n_test,
+             *(of.metrics[name] for name in ("mu_o_with", "mu_o_without", "delta")))
+            for of in findings.held_out
+        ),
+    )  # fmt: skip
+
+
 def kinds(findings: Findings) -> Grid:
     """The values of Figure 3, for every m."""
     columns = [Column(kind, words) for kind, words in _kinds(findings).items()]

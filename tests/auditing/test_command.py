@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from routerset.etl.cli import main
-from routerset.release.auditing.audit import audit, tables, to_csv, to_json, to_text
+from routerset.release.auditing.audit import audit, tables, to_json, to_text
 from routerset.release.auditing.files import FILES, audit_files
 from tests.auditing.worlds import rasch, subject
 
@@ -139,7 +139,6 @@ def test_names_are_never_markup_formulas_or_commands() -> None:
                 assert not cell.startswith(("=", "@", "+")), cell
                 assert not cell.startswith("-") or float(cell) < 0
     assert json.loads(to_json("x\x1b", found))["path"] == "x\\x1b"
-    assert to_csv(["a"], [["=1"], [-1.5], [None]]) == 'a\n\'=1\n-1.5\n""\n'
 
 
 def test_a_pool_of_one_model_or_none_says_so() -> None:

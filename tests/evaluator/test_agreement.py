@@ -68,7 +68,7 @@ def test_a_curve_and_its_area_are_those_of_choices_one_by_one(seed: int) -> None
         area += share * max(0.0, min(until, high) - max(cap, low)) / (high - low) if high > low else 0
         if cap == ends[0] and cap > low:
             area += share * (min(cap, high) - low) / (high - low)
-    found = agreement(Estimates(q, own, "scores"), task)
+    found = agreement(Estimates(q, own, "scores"), task, (float(own.min()), float(own.max())))
     if own.min() == own.max():
         assert found.value is None
         return
@@ -85,7 +85,8 @@ def test_the_heuristic_agrees_with_itself_and_a_draw_as_often_as_chance(seed: in
     assert task.costs.test is not None
     known = task.costs.test
     on_train = np.tile(task.Y_train.mean(axis=0, dtype=np.float64), (task.n_test, 1))
-    assert agreement(Estimates(on_train, known, "scores"), task).value == pytest.approx(1.0)
+    ends = float(known.min()), float(known.max())
+    assert agreement(Estimates(on_train, known, "scores"), task, ends).value == pytest.approx(1.0)
     caps, shares = agreement_steps(Estimates(None, known, "draw"), task).curve()
     for cap, share in zip(caps.tolist(), shares.tolist(), strict=True):
         allowed = np.maximum(
@@ -106,7 +107,8 @@ def test_rows_have_it(tmp_path: Path) -> None:
     )
     for row in (*found.rows, *found.means):
         if row.router == "best_single":  # the cap never binds it
-            assert row.spending is None
+            assert row.spending is not None
+            assert row.spending.metrics["agreement"].value is None
             continue
         assert row.spending is not None
         estimate = row.spending.metrics["agreement"]

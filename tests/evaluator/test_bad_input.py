@@ -102,7 +102,10 @@ def test_m_larger_than_exists(toy: Release) -> None:
 def test_a_size_that_only_some_benchmarks_have_is_skipped_and_reported(toy: Release) -> None:
     result = evaluate(toy, ["oracle"], sizes=[5, 10], resamples=0)
     assert {(row.benchmark, row.m) for row in result.rows} == {("toy", 5), ("toy", 10), ("soft", 5)}
-    assert result.notes == ("soft: no paper groups of m = [10]; it has m = [3, 5]",)
+    assert result.notes == (
+        "soft: no paper groups of m = [10]; it has m = [3, 5]",
+        "m = 10: no mean over benchmarks, without oracle on soft",
+    )
 
 
 def test_an_unknown_encoder_names_those_there_are(toy: Release) -> None:

@@ -314,7 +314,7 @@ def test_a_router_of_all_models_is_shown_their_scores_but_those_of_test(toy: Rel
         own = [everyone.models.index(model) for model in task.candidates]
         assert np.array_equal(everyone.train[:, own], task.Y_train)
         assert np.array_equal(everyone.validation[:, own], task.Y_val)
-        found = list(reachable((task, everyone), set()))
+        found = list(reachable((task, everyone), {}))
         assert not any(type(value).__name__ in ("Release", "Items", "Part") for value in found)
         for array in (value for value in found if isinstance(value, np.ndarray)):
             assert not {array.shape} & {(120, 40), (40, 120)}  # of all splits

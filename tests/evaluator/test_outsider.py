@@ -21,7 +21,7 @@ from tests.evaluator.releases import add_costs, random_fixture, write_release
 PACKAGE = Path(__file__).resolve().parents[2] / "release" / "evaluator"
 CONSTRAINTS = PACKAGE.parents[1] / "constraints.txt"
 ALLOWED = {"numpy", "pyarrow", "sklearn", "scipy"}  # scikit-learn brings SciPy
-OPTIONAL = {"torch", "transformers"}  # inside functions only
+OPTIONAL = {"torch", "transformers", "pandas"}  # inside functions only
 
 
 @pytest.fixture(scope="module")

@@ -453,7 +453,6 @@ def test_tables_and_rows_from_the_command_line(
         ((*CAPPED, "--differences"), "--selector cannot be used with --differences"),
         ((*CAPPED, "--curve", "cap"), "--curve cannot be used with --selector: it asks for another table"),
         ((*PRICED, "--curve", "cap", "--scaling"), "--scaling cannot be used with --costs, --curve"),
-        ((*PRICED, "--curve", "cap", "--track", "unseen"), "expected track seen"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_work_together(

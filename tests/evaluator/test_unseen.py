@@ -9,7 +9,7 @@ import pytest
 
 from routerset.release.evaluator import Release, Task, UsageError, evaluate, load_release
 from routerset.release.evaluator.__main__ import main
-from tests.evaluator.releases import Fixture, random_fixture, write_release
+from tests.evaluator.releases import Fixture, add_costs, random_fixture, write_release
 
 SIZES = {"a": 40, "b": 20}
 
@@ -155,6 +155,28 @@ def test_a_benchmark_without_vectors_teaches_no_router_on_vectors(
     release = load_release(write_release(tmp_path, fixtures))
     train = int((fixtures[1].splits["paper"] == "train").sum())
     assert {len(t.Y_train) for t in seen_by(release, benchmarks=["one"])["one"]} == {train}
+
+
+def test_costs_are_those_that_models_have_whatever_is_asked(tmp_path: Path, fixtures: list[Fixture]) -> None:
+    """What answers cost would be known from the benchmark's own train items, which the track hides."""
+    folder = write_release(tmp_path, fixtures)
+    add_costs(folder, fixtures[0])
+    release = load_release(folder)
+    for task in seen_by(release, benchmarks=["one"], costs="params_b")["one"]:
+        assert task.costs is not None
+        assert task.costs.train is None
+        assert task.costs.test is not None
+        assert len(task.costs.test) == task.n_test
+    (seen,) = evaluate(release, ["oracle"], benchmarks=["one"], costs="params_b", resamples=0).means
+    (unseen,) = evaluate(
+        release, ["oracle"], benchmarks=["one"], costs="params_b", track="unseen", resamples=0
+    ).means
+    assert seen.spending is not None
+    assert unseen.spending is not None
+    assert unseen.spending.metrics["aiq"] == seen.spending.metrics["aiq"]  # whoever learns where
+    assert {task.costs for task in seen_by(release, benchmarks=["one"], costs="usd")["one"]} == {None}
+    told = evaluate(release, ["mean"], benchmarks=["one"], costs="usd", track="unseen", resamples=0)
+    assert sum("no curve: usd: what answers cost is known from train items" in n for n in told.notes) == 3
 
 
 @pytest.mark.parametrize("options", [{"track": "both"}, {"track": "unseen", "compat": True}])

@@ -68,6 +68,7 @@ def make_build(folder: Path) -> Path:
         skipped_groups=[
             {"benchmark": name, **row} for name, b in known.benchmarks.items() for row in b.skipped_groups
         ],
+        coverage=[{"benchmark": name, **row} for name, b in known.benchmarks.items() for row in b.coverage],
         encoders={ENCODER: {"from_dump": list(BENCHMARKS)}},
         prices=manifest["stages"]["ingest"]["info"]["prices"],
     )

@@ -148,7 +148,7 @@ def test_a_plane_has_the_candidates_of_its_cell(priced: Path, found: Findings) -
 
 def test_shares_of_tiers_add_up(found: Findings) -> None:
     assert len(found.costs.shares) > 8
-    assert all(sum(shares.of.values()) == pytest.approx(1) for shares in found.costs.shares)
+    assert all(sum(shares.of.values()) == pytest.approx(1, abs=1e-5) for shares in found.costs.shares)
     assert len(cost_tables.tiers(found).columns) > 4
 
 
@@ -180,3 +180,20 @@ def test_labels_that_fit_do_not_move() -> None:
 def test_without_findings_nothing_is_drawn() -> None:
     nothing = CostFindings()
     assert (plane_panels(nothing), cap_panels(nothing), rate_panels(nothing)) == ([], [], [])
+
+
+def test_what_routers_lose_on_unknown_categories_is_shown_where_asked_for(
+    priced: Path, tmp_path: Path, found: Findings
+) -> None:
+    assert found.held_out == ()
+    assert "held_out.csv" not in {path.name for path in write_report(priced, tmp_path / "without")}
+    write_report(priced, tmp_path / "with", sizes=[3], hold_out=True)
+    with (tmp_path / "with/held_out.csv").open(newline="") as file:
+        rows = {(row["benchmark"], row["router"], row["category"]): row for row in csv.DictReader(file)}
+    told = evaluate(load_release(priced), ["knn"], sizes=[3], benchmarks=["gsm8k"], hold_out=["all"])
+    expected = [of for of in told.held_out if of.kind == "mean" and of.router == "knn"]
+    assert expected
+    for of in expected:
+        assert float(rows["gsm8k", "knn", of.label]["delta"]) == of.metrics["delta"].value
+    assert {router for _, router, _ in rows} >= {"best_single", "heuristic"}
+    assert 'id="held-out"' in (tmp_path / "with" / PAGE).read_text("utf-8")

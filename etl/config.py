@@ -147,11 +147,14 @@ class Groups:
     sizes: numbers of candidates; what a pool cannot fill is skipped and reported.
     twins: whether methods choose from `one` of each set of models with the same scores, or from `all`, as
     `paper` always does.
+    freeze: a published release whose groups stay as they are: a version of `previous`, a folder of a release
+    or its `groups.parquet`; without one all groups are chosen anew, such as `"v1.0.0"`.
     """
 
     methods: tuple[str, ...] = ("greedy", "paper")
     sizes: tuple[int, ...] = SIZES
     twins: str = "one"
+    freeze: str | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +256,9 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     costs = _section(Costs, raw.get("costs", {}), f"{path}: [costs]")
     if costs.tokenizer is not None and not is_hub_id(costs.tokenizer):
         costs = replace(costs, tokenizer=absolute(costs.tokenizer))
+    groups = _section(Groups, raw.get("groups", {}), f"{path}: [groups]")
+    if groups.freeze is not None and not is_version(groups.freeze):
+        groups = replace(groups, freeze=absolute(groups.freeze))
     config = Config(
         file=str(path),
         sources=tuple(
@@ -263,13 +269,18 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         models=tuple(replace(each, path=absolute(each.path)) for each in models),
         costs=replace(costs, prices=tuple(map(absolute, costs.tables))),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
-        groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
+        groups=groups,
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
         release=replace(release, previous=release.previous and absolute(release.previous)),
         registry=known,
     )
     _check(config)
     return config
+
+
+def is_version(text: str) -> bool:
+    """Whether a text names a version, such as `v1.0.0` or `1.0.0`."""
+    return _VERSION.fullmatch(text.removeprefix("v")) is not None
 
 
 def _hint(key: str, valid: Sequence[str]) -> str:
@@ -414,6 +425,9 @@ def _check(config: Config) -> None:
     one_of(config.groups.methods, tuple(METHODS), "[groups] methods")
     distinct(config.groups.methods, "[groups] methods")
     one_of([config.groups.twins], TWINS, "[groups] twins")
+    freeze = config.groups.freeze
+    good = freeze is None or not is_version(freeze) or config.release.previous is not None
+    demand(good, "[groups] freeze", f"{freeze!r} is a version of [release] previous, which is not there")
     sizes = config.groups.sizes
     demand(min(sizes, default=1) > 0, "[groups] sizes", f"expected numbers of at least 1, found {sizes}")
     distinct(config.embed.encoders, "[embed] encoders")

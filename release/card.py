@@ -257,6 +257,8 @@ def _covered(manifest: Manifest) -> list[dict[str, str]]:
     """Coverage of groups of kind `open`, as text."""
 
     def told(value: Json) -> str:
+        if isinstance(value, bool):
+            return "proven" if value else "not proven"
         return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
     return [

@@ -61,7 +61,8 @@ class BenchmarkEntry:
     what joined items to families, by rule; neighbours: encoder -> groups of items whose vectors nearly agree
     across families; costs: scores whose cost is known, by measure; declared: what a config said of it;
     coverage: of groups of kind `open`, rows of method, m, the oracle's mean score on train, validation and
-    test items, and how many models the method's own rule would take (null without one).
+    test items, how many models the method's own rule would take (null without one), what no group of its size
+    can exceed on train, and whether the group is proven to reach that (null where nothing is proven).
     """
 
     metric: str
@@ -105,8 +106,9 @@ class Manifest:
     read, kept, superseded, quarantined, reasons; sources: what each one gave, and where it is from; settings:
     what the config says to the gate; tokenizer: name and sha256 of what counted texts, if any was; methods,
     sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
-    methods chose from one of each set of twins; prices: files of price tables with the models that each gave
-    one to, the number of models without any, and some of these.
+    methods chose from one of each set of twins; frozen: where groups stay as a release before published them,
+    its version, sha256 of its table of groups, and their columns by benchmark; prices: files of price tables
+    with the models that each gave one to, the number of models without any, and some of these.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Manifest:
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     twins: str = "all"
+    frozen: Row = field(default_factory=dict)
     prices: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
@@ -177,6 +180,12 @@ class Manifest:
             raise ReleaseInputError(f"{MANIFEST}: min_coverage: found {share!r}, expected a share in (0, 1]")
         return float(share)
 
+    def frozen_groups(self, benchmark: str) -> frozenset[str]:
+        """Columns of the groups of a benchmark that stay as a release before published them."""
+        groups = self.frozen.get("groups", {})
+        columns = groups.get(benchmark, []) if isinstance(groups, dict) else []
+        return frozenset(map(str, columns if isinstance(columns, list) else []))
+
     def dimension(self, encoder: str) -> int:
         """Length of an encoder's vectors."""
         found = self.encoders[encoder].get("dimension")
@@ -203,6 +212,7 @@ class Manifest:
             "methods": list(self.methods),
             "sizes": list(self.sizes),
             "twins": self.twins,
+            **({"frozen": dict(self.frozen)} if self.frozen else {}),
             "libraries": dict(self.libraries),
         }
 
@@ -232,6 +242,7 @@ def read_manifest(release: Path) -> Manifest:
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
             twins=document.get("twins", "all"),
+            frozen=document.get("frozen", {}),
             prices=document.get("prices", {}),
             libraries=document["libraries"],
         )

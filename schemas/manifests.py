@@ -27,11 +27,12 @@ Counts: TypeAlias = dict[str, Count]
 
 
 _N = r"(0|[1-9]\d{0,8})"
+Version: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"^{_N}\.{_N}\.{_N}\Z")]
 
 
 class _Release(TypedDict):
     name: str
-    version: Annotated[str, msgspec.Meta(pattern=rf"^{_N}\.{_N}\.{_N}\Z")]
+    version: Version
     previous: str | None
 
 
@@ -64,6 +65,8 @@ class _Coverage(TypedDict):
     validation: float | None
     test: float | None
     stops_at: Count | None
+    at_most: NotRequired[float | None]
+    optimal: NotRequired[bool | None]
 
 
 class _Benchmark(TypedDict):
@@ -156,6 +159,12 @@ class _Settings(TypedDict, total=False):
     table_4: bool
 
 
+class _Frozen(TypedDict):
+    version: Version
+    sha256: Digest
+    groups: dict[Name, list[str]]
+
+
 class _Encoder(TypedDict, total=False):
     hub_id: str
     revision: str
@@ -196,6 +205,7 @@ class ReleaseDocument(TypedDict):
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
     twins: NotRequired[Twins]
+    frozen: NotRequired[_Frozen]
     libraries: _Libraries
 
 
@@ -240,6 +250,7 @@ class _Chosen(TypedDict):
 class _Grouped(TypedDict, total=False):
     groups: dict[Name, dict[Name, _Chosen]]
     twins: Twins
+    frozen: _Frozen
 
 
 class _Embedded(TypedDict, total=False):

@@ -86,6 +86,9 @@ def _schema(fields: list[pa.Field], sort: tuple[str, ...], key: tuple[str, ...] 
 
 _S = pa.string()
 
+OF_KIND = "all_strong, all_weak or strong_to_weak"
+"""Stands in footers of files: a word more, such as of `open`, is another checksum of every release."""
+
 MODELS = _schema(
     [
         _field("model_id", _S, "the model, as `org/name`"),
@@ -214,7 +217,7 @@ SPLITS = _schema(
 GROUPS = _schema(
     [
         _field("m", pa.int32(), "number of candidates"),
-        _field("kind", _S, "all_strong, all_weak, strong_to_weak or open"),
+        _field("kind", _S, OF_KIND),
         _field("rank", pa.int32(), "position of the candidate in the group, 0..m-1"),
         _field("model_id", _S, "the candidate, as `org/name`"),
     ],
@@ -223,7 +226,7 @@ GROUPS = _schema(
 LIMITS = _schema(
     [
         _field("m", pa.int32(), "number of candidates"),
-        _field("kind", _S, "all_strong, all_weak, strong_to_weak or open"),
+        _field("kind", _S, OF_KIND),
         *(
             column
             for letter, world in (

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.groups.candidates import groups_table
+from routerset.etl.groups.frozen import Kept, frozen_in, joined, rows_of
 from routerset.etl.groups.methods import choose, coverage
 from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
@@ -33,7 +34,7 @@ class GroupTask:
     """Groups of one benchmark by one method.
 
     scheme: split whose train side a method sees. named: models that stand for twins; None where all twins are
-    to choose from. inputs: checksums of the tables the groups depend on.
+    to choose from. inputs: checksums of the tables the groups depend on. kept: groups that stay as published.
     """
 
     benchmark: str
@@ -45,6 +46,7 @@ class GroupTask:
     named: tuple[str, ...] | None
     inputs: tuple[str, ...]
     code: str
+    kept: tuple[Kept, ...]
 
     @property
     def mark(self) -> str:
@@ -73,7 +75,9 @@ def write_groups(context: Context) -> Finished:
     for task, finished in zip(tasks, again, strict=True):
         outputs += finished.outputs
         info.setdefault(task.method, {})[task.benchmark] = finished.info
-    return Finished.of(outputs, {"groups": info, "twins": context.config.groups.twins})
+    frozen = frozen_in(context)
+    told = {"frozen": frozen.row()} if frozen else {}
+    return Finished.of(outputs, {"groups": info, "twins": context.config.groups.twins, **told})
 
 
 def _tasks(context: Context) -> list[GroupTask]:
@@ -82,6 +86,8 @@ def _tasks(context: Context) -> list[GroupTask]:
     digests = {output.path: output.sha256 for output in context.files(*READS)}
     scheme = config.splits.schemes[0]
     named = named_in(context)
+    frozen = frozen_in(context)
+    kept = () if frozen is None else frozen.groups
     found = []
     for benchmark in context.benchmarks:
         for method in config.groups.methods:
@@ -95,6 +101,7 @@ def _tasks(context: Context) -> list[GroupTask]:
                 named,
                 (),
                 code_fingerprint(__name__),
+                tuple(group for group in kept if (group.benchmark, group.method) == (benchmark, method)),
             )
             found.append(replace(task, inputs=tuple(digests[task.path(table)] for table in READS)))
     return found
@@ -120,7 +127,9 @@ def _choose(
     }
     pool = None if task.named is None else one_of_each(matrix, task.named)
     counts = subset_sizes(items["subset"])
-    found, skipped = choose(task.method, matrix.scores, task.sizes, counts, of[Split.TRAIN], task.seed, pool)
+    kept = rows_of(task.kept, matrix.models)
+    chosen = choose(task.method, matrix.scores, task.sizes, counts, of[Split.TRAIN], task.seed, pool)
+    found, skipped = joined(kept, *chosen)
     told = coverage(task.method, matrix.scores, found, of, pool)
     path = root / task.path("groups")
     rows = store.write_table(path, TABLES["groups"].schema, groups_table(found, matrix.models))
@@ -135,7 +144,7 @@ def _choose(
 
 def _settings(context: Context) -> object:
     config = context.config
-    return config.groups, config.dataset.min_coverage, config.splits
+    return config.groups, frozen_in(context), config.dataset.min_coverage, config.splits
 
 
 STAGE = Stage("groups", ("models", *READS), _settings, write_groups)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
+from routerset.etl.groups.frozen import Kept, frozen_in, limits_of
 from routerset.etl.groups.limits import Scored, limits
 from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
@@ -31,7 +32,7 @@ READS = ("items", "scores", "splits")
 class LimitsTask:
     """The limits of one benchmark.
 
-    named: as of `GroupTask`. inputs: checksums of the tables that they depend on.
+    named, kept: as of `GroupTask`, of all methods. inputs: checksums of the tables that they depend on.
     """
 
     benchmark: str
@@ -43,6 +44,7 @@ class LimitsTask:
     named: tuple[str, ...] | None
     inputs: tuple[str, ...]
     code: str
+    kept: tuple[Kept, ...]
 
     @property
     def mark(self) -> str:
@@ -69,6 +71,8 @@ def write_limits(context: Context) -> Finished:
 def _tasks(context: Context) -> list[LimitsTask]:
     config, digests = context.config, {output.path: output.sha256 for output in context.files(*READS)}
     named = named_in(context)
+    frozen = frozen_in(context)
+    kept = () if frozen is None else frozen.groups
     found = []
     for benchmark in context.benchmarks:
         scheme = config.splits.schemes[0]
@@ -84,6 +88,7 @@ def _tasks(context: Context) -> list[LimitsTask]:
                 named,
                 tuple(digests[path] for path in paths),
                 code_fingerprint(__name__),
+                tuple(group for group in kept if group.benchmark == benchmark),
             )
         )
     return found
@@ -108,7 +113,8 @@ def _write(task: LimitsTask, root: Path) -> tuple[Mapping[Path, int], store.Json
         task.seed,
         None if task.named is None else one_of_each(matrix, task.named),
     )
-    found = limits(scored, task.methods)
+    kept = limits_of(task.kept, matrix.scores, matrix.models, scored.sides[Split.TRAIN])
+    found = limits(scored, task.methods, kept)
     files = {root / task.path("limits", method): table for method, table in found.items()}
     return {
         path: store.write_table(path, TABLES["limits"].schema, table) for path, table in files.items()
@@ -123,7 +129,7 @@ def _items(splits: pa.Table, side: Split) -> np.ndarray:
 
 def _settings(context: Context) -> object:
     config = context.config
-    return config.groups, config.dataset.min_coverage, config.splits
+    return config.groups, frozen_in(context), config.dataset.min_coverage, config.splits
 
 
 STAGE = Stage("limits", ("models", *READS), _settings, write_limits)

@@ -202,8 +202,16 @@ GROUPS = Suite(
             "adds_most",
             "a universe takes what adds most to the coverage of the train items, again and again; where "
             "nothing does, the next layer begins (up to 10)",
-            "Routoo, universe constructor; COSTS_AND_POOLS, section 2",
+            "docs/pools.md: Method `universe`",
             f"select {_KEY}, other_universe from {{batch}} where other_universe > 0",
+            "group_facts",
+        ),
+        rows(
+            "keeps_most_unlike",
+            "what is left of a pool where again and again the model goes that is weakest for how much it is "
+            "like the nearest other one: none of the group would have gone before one that is gone",
+            "docs/pools.md: Method `diverse`",
+            f"select {_KEY}, goes_first from {{batch}} where goes_first > 0",
             "group_facts",
         ),
         rows(

@@ -50,10 +50,11 @@ def scan(session: Session) -> dict[str, pa.Table]:
             sizes, rng = shuffles.get(benchmark, ([], None))
             sides = [items.tobytes() for items in train]
             lengths = [len(part) for part in sizes]
-            key = str((rows, groups, sides, share, seed_of(session), lengths, named))
+            frozen = session.target.frozen_groups(benchmark)
+            key = str((rows, groups, sides, share, seed_of(session), lengths, named, sorted(frozen)))
             # a release most often holds what its build does
             known = session.built.choices.get(key) if rows and session.built is not None else None
-            found = list(group_rows(matrix, groups, train, share, rng, named)) if known is None else known
+            found = known or [*group_rows(matrix, groups, train, share, rng, named, frozen)]
             session.choices[key] = found
             facts += [{"benchmark": benchmark, **row} for row in found]
         if released:

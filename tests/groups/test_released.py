@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from routerset.release.evaluator import evaluate, load_release
 from routerset.release.evaluator.task import KINDS, OPEN, kinds_of
 from routerset.release.reporting.grid import KINDS as KINDS_IN_WORDS
 from routerset.release.reporting.grid import kinds_shown, label, over_kinds
+from routerset.release.reporting.report import write_report
 from routerset.release.verify import verify
+from routerset.schemas.tables import GROUPS, LIMITS
 from tests.dumps import write_config, write_items, write_wide
 from tests.test_nulls import rasch
 
@@ -90,5 +93,42 @@ def test_coverage_on_every_side_is_told_and_checked(built: Path) -> None:
         assert any("coverage" in problem.found for problem in check_groups(release))
     finally:
         (release / "manifest.json").write_text(manifest)
+    n_train = entry["splits"]["paper"]["train"]
+    bounds = {(row["method"], row["m"]): row for row in pq.read_table(release / "limits.parquet").to_pylist()}
+    for row in entry["coverage"]:
+        limits = bounds[row["method"], row["m"]]
+        assert row["train"] == pytest.approx(limits["train_covered"] / n_train, abs=1e-6)
+        assert row["at_most"] == pytest.approx(limits["train_at_most"] / n_train, abs=1e-6)
+        assert row["optimal"] == (limits["train_covered"] == limits["train_at_most"])
     card = (release / "README.md").read_text()
-    assert f"| gsm8k | universe | 3 | {entry['coverage'][0]['train']:.3f} |" in card
+    first = entry["coverage"][0]
+    proof = "proven" if first["optimal"] else "not proven"
+    assert f"| gsm8k | universe | 3 | {first['train']:.3f} | {first['at_most']:.3f} | {proof} |" in card
+
+
+def test_the_table_of_noise_has_each_group_once(built: Path, tmp_path: Path) -> None:
+    write_report(built / "release", tmp_path / "out", sizes=(3, 5), method="universe")
+    table = (tmp_path / "out/noise.md").read_text()
+    assert table.count("| gsm8k ") == 2
+    assert "| mean |" not in table
+
+
+def test_what_other_methods_choose_stays_byte_for_byte(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built.parent / "dumps", tmp_path / "dumps")
+    shutil.copy(built.parent / "items.csv", tmp_path)
+    alone = load_config(write_config(tmp_path / "x.toml", extra='methods = ["greedy"]\n'))
+    build(alone, tmp_path / "build", Runner(), lambda *_: None)
+    tables = sorted(
+        path.relative_to(tmp_path / "build") for path in (tmp_path / "build/tables").rglob("*.parquet")
+    )
+    assert {path.parts[1] for path in tables} >= {"groups", "limits", "scores", "splits"}
+    for path in tables:
+        assert (built / path).read_bytes() == (tmp_path / "build" / path).read_bytes()
+    manifest = json.loads((tmp_path / "build/release/manifest.json").read_text())
+    assert "frozen" not in manifest
+    assert "coverage" not in manifest["benchmarks"]["gsm8k"]
+
+
+def test_footers_are_those_of_releases_without_open_groups() -> None:
+    for schema in (GROUPS, LIMITS):
+        assert schema.field("kind").metadata[b"doc"] == b"all_strong, all_weak or strong_to_weak"

@@ -109,7 +109,7 @@ def test_coverage_on_every_side_is_told_and_checked(built: Path) -> None:
 def test_the_table_of_noise_has_each_group_once(built: Path, tmp_path: Path) -> None:
     write_report(built / "release", tmp_path / "out", sizes=(3, 5), method="universe")
     table = (tmp_path / "out/noise.md").read_text()
-    assert table.count("| gsm8k ") == 2
+    assert table.count("| open |") == 2
     assert "| mean |" not in table
 
 

@@ -1,12 +1,13 @@
 """What a new version costs: bytes to publish it, and time to build it.
 
-    python benchmarks/publish.py bytes [--models 2000] [--benchmarks arc,gsm8k] [--sizes 3,5,10]
+    python benchmarks/publish.py bytes [--models 2000] [--benchmarks arc,gsm8k] [--sizes 3,5,10] [--freeze]
     python benchmarks/publish.py rebuild [--models 100] [--benchmarks arc,gsm8k] [--layout lm_eval]
     python benchmarks/publish.py rebuild --models 5000 --layout details_new --benchmarks all --dumps out/dumps
 
 `bytes` publishes a release, then one with 1% more models, to a Hub on this machine (tests/publish), by the
 real client over HTTP, and counts what the server received. Git LFS sends whole files; the Hub's Xet storage
-sends only new chunks, cut by content (64 KiB on average): `chunks` counts those, uncompressed.
+sends only new chunks, cut by content (64 KiB on average): `chunks` counts those, uncompressed. With
+`--freeze` the second release has the groups of the first, and their limits, as `[groups] freeze` keeps them.
 
 `rebuild` builds synthetic dumps of full shape cold, adds 1% new dumps, builds again in the same folder, and
 cold in another one; both releases must have the same checksums. With `--dumps` the dumps are written to that
@@ -73,11 +74,16 @@ def prints(release: Path) -> dict[bytes, int]:
 
 
 def make_releases(
-    folder: Path, benchmarks: Sequence[str], models: int, sizes: Sequence[int]
+    folder: Path, benchmarks: Sequence[str], models: int, sizes: Sequence[int], freeze: bool = False
 ) -> tuple[Path, Path]:
-    """Two releases, the second with 1% more models in every benchmark, spread over the alphabet."""
+    """Two releases, the second with 1% more models in every benchmark, spread over the alphabet.
+
+    freeze: whether the second one has the groups of the first.
+    """
     from routerset.etl.ingest.assemble import score_batches
     from routerset.release.build import write_release
+    from routerset.release.layout import GROUPS
+    from routerset.release.manifest import Row, read_manifest
     from routerset.schemas import store
     from routerset.schemas.benchmarks import BENCHMARKS
     from routerset.schemas.tables import SCORES
@@ -88,6 +94,7 @@ def make_releases(
     late = np.linspace(0, more - 1, more - models + 2).astype(int)[1:-1]
     scores = {name: simulated_scores(more, BENCHMARKS[name].n_items, binary=True) for name in benchmarks}
     previous = None
+    frozen: Row = {}
     for folder_name, chosen in (("old", ~np.isin(np.arange(more), late)), ("new", everyone)):
         names = [name for name, here in zip(model_names(more), chosen, strict=True) if here]
         benches = [
@@ -98,7 +105,14 @@ def make_releases(
         for name, matrix in scores.items():
             path = build / f"tables/scores/benchmark={name}/part-0.parquet"
             store.write_batches(path, SCORES, score_batches(matrix[chosen], names))
-        given = options(previous=previous, accounting=(), skipped_groups=())
+        if freeze and previous is not None:
+            for table in ("groups", "limits"):
+                shutil.rmtree(build / "tables" / table)
+                shutil.copytree(folder / "old/tables" / table, build / "tables" / table)
+            groups = {name: [g.column for g in entry.groups] for name, entry in
+                      read_manifest(previous).benchmarks.items()}  # fmt: skip
+            frozen = {"version": "1.0.0", "sha256": store.sha256(previous / GROUPS), "groups": groups}
+        given = options(previous=previous, accounting=(), skipped_groups=(), frozen=frozen)
         write_release(build, build / "release", given)
         previous = build / "release"
     return folder / "old/release", folder / "new/release"
@@ -120,7 +134,7 @@ def measure_bytes(args: argparse.Namespace, folder: Path) -> None:
         }
         from routerset.release.publish.hub import publish
 
-        old, new = make_releases(folder, args.benchmarks, args.models, args.sizes)
+        old, new = make_releases(folder, args.benchmarks, args.models, args.sizes, args.freeze)
         known: dict[bytes, int] = {}
         print(
             f"{'version':<9}{'files':>7}{'sent':>7}{'bytes':>15}{'over HTTP':>15}{'chunks':>15}{'share':>8}"
@@ -210,6 +224,7 @@ def main() -> None:
     parser.add_argument("--models", type=int)
     parser.add_argument("--benchmarks", type=lambda text: text.split(","), default=["arc", "gsm8k"])
     parser.add_argument("--sizes", type=lambda text: tuple(map(int, text.split(","))), default=(3, 5, 10))
+    parser.add_argument("--freeze", action="store_true", help="keep the groups of the first version")
     parser.add_argument("--layout", default="lm_eval")
     parser.add_argument("--dumps", type=Path, help="synthetic dumps to build; written if absent, and kept")
     args = parser.parse_args()

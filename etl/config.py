@@ -145,15 +145,19 @@ class Splits:
 class Groups:
     """`[groups]`: the candidates that routers choose from.
 
-    methods: ways to choose them; the first one is what evaluator, report and card show.
+    methods: ways to choose them: greedy, paper, universe, diverse; what comes first is what evaluator, report
+    and card show.
     sizes: numbers of candidates; what a pool cannot fill is skipped and reported.
     twins: whether methods choose from `one` of each set of models with the same scores, or from `all`, as
     `paper` always does.
+    freeze: a published release whose groups stay as they are: a version of `previous`, a folder of a release
+    or its `groups.parquet`; without one all groups are chosen anew, such as `"v1.0.0"`.
     """
 
     methods: tuple[str, ...] = ("greedy", "paper")
     sizes: tuple[int, ...] = SIZES
     twins: str = "one"
+    freeze: str | None = None
 
 
 @dataclass(frozen=True)
@@ -257,6 +261,9 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     costs = _section(Costs, raw.get("costs", {}), f"{path}: [costs]")
     if costs.tokenizer is not None and not is_hub_id(costs.tokenizer):
         costs = replace(costs, tokenizer=absolute(costs.tokenizer))
+    groups = _section(Groups, raw.get("groups", {}), f"{path}: [groups]")
+    if groups.freeze is not None and not is_version(groups.freeze):
+        groups = replace(groups, freeze=absolute(groups.freeze))
     config = Config(
         file=str(path),
         sources=tuple(
@@ -268,7 +275,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         costs=replace(costs, prices=tuple(map(absolute, costs.tables))),
         curate=_section(Curate, _preset(raw.get("curate", {})), f"{path}: [curate]"),
         splits=_section(Splits, raw.get("splits", {}), f"{path}: [splits]"),
-        groups=_section(Groups, raw.get("groups", {}), f"{path}: [groups]"),
+        groups=groups,
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
         release=replace(release, previous=release.previous and absolute(release.previous)),
         registry=known,
@@ -281,6 +288,11 @@ def _preset(raw: object) -> object:
     """`[curate]` with what its preset stands for, as far as nothing else is said."""
     name = raw.get("preset") if isinstance(raw, Mapping) else None
     return {**PRESETS[name], **raw} if isinstance(raw, Mapping) and name in [*PRESETS] else raw
+
+
+def is_version(text: str) -> bool:
+    """Whether a text names a version, such as `v1.0.0` or `1.0.0`."""
+    return _VERSION.fullmatch(text.removeprefix("v")) is not None
 
 
 def _hint(key: str, valid: Sequence[str]) -> str:
@@ -446,6 +458,9 @@ def _check(config: Config) -> None:
     one_of(config.groups.methods, tuple(METHODS), "[groups] methods")
     distinct(config.groups.methods, "[groups] methods")
     one_of([config.groups.twins], TWINS, "[groups] twins")
+    freeze = config.groups.freeze
+    good = freeze is None or not is_version(freeze) or config.release.previous is not None
+    demand(good, "[groups] freeze", f"{freeze!r} is a version of [release] previous, which is not there")
     sizes = config.groups.sizes
     demand(min(sizes, default=1) > 0, "[groups] sizes", f"expected numbers of at least 1, found {sizes}")
     distinct(config.embed.encoders, "[embed] encoders")

@@ -75,6 +75,12 @@ class Target:
         twins = self.manifest.get("twins") or groups.get("twins") or "all"
         return {"min_coverage": 1.0, "table_4": False, **given, "twins": twins}
 
+    def frozen_groups(self, benchmark: str) -> frozenset[str]:
+        """Columns of groups that stay as an older release had them, whatever its rules would choose now."""
+        groups = self.manifest.get("stages", {}).get("groups", {}).get("info", {})
+        frozen = self.manifest.get("frozen") or groups.get("frozen") or {}
+        return frozenset(frozen.get("groups", {}).get(benchmark, ()))
+
     @property
     def registry(self) -> Mapping[str, Benchmark]:
         """All benchmarks, as they are declared."""

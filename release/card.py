@@ -126,6 +126,7 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         groups={name: _groups(manifest, name) for name in benchmarks},
         texts={name: _texts(b) for name, b in benchmarks.items()},
         skipped=_skipped(manifest),
+        covered=_covered(manifest),
         with_encoder={e: sum(e in b.encoders for b in benchmarks.values()) for e in manifest.encoders},
         methods={g.method for name in benchmarks for g in benchmarks[name].groups},
         withheld=[manifest.registry[name].title for name, b in benchmarks.items() if not b.text_published],
@@ -250,6 +251,21 @@ def _texts(benchmark: BenchmarkEntry) -> str:
     told = "both" if whole else ", ".join(f"{name}{of}" for name, of in few.items()) or "none"
     taken = benchmark.texts.get("question_from_prompt")
     return f"{told}; {taken:,} questions from the prompt" if taken else told
+
+
+def _covered(manifest: Manifest) -> list[dict[str, str]]:
+    """Coverage of groups of kind `open`, as text."""
+
+    def told(value: Json) -> str:
+        if isinstance(value, bool):
+            return "proven" if value else "not proven"
+        return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    return [
+        {"benchmark": name, **{key: told(value) for key, value in row.items()}}
+        for name, benchmark in manifest.benchmarks.items()
+        for row in benchmark.coverage
+    ]
 
 
 def _skipped(manifest: Manifest) -> list[dict[str, Json]]:

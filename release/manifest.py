@@ -53,6 +53,9 @@ class TableEntry:
     arrow_bytes: int
 
 
+_IF_ANY = ("costs", "declared", "coverage")
+
+
 @dataclass(frozen=True)
 class BenchmarkEntry:
     """What is in one benchmark.
@@ -63,7 +66,10 @@ class BenchmarkEntry:
     runs of which another one of the same model and subset was taken; texts: items with a question, with a
     prompt, and with a question taken from that; reference_note: why there is no reference score; families:
     what joined items to families, by rule; neighbours: encoder -> groups of items whose vectors nearly agree
-    across families; costs: scores whose cost is known, by measure; declared: what a config said of it.
+    across families; costs: scores whose cost is known, by measure; declared: what a config said of it;
+    coverage: of groups of kind `open`, rows of method, m, the oracle's mean score on train, validation and
+    test items, how many models the method's own rule would take (null without one), what no group of its size
+    can exceed on train, and whether the group is proven to reach that (null where nothing is proven).
     """
 
     metric: str
@@ -90,11 +96,12 @@ class BenchmarkEntry:
     neighbours: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     costs: Mapping[str, int] = field(default_factory=dict)
     declared: Mapping[str, Any] = field(default_factory=dict)
+    coverage: tuple[Row, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """Its entry in the manifest, without costs and declarations where there are none."""
+        """Its entry in the manifest, without costs, declarations and coverage where there are none."""
         row = {**asdict(self), "groups": [group.row for group in self.groups]}
-        return {key: value for key, value in row.items() if key not in ("costs", "declared") or value}
+        return {key: value for key, value in row.items() if key not in _IF_ANY or value}
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,10 @@ class Manifest:
     read, kept, superseded, quarantined, reasons; sources: what each one gave, and where it is from; settings:
     what the config says to the gate; tokenizer: name and sha256 of what counted texts, if any was; methods,
     sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
-    methods chose from one of each set of twins; prices: files of price tables with the models that each gave
-    one to, the number of models without any, and some of these; curated: rules of `[curate]`, and records by
-    benchmark under the first scheme: kept, used, curated_away.
+    methods chose from one of each set of twins; frozen: where groups stay as a release before published them,
+    its version, sha256 of its table of groups, and their columns by benchmark; prices: files of price tables
+    with the models that each gave one to, the number of models without any, and some of these; curated: rules
+    of `[curate]`, and records by benchmark under the first scheme: kept, used, curated_away.
     """
 
     name: str
@@ -127,6 +135,7 @@ class Manifest:
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     twins: str = "all"
+    frozen: Row = field(default_factory=dict)
     prices: Row = field(default_factory=dict)
     curated: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
@@ -192,6 +201,12 @@ class Manifest:
             raise ReleaseInputError(f"{MANIFEST}: min_coverage: found {share!r}, expected a share in (0, 1]")
         return float(share)
 
+    def frozen_groups(self, benchmark: str) -> frozenset[str]:
+        """Columns of the groups of a benchmark that stay as a release before published them."""
+        groups = self.frozen.get("groups", {})
+        columns = groups.get(benchmark, []) if isinstance(groups, dict) else []
+        return frozenset(map(str, columns if isinstance(columns, list) else []))
+
     def dimension(self, encoder: str) -> int:
         """Length of an encoder's vectors."""
         found = self.encoders[encoder].get("dimension")
@@ -219,6 +234,7 @@ class Manifest:
             "methods": list(self.methods),
             "sizes": list(self.sizes),
             "twins": self.twins,
+            **({"frozen": dict(self.frozen)} if self.frozen else {}),
             "libraries": dict(self.libraries),
         }
 
@@ -248,6 +264,7 @@ def read_manifest(release: Path) -> Manifest:
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
             twins=document.get("twins", "all"),
+            frozen=document.get("frozen", {}),
             prices=document.get("prices", {}),
             curated=document.get("curated", {}),
             libraries=document["libraries"],

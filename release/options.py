@@ -21,13 +21,13 @@ class ReleaseOptions:
     version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
     gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
     quarantined, reasons. settings: what the config says to the gate. methods, sizes: of the groups that were
-    asked for; twins: see `Manifest`; families: what joined items to families, by benchmark; skipped_groups:
-    those that no pool could fill, rows of benchmark, method, m, kind, reason. encoders: what to say of an
-    encoder, its row in the registry by default; text: what they saw, `question` or `prompt`; revisions: of
-    weights that are not those of the registry, by encoder. declared: what a config said of benchmarks.
-    sources: what each one gave, and where it is from. tokenizer: what counted texts, if any was. prices:
-    files of price tables, and models without any. curated: as in the manifest. None of these may hold a path
-    or a date of the build.
+    asked for; twins, frozen: see `Manifest`; families: what joined items to families, by benchmark;
+    skipped_groups: those that no pool could fill, rows of benchmark, method, m, kind, reason; coverage: rows
+    of benchmark and what `BenchmarkEntry` has of it. encoders: what to say of an encoder, its row in the
+    registry by default; text: what they saw, `question` or `prompt`; revisions: of weights that are not those
+    of the registry, by encoder. declared: what a config said of benchmarks. sources: what each one gave, and
+    where it is from. tokenizer: what counted texts, if any was. prices: files of price tables, and models
+    without any. curated: as in the manifest. None of these may hold a path or a date of the build.
     """
 
     name: str = "routereval"
@@ -40,8 +40,10 @@ class ReleaseOptions:
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     twins: str = "all"
+    frozen: Row = field(default_factory=dict)
     families: Mapping[str, Families] = field(default_factory=dict)
     skipped_groups: Sequence[Row] = ()
+    coverage: Sequence[Row] = ()
     encoders: Mapping[str, Row] = field(default_factory=dict)
     text: str = "question"
     revisions: Mapping[str, str] = field(default_factory=dict)

@@ -31,7 +31,7 @@ from routerset.schemas.released import (
     files_of,
     vectors_schema,
 )
-from routerset.schemas.tables import TABLES
+from routerset.schemas.tables import TABLES, Kind, Split
 
 CELLS = 1 << 22
 """Scores of candidates in one row group at most: 20 MB with their labels."""
@@ -89,9 +89,14 @@ def write_tables(
         path, source = RELEASED[table].path, build / TABLES[table].path()
         if source.exists() or not TABLES[table].optional:
             tables[path] = _copy(source, release, path)
+    limited = limits(build, names)
+    for name, entry in entries.items():
+        own = limited.filter(pc.equal(limited["benchmark"], name))
+        n_train = entry.splits[options.schemes[0]][Split.TRAIN.value]
+        entries[name] = replace(entry, coverage=bounded(entry.coverage, own, n_train))
     groups = layout.groups_table(members)
     tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
-    tables[layout.LIMITS] = _write(release, layout.LIMITS, LIMITS_SCHEMA, iter([limits(build, names)]))
+    tables[layout.LIMITS] = _write(release, layout.LIMITS, LIMITS_SCHEMA, iter([limited]))
     return Manifest(
         name=options.name,
         version="",
@@ -109,6 +114,7 @@ def write_tables(
         methods=options.methods,
         sizes=options.sizes,
         twins=options.twins,
+        frozen=options.frozen,
         prices=options.prices,
         curated=options.curated,
     )
@@ -275,11 +281,8 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> Be
         splits={scheme: layout.counts(columns, scheme) for scheme in benchmark.schemes},
         test_items_in_train={scheme: layout.leaked(columns, scheme) for scheme in benchmark.schemes},
         groups=tuple(benchmark.members),
-        skipped_groups=tuple(
-            {key: value for key, value in row.items() if key != "benchmark"}
-            for row in options.skipped_groups
-            if row["benchmark"] == benchmark.name
-        ),
+        skipped_groups=_of(benchmark.name, options.skipped_groups),
+        coverage=_of(benchmark.name, options.coverage),
         encoders=tuple(benchmark.vectors),
         texts=layout.texts(columns),
         reference_note=reference_note,
@@ -290,6 +293,33 @@ def _entry(benchmark: _Benchmark, runs: pa.Table, options: ReleaseOptions) -> Be
             for encoder, table in benchmark.vectors.items()
         },
     )
+
+
+def _of(benchmark: str, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Rows of one benchmark, without its name."""
+    return tuple(
+        {key: value for key, value in row.items() if key != "benchmark"}
+        for row in rows
+        if row["benchmark"] == benchmark
+    )
+
+
+def bounded(coverage: Sequence[Row], limited: pa.Table, n_train: int) -> tuple[Row, ...]:
+    """Coverage of the groups of one benchmark with what bounds it on train, by its rows of table `limits`.
+
+    n_train: train items of the first scheme. Adds `at_most`, a share of them, and `optimal`.
+    """
+    known = {
+        (row["method"], row["m"], row["kind"]): (row["train_covered"], row["train_at_most"])
+        for row in limited.to_pylist()
+    }
+    rows = []
+    for row in coverage:
+        covered, most = known.get((row["method"], row["m"], Kind.OPEN.value), (None, None))
+        told = most is not None and n_train > 0
+        at_most = round(most / n_train, 6) if told else None
+        rows.append({**row, "at_most": at_most, "optimal": covered == most if told else None})
+    return tuple(rows)
 
 
 def metric_of(known: Benchmark, runs: pa.Table) -> str:

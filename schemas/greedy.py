@@ -35,7 +35,7 @@ def best_group(
     if len(pool) == m:
         return pool
     states = cover.rows[pool]
-    groups = [_greedy(cover, states, m, bins)]
+    groups = [greedy_order(cover, states, m, bins)]
     groups += [np.searchsorted(pool, np.sort(rows)) for rows in starts]
     ceiling = _worth(cover, states)
     best: np.ndarray = groups[0]
@@ -61,11 +61,17 @@ def _check(rows: np.ndarray, pool: np.ndarray, m: int, bins: np.ndarray | None) 
         )
 
 
-def _greedy(cover: Gains, states: np.ndarray, m: int, bins: np.ndarray | None) -> np.ndarray:
+def greedy_order(
+    cover: Gains, states: np.ndarray, m: int, bins: np.ndarray | None = None, *, layers: bool = True
+) -> np.ndarray:
     """Take the model that adds most, `m` times; ties go to the first.
 
     Once nothing adds anything, what is covered is forgotten and the next layer starts: hard items get a
     second right candidate, a third, and so on, which gives a router more than one way to be right.
+
+    states: (models, width), of `cover.rows`, at least m. bins: as of `best_group`. layers: else it ends with
+    the first. Returns places in `states`, m at most, in the order in which they are taken: without bins a
+    smaller group is the beginning of a larger one.
     """
     empty = np.zeros_like(states[0])
     alone = cover.gain(states, empty)
@@ -81,6 +87,8 @@ def _greedy(cover: Gains, states: np.ndarray, m: int, bins: np.ndarray | None) -
                 stale = stale[np.argpartition(bounds[stale], -LOOKAHEAD)[-LOOKAHEAD:]]
             bounds[stale] = cover.gain(states[stale], covered)
             fresh[stale] = True
+        elif bounds[best] == 0 and not layers:
+            break
         elif bounds[best] == 0 and covered.any():
             covered, bounds = empty, np.where(free, alone, -1)
             fresh[:] = True
@@ -90,7 +98,7 @@ def _greedy(cover: Gains, states: np.ndarray, m: int, bins: np.ndarray | None) -
             free[best if bins is None else bins == bins[best]] = False
             bounds[~free] = -1
             fresh = ~free
-    return np.array(chosen)
+    return np.array(chosen, np.intp)
 
 
 def _swap(cover: Gains, states: np.ndarray, group: np.ndarray, bins: np.ndarray | None) -> np.ndarray:

@@ -27,11 +27,12 @@ Counts: TypeAlias = dict[str, Count]
 
 
 _N = r"(0|[1-9]\d{0,8})"
+Version: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"^{_N}\.{_N}\.{_N}\Z")]
 
 
 class _Release(TypedDict):
     name: str
-    version: Annotated[str, msgspec.Meta(pattern=rf"^{_N}\.{_N}\.{_N}\Z")]
+    version: Version
     previous: str | None
 
 
@@ -57,6 +58,17 @@ class _Skipped(TypedDict):
     reason: str
 
 
+class _Coverage(TypedDict):
+    method: NotRequired[Name]
+    m: Count
+    train: float | None
+    validation: float | None
+    test: float | None
+    stops_at: Count | None
+    at_most: NotRequired[float | None]
+    optimal: NotRequired[bool | None]
+
+
 class _Benchmark(TypedDict):
     metric: str
     reference_model: str | None
@@ -78,6 +90,7 @@ class _Benchmark(TypedDict):
     encoders: list[Name]
     texts: NotRequired[Counts]
     costs: NotRequired[Counts]
+    coverage: NotRequired[list[_Coverage]]
     reference_note: NotRequired[str | None]
     families: NotRequired[dict[str, Counts]]
     neighbours: NotRequired[dict[Name, Counts]]
@@ -173,6 +186,12 @@ class _Settings(TypedDict, total=False):
     table_4: bool
 
 
+class _Frozen(TypedDict):
+    version: Version
+    sha256: Digest
+    groups: dict[Name, list[str]]
+
+
 class _Encoder(TypedDict, total=False):
     hub_id: str
     revision: str
@@ -214,6 +233,7 @@ class ReleaseDocument(TypedDict):
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
     twins: NotRequired[Twins]
+    frozen: NotRequired[_Frozen]
     libraries: _Libraries
 
 
@@ -252,11 +272,13 @@ class _Chosen(TypedDict):
     left_out: Count
     groups: list[str]
     skipped: list[_Skipped]
+    coverage: NotRequired[list[_Coverage]]
 
 
 class _Grouped(TypedDict, total=False):
     groups: dict[Name, dict[Name, _Chosen]]
     twins: Twins
+    frozen: _Frozen
 
 
 class _Embedded(TypedDict, total=False):

@@ -28,11 +28,16 @@ LEFT_OUT = "left_out"
 
 
 class Kind(StrEnum):
-    """The three kinds of candidate groups (RouterEval, section 4.2)."""
+    """Kinds of candidate groups: three by strength (RouterEval, section 4.2), and `open`, of any."""
 
     ALL_STRONG = "all_strong"
     ALL_WEAK = "all_weak"
     STRONG_TO_WEAK = "strong_to_weak"
+    OPEN = "open"
+
+
+STRENGTHS = (Kind.ALL_STRONG, Kind.ALL_WEAK, Kind.STRONG_TO_WEAK)
+"""Kinds of groups of methods that choose by strength."""
 
 
 class Reason(StrEnum):
@@ -84,6 +89,9 @@ def _schema(fields: list[pa.Field], sort: tuple[str, ...], key: tuple[str, ...] 
 
 
 _S = pa.string()
+
+OF_KIND = "all_strong, all_weak or strong_to_weak"
+"""Stands in footers of files: a word more, such as of `open`, is another checksum of every release."""
 
 MODELS = _schema(
     [
@@ -234,7 +242,7 @@ SPLITS = _schema(
 GROUPS = _schema(
     [
         _field("m", pa.int32(), "number of candidates"),
-        _field("kind", _S, "all_strong, all_weak or strong_to_weak"),
+        _field("kind", _S, OF_KIND),
         _field("rank", pa.int32(), "position of the candidate in the group, 0..m-1"),
         _field("model_id", _S, "the candidate, as `org/name`"),
     ],
@@ -243,7 +251,7 @@ GROUPS = _schema(
 LIMITS = _schema(
     [
         _field("m", pa.int32(), "number of candidates"),
-        _field("kind", _S, "all_strong, all_weak or strong_to_weak"),
+        _field("kind", _S, OF_KIND),
         *(
             column
             for letter, world in (

@@ -24,6 +24,7 @@ from routerset.etl.groups.candidates import (
 from routerset.etl.groups.methods import METHODS
 from routerset.etl.sources.pickles.reader import ArrayRef, load_pickle
 from routerset.schemas.splits import Split, paper_split
+from routerset.schemas.tables import STRENGTHS
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared"
 GOLDEN = SHARED / "golden" / "routereval_compat.json"
@@ -74,7 +75,7 @@ def test_paper_equals_a_direct_version_and_leaves_the_same_generator(scores: np.
     groups, skipped = paper_groups(scores, (3, 5, 10), ours)
     expected = direct_paper_groups(scores, (3, 5, 10), theirs)
     assert cells(groups) == {cell: rows.tolist() for cell, rows in expected.items()}
-    assert {(s.m, s.kind.value) for s in skipped} == set(product((3, 5, 10), Kind)) - set(expected)
+    assert {(s.m, s.kind.value) for s in skipped} == set(product((3, 5, 10), STRENGTHS)) - set(expected)
     assert ours.randint(1 << 30) == theirs.randint(1 << 30)
 
 
@@ -133,7 +134,7 @@ def test_a_paper_group_does_not_depend_on_the_sizes_asked_for() -> None:
 def test_greedy_is_never_worse_on_train_than_a_window(scores: np.ndarray, seed: int, share: float) -> None:
     train = np.random.default_rng(seed).permutation(scores.shape[1])[: 1 + int(share * (scores.shape[1] - 1))]
     groups, skipped = greedy_groups(scores, (1, 2, 3, 5, 10), train)
-    assert len(groups) + len(skipped) == 5 * len(Kind)
+    assert len(groups) + len(skipped) == 5 * len(STRENGTHS)
     for group in groups:
         pool = pools(scores[:, train], group.m)[group.kind]
         for start in range(len(pool) - group.m + 1) if group.kind is not Kind.STRONG_TO_WEAK else ():
@@ -268,7 +269,7 @@ def test_pools_without_models_are_skipped_and_reported(share: float, empty: set[
     scores[:, : int(100 * share)] = 1
     expected = [
         Skipped(3, kind, f"expected at least 3 models in the {kind} pool, found 0")
-        for kind in Kind
+        for kind in STRENGTHS
         if kind in empty
     ]
     assert paper_groups(scores, (3,), np.random.RandomState(0))[1] == expected
@@ -279,7 +280,7 @@ def test_a_size_larger_than_the_pool_is_skipped() -> None:
     scores = simulated_scores(50, 40, binary=True)
     groups, skipped = greedy_groups(scores, (3, 1000), np.arange(32))
     assert [g.m for g in groups] == [3, 3, 3]
-    assert [(s.m, s.kind) for s in skipped] == [(1000, kind) for kind in Kind]
+    assert [(s.m, s.kind) for s in skipped] == [(1000, kind) for kind in STRENGTHS]
 
 
 def test_oracle_mean_is_the_mean_of_the_best_scores() -> None:

@@ -46,12 +46,12 @@ from __future__ import annotations
 import numpy as np
 
 from routerset.etl.groups.candidates import Group
-from routerset.schemas.tables import Kind
+from routerset.schemas.tables import STRENGTHS
 
 
 def first(scores, sizes, subsets, train, seed):
     by_mean = lambda m: np.argsort(scores[:m].mean(axis=1), kind="stable").astype(np.int32)
-    return [Group(m, kind, by_mean(m)) for m in sorted(sizes) for kind in Kind], []
+    return [Group(m, kind, by_mean(m)) for m in sorted(sizes) for kind in STRENGTHS], []
 '''
 SCHEME = '''
 """Items in their own order."""

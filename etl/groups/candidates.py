@@ -19,10 +19,14 @@ __all__ = [
     "Group",
     "Kind",
     "Skipped",
+    "checked_sizes",
     "greedy_groups",
     "groups_table",
+    "open_pool",
     "oracle_mean",
     "paper_groups",
+    "pool_of",
+    "skip",
 ]
 
 SIZES = (3, 5, 10, 100, 1000)
@@ -72,7 +76,7 @@ def paper_groups(
     Returns groups and skipped ones, by size and in the order of `Kind`. Raises ValueError for malformed
     scores or sizes.
     """
-    wanted = _checked(sizes)
+    wanted = checked_sizes(sizes)
     cover = reference_coverage(scores)
     ranking = _Ranking.of(row_means(scores))
     groups, skipped = list[Group](), list[Skipped]()
@@ -82,7 +86,7 @@ def paper_groups(
             if m not in wanted:
                 continue
             if len(pool) < m:
-                skipped.append(_skip(m, kind, pool))
+                skipped.append(skip(m, kind, pool))
                 continue
             rows = _best_window(cover, pool, m) if draws is None else _best_draw(cover, pool, draws)
             groups.append(Group(m, kind, rows.astype(np.int32)))
@@ -110,10 +114,10 @@ def greedy_groups(
     ranking = _Ranking.of(row_means(scores[:, train])) if len(train) else _Ranking(np.arange(0), 0, 0)
     strength = cover.value(cover.rows)
     groups, skipped = list[Group](), list[Skipped]()
-    for m in _checked(sizes):
+    for m in checked_sizes(sizes):
         for kind, pool in ranking.pools(m):
             if len(pool) < m:
-                skipped.append(_skip(m, kind, pool))
+                skipped.append(skip(m, kind, pool))
                 continue
             by_row = np.argsort(pool)
             starts = list(_spread(pool, m)) if m <= SPREAD_UP_TO else []
@@ -128,13 +132,26 @@ def greedy_groups(
     return groups, skipped
 
 
-def pool_of(scores: np.ndarray, m: int, kind: Kind) -> tuple[np.ndarray, np.ndarray | None]:
+def pool_of(
+    scores: np.ndarray, m: int, kind: Kind, weakest: float = WEAKEST
+) -> tuple[np.ndarray, np.ndarray | None]:
     """The models that a group of `m` is taken from, and the bin of each where it has bins.
+
+    scores: (models, items), of those items that the method ranks models by. weakest: see `open_pool`.
+    """
+    if kind is Kind.OPEN:
+        return open_pool(scores, weakest), None
+    pool = dict(_Ranking.of(row_means(scores)).pools(m))[kind]
+    return pool, _bins(len(pool), m) if kind is Kind.STRONG_TO_WEAK else None
+
+
+def open_pool(scores: np.ndarray, weakest: float) -> np.ndarray:
+    """Rows, ascending, of the models with a mean score above `weakest` and up to `STRONGEST`.
 
     scores: (models, items), of those items that the method ranks models by.
     """
-    pool = dict(_Ranking.of(row_means(scores)).pools(m))[kind]
-    return pool, _bins(len(pool), m) if kind is Kind.STRONG_TO_WEAK else None
+    means = row_means(scores)
+    return np.flatnonzero((means > weakest) & (means <= STRONGEST))
 
 
 def groups_table(found: Sequence[Group], models: Sequence[str]) -> pa.Table:
@@ -189,14 +206,15 @@ class _Ranking:
         yield Kind.STRONG_TO_WEAK, self.order[self.first : self.last]
 
 
-def _checked(sizes: Sequence[int]) -> list[int]:
-    """Distinct sizes, ascending."""
+def checked_sizes(sizes: Sequence[int]) -> list[int]:
+    """Distinct sizes, ascending. Raises ValueError for one below 1."""
     if any(m < 1 for m in sizes):
         raise ValueError(f"[groups] sizes: found {list(sizes)}; expected numbers of candidates, 1 or more")
     return sorted(set(sizes))
 
 
-def _skip(m: int, kind: Kind, pool: np.ndarray) -> Skipped:
+def skip(m: int, kind: Kind, pool: np.ndarray) -> Skipped:
+    """Of a group that its pool cannot fill, what was needed and what was there."""
     return Skipped(m, kind, f"expected at least {m} models in the {kind} pool, found {len(pool)}")
 
 

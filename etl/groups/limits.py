@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -52,13 +53,17 @@ class Scored:
         row = METHODS[method]
         scores = self.scores if row.sees_test else self.scores[:, self.sides[Split.TRAIN]]
         if row.all_twins or self.pool is None:
-            return pool_of(scores, group.m, group.kind)
-        rows, bins = pool_of(scores[self.pool], group.m, group.kind)
+            return pool_of(scores, group.m, group.kind, row.weakest)
+        rows, bins = pool_of(scores[self.pool], group.m, group.kind, row.weakest)
         return self.pool[rows], bins
 
 
-def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
+def limits(
+    scored: Scored, methods: Sequence[str], kept: Mapping[str, pa.Table] = MappingProxyType({})
+) -> dict[str, pa.Table]:
     """Rows of table `limits` of one benchmark, by method.
+
+    kept: by method, rows of groups that stay as they were published, and so do their limits.
 
     A world in which the search finds no group of a size and kind, since the pool is too small there, is not
     counted; without test items there is none. Margins are kept for scores of 0 and 1 alone: elsewhere that
@@ -67,18 +72,27 @@ def limits(scored: Scored, methods: Sequence[str]) -> dict[str, pa.Table]:
     binary = scored.scores.dtype == np.uint8
     drawn = [null for null in NULLS.values() if binary or not null.binary]
     tested = len(scored.sides[Split.TEST]) > 0
-    found = {null.name: _floors(scored, methods, null.name) for null in drawn if tested}
+    left = {method: _left(scored, method, kept.get(method)) for method in methods}
+    searched = [method for method, groups in left.items() if groups]
+    found = {null.name: _floors(scored, searched, null.name) for null in drawn if tested and searched}
     tables = {}
-    for method in methods:
+    for method, groups in left.items():
         rows = []
-        for group in scored.choose(method, scored.scores)[0]:
+        for group in groups:
             row: dict[str, object] = {"m": group.m, "kind": group.kind.value}
             for name, letter in (("ability", "a"), ("margins", "b")):
                 worlds = found.get(name, {}).get((method, group.m, group.kind), [])
                 row |= {f"draws_{letter}": len(worlds), **_summary(worlds, letter)}
             rows.append(row | (_bound(scored, method, group) if binary else {}))
-        tables[method] = store.sort_rows(pa.Table.from_pylist(rows, LIMITS))
+        own = pa.Table.from_pylist(rows, LIMITS)
+        tables[method] = store.sort_rows(pa.concat_tables([own, kept[method]]) if method in kept else own)
     return tables
+
+
+def _left(scored: Scored, method: str, kept: pa.Table | None) -> list[Group]:
+    """The groups that a method chooses, but for those that stay as they were published."""
+    held = set() if kept is None else {*zip(kept["m"].to_pylist(), kept["kind"].to_pylist(), strict=True)}
+    return [g for g in scored.choose(method, scored.scores)[0] if (g.m, g.kind.value) not in held]
 
 
 def _floors(
@@ -117,5 +131,5 @@ def _summary(worlds: Sequence[tuple[float, float, float]], letter: str) -> dict[
 def _bound(scored: Scored, method: str, group: Group) -> dict[str, object]:
     pool, bins = scored.pool_of(method, group)
     train = scored.scores[:, scored.sides[Split.TRAIN]]
-    found = bound(train, pool, group.rows, bins, solve=not METHODS[method].sees_test)
+    found = bound(train, pool, group.rows, bins, solve=METHODS[method].covers_most)
     return {"train_covered": found.covered, "train_at_most": found.at_most, "bound_by": found.by}

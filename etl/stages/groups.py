@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.groups.candidates import groups_table
-from routerset.etl.groups.methods import choose
+from routerset.etl.groups.frozen import Kept, frozen_in, joined, rows_of
+from routerset.etl.groups.methods import choose, coverage
 from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
@@ -36,7 +37,7 @@ class GroupTask:
 
     scheme: split whose train side a method sees. named: models that stand for twins; None where all twins are
     to choose from. pruned: models that `[curate]` left out of the pool. inputs: checksums of the
-    tables the groups depend on.
+    tables the groups depend on. kept: groups that stay as published.
     """
 
     benchmark: str
@@ -49,6 +50,7 @@ class GroupTask:
     pruned: tuple[str, ...]
     inputs: tuple[str, ...]
     code: str
+    kept: tuple[Kept, ...]
 
     @property
     def mark(self) -> str:
@@ -77,7 +79,9 @@ def write_groups(context: Context) -> Finished:
     for task, finished in zip(tasks, again, strict=True):
         outputs += finished.outputs
         info.setdefault(task.method, {})[task.benchmark] = finished.info
-    return Finished.of(outputs, {"groups": info, "twins": context.config.groups.twins})
+    frozen = frozen_in(context)
+    told = {"frozen": frozen.row()} if frozen else {}
+    return Finished.of(outputs, {"groups": info, "twins": context.config.groups.twins, **told})
 
 
 def _tasks(context: Context) -> list[GroupTask]:
@@ -86,6 +90,8 @@ def _tasks(context: Context) -> list[GroupTask]:
     digests = {output.path: output.sha256 for output in context.files(*READS)}
     scheme = config.splits.schemes[0]
     named, curated = named_in(context), curated_in(context)
+    frozen = frozen_in(context)
+    kept = () if frozen is None else frozen.groups
     found = []
     for benchmark in context.benchmarks:
         for method in config.groups.methods:
@@ -100,6 +106,7 @@ def _tasks(context: Context) -> list[GroupTask]:
                 pruned_models(curated, benchmark),
                 (),
                 code_fingerprint(__name__),
+                tuple(group for group in kept if (group.benchmark, group.method) == (benchmark, method)),
             )
             found.append(replace(task, inputs=tuple(digests[task.path(table)] for table in READS)))
     return found
@@ -119,11 +126,16 @@ def _choose(
     items = pq.read_table(root / task.path("items"), columns=["subset"])
     matrix = read(root / task.path("scores"), len(items), task.min_coverage, task.pruned)
     sides = pq.read_table(root / task.path("splits"))
-    train = sides.filter(pc.equal(sides["split"].cast(pa.string()), Split.TRAIN.value))["item"].to_numpy()
+    of = {
+        side: sides.filter(pc.equal(sides["split"].cast(pa.string()), side.value))["item"].to_numpy()
+        for side in Split
+    }
     pool = None if task.named is None else one_of_each(matrix, task.named)
-    found, skipped = choose(
-        task.method, matrix.scores, task.sizes, subset_sizes(items["subset"]), train, task.seed, pool
-    )
+    counts = subset_sizes(items["subset"])
+    kept = rows_of(task.kept, matrix.models)
+    chosen = choose(task.method, matrix.scores, task.sizes, counts, of[Split.TRAIN], task.seed, pool)
+    found, skipped = joined(kept, *chosen)
+    told = coverage(task.method, matrix.scores, found, of, pool)
     path = root / task.path("groups")
     rows = store.write_table(path, TABLES["groups"].schema, groups_table(found, matrix.models))
     return {path: rows}, {
@@ -131,12 +143,13 @@ def _choose(
         "left_out": matrix.left_out,
         "groups": [f"m{g.m}_{g.kind.value}" for g in found],
         "skipped": [{"m": s.m, "kind": s.kind.value, "reason": s.reason} for s in skipped],
+        **({"coverage": told} if told else {}),
     }
 
 
 def _settings(context: Context) -> object:
     config = context.config
-    return config.groups, config.dataset.min_coverage, config.splits
+    return config.groups, frozen_in(context), config.dataset.min_coverage, config.splits
 
 
 STAGE = Stage("groups", ("models", "curated", *READS), _settings, write_groups)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
+from routerset.etl.groups.frozen import Kept, frozen_in, limits_of
 from routerset.etl.groups.limits import Scored, limits
 from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
@@ -33,7 +34,7 @@ READS = ("items", "scores", "splits")
 class LimitsTask:
     """The limits of one benchmark.
 
-    named, pruned: as of `GroupTask`. inputs: checksums of the tables that they depend on.
+    named, pruned, kept: as of `GroupTask`, of all methods. inputs: checksums of the tables they depend on.
     """
 
     benchmark: str
@@ -46,6 +47,7 @@ class LimitsTask:
     pruned: tuple[str, ...]
     inputs: tuple[str, ...]
     code: str
+    kept: tuple[Kept, ...]
 
     @property
     def mark(self) -> str:
@@ -72,6 +74,8 @@ def write_limits(context: Context) -> Finished:
 def _tasks(context: Context) -> list[LimitsTask]:
     config, digests = context.config, {output.path: output.sha256 for output in context.files(*READS)}
     named, curated = named_in(context), curated_in(context)
+    frozen = frozen_in(context)
+    kept = () if frozen is None else frozen.groups
     found = []
     for benchmark in context.benchmarks:
         scheme = config.splits.schemes[0]
@@ -88,6 +92,7 @@ def _tasks(context: Context) -> list[LimitsTask]:
                 pruned_models(curated, benchmark),
                 tuple(digests[path] for path in paths),
                 code_fingerprint(__name__),
+                tuple(group for group in kept if group.benchmark == benchmark),
             )
         )
     return found
@@ -112,7 +117,8 @@ def _write(task: LimitsTask, root: Path) -> tuple[Mapping[Path, int], store.Json
         task.seed,
         None if task.named is None else one_of_each(matrix, task.named),
     )
-    found = limits(scored, task.methods)
+    kept = limits_of(task.kept, matrix.scores, matrix.models, scored.sides[Split.TRAIN])
+    found = limits(scored, task.methods, kept)
     files = {root / task.path("limits", method): table for method, table in found.items()}
     return {
         path: store.write_table(path, TABLES["limits"].schema, table) for path, table in files.items()
@@ -127,7 +133,7 @@ def _items(splits: pa.Table, side: Split) -> np.ndarray:
 
 def _settings(context: Context) -> object:
     config = context.config
-    return config.groups, config.dataset.min_coverage, config.splits
+    return config.groups, frozen_in(context), config.dataset.min_coverage, config.splits
 
 
 STAGE = Stage("limits", ("models", "curated", *READS), _settings, write_limits)

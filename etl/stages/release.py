@@ -32,6 +32,16 @@ def _options(context: Context) -> ReleaseOptions:
     """What the config and the stages before say. Raises what looking for the release before does."""
     config, stages = context.config, context.finished
     vectors, groups = stages["embed"].info["embeddings"], stages["groups"].info["groups"]
+
+    def rows(key: str) -> list[store.JsonObject]:
+        return [
+            {"benchmark": benchmark, "method": method, **row}
+            # a manifest that was read again has its methods in another order
+            for method in config.groups.methods
+            for benchmark in context.benchmarks
+            for row in groups[method][benchmark].get(key, [])
+        ]
+
     return ReleaseOptions(
         name=config.dataset.name,
         version=config.release.version,
@@ -49,13 +59,9 @@ def _options(context: Context) -> ReleaseOptions:
         methods=config.groups.methods,
         sizes=config.groups.sizes,
         twins=config.groups.twins,
-        skipped_groups=[
-            {"benchmark": benchmark, "method": method, **skipped}
-            # a manifest that was read again has its methods in another order
-            for method in config.groups.methods
-            for benchmark in context.benchmarks
-            for skipped in groups[method][benchmark]["skipped"]
-        ],
+        frozen=stages["groups"].info.get("frozen", {}),
+        skipped_groups=rows("skipped"),
+        coverage=rows("coverage"),
         encoders={name: row for name, row in map(_ready_made, vectors.items()) if row},
         text=config.embed.text,
         revisions={e: weights_revision(ENCODERS[e], config.embed.paths) for e in config.embed.paths},

@@ -126,7 +126,7 @@ GROUPS = Suite(
         not_null("kind"),
         not_null("rank"),
         not_null("model_id"),
-        one_of("kind", [*Kind], "the paper knows three kinds of groups"),
+        one_of("kind", [*Kind], "groups are of three kinds by strength, or open"),
         resolves("models_resolve", "model_id", "models", "a candidate that the models table does not hold"),
         rows(
             "m_candidates",
@@ -145,7 +145,7 @@ GROUPS = Suite(
         ),
         rows(
             "kinds_complete",
-            "each size has all three kinds, but for those that the manifest says no pool could fill",
+            "each size has all kinds of its method, but for those that the manifest says no pool could fill",
             _GROUPS,
             """select * from (select distinct method, benchmark, m, kind, true as found from {batch})
             full join group_claims using (method, benchmark, m, kind) where found is distinct from listed""",
@@ -168,8 +168,8 @@ GROUPS = Suite(
         rows(
             "pool",
             "all_strong and all_weak come from the strongest and weakest fifth between mean scores "
-            ".1 and .9, strong_to_weak from all between: means on all items for the paper's groups, on the "
-            "train items for all others",
+            ".1 and .9, strong_to_weak and open from all between, a universe from all up to .9: means on all "
+            "items for the paper's groups, on the train items for all others",
             _GROUPS,
             f"select {_KEY}, outside_pool, first_outside as model_id from {{batch}} where outside_pool > 0",
             "group_facts",
@@ -209,6 +209,22 @@ GROUPS = Suite(
             "with one candidate exchanged (up to 10)",
             "schemas/greedy.py",
             f"select {_KEY}, better_on_train from {{batch}} where better_on_train > 0",
+            "group_facts",
+        ),
+        rows(
+            "adds_most",
+            "a universe takes what adds most to the coverage of the train items, again and again; where "
+            "nothing does, the next layer begins (up to 10)",
+            "docs/pools.md: Method `universe`",
+            f"select {_KEY}, other_universe from {{batch}} where other_universe > 0",
+            "group_facts",
+        ),
+        rows(
+            "keeps_most_unlike",
+            "what is left of a pool where again and again the model goes that is weakest for how much it is "
+            "like the nearest other one: none of the group would have gone before one that is gone",
+            "docs/pools.md: Method `diverse`",
+            f"select {_KEY}, goes_first from {{batch}} where goes_first > 0",
             "group_facts",
         ),
         rows(
@@ -253,7 +269,7 @@ LIMITS = Suite(
         not_null("m"),
         not_null("kind"),
         *(not_null(f"draws_{x}") for x in _WORLDS),
-        one_of("kind", [*Kind], "the paper knows three kinds of groups"),
+        one_of("kind", [*Kind], "groups are of three kinds by strength, or open"),
         one_of("bound_by", ["pool", "gains", "lp", "milp"], "a bound without a proof is a guess"),
         unique("one_row_per_group", _KEY, "a group has one noise floor and one bound"),
         rows(

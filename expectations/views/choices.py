@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from routerset.schemas.dealing import strata
 from routerset.schemas.groups import Group
 from routerset.schemas.tables import Kind
 
@@ -15,8 +16,13 @@ SIZES, DRAWS = (3, 5, 10, 100, 1000), 1000
 """The reference's sizes of groups, for which it draws in this order, and its draws of each."""
 MOST_JOINED, MOST_EXCHANGED = 100, 10
 """Largest groups of which all draws are joined, and all exchanges tried."""
-NOTHING_BETTER = {"better_windows": 0, "better_draws": 0, "better_on_train": 0}
+NOTHING_BETTER = {
+    **dict.fromkeys(("better_windows", "better_draws", "better_on_train"), 0),
+    **dict.fromkeys(("other_universe", "goes_first"), 0),
+}
 _TOLERANCE = 1e-6
+PRUNED, SURE, NOBODY = 0.5, 1e-3, -2.0
+"""Weight of accuracy in pruning, how far values must be apart to count, and below any likeness."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +96,17 @@ class Choices:
         places[self.order] = np.arange(len(self.order))
         return places
 
-    def span(self, kind: str, m: int) -> tuple[int, int]:
-        """The places in the order that candidates of a kind come from (RouterEval, appendix C)."""
-        width = max(len(self.order) // 5, m)
-        if kind == Kind.ALL_STRONG:
+    def span(self, group: Group) -> tuple[int, int]:
+        """The places in the order that candidates of a group come from (RouterEval, appendix C).
+
+        Those of a universe may be as weak as they like; it leaves out models that have nearly all right.
+        """
+        width = max(len(self.order) // 5, group.m)
+        if group.kind == Kind.ALL_STRONG:
             return max(self.last - width, 0), self.last
-        if kind == Kind.ALL_WEAK:
+        if group.kind == Kind.ALL_WEAK:
             return self.first, min(self.first + width, len(self.order))
-        return self.first, self.last
+        return 0 if group.method == "universe" else self.first, self.last
 
     @cached_property
     def draws(self) -> dict[int, np.ndarray]:
@@ -128,7 +137,71 @@ class Choices:
             found["better_on_train"] = sum(
                 self.states.better(worths, own_worth) for worths in self._others(group, places, span)
             )
+        elif group.method == "universe" and self.states.join is np.bitwise_or and group.m <= MOST_EXCHANGED:
+            taken = self._universe(group.m, self.order[slice(*span)])
+            found["other_universe"] = len(set(taken) - set(self.order[places].tolist()))
+        elif group.method == "diverse":
+            found["goes_first"] = self._goes_first(self.order[places], np.sort(self.order[slice(*span)]))
         return found
+
+    @cached_property
+    def likeness(self) -> np.ndarray:
+        """Of the models between `first` and `last`, by row: correlation of what is left of their scores once
+        the share of models of like ability that have an item right is taken away.
+        """
+        rows = np.sort(self.order[self.first : self.last])
+        scores = self.scores[rows] if self.items is None else self.scores[np.ix_(rows, self.items)]
+        left = np.empty(scores.shape, np.float32)
+        for alike in strata(np.argsort(scores.sum(axis=1, dtype=np.float64), kind="stable")):
+            block = scores[alike].astype(np.float64)
+            share = (block.sum(axis=0) + 0.5) / (len(block) + 1)
+            block = (block - share) / np.sqrt(share * (1 - share))
+            block -= block.mean(axis=1, keepdims=True)
+            length = np.linalg.norm(block, axis=1, keepdims=True)
+            left[alike] = np.divide(block, length, out=np.zeros_like(block), where=length > 1e-6)
+        found: np.ndarray = left @ left.T
+        np.fill_diagonal(found, NOBODY)
+        return found
+
+    def _goes_first(self, kept: np.ndarray, pool: np.ndarray) -> int:
+        """How often a pool pruned down to some models would have lost one of these before any other.
+
+        pool: rows, ascending: all that `likeness` tells of. Values closer than `SURE` do not tell.
+        """
+        alike, alive = self.likeness.copy(), np.ones(len(pool), bool)
+        scores = self.scores[pool] if self.items is None else self.scores[np.ix_(pool, self.items)]
+        accuracy = scores.mean(axis=1, dtype=np.float64)
+        wanted = np.isin(pool, kept)
+        nearest, wrong = alike.max(axis=1), 0
+        for _ in range(len(pool) - len(kept)):
+            worth = PRUNED * accuracy - (1 - PRUNED) * nearest
+            others = np.where(alive & ~wanted, worth, np.inf)
+            gone = int(np.flatnonzero(others <= others.min() + _TOLERANCE**2)[-1])
+            wrong += bool(worth[alive & wanted].min() < others[gone] - SURE)
+            alive[gone] = False
+            lost = np.flatnonzero(alive & (nearest <= alike[:, gone]))
+            alike[:, gone] = NOBODY
+            nearest[lost] = alike[lost].max(axis=1)
+        return wrong
+
+    def _universe(self, m: int, pool: np.ndarray) -> list[int]:
+        """The models that add most to what those before cover, one after the other, over all of the pool.
+
+        Ties: the one with more right answers, then the first by name. Where none adds anything, what is
+        covered counts for nothing any more. pool: rows, by mean score.
+        """
+        rows = self.states.rows[pool]
+        right, taken = self.states.worth(rows), list[int]()
+        covered = np.zeros_like(rows[0])
+        for _ in range(m):
+            free = ~np.isin(pool, taken)
+            gains = self.states.worth(rows & ~covered)
+            if not gains[free].any():
+                covered, gains = np.zeros_like(covered), right
+            best = min(np.flatnonzero(free).tolist(), key=lambda at: (-gains[at], -right[at], pool[at]))
+            taken.append(int(pool[best]))
+            covered = covered | rows[best]
+        return taken
 
     def _better_draws(self, m: int, places: np.ndarray) -> int:
         draws = self.draws.get(m)

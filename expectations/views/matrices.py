@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,7 +22,7 @@ WEAKEST, STRONGEST = 0.1, 0.9
 TOLERANCE = 1e-6
 LEAST_SHARED = 100
 """Items that twins have in common, at least."""
-_UNRANKED: Mapping[str, object] = {
+_UNRANKED: Mapping[str, Any] = {
     **dict.fromkeys(("outside_pool", "empty_bins", "gaps", "misplaced"), 0),
     **dict.fromkeys(("first_outside", "first_misplaced")),
     **NOTHING_BETTER,
@@ -131,6 +132,7 @@ def group_rows(
     rng: np.random.RandomState | None = None,
     named: Collection[str] | None = None,
     pruned: Collection[str] = (),
+    frozen: Collection[str] = (),
 ) -> Iterator[dict[str, object]]:
     """What each group comes to, beside what its kind claims (RouterEval, section 4.2, appendix C).
 
@@ -140,7 +142,8 @@ def group_rows(
     as it does where groups are chosen. rng: the reference's generator behind its splits, by which the paper's
     strong-to-weak groups are drawn. named: models that stand for twins, where other methods than the paper's
     choose from one of each set of models with the same scores, as if there were no others. pruned: models
-    that are in no pool, as if they were not there.
+    that are in no pool, as if they were not there. frozen: columns of groups that were chosen before later
+    models joined: of these only the order of candidates is looked at.
     """
     covers = matrix.coverage >= min_coverage * matrix.scores.shape[1]
     covering = np.flatnonzero(covers & ~np.isin(np.array(matrix.models, object), [*pruned]))
@@ -161,7 +164,8 @@ def group_rows(
         if len(items)
     ]
     for group, whole in groups.items():
-        published = group.method == "paper"
+        fixed = group.column in frozen
+        published = fixed or group.method == "paper"
         twins = [model for model in whole if not published and model in doubles]
         candidates = [model for model in whole if published or model not in doubles]
         rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
@@ -169,7 +173,13 @@ def group_rows(
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
         lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
         ranked, places = ([by_all], known) if published else (by_train, np.searchsorted(kept, known))
-        facts = min((_place(group, places, models, *one) for one in ranked), key=_faults, default=_UNRANKED)
+        if fixed:
+            of = [None] if group.method == "paper" else [items for items in inside if len(items)]
+            facts = min((_ordered(scores[known], known, models, items) for items in of),
+                        key=lambda found: found["misplaced"], default=_UNRANKED)  # fmt: skip
+        else:
+            placed = (_place(group, places, models, *one) for one in ranked)
+            facts = min(placed, key=_faults, default=_UNRANKED)
         worth = _worth(scores[known])
         yield {
             **asdict(group),
@@ -201,7 +211,7 @@ def _place(
 ) -> dict[str, object]:
     """Where candidates stand in an order of models, and whether others would have been preferred."""
     places = choices.position[known]
-    start, stop = choices.span(group.kind, group.m)
+    start, stop = choices.span(group)
     outside = np.flatnonzero((places < start) | (places >= stop))
     misplaced = _descents(places if group.method == "paper" else means[known], known)
     empty_bins = group.m - _bins_hit(places, start, stop, group.m) if group.kind == Kind.STRONG_TO_WEAK else 0
@@ -220,9 +230,26 @@ def _place(
     }
 
 
+def _ordered(
+    block: np.ndarray, rows: np.ndarray, models: Sequence[str], items: np.ndarray | None
+) -> dict[str, Any]:
+    """Whether candidates stand in the order of their means on some items, None for all."""
+    means = row_means(block if items is None else np.ascontiguousarray(block[:, items]))
+    misplaced = _descents(means, rows)
+    first = models[int(misplaced[0])] if len(misplaced) else None
+    return {**_UNRANKED, "misplaced": len(misplaced), "first_misplaced": first}
+
+
 def _faults(facts: Mapping[str, object]) -> tuple[object, ...]:
     """What is wrong with a group, gravest first: of several splits it must suit one."""
-    return facts["outside_pool"], facts["empty_bins"], facts["misplaced"], facts["better_on_train"]
+    return (
+        facts["outside_pool"],
+        facts["empty_bins"],
+        facts["misplaced"],
+        facts["better_on_train"],
+        facts["other_universe"],
+        facts["goes_first"],
+    )
 
 
 def _covered(block: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:

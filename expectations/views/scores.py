@@ -50,13 +50,13 @@ def scan(session: Session) -> dict[str, pa.Table]:
             sizes, rng = shuffles.get(benchmark, ([], None))
             sides = [items.tobytes() for items in train]
             lengths = [len(part) for part in sizes]
-            pruned = _pruned(session, benchmark)
-            key = str((pruned, rows, groups, sides, share, seed_of(session), lengths, named))
+            pruned, frozen = _pruned(session, benchmark), session.target.frozen_groups(benchmark)
+            key = str((pruned, rows, groups, sides, share, seed_of(session), lengths, named, sorted(frozen)))
             # a release most often holds what its build does
             known = session.built.choices.get(key) if rows and session.built is not None else None
-            found = (
-                list(group_rows(matrix, groups, train, share, rng, named, pruned)) if known is None else known
-            )
+            if known is None:
+                known = [*group_rows(matrix, groups, train, share, rng, named, pruned, frozen)]
+            found = known
             session.choices[key] = found
             facts += [{"benchmark": benchmark, **row} for row in found]
         if released:

@@ -48,6 +48,8 @@ def prune(scores: np.ndarray, lam: float = LAMBDA, similarity: str = "jaccard") 
     if not 0 <= lam <= 1:
         raise ValueError(f"lambda: found {lam}, expected a number from 0 to 1")
     n = len(scores)
+    if not n:
+        return np.empty(0, np.intp)
     way = SIMILARITIES[similarity]
     alike = way.of(scores)
     accuracy = scores.mean(axis=1, dtype=np.float64)
@@ -67,6 +69,5 @@ def prune(scores: np.ndarray, lam: float = LAMBDA, similarity: str = "jaccard") 
             nearest[lost] = alike[lost].argmax(axis=1)
         else:
             total -= alike[:, gone]
-    if n:
-        removed[n - 1] = np.flatnonzero(alive)[0]
+    removed[n - 1] = np.flatnonzero(alive)[0]
     return removed

@@ -14,7 +14,7 @@ import numpy as np
 from .curves import Points, hull_of
 from .ladders import Array
 from .plain import plain
-from .task import KINDS, PAIR
+from .task import kinds_of
 
 CURVES = ("cap", "mean")
 """What the scores stand over: the highest cost that one answer may have (RouterBench+), or the mean cost of
@@ -137,8 +137,9 @@ def heading(benchmark: str, m: int, method: str, scheme: str) -> str:
 
 
 def of_kinds(n: int, method: str) -> str:
-    """A mark of what is of fewer kinds of groups than the paper's; a pair has none."""
-    return "" if n == len(KINDS) or method == PAIR else f"  {n} of {len(KINDS)} kinds"
+    """A mark of what is of fewer kinds of groups than the method has."""
+    every = len(kinds_of(method))
+    return "" if n >= every else f"  {n} of {every} kinds"
 
 
 def scaled(unit: str, values: Array) -> tuple[str, list[str]]:

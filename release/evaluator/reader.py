@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from .errors import DataError, InputError, UsageError
 from .files import open_regular, read_json
 from .limits import Limits
-from .task import KINDS, Cell
+from .task import KINDS, OPEN, Cell
 
 SCHEMA_VERSION = 2
 REFERENCE_SEED, REFERENCE = 42, "paper"
 LIMITS = "limits.parquet"
 GroupKey = tuple[str, str, int, str]  # method, benchmark, m, kind
+_KINDS = (*KINDS, OPEN)
 
 _SHARES = {
     "noise_oracle": "oracle_a",
@@ -117,7 +118,7 @@ class Release:
     def groups_of(self, benchmark: str, method: str) -> list[Group]:
         """Groups of one benchmark and method, by m and kind."""
         found = [g for g in self.groups if (g.benchmark, g.method) == (benchmark, method)]
-        return sorted(found, key=lambda g: (g.m, KINDS.index(g.kind)))
+        return sorted(found, key=lambda g: (g.m, _KINDS.index(g.kind)))
 
 
 def load_release(path: str | Path = ".") -> Release:
@@ -230,10 +231,10 @@ def _read_groups(path: Path, columns: dict[GroupKey, tuple[str, str]]) -> tuple[
     for key, ranked in sorted(members.items()):
         method, benchmark, m, kind = key
         candidates = tuple(model for _, model in sorted(ranked))
-        if len(set(candidates)) != m or kind not in KINDS:
+        if len(set(candidates)) != m or kind not in _KINDS:
             raise DataError(
                 f"{path / 'groups.parquet'}: {method} m={m} {kind} of {benchmark} has {len(set(candidates))} "
-                f"distinct models; expected {m}, and a kind of {', '.join(KINDS)}"
+                f"distinct models; expected {m}, and a kind of {', '.join(_KINDS)}"
             )
         groups.append(Group(*key, candidates, *columns[key]))
     return tuple(groups)

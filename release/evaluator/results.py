@@ -99,7 +99,7 @@ class SpendingDifference:
 class Row(Limits):
     """One router in one cell; `kind` is "mean" for the unweighted mean over the kinds (the paper's tables).
 
-    n_kinds: kinds of groups that were evaluated at this m, of the three. metrics: by name of
+    n_kinds: kinds of groups that were evaluated at this m, of those of the method. metrics: by name of
     `metrics.METRICS`. mdd: the smallest true difference in mu_o that this cell's test items can show between
     two routers that choose independently (5% two-sided, 80% power). best_single_score: test score of the best
     single candidate. reference_score: denominator of V_R. sees_test_scores: an upper bound, no real router.

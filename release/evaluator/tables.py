@@ -7,11 +7,12 @@ from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from .curve_rows import of_kinds
 from .intervals import FEW_ITEMS
 from .metrics import METRICS, TABLE_ORDER
 from .plain import plain
 from .spending import COST_METRICS
-from .task import KINDS, PAIR, SEEN
+from .task import SEEN
 
 if TYPE_CHECKING:
     from .results import Difference, Estimate, Row
@@ -63,7 +64,7 @@ def difference_table(differences: Iterable[Difference], overall: Sequence[Differ
         first, *others = block
         lines += [
             "",
-            head + _few(first),
+            head + of_kinds(first.n_kinds, first.method),
             f"  {'a - b':<26}{'mu_o':>8}  {'95% interval':<18}{'V_B tr':>7}{'p Holm':>9}{'mdd':>7}",
         ]
         for d in (first, *others):
@@ -95,7 +96,7 @@ def cost_difference_table(differences: Iterable[Difference], overall: Sequence[D
         lines += [
             "",
             head,
-            f"  costs: {told.kind}, {told.unit}" + _few(first),
+            f"  costs: {told.kind}, {told.unit}" + of_kinds(first.n_kinds, first.method),
             f"  {'a - b':<32}{'area':>8}   {'95% interval':<18}{'p Holm':>9}",
         ]
         for d in (first, *others):
@@ -134,11 +135,6 @@ def _place(row: Row | Difference) -> str:
     return f"{row.benchmark}  m={row.m}  groups: {row.method}  split: {row.scheme}{track}"
 
 
-def _few(row: Row | Difference) -> str:
-    """A mark of a mean over fewer kinds than the paper's."""
-    return "" if row.n_kinds == len(KINDS) or row.method == PAIR else f"  {row.n_kinds} of {len(KINDS)} kinds"
-
-
 def _few_items(rows: Sequence[Row | Difference]) -> list[str]:
     """The legend of FEW, where it is in use."""
     return [f"{FEW}: fewer than {FEW_ITEMS} test items."] if any(row.few_items for row in rows) else []
@@ -154,7 +150,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[str]:
             title,
             f"  {first.n_test} test items  mdd {first.mdd:.3f}"
             + ("  compat" if first.compat else "")
-            + _few(first),
+            + of_kinds(first.n_kinds, first.method),
             *_reference(first),
             *_beside(first),
         ]
@@ -177,7 +173,8 @@ def _cost_blocks(rows: Iterable[Row]) -> Iterator[str]:
         heads = [f"{metric.head:>{metric.width}}" for metric in _PRICED]
         heads[0] += f" {'95% interval':<16}"
         lines = [
-            f"{head}\n  {members[0].n_test} test items  costs: {told.kind}, {told.unit}" + _few(members[0]),
+            f"{head}\n  {members[0].n_test} test items  costs: {told.kind}, {told.unit}"
+            + of_kinds(members[0].n_kinds, members[0].method),
             f"  {'router':<12}{''.join(heads)}",
         ]
         for row in members:

@@ -15,10 +15,21 @@ Labels = npt.NDArray[np.uint8]
 Cell = tuple[str, int, str, str, str]
 
 KINDS = ("all_strong", "all_weak", "strong_to_weak")
+"""Kinds of groups by strength."""
+OPEN = "open"
+"""Kind of the groups of a method that does not choose by strength: one of each size."""
 PAIR = "pair"
 """Kind and method of two models that were named, in place of a group's."""
+_OF_METHODS: dict[str, tuple[str, ...]] = {PAIR: (PAIR,), "universe": (OPEN,), "diverse": (OPEN,)}
+_STREAMS = (*KINDS, PAIR, OPEN)
+"""Kinds by number of their random stream: a new one comes last."""
 SEEN, UNSEEN = TRACKS = ("seen", "unseen")
 """Where routers learn: on the benchmark's own train items, or on all other benchmarks."""
+
+
+def kinds_of(method: str) -> tuple[str, ...]:
+    """The kinds of groups that a method has at each size; a mean is over all of them."""
+    return _OF_METHODS.get(method, KINDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +75,7 @@ class Costs:
 class Task:
     """One cell of the benchmark: a group of m candidate LLMs on one benchmark under one split.
 
-    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`, or `PAIR`.
+    benchmark, m, kind, method, scheme: which cell; kind is one of `KINDS`, `OPEN` or `PAIR`.
     encoder: which encoder made the vectors, None where the release has none.
     candidates: m model ids, ascending by mean score over the whole benchmark for `paper` groups.
     X_train, X_val, X_test: float32 (n, d), one row per item; d = 0 where there is no encoder.
@@ -121,7 +132,7 @@ class Task:
     @property
     def stream(self) -> list[int]:
         """Seed of this cell's own random stream, the same whether cells are trained together or alone."""
-        return [self.seed, self.m, [*KINDS, PAIR].index(self.kind)]
+        return [self.seed, self.m, _STREAMS.index(self.kind)]
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from routerset.release.evaluator.intervals import interval_note
 from routerset.release.evaluator.results import Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
-from routerset.release.evaluator.task import KINDS
+from routerset.release.evaluator.task import kinds_of
 from routerset.release.layout import scores_path
 from routerset.release.manifest import Manifest, read_manifest, registry_order
 from routerset.release.pools import Pool, pool_of
@@ -190,10 +190,11 @@ def find(
                     rows[key] += result.rows
                     means[key] += result.means
                     held_out += result.held_out
-                    few = {row.m: row.n_kinds for row in result.means if row.n_kinds < len(KINDS)}
+                    every = len(kinds_of(side.method))
+                    few = {row.m: row.n_kinds for row in result.means if row.n_kinds < every}
                     for m, n in few.items() if key != FAMILY else ():
                         of = "groups" if key == _FIRST else f"{side.method} groups"
-                        note(name, f"m = {m}: means over {n} of {len(KINDS)} kinds of {of}")
+                        note(name, f"m = {m}: means over {n} of {every} kinds of {of}")
         try:
             curves += curve.result()
             scores = read_scores(path / scores_path(name), manifest.benchmarks[name].n_items)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import row_for
 from routerset.release.evaluator.tables import FEW
 from routerset.release.evaluator.task import KINDS as GROUP_KINDS
+from routerset.release.evaluator.task import OPEN, kinds_of
 
 Cell = str | int | float | Estimate | None
 KINDS = {kind: kind.replace("_", "-") for kind in GROUP_KINDS}
-"""Kinds of groups, in the order of Table 3."""
+"""Kinds of groups by strength, in the order of Table 3."""
 TITLES = {
     "arc": "ARC",
     "hellaswag": "HellaSwag",
@@ -74,7 +75,22 @@ class Grid:
 
 def label(name: str) -> str:
     """What people call a benchmark, a router or a kind of group."""
-    return TITLES.get(name) or KINDS.get(name) or BESIDE.get(name) or row_for(name).title
+    return TITLES.get(name) or kinds_shown({name}).get(name) or BESIDE.get(name) or row_for(name).title
+
+
+def kinds_shown(found: Collection[str]) -> dict[str, str]:
+    """Kinds of groups that stand side by side, and their words: those by strength; `open` where it is found.
+
+    found: kinds of the groups at hand.
+    """
+    if OPEN not in found:
+        return KINDS
+    return {kind: words for kind, words in (KINDS | {OPEN: OPEN}).items() if kind in found}
+
+
+def over_kinds(method: str) -> str:
+    """What values of all kinds of groups of a method are."""
+    return "one group of each size" if kinds_of(method) == (OPEN,) else "means over the three kinds of groups"
 
 
 def number(value: float | None, digits: int) -> str:

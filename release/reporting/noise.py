@@ -7,6 +7,7 @@ from math import fsum
 from statistics import median
 
 from routerset.release.evaluator.results import Estimate, Row
+from routerset.release.evaluator.task import kinds_of
 from routerset.release.reporting.evaluation import Findings
 from routerset.release.reporting.grid import Cell, Column, Grid, number
 from routerset.release.reporting.paper_tables import KindRow
@@ -36,8 +37,9 @@ def noise(findings: Findings) -> Grid:
     """How much of the headroom of every cell is real, and how good its groups are known to be."""
     scores = {(row.benchmark, row.m, row.kind): row for row in findings.rows + findings.means
               if row.router == PRIVILEGED}  # fmt: skip
+    means = findings.means if len(kinds_of(findings.method)) > 1 else ()
     rows: list[tuple[Cell, ...]] = []
-    for row in _by_size(cells([*findings.rows, *findings.means])):
+    for row in _by_size(cells([*findings.rows, *means])):
         informed = scores.get((row.benchmark, row.m, row.kind))
         rows.append(
             (
@@ -57,7 +59,8 @@ def noise(findings: Findings) -> Grid:
         "scores of an item anew among LLMs of like ability; under noise B every matrix with the same sums "
         "per LLM and item is as likely, as in a Rasch world. Real: (oracle - noise A) / (oracle - best "
         "single on test), below 0 where noise gives more. Covered: train items that a candidate has right; "
-        "at most: what no group of its kind exceeds there. Of kind mean: means over the kinds. "
+        "at most: what no group of its kind exceeds there. "
+        f"{'Of kind mean: means over the kinds. ' if means else ''}"
         f"Groups: {findings.method}; split: {findings.scheme}.",
         (
             *_CELL,

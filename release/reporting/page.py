@@ -19,7 +19,7 @@ from routerset.release.reporting import cost_tables, noise, panels
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.colours import RAMP, css, variable
 from routerset.release.reporting.evaluation import Findings
-from routerset.release.reporting.grid import SYMBOL, Cell, Column, label, number, tell, text
+from routerset.release.reporting.grid import SYMBOL, Cell, Column, label, number, over_kinds, tell, text
 from routerset.release.reporting.paper_tables import COLUMNS, paper_tables
 from routerset.release.reporting.plots_html import curve_panel, key, kinds_panel, scaling_panel
 
@@ -125,6 +125,7 @@ def render_page(found: Findings) -> str:
         cost_metrics=cost_tables.metrics(found),
         cost_terms=[COST_METRICS[name] for name in cost_tables.known(found.costs)],
         cost_tiers=cost_tables.tiers(found),
+        means_over=over_kinds(found.method),
         held_out=contents.held_out(found),
         key=key,
         css=css,

@@ -11,7 +11,7 @@ from routerset.release.evaluator.routers import TABLE_ORDER, row_for
 from routerset.release.evaluator.task import KINDS
 from routerset.release.manifest import registry_order
 from routerset.release.reporting import grid as grids
-from routerset.release.reporting.grid import TITLES, Column, Grid, label
+from routerset.release.reporting.grid import TITLES, Column, Grid, kinds_shown, label
 
 TABLE_1 = tuple(TITLES)[:8]  # the others are in Table 2
 COLUMNS = tuple(metric for metric in METRICS.values() if metric.in_paper)
@@ -150,5 +150,6 @@ def by_kind(rows: Sequence[Row], metric: str) -> list[KindRow]:
     for row in rows:
         groups.setdefault((row.benchmark, row.m, row.router), {})[row.kind] = row.metrics[metric]
     return [
-        KindRow(*key, {kind: kinds[kind] for kind in KINDS if kind in kinds}) for key, kinds in groups.items()
+        KindRow(*key, {kind: kinds[kind] for kind in kinds_shown(kinds) if kind in kinds})
+        for key, kinds in groups.items()
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from routerset.release.evaluator.scaling import PROBABILITIES, SUBSETS, table_si
 from routerset.release.evaluator.tables import FEW
 from routerset.release.reporting import noise
 from routerset.release.reporting.evaluation import Findings
-from routerset.release.reporting.grid import KINDS, Cell, Column, Grid, label, number
+from routerset.release.reporting.grid import Cell, Column, Grid, kinds_shown, label, number, over_kinds
 from routerset.release.reporting.paper_tables import KindRow, by_kind
 from routerset.schemas.families import COSINE, RULES
 
@@ -39,7 +39,7 @@ def summary(findings: Findings) -> Grid:
             rows.append((m, router, *of_router, mean))
         rows += noise.summary_rows(findings, m, names)
     return Grid(
-        "mu_o, the mean test score of the chosen LLMs: means over the three kinds of groups, with "
+        f"mu_o, the mean test score of the chosen LLMs: {over_kinds(findings.method)}, with "
         f"95% intervals. {_setting(findings)}{noise.in_words(findings)}",
         (
             Column("m", "m"),
@@ -55,7 +55,7 @@ def results(findings: Findings) -> Grid:
     """Every metric of every router, as means over the kinds."""
     columns = [Column(of.name, of.title, bar=of.name == "mu_o", digits=of.digits) for of in _METRICS]
     return Grid(
-        f"Means over the three kinds of groups, with 95% intervals. {_setting(findings)}",
+        f"{over_kinds(findings.method).capitalize()}, with 95% intervals. {_setting(findings)}",
         (BENCHMARK, SIZE, ROUTER, *columns),
         tuple((r.benchmark, r.m, r.router, *(r.metrics[of.name] for of in _METRICS)) for r in findings.means),
     )
@@ -89,7 +89,7 @@ def entropy(findings: Findings) -> Grid:
     columns = [
         Column(f"{name}_{kind}", f"{METRICS[name].title} {words}", digits=2)
         for name in entropies
-        for kind, words in KINDS.items()
+        for kind, words in _kinds(findings).items()
     ]
     return _of_kinds(
         findings,
@@ -165,35 +165,43 @@ def held_out(findings: Findings) -> Grid:
 
 def kinds(findings: Findings) -> Grid:
     """The values of Figure 3, for every m."""
-    columns = [Column(kind, words) for kind, words in KINDS.items()]
+    columns = [Column(kind, words) for kind, words in _kinds(findings).items()]
     caption = "mu_o by kind of group, with 95% intervals."
     shown = _of_kinds(findings, ["mu_o"], columns, caption)
     floors = noise.by_kind(findings)
     if not floors:
         return shown
     caption = f"{shown.caption} Noise alone: mean, lowest and highest of the worlds drawn."
-    return replace(shown, caption=caption, rows=shown.rows + tuple(_row_of_kinds([row]) for row in floors))
+    return replace(
+        shown,
+        caption=caption,
+        rows=shown.rows + tuple(_row_of_kinds([row], _kinds(findings)) for row in floors),
+    )
 
 
 def _of_kinds(findings: Findings, metrics: Sequence[str], columns: Sequence[Column], caption: str) -> Grid:
-    """Some metrics of every router, each in the three kinds of groups."""
+    """Some metrics of every router, each in all kinds of groups."""
     of = zip(*(by_kind(findings.rows, metric) for metric in metrics), strict=True)
-    rows = tuple(map(_row_of_kinds, of))
+    rows = tuple(_row_of_kinds(one, _kinds(findings)) for one in of)
     return Grid(f"{caption} {_setting(findings)}", (BENCHMARK, SIZE, ROUTER, *columns), rows)
 
 
-def _row_of_kinds(metrics: Sequence[KindRow]) -> tuple[Cell, ...]:
-    """Some metrics of one router, each in the three kinds of groups."""
+def _kinds(findings: Findings) -> dict[str, str]:
+    return kinds_shown({row.kind for row in findings.rows})
+
+
+def _row_of_kinds(metrics: Sequence[KindRow], kinds: Collection[str]) -> tuple[Cell, ...]:
+    """Some metrics of one router, each in all kinds of groups."""
     of = metrics[0]
-    return (of.benchmark, of.m, of.router, *(row.kinds.get(kind) for row in metrics for kind in KINDS))
+    return (of.benchmark, of.m, of.router, *(row.kinds.get(kind) for row in metrics for kind in kinds))
 
 
 def kinds_of_figure(findings: Findings) -> list[KindRow]:
     """What Figure 3 shows: the strong routers, the existing ones and the best single LLM, at m = 5.
 
-    At the largest size where there is no 5; nothing where nothing was evaluated.
+    At the largest size where there is no 5; nothing where nothing was evaluated, or where there is one kind.
     """
-    if not findings.sizes:
+    if not findings.sizes or len(_kinds(findings)) == 1:
         return []
     m = 5 if 5 in findings.sizes else findings.sizes[-1]
     return [r for r in by_kind(findings.rows, "mu_o") if r.m == m and row_for(r.router).in_figure]

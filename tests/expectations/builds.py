@@ -41,6 +41,9 @@ def make_build(folder: Path) -> Path:
     config = folder / "demo.toml"
     text = build_config(Path("dumps"), plan)
     (folder / "prices.toml").write_text(PRICE, encoding="utf-8")
+    text = text.replace(
+        'methods = ["greedy", "paper"]', 'methods = ["greedy", "paper", "universe", "diverse"]'
+    )
     text = text.replace('encoders = ["minilm"]', "encoders = []") + '\n[costs]\nprices = "prices.toml"\n'
     config.write_text(text, encoding="utf-8")
     out = folder / "build"
@@ -65,6 +68,7 @@ def make_build(folder: Path) -> Path:
         skipped_groups=[
             {"benchmark": name, **row} for name, b in known.benchmarks.items() for row in b.skipped_groups
         ],
+        coverage=[{"benchmark": name, **row} for name, b in known.benchmarks.items() for row in b.coverage],
         encoders={ENCODER: {"from_dump": list(BENCHMARKS)}},
         prices=manifest["stages"]["ingest"]["info"]["prices"],
     )

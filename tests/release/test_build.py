@@ -24,7 +24,7 @@ from routerset.release.verify import verify
 from routerset.schemas import store
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import Group
-from routerset.schemas.tables import GROUPS, SPLITS, Kind, Split
+from routerset.schemas.tables import GROUPS, SPLITS, STRENGTHS, Kind, Split
 from tests.release.builds import QUESTION, Bench, binary, options, small_benches, write_build
 
 
@@ -54,7 +54,7 @@ def bench(name: str) -> Bench:
 
 
 @pytest.mark.parametrize("name", ["gsm8k", "truthfulqa", "gpqa"])
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", STRENGTHS)
 def test_group_columns_hold_the_scores_of_the_candidates(built: Path, name: str, kind: Kind) -> None:
     column = f"paper_m3_{kind}"
     rows = [int(model[-4:]) for model in members(built / "release", name, column)]
@@ -72,7 +72,7 @@ def test_data_files_have_the_columns_of_the_contract(built: Path) -> None:
         *("item", "item_id", "subset", "category", "question", "question_source", "prompt", "question_id"),
         *("family_id", "split_paper", "split_family"),
     ]
-    groups = [f"paper_m{m}_{kind}{end}" for m in (3, 5) for kind in Kind for end in ("", "_label")]
+    groups = [f"paper_m{m}_{kind}{end}" for m in (3, 5) for kind in STRENGTHS for end in ("", "_label")]
     assert table.column_names == plain + groups
     assert table.schema.field("paper_m5_all_weak").type.list_size == 5
     assert table.schema.field("paper_m5_all_weak").type.value_type == pa.float32()
@@ -163,7 +163,7 @@ def test_a_missing_score_of_a_candidate_is_null_and_no_good_choice(tmp_path: Pat
     write_release(build, tmp_path / "release", options(skipped_groups=(), accounting=()))
     for name, known in (("gsm8k", scores), ("truthfulqa", continuous)):
         row = data(tmp_path / "release", name).slice(3, 1).to_pylist()[0]
-        for column in (f"paper_m5_{kind}" for kind in Kind):
+        for column in (f"paper_m5_{kind}" for kind in STRENGTHS):
             models = [int(model[-4:]) for model in members(tmp_path / "release", name, column)]
             expected = [None if np.isnan(known[m, 3]) else known[m, 3] for m in models]
             assert row[column] == expected

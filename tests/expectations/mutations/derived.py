@@ -278,6 +278,8 @@ MUTATIONS = (
     Mutation("next weak window", "groups.best_window", _worse(3, "all_weak", "paper")),
     Mutation("another draw", "groups.best_draw", _worse(3, "strong_to_weak", "paper")),
     Mutation("greedy candidate exchanged", "groups.covers_most", _worse(3, "strong_to_weak", "greedy")),
+    Mutation("universe without its best", "groups.adds_most", _worse(3, "open", "universe")),
+    Mutation("diverse with one that goes first", "groups.keeps_most_unlike", _worse(3, "open", "diverse")),
     Mutation("null item of a split", "splits.item_not_null", cell(PAPER, 3, "item", None)),
     Mutation("null candidate", "groups.model_id_not_null", cell(GROUPS, 0, "model_id", None)),
     Mutation("null rank", "groups.rank_not_null", cell(GROUPS, 0, "rank", None)),

@@ -20,7 +20,14 @@ from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.families import Families
 from routerset.schemas.groups import Group
 from routerset.schemas.registry import registry
-from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.released import (
+    GROUPS_SCHEMA,
+    LEADERBOARD_SCHEMA,
+    LIMITS_SCHEMA,
+    RELEASED,
+    data_schema,
+    vectors_schema,
+)
 from routerset.schemas.tables import COSTS, PRICES, SCHEMA_VERSION, SCORES, Split
 from routerset.schemas.tables import MODELS as MODELS_SCHEMA
 from routerset.schemas.tables import RUNS as RUNS_SCHEMA
@@ -100,7 +107,8 @@ class Manifest:
     what the config says to the gate; tokenizer: name and sha256 of what counted texts, if any was; methods,
     sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
     methods chose from one of each set of twins; prices: files of price tables with the models that each gave
-    one to, the number of models without any, and some of these.
+    one to, the number of models without any, and some of these. about: what the config says of the dataset as
+    a whole, where it does: creator, contact, url, published (a day), licenses (`permissive`), synthetic.
     """
 
     name: str
@@ -120,12 +128,18 @@ class Manifest:
     sizes: tuple[int, ...] = ()
     twins: str = "all"
     prices: Row = field(default_factory=dict)
+    about: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
     def configs(self) -> list[Config]:
-        """Every argument of `load_dataset`: per benchmark data, vectors, scores and costs; then the rest."""
+        """Every argument of `load_dataset`: results, per benchmark data, vectors, scores and costs, the rest.
+
+        The first one is the default.
+        """
         found = []
+        if RELEASED["leaderboard"].path in self.tables:
+            found.append(_config("leaderboard", LEADERBOARD_SCHEMA))
         for name, benchmark in self.benchmarks.items():
             found.append(_config("data", data_schema(self.schemes, benchmark.groups), benchmark=name))
             for encoder in benchmark.encoders:
@@ -156,6 +170,11 @@ class Manifest:
     def registry(self) -> Mapping[str, Benchmark]:
         """All benchmarks that are known, as the config of this release had them declared."""
         return registry({name: b.declared for name, b in self.benchmarks.items() if b.declared})  # type: ignore[misc]
+
+    @property
+    def license(self) -> str | None:
+        """The SPDX id of the whole, where it has one; else each benchmark keeps its own."""
+        return "Apache-2.0" if self.about.get("licenses") == "permissive" else None
 
     @property
     def method(self) -> str | None:
@@ -193,6 +212,7 @@ class Manifest:
             "sources": list(self.sources),
             **({"tokenizer": dict(self.tokenizer)} if self.tokenizer else {}),
             **({"prices": dict(self.prices)} if self.prices else {}),
+            **({"about": dict(self.about)} if self.about else {}),
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
@@ -220,13 +240,14 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next five
+            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next six
             tokenizer=document.get("tokenizer", {}),
             settings=document.get("settings", {}),
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
             twins=document.get("twins", "all"),
             prices=document.get("prices", {}),
+            about=document.get("about", {}),
             libraries=document["libraries"],
         )
         _check(manifest)

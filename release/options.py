@@ -26,7 +26,8 @@ class ReleaseOptions:
     encoder, its row in the registry by default; text: what they saw, `question` or `prompt`; revisions: of
     weights that are not those of the registry, by encoder. declared: what a config said of benchmarks.
     sources: what each one gave, and where it is from. tokenizer: what counted texts, if any was. prices:
-    files of price tables, and models without any. None of these may hold a path or a date of the build.
+    files of price tables, and models without any.
+    about: see `Manifest`. None of these may hold a path or a date of the build.
     """
 
     name: str = "routereval"
@@ -48,3 +49,4 @@ class ReleaseOptions:
     sources: Sequence[Row] = ()
     tokenizer: Row = field(default_factory=dict)
     prices: Row = field(default_factory=dict)
+    about: Row = field(default_factory=dict)

@@ -140,6 +140,15 @@ class _Accounting(TypedDict):
     case_alike: NotRequired[list[_Alike]]
 
 
+class _About(TypedDict, total=False):
+    creator: str
+    contact: str
+    url: str
+    published: str
+    licenses: Literal["permissive"]
+    synthetic: bool
+
+
 class _Settings(TypedDict, total=False):
     min_coverage: Share
     min_models_per_item: Share
@@ -182,6 +191,7 @@ class ReleaseDocument(TypedDict):
     sources: NotRequired[list[_Source]]
     tokenizer: NotRequired[_Tokenizer]
     prices: NotRequired[_Prices]
+    about: NotRequired[_About]
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]

@@ -48,6 +48,7 @@ def _options(context: Context) -> ReleaseOptions:
         methods=config.groups.methods,
         sizes=config.groups.sizes,
         twins=config.groups.twins,
+        about=config.release.about(),
         skipped_groups=[
             {"benchmark": benchmark, "method": method, **skipped}
             # a manifest that was read again has its methods in another order

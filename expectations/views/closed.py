@@ -19,7 +19,9 @@ from routerset.schemas.store import CHUNKED
 from routerset.schemas.tables import Split
 
 _S = pa.string()
-_PAPERS = frozenset({"README.md", "CHANGELOG.md", "LICENSE", "manifest.json", "croissant.json"})
+_PAPERS = frozenset(
+    {"README.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "eval.yaml", "manifest.json", "croissant.json"}
+)
 _BESIDE = re.compile(
     r"evaluator/(README\.md|(routers/)?\w+\.py)|reports/(audit/)?\w+\.(csv|html|json|md|png|tex)", re.ASCII
 )

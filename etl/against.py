@@ -135,7 +135,7 @@ def _items(release: Path, manifest: Manifest, build: Path, name: str) -> Iterato
         if (path := build / TABLES["splits"].path(scheme=scheme, benchmark=name)).exists()
     }
     entry = manifest.benchmarks[name]
-    expected = layout.item_columns(name, items, splits, entry.text_published)
+    expected = layout.item_columns(manifest.registry[name], items, splits)
     columns = [*expected.column_names]
     parts = [read_table(release / layout.data_path(name, split), columns) for split in manifest.files(name)]
     place = pc.sort_indices(pa.concat_tables(parts), sort_keys=[("item", "ascending")])

@@ -30,7 +30,16 @@ from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
 from routerset.schemas.exits import USAGE
 from routerset.schemas.ids import file_stem_is_safe
 from routerset.schemas.plainfiles import read_bytes
-from routerset.schemas.registry import DeclarationError, Declared, is_license, is_line, is_url, registry
+from routerset.schemas.registry import (
+    PERMISSIVE,
+    DeclarationError,
+    Declared,
+    is_date,
+    is_license,
+    is_line,
+    is_url,
+    registry,
+)
 from routerset.schemas.released import RELEASED, RESERVED
 from routerset.schemas.splits import SPLIT_SCHEMES
 from routerset.schemas.twins import TWINS
@@ -185,10 +194,42 @@ class Release:
     version: X.Y.Z, or `auto`, which follows from what changed.
     previous: the release before, to compare with: its folder, a folder that releases are published to, or
     hf://datasets/ORG/NAME, such as `"out/published"`.
+    licenses: `all` benchmarks, or those of `permissive` licences alone; such a release as a whole is
+    Apache-2.0.
+    creator: who makes the dataset, one line, such as `"Routing group, Example University"`.
+    contact: where to write to, an address of mail or of a page, such as `"data@example.org"`.
+    url: its page, such as `"https://huggingface.co/datasets/ORG/NAME"`; without one that of a `previous` on
+    the Hub.
+    date: of publication, without one that of the newest run, such as `"2026-11-26"`.
+    synthetic: whether dumps are made up, which the card then says first.
     """
 
     version: str = "auto"
     previous: str | None = None
+    licenses: str = "all"
+    creator: str | None = None
+    contact: str | None = None
+    url: str | None = None
+    date: str | None = None
+    synthetic: bool = False
+
+    def about(self) -> dict[str, str | bool]:
+        """What a release tells of itself; nothing that is not said."""
+        place = self.previous or ""
+        page = (
+            f"https://huggingface.co/{place.removeprefix('hf://')}"
+            if place.startswith("hf://datasets/")
+            else None
+        )
+        said = {
+            "creator": self.creator,
+            "contact": self.contact,
+            "url": self.url or page,
+            "published": self.date,
+            "licenses": self.licenses if self.licenses != "all" else None,
+            "synthetic": self.synthetic,
+        }
+        return {key: value for key, value in said.items() if value}
 
 
 @dataclass(frozen=True)
@@ -258,6 +299,8 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
     release = _section(Release, raw.get("release", {}), f"{path}: [release]")
     dataset = _section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]")
+    if release.licenses == "permissive":
+        dataset = replace(dataset, benchmarks=_permissive(dataset.benchmarks, known, path))
     costs = _section(Costs, raw.get("costs", {}), f"{path}: [costs]")
     if costs.tokenizer is not None and not is_hub_id(costs.tokenizer):
         costs = replace(costs, tokenizer=absolute(costs.tokenizer))
@@ -320,6 +363,19 @@ def _benchmarks(tables: Sequence[object], path: Path) -> Mapping[str, Benchmark]
         return registry(declared)
     except DeclarationError as error:
         raise ConfigError(f"{path}: [[benchmark]] {error}") from None
+
+
+def _permissive(named: Sequence[str], known: Mapping[str, Benchmark], path: Path) -> tuple[str, ...]:
+    """Benchmarks of permissive licences, of all or of those that the config names. Raises ConfigError."""
+    asked = [name for name in named or known if name in known]
+    kept = tuple(name for name in asked if known[name].license in PERMISSIVE)
+    if not kept:
+        found = ", ".join(f"{name} ({known[name].license})" for name in asked)
+        raise ConfigError(
+            f'{path}: [release] licenses: "permissive" leaves no benchmark: found {found}; expected one of '
+            f"{', '.join(PERMISSIVE)}"
+        )
+    return kept
 
 
 def _config_names(benchmarks: Sequence[str], encoders: Sequence[str]) -> Iterator[str]:
@@ -469,6 +525,15 @@ def _check(config: Config) -> None:
     tokenizer = config.costs.tokenizer
     good = tokenizer is None or not is_remote(tokenizer)
     demand(good, "[costs] tokenizer", f"expected a local path or ORG/NAME@REVISION, found {tokenizer!r}")
+    about = config.release
+    one_of([about.licenses], ("all", "permissive"), "[release] licenses")
+    for key in ("creator", "contact"):
+        line = getattr(about, key)
+        demand(line is None or is_line(line), f"[release] {key}", f"expected one line, found {line!r}")
+    good = about.url is None or (is_url(about.url) and about.url.startswith("http"))
+    demand(good, "[release] url", f"expected https://..., found {about.url!r}")
+    good = about.date is None or is_date(about.date)
+    demand(good, "[release] date", f'expected a day, such as "2026-11-26", found {about.date!r}')
     version = config.release.version
     demand(
         version == "auto" or _VERSION.fullmatch(version) is not None,

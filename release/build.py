@@ -16,7 +16,7 @@ from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.options import AUTO, ReleaseOptions
 from routerset.release.texts import evaluator_files, texts
 from routerset.release.version import choose_version
-from routerset.release.write import write_tables
+from routerset.release.write import table_entry, write_tables
 from routerset.schemas import checksums as listing
 from routerset.schemas import store
 from routerset.schemas.outfolder import NotOurs, is_temporary, listed, refuse_links
@@ -44,7 +44,8 @@ def write_release(
     """Write the release of a build; `out` changes in one step, when all is done.
 
     build: folder with `tables/`. progress: told the benchmark at work. reports:
-    called with the folder of the unfinished release, to add pictures and tables in its `reports/`.
+    called with the folder of the unfinished release, to add pictures and tables in its `reports/`, and the
+    leaderboard beside them.
     The same tables and options give the same bytes. Raises NotOurs as `check_replaceable`, ReleaseError,
     VersionError, ReleaseInputError.
     """
@@ -136,8 +137,7 @@ def _finish(
     """
     if options.previous is None:
         manifest = replace(manifest, version=choose_version(options.version, None, Level.MAJOR))
-        _write_texts(draft, manifest, changelog(changelog_entry(Told.of(manifest), None), None))
-        reports(draft)
+        _write_texts(draft, manifest, reports, lambda m: changelog(changelog_entry(Told.of(m), None), None))
         return manifest.version, True
     old = read_manifest(options.previous)
     history = read_text(options.previous / layout.CHANGELOG)
@@ -145,8 +145,7 @@ def _finish(
     if not changes and options.version in (AUTO, old.version):
         # other versions of libraries alone are no reason to publish
         same = replace(manifest, version=old.version, previous=old.previous, libraries=old.libraries)
-        _write_texts(draft, same, history)
-        reports(draft)
+        same = _write_texts(draft, same, reports, lambda _: history)
         store.write_text(draft / layout.CARD, render_card(same, figures(draft)))
         if _content(checksums(draft, _known(same))) == _content(read_checksums(options.previous)):
             # what was published stays as it is, its reports too, whatever would draw them now
@@ -158,15 +157,28 @@ def _finish(
     version = choose_version(options.version, old.version, level)
     manifest = replace(manifest, version=version, previous=old.version)
     _write_texts(
-        draft, manifest, changelog(changelog_entry(Told.of(manifest, changes), Told.of(old)), history)
+        draft,
+        manifest,
+        reports,
+        lambda m: changelog(changelog_entry(Told.of(m, changes), Told.of(old)), history),
     )
-    reports(draft)
     return version, True
 
 
-def _write_texts(release: Path, manifest: Manifest, history: str) -> None:
-    """Everything but the tables, the evaluator, the card and the checksums."""
-    _write_files(release, {**texts(manifest), layout.CHANGELOG: history.encode()})
+def _write_texts(
+    release: Path, manifest: Manifest, reports: Callable[[Path], None], history: Callable[[Manifest], str]
+) -> Manifest:
+    """Everything but the other tables, the evaluator, the card and the checksums.
+
+    Reports need a manifest, and give the leaderboard that the one returned has besides.
+    """
+    _write_files(release, texts(manifest))
+    reports(release)
+    if (release / layout.LEADERBOARD).exists():
+        results = table_entry(release, layout.LEADERBOARD)
+        manifest = replace(manifest, tables={**manifest.tables, layout.LEADERBOARD: results})
+    _write_files(release, {**texts(manifest), layout.CHANGELOG: history(manifest).encode()})
+    return manifest
 
 
 def _write_files(release: Path, contents: Mapping[str, bytes]) -> None:

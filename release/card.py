@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from routerset.release.about import BIASES, CITATION, KEYWORDS, OUT_OF_SCOPE, PERSONAL, USES, maker
 from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_text
 from routerset.release.layout import AUDIT, REPORTS, Config
@@ -31,16 +33,13 @@ MAIN_TABLE, COST_TABLE, COST_PLOT = "summary.md", "cost_areas.md", "figure4_cost
 AUDIT_LINES = f"{AUDIT}/summary.md"
 """What the card says of the audit."""
 _IN_THE_REPORT_ALONE = ("figure5_cost_caps.png", "figure6_routing_rate.png")
-CITATION = """@inproceedings{huang2025routereval,
-  title     = {RouterEval: A Comprehensive Benchmark for Routing LLMs to Explore Model-level Scaling Up
-               in LLMs},
-  author    = {Huang, Zhongzhan and Ling, Guoming and Lin, Yupei and Chen, Yandong and Zhong, Shanshan and
-               Wu, Hefeng and Lin, Liang},
-  booktitle = {Findings of the Association for Computational Linguistics: EMNLP 2025},
-  pages     = {3860--3887},
-  year      = {2025},
-  doi       = {10.18653/v1/2025.findings-emnlp.208}
-}"""
+_CAPTIONS = {
+    "figure2_scaling": "Mean score of r_o(p) over all subsets of m LLMs; the band holds 95% of random ones.",
+    "figure3_kinds": "mu_o by kind of group, of the best single LLM, of routers and of the oracle.",
+    "figure4_cost_plane": "Mean score over mean cost of an answer; circles are LLMs, up and left is best.",
+}
+_ON_THE_HUB = re.compile(r"(?:https://huggingface\.co|hf:/)/datasets/([\w.-]+/[\w.-]+)", re.ASCII)
+_BAR = re.compile(r"(?<!\\)\|")
 _SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
 _SIZES |= {10**8: "10M<n<100M", 10**9: "100M<n<1B"}
 
@@ -56,6 +55,11 @@ class Figure:
     def title(self) -> str:
         """Words for its file name."""
         return Path(self.path).stem.replace("_", " ").replace("-", " ")
+
+    @property
+    def caption(self) -> str:
+        """What it shows; its title where nothing else is known."""
+        return _CAPTIONS.get(Path(self.path).stem, self.title)
 
     @property
     def of_cost(self) -> bool:
@@ -107,6 +111,23 @@ def _template() -> Template:
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
+def _mean_first(table: str) -> str:
+    """A Markdown table whose last column is the mean, with that before those of the benchmarks."""
+    lines = table.split("\n")
+    heads = [cells for line in lines if (cells := _cells(line))]
+    if not heads or heads[0][-1] != "Mean" or len(heads[0]) < 4:
+        return table
+    return "\n".join(
+        f"| {' | '.join([*cells[:2], cells[-1], *cells[2:-1]])} |" if (cells := _cells(line)) else line
+        for line in lines
+    )
+
+
+def _cells(line: str) -> list[str]:
+    """Cells of a row of a Markdown table; none of another line."""
+    return [cell.strip() for cell in _BAR.split(line)[1:-1]] if line.startswith("|") else []
+
+
 def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
     """`README.md` of a release: YAML for `load_dataset` and the Hub, then the page people read."""
     benchmarks, configs = manifest.benchmarks, manifest.loadable()
@@ -119,7 +140,20 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         configs=configs,
         columns=_columns(manifest),
         sizes={c.name: _sizes(manifest, c) for c in configs},
-        figures=[figure for figure in shown if not figure.of_cost and not figure.of_audit],
+        figures=[
+            replace(figure, table=_mean_first(figure.table))
+            for figure in shown
+            if not figure.of_cost and not figure.of_audit
+        ],
+        about=manifest.about,
+        maker=maker(manifest),
+        license=manifest.license,
+        keywords=[*KEYWORDS, *(["synthetic"] if manifest.about.get("synthetic") else [])],
+        source_datasets=_source_datasets(manifest),
+        uses=USES,
+        out_of_scope=OUT_OF_SCOPE,
+        biases=BIASES,
+        personal=PERSONAL,
         cost_figures=[figure for figure in shown if figure.of_cost],
         audit="".join(figure.table for figure in shown if figure.of_audit),
         example=_example(manifest),
@@ -156,9 +190,10 @@ def license_text(manifest: Manifest) -> str:
             "routerset: its licence file is not installed; install the package with pip, for example `make`"
         )
     benchmarks = "\n".join(f"- {name}: {manifest.registry[name].license}" for name in manifest.benchmarks)
+    whole = f"SPDX-License-Identifier: {manifest.license}\n\n" if manifest.license else ""
     found = {str(row["license"]) for row in manifest.sources if row["license"]}
     terms = f" ({', '.join(sorted(found))}; README.md says of which source)" if found else ""
-    return f"""Questions and prompts below data/ keep the licence of their benchmark:
+    return f"""{whole}Questions and prompts below data/ keep the licence of their benchmark:
 
 {benchmarks}
 
@@ -168,6 +203,13 @@ The evaluator, the curation and everything else are under the licence below.
 {"-" * 80}
 
 {apache}"""
+
+
+def _source_datasets(manifest: Manifest) -> list[str]:
+    """Datasets of the Hub that scores are from; `extended` where others are."""
+    urls = [str(row["url"] or "") for row in manifest.sources]
+    named = {match[1] for url in urls if (match := _ON_THE_HUB.match(url))}
+    return sorted(named) or ["extended"]
 
 
 def _cell(value: Json) -> str:

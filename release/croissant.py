@@ -5,14 +5,25 @@ Written as plain JSON-LD; `mlcroissant` validates and reads it in the tests, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 import pyarrow as pa
 
-from routerset.release.card import CITATION
+from routerset.release.about import (
+    BIASES,
+    CITATION,
+    KEYWORDS,
+    OUT_OF_SCOPE,
+    PERSONAL,
+    USES,
+    maker,
+    subject,
+)
 from routerset.release.layout import Config
 from routerset.release.manifest import Manifest
+from routerset.schemas.registry import NO_LICENSE
 
 _TERMS = (
     "arrayShape", "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty",
@@ -33,28 +44,64 @@ _CONTEXT: dict[str, object] = {
     "examples": {"@id": "cr:examples", "@type": "@json"},
     **{term: f"cr:{term}" for term in _TERMS},
 }
+_ONE = re.compile(r"[\w.+-]+", re.ASCII)
 _PARQUET = "application/x-parquet"
 
 
 def croissant(manifest: Manifest) -> dict[str, object]:
     """`croissant.json`: a file object with checksum per table, a record set per config."""
-    configs = manifest.configs()
+    configs, about = manifest.configs(), manifest.about
+    own = {manifest.registry[name].license for name in manifest.benchmarks}
+    licenses = [manifest.license] if manifest.license else sorted({"Apache-2.0", *own} - {NO_LICENSE})
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": manifest.name,
-        "description": (
-            f"Scores of {manifest.n_models} LLMs on the items of {len(manifest.benchmarks)} benchmarks, for "
-            "training and comparing LLM routers: prompts, embeddings, splits and groups of candidate LLMs."
-        ),
+        "description": subject(manifest),
         "version": manifest.version,
+        **({"url": about["url"]} if "url" in about else {}),
+        "creator": {
+            "@type": "sc:Organization",
+            "name": maker(manifest),
+        },
+        **({"datePublished": about["published"]} if "published" in about else {}),
+        "inLanguage": "en",
+        "keywords": list(KEYWORDS),
         "citeAs": CITATION,
-        "license": sorted({"Apache-2.0", *(manifest.registry[name].license for name in manifest.benchmarks)}),
+        "license": [_license(each) for each in licenses],
         "isLiveDataset": False,
+        **responsible_use(manifest),
         "distribution": [*_file_objects(manifest), *(_file_set(c) for c in configs if len(c.files) > 1)],
         "recordSet": [_record_set(config) for config in configs],
     }
+
+
+def responsible_use(manifest: Manifest) -> dict[str, str]:
+    """What the RAI vocabulary of Croissant asks, in the words of the card."""
+    return {
+        "rai:dataCollection": (
+            "Scores are those of public leaderboards and of the dumps that the card names; made-up ones"
+            if manifest.about.get("synthetic")
+            else "Scores are those of public leaderboards and of the dumps that the card names"
+        )
+        + "; every record is kept, superseded by a newer run, or quarantined with a reason.",
+        "rai:dataCollectionType": "Secondary data analysis",
+        "rai:dataCollectionMissingData": "A missing score is missing, never 0.",
+        "rai:dataPreprocessingProtocol": "Scores are scaled to [0, 1]; items are split 8:1:1.",
+        "rai:dataUseCases": USES,
+        "rai:dataLimitations": OUT_OF_SCOPE,
+        "rai:dataBiases": BIASES,
+        "rai:personalSensitiveInformation": PERSONAL,
+        "rai:dataReleaseMaintenancePlan": (
+            "Versions are SemVer by meaning; CHANGELOG.md tells them, and a published one never changes."
+        ),
+    }
+
+
+def _license(spdx: str) -> str:
+    """Page of a licence; an expression of several stays one."""
+    return f"https://spdx.org/licenses/{spdx}" if _ONE.fullmatch(spdx) else spdx
 
 
 def _node(of: str, name: str, **rest: object) -> dict[str, object]:

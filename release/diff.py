@@ -90,7 +90,7 @@ def compare(old: Side, new: Side) -> list[Change]:
     before, after = old.manifest, new.manifest
     changes = list(_sets("dataset", "benchmark", before.benchmarks, after.benchmarks))
     changes += _sets("dataset", "encoder", before.encoders, after.encoders)
-    changes += _sets("dataset", "table", *({p for p in m.tables if "/" not in p} for m in (before, after)))
+    changes += _sets("dataset", "table", *(_whole(m) for m in (before, after)))
     if before.schemes[0] != after.schemes[0]:
         what = f"the files follow split scheme `{after.schemes[0]}`, before `{before.schemes[0]}`"
         changes.append(Change(Level.MAJOR, "dataset", what))
@@ -110,6 +110,11 @@ def _differ(old: Side, new: Side, *paths: str) -> bool:
     """Whether files that both have differ; `compare` tells of those that one of them lacks."""
     pairs = [(old.manifest.tables.get(p), new.manifest.tables.get(p)) for p in paths]
     return any(before and after and before.sha256 != after.sha256 for before, after in pairs)
+
+
+def _whole(manifest: Manifest) -> set[str]:
+    """Tables of all benchmarks together, without the results, which follow from the rest."""
+    return {path for path in manifest.tables if "/" not in path and path != layout.LEADERBOARD}
 
 
 def _tables(old: Side, new: Side, path: str) -> bool:

@@ -1,7 +1,7 @@
 """What a release holds: its paths, its dataset configs, and its tables as pure functions on arrays.
 
 ```
-README.md  CHANGELOG.md  LICENSE  manifest.json  SHA256SUMS  croissant.json
+README.md  CHANGELOG.md  LICENSE  CITATION.cff  eval.yaml  manifest.json  SHA256SUMS  croissant.json
 data/B/{train,validation,test}.parquet       config "B"
 vectors/E/B/{train,validation,test}.parquet  config "B-E"
 scores/B.parquet                             config "scores-B"
@@ -9,6 +9,7 @@ costs/B.parquet                              config "costs-B", where a dump tell
 models.parquet  groups.parquet               configs "models", "groups"
 prices.parquet                               config "prices", where a config names a price table
 limits.parquet  runs.parquet                 configs "limits", "runs"
+leaderboard.parquet                          config "leaderboard", the default, where routers were evaluated
 evaluator/  reports/
 ```
 """
@@ -24,6 +25,7 @@ import pyarrow.compute as pc
 
 from routerset.release.errors import ReleaseError
 from routerset.schemas import families
+from routerset.schemas.benchmarks import Benchmark
 from routerset.schemas.checksums import CHANGELOG as CHANGELOG
 from routerset.schemas.checksums import CHECKSUMS as CHECKSUMS
 from routerset.schemas.groups import Group, Members
@@ -41,9 +43,9 @@ from routerset.schemas.released import (
 from routerset.schemas.tables import Kind, Split
 
 MANIFEST, CARD, LICENSE = "manifest.json", "README.md", "LICENSE"
-CROISSANT = "croissant.json"
-MODELS, GROUPS, LIMITS, RUNS, PRICES = (
-    RELEASED[name].path for name in ("models", "groups", "limits", "runs", "prices")
+CROISSANT, CITATION, EVALUATION = "croissant.json", "CITATION.cff", "eval.yaml"
+LEADERBOARD, MODELS, GROUPS, LIMITS, RUNS, PRICES = (
+    RELEASED[name].path for name in ("leaderboard", "models", "groups", "limits", "runs", "prices")
 )
 EVALUATOR, REPORTS, AUDIT = "evaluator", "reports", "audit"
 
@@ -98,23 +100,22 @@ def group_columns(scores: np.ndarray, members: Mapping[Group, np.ndarray]) -> di
     return columns
 
 
-def item_columns(
-    benchmark: str, items: pa.Table, splits: Mapping[str, pa.Table], publish_text: bool
-) -> pa.Table:
+def item_columns(benchmark: Benchmark, items: pa.Table, splits: Mapping[str, pa.Table]) -> pa.Table:
     """The columns of config `B` that are no group's, in canonical order of items.
 
-    benchmark: its name, for messages; items: table `items`; splits: scheme -> table `splits`. Without
-    `publish_text`, question and prompt are null.
+    items: table `items`; splits: scheme -> table `splits`. Question and prompt are null where the benchmark's
+    authors ask for it.
     Raises ReleaseError where a scheme does not cover exactly the items.
     """
     own = ("item", "item_id", "subset", "category", *TEXT, "question_id", "family_id")
     columns = {name: items[name] for name in own}
-    if not publish_text:
+    if not benchmark.publish_text:
         columns |= dict.fromkeys(TEXT, pa.nulls(items.num_rows, pa.string()))
+    columns["license"] = pa.repeat(benchmark.license, items.num_rows)
     for scheme, table in splits.items():
         if not table["item"].equals(items["item"]):
             raise ReleaseError(
-                f"{benchmark}: splits, scheme {scheme}: found {table.num_rows} items, expected the "
+                f"{benchmark.name}: splits, scheme {scheme}: found {table.num_rows} items, expected the "
                 f"{items.num_rows} of table items in canonical order; build the splits again"
             )
         columns[split_column(scheme)] = table["split"].cast(pa.string())

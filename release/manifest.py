@@ -22,6 +22,7 @@ from routerset.schemas.groups import Group
 from routerset.schemas.registry import registry
 from routerset.schemas.released import (
     GROUPS_SCHEMA,
+    LEADERBOARD_SCHEMA,
     LIMITS_SCHEMA,
     RELEASED,
     data_schema,
@@ -116,7 +117,9 @@ class Manifest:
     methods chose from one of each set of twins; frozen: where groups stay as a release before published them,
     its version, sha256 of its table of groups, and their columns by benchmark; prices: files of price tables
     with the models that each gave one to, the number of models without any, and some of these; curated: rules
-    of `[curate]`, and records by benchmark under the first scheme: kept, used, curated_away.
+    of `[curate]`, and records by benchmark under the first scheme: kept, used, curated_away; about: what the
+    config says of the dataset as a whole, where it does: creator, contact, url, published (a day), licenses
+    (`permissive`), synthetic.
     """
 
     name: str
@@ -138,12 +141,18 @@ class Manifest:
     frozen: Row = field(default_factory=dict)
     prices: Row = field(default_factory=dict)
     curated: Row = field(default_factory=dict)
+    about: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
     def configs(self) -> list[Config]:
-        """Every argument of `load_dataset`: per benchmark data, vectors, scores and costs; then the rest."""
+        """Every argument of `load_dataset`: results, per benchmark data, vectors, scores and costs, the rest.
+
+        The first one is the default.
+        """
         found = []
+        if RELEASED["leaderboard"].path in self.tables:
+            found.append(_config("leaderboard", LEADERBOARD_SCHEMA))
         for name, benchmark in self.benchmarks.items():
             sides = self.files(name)
             found.append(_config("data", data_schema(self.schemes, benchmark.groups), sides, benchmark=name))
@@ -188,6 +197,11 @@ class Manifest:
         return registry({name: b.declared for name, b in self.benchmarks.items() if b.declared})  # type: ignore[misc]
 
     @property
+    def license(self) -> str | None:
+        """The SPDX id of the whole, where it has one; else each benchmark keeps its own."""
+        return "Apache-2.0" if self.about.get("licenses") == "permissive" else None
+
+    @property
     def method(self) -> str | None:
         """How the groups that come first were chosen; None where there are none."""
         chosen = (group.method for benchmark in self.benchmarks.values() for group in benchmark.groups)
@@ -230,6 +244,7 @@ class Manifest:
             **({"tokenizer": dict(self.tokenizer)} if self.tokenizer else {}),
             **({"prices": dict(self.prices)} if self.prices else {}),
             **({"curated": dict(self.curated)} if self.curated else {}),
+            **({"about": dict(self.about)} if self.about else {}),
             "settings": dict(self.settings),
             "methods": list(self.methods),
             "sizes": list(self.sizes),
@@ -267,6 +282,7 @@ def read_manifest(release: Path) -> Manifest:
             frozen=document.get("frozen", {}),
             prices=document.get("prices", {}),
             curated=document.get("curated", {}),
+            about=document.get("about", {}),
             libraries=document["libraries"],
         )
         _check(manifest)

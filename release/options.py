@@ -27,7 +27,7 @@ class ReleaseOptions:
     registry by default; text: what they saw, `question` or `prompt`; revisions: of weights that are not those
     of the registry, by encoder. declared: what a config said of benchmarks. sources: what each one gave, and
     where it is from. tokenizer: what counted texts, if any was. prices: files of price tables, and models
-    without any. curated: as in the manifest. None of these may hold a path or a date of the build.
+    without any. curated, about: see `Manifest`. None of these may hold a path or a date of the build.
     """
 
     name: str = "routereval"
@@ -52,3 +52,4 @@ class ReleaseOptions:
     tokenizer: Row = field(default_factory=dict)
     prices: Row = field(default_factory=dict)
     curated: Row = field(default_factory=dict)
+    about: Row = field(default_factory=dict)

@@ -26,7 +26,9 @@ _KEY = ["model_id", "benchmark", "subset"]
 def check_runs(release: Path) -> Iterator[Problem]:
     """Problems of runs that are malformed, or do not add up to the scores, the models and the manifest."""
     manifest, runs = read_manifest(release), read_table(release / RUNS)
-    if not runs.schema.equals(TABLES["runs"].schema, check_metadata=True):
+    with reading(release / RUNS) as file:
+        schema = file.schema_arrow
+    if not schema.equals(TABLES["runs"].schema, check_metadata=True):
         yield _problem("other columns or descriptions of them", "those of the layout")
         return
     if runs.num_rows != manifest.tables[RUNS].rows:

@@ -8,10 +8,13 @@ from routerset.release import layout
 from routerset.release.card import license_text
 from routerset.release.croissant import croissant
 from routerset.release.manifest import Manifest
+from routerset.release.papers import citation, evaluation
 from routerset.schemas.store import json_text
 
 _CODE = frozenset({".md", ".py"})
 """Endings of what the evaluator consists of; programs leave other things beside it."""
+PAPERS = (layout.MANIFEST, layout.CROISSANT, layout.LICENSE, layout.CITATION, layout.EVALUATION)
+"""What `texts` gives."""
 
 
 def texts(manifest: Manifest) -> dict[str, bytes]:
@@ -20,6 +23,8 @@ def texts(manifest: Manifest) -> dict[str, bytes]:
         layout.MANIFEST: json_text(manifest.to_json()),
         layout.CROISSANT: json_text(croissant(manifest)),
         layout.LICENSE: license_text(manifest),
+        layout.CITATION: citation(manifest),
+        layout.EVALUATION: evaluation(manifest),
     }
     return {path: text.encode() for path, text in written.items()}
 

@@ -22,7 +22,7 @@ from routerset.release.scores import ScoreSummary, read_scores
 from routerset.schemas import store
 from routerset.schemas.benchmarks import Benchmark
 from routerset.schemas.groups import Group, Members
-from routerset.schemas.registry import registry
+from routerset.schemas.registry import is_date, registry
 from routerset.schemas.released import (
     GROUPS_SCHEMA,
     LIMITS_SCHEMA,
@@ -37,6 +37,8 @@ CELLS = 1 << 22
 """Scores of candidates in one row group at most: 20 MB with their labels."""
 ROWS = 1 << 14
 """Items in one row group at most: their prompts are long."""
+MAX_CONFIGS = 100
+"""Configs of which the Hub tells how to load them, and has Croissant metadata: with the leaderboard."""
 WORKERS = 2
 """Files written at a time."""
 
@@ -97,7 +99,7 @@ def write_tables(
     groups = layout.groups_table(members)
     tables[layout.GROUPS] = _write(release, layout.GROUPS, GROUPS_SCHEMA, iter([groups]))
     tables[layout.LIMITS] = _write(release, layout.LIMITS, LIMITS_SCHEMA, iter([limited]))
-    return Manifest(
+    manifest = Manifest(
         name=options.name,
         version="",
         previous=None,
@@ -117,7 +119,23 @@ def write_tables(
         frozen=options.frozen,
         prices=options.prices,
         curated=options.curated,
+        about=_about(options.about, runs),
     )
+    n_configs = len(manifest.loadable()) + any(members.values())
+    if n_configs > MAX_CONFIGS:
+        raise ReleaseError(
+            f"{build}: found {n_configs} configs, expected {MAX_CONFIGS} at most, all that the Hub tells how "
+            f"to load: {len(names)} benchmarks, {len(dimensions)} encoders; leave out some of them in the "
+            "config ([dataset] benchmarks, [embed] encoders), or build two datasets"
+        )
+    return manifest
+
+
+def _about(said: Row, runs: pa.Table) -> Row:
+    """What the config says of the dataset; without a day of publication that of the newest run."""
+    newest = pc.max(runs.filter(runs["chosen"])["timestamp"]).as_py()
+    day = str(newest)[:10] if newest else ""
+    return {**({"published": day} if is_date(day) else {}), **said}
 
 
 def _published(row: Row) -> Row:
@@ -150,7 +168,7 @@ def _load(build: Path, row: Benchmark, schemes: Sequence[str]) -> _Benchmark:
     name = row.name
     items = read_table(build / TABLES["items"].path(benchmark=name))
     splits = {s: read_table(build / TABLES["splits"].path(scheme=s, benchmark=name)) for s in schemes}
-    columns = layout.item_columns(name, items, splits, row.publish_text)
+    columns = layout.item_columns(row, items, splits)
     members = candidates(build, name)
     models = sorted({model for candidates in members.values() for model in candidates})
     row_of = {model: row for row, model in enumerate(models)}
@@ -239,6 +257,12 @@ def _write(release: Path, path: str, schema: pa.Schema, tables: Iterator[pa.Tabl
             yield table
 
     rows = store.write_batches(release / path, schema, measured())
+    return TableEntry(store.sha256(release / path), rows, (release / path).stat().st_size, size)
+
+
+def table_entry(release: Path, path: str) -> TableEntry:
+    """What the manifest says of a table that is there. Raises ReleaseInputError."""
+    rows, size = _measure(release / path)
     return TableEntry(store.sha256(release / path), rows, (release / path).stat().st_size, size)
 
 

@@ -180,6 +180,15 @@ class _Accounting(TypedDict):
     case_alike: NotRequired[list[_Alike]]
 
 
+class _About(TypedDict, total=False):
+    creator: str
+    contact: str
+    url: str
+    published: str
+    licenses: Literal["permissive"]
+    synthetic: bool
+
+
 class _Settings(TypedDict, total=False):
     min_coverage: Share
     min_models_per_item: Share
@@ -229,6 +238,7 @@ class ReleaseDocument(TypedDict):
     tokenizer: NotRequired[_Tokenizer]
     prices: NotRequired[_Prices]
     curated: NotRequired[_Curated]
+    about: NotRequired[_About]
     settings: NotRequired[_Settings]
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]

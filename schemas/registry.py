@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any, TypedDict
 
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
@@ -17,6 +18,18 @@ from routerset.schemas.ids import file_stem_is_safe
 
 NO_LICENSE = "NOASSERTION"
 """What SPDX calls a licence that nobody stated."""
+PERMISSIVE = (
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "Unlicense",
+    "Zlib",
+)
+"""Licences under which texts can stand in a set that is Apache-2.0 as a whole, with their notices."""
 MAX_ITEMS = 1 << 30
 MAX_LINE = 500
 MAX_CATEGORY = 100
@@ -95,6 +108,14 @@ def is_category(text: str) -> bool:
 def is_url(text: str) -> bool:
     """Whether a text is an address that can stand on a page."""
     return _URL.fullmatch(text) is not None
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a day, as ISO 8601 has it."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def registry(declared: Mapping[str, Declared]) -> Mapping[str, Benchmark]:

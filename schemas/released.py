@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,11 +19,16 @@ _KEY = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Released:
-    """A table of a release. path: of a file of it, config: that loads it, both with `{key}` for its keys."""
+    """A table of a release.
+
+    path: of a file of it, config: that loads it, both with `{key}` for its keys. optional: whether it, or a
+    partition, may be missing.
+    """
 
     name: str
     path: str
     config: str
+    optional: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -53,15 +58,16 @@ class Released:
 RELEASED: dict[str, Released] = {
     table.name: table
     for table in (
-        *(Released(t.name, t.released, t.config) for t in TABLES.values() if t.released),
+        Released("leaderboard", "leaderboard.parquet", "leaderboard", optional=True),
+        *(Released(t.name, t.released, t.config, t.optional) for t in TABLES.values() if t.released),
         Released("data", "data/{benchmark}/{file_split}.parquet", "{benchmark}"),
         Released("vectors", "vectors/{encoder}/{benchmark}/{file_split}.parquet", "{benchmark}-{encoder}"),
     )
 }
-"""Every table of a release: those of a build, then items with their texts, and with their vectors."""
-RESERVED = ("leaderboard", "default")
-"""Configs that no benchmark may be called: one of every router's results, which will come first, and the name
-that `load_dataset` takes for the first one of all, whatever the card says."""
+"""Every table of a release: results, tables of a build, items with texts, and with vectors."""
+RESERVED = ("default",)
+"""What no benchmark may be called: `load_dataset` takes it for the first config of all, whatever the card
+says."""
 
 
 def split_column(scheme: str) -> str:
@@ -98,6 +104,44 @@ GROUPS_SCHEMA, LIMITS_SCHEMA = (
 )
 """Groups, and their limits, of all benchmarks and methods in one file: the partition keys become columns."""
 
+_INTERVAL = {"": "{}", "_lo": "lower end of its 95% interval", "_hi": "upper end of its 95% interval"}
+_WORLDS = {"": "{}", "_lo": "the lowest of the worlds drawn", "_hi": "the highest of the worlds drawn"}
+_METRICS = {
+    "mu_o": "mean test score of the chosen LLMs",
+    "v_r": "mu_o over the score of the reference LLM",
+    "v_b": "mu_o over that of the best single candidate on test, known in hindsight alone",
+    "v_b_train": "mu_o over that of the candidate that is best on train",
+    "e_p": "entropy of the selection probabilities, in bits",
+}
+
+
+def _estimate(name: str, doc: str, ends: Mapping[str, str]) -> list[pa.Field]:
+    return [_field(f"{name}{end}", pa.float64(), says.format(doc), True) for end, says in ends.items()]
+
+
+LEADERBOARD_SCHEMA = pa.schema(
+    [
+        _field("benchmark", _STRING, "short name of the benchmark"),
+        _field("m", pa.int32(), "number of candidates that the router chooses from"),
+        _field("router", _STRING, "the router, as the evaluator names it"),
+        *(field for name, doc in _METRICS.items() for field in _estimate(name, doc, _INTERVAL)),
+        _field("oracle_score", pa.float64(), "mean of the best score on each item: no router has more"),
+        _field("best_single_score", pa.float64(), "mean test score of the best single candidate"),
+        *_estimate("noise_oracle", "what an oracle reaches where no LLM is better at some items", _WORLDS),
+        _field("headroom_real", pa.float64(), "share of oracle - best single that noise does not give", True),
+        _field(
+            "sees_test_scores", pa.bool_(), "a bound that knows the answers, no router that one could use"
+        ),
+        _field("encoder", _STRING, "whose vectors the router sees; null where none", True),
+        _field("n_test", pa.int32(), "test items"),
+        _field("kind", _STRING, "kind of groups; mean: over the kinds"),
+        _field("n_kinds", pa.int32(), "kinds of groups that the means are over"),
+        _field("method", _STRING, "how the groups were chosen"),
+        _field("scheme", _STRING, "how the items were split"),
+    ]
+)
+"""Results of routers, one row per benchmark, m and router: means over the kinds of groups."""
+
 
 def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:
     """Schema of the files of config `B`."""
@@ -107,6 +151,7 @@ def data_schema(schemes: Sequence[str], groups: Iterable[Group]) -> pa.Schema:
             _ITEM_ID,
             _SUBSET,
             *(TABLES["items"].schema.field(n) for n in ("category", *TEXT, "question_id", "family_id")),
+            _field("license", _STRING, "SPDX id of the licence of question and prompt"),
             *(
                 _field(split_column(s), _STRING, f"train, validation or test under scheme {s}")
                 for s in schemes

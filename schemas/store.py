@@ -25,6 +25,13 @@ from routerset.schemas.plainfiles import open_regular
 ROW_GROUP = 1 << 20
 DELTA_COLUMNS = frozenset({"item"})
 PLAIN_COLUMNS = frozenset({"vector", "embedding", "scores"})
+CHUNKS = {"min_chunk_size": 256 << 10, "max_chunk_size": 1 << 20, "norm_level": 0}
+"""Content-defined chunking of pages, in bytes: so much of a file is sent again where a row of it changes."""
+CHUNKED = {
+    b"content_defined_chunking": json.dumps(CHUNKS).encode(),
+    b"use_content_defined_chunking": b"true",
+}
+"""Notes in every footer that say so: the key of `datasets`, and the one by which the Hub knows such files."""
 JsonObject: TypeAlias = dict[str, Any]
 Writer: TypeAlias = pq.ParquetWriter
 
@@ -158,20 +165,23 @@ def open_writer(path: Path | pa.NativeFile, schema: pa.Schema) -> pq.ParquetWrit
     """Parquet writer with the options of every file here.
 
     zstd, page index and content-defined chunking on; `item` columns delta-packed, vectors and packed
-    scores plain, all else dictionary-encoded.
+    scores plain, all else dictionary-encoded. The footer has the notes of the schema, and CHUNKED.
     """
+    notes = {key: note for key, note in (schema.metadata or {}).items() if key not in CHUNKED}
     leaves = _leaf_columns(schema)
     delta = [leaf for leaf in leaves if leaf in DELTA_COLUMNS]
     dictionary = [leaf for leaf in leaves if leaf not in delta and leaf.split(".")[0] not in PLAIN_COLUMNS]
-    return pq.ParquetWriter(
+    writer = pq.ParquetWriter(
         path,
-        schema,
+        schema.with_metadata(notes or None),  # a table that was read has those of its footer
         compression="zstd",
         use_dictionary=dictionary or False,
         column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED") or None,
         write_page_index=True,
-        use_content_defined_chunking=True,
+        use_content_defined_chunking=CHUNKS,
     )
+    writer.add_key_value_metadata(CHUNKED)
+    return writer
 
 
 def footer(schema: pa.Schema) -> pq.FileMetaData:

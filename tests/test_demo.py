@@ -48,7 +48,7 @@ release = "out/demo/build/release"
 print(json.dumps({name: load_dataset(release, name).num_rows for name in get_dataset_config_names(release)}))
 """
     rows = json.loads(run(code, folder).splitlines()[-1])
-    assert len(rows) == 12 * 3 + 4
+    assert len(rows) == 1 + 12 * 3 + 4
     assert rows["gsm8k"] == rows["gsm8k-minilm"] == {"train": 51, "validation": 6, "test": 7}
     assert rows["scores-gsm8k"] == {"train": 64 * 60}
     assert rows["models"] == {"train": 60}

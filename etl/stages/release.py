@@ -60,6 +60,7 @@ def _options(context: Context) -> ReleaseOptions:
         sizes=config.groups.sizes,
         twins=config.groups.twins,
         frozen=stages["groups"].info.get("frozen", {}),
+        about=config.release.about(),
         skipped_groups=rows("skipped"),
         coverage=rows("coverage"),
         encoders={name: row for name, row in map(_ready_made, vectors.items()) if row},

@@ -35,6 +35,7 @@ def build_config(folder: Path, plan: Plan) -> str:
         ("[models]", {"path": (folder / MODELS).as_posix(), "columns": _MODEL_COLUMNS}),
         ("groups", {"methods": ["greedy", "paper"]}),
         ("embed", {"encoders": ["minilm"], "text": "question"}),
+        ("release", {"synthetic": True}),
         *([("costs", {"tokenizer": (folder / TOKENIZER_FILE).as_posix()})] if plan.counted else []),
     ]
     return "\n".join(

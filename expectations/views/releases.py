@@ -18,7 +18,7 @@ from routerset.schemas.matrix import ScoreMatrix, as_floats
 
 LABEL_SHARE = 0.95
 """A candidate is a good choice for an item from this share of the best score in the group on."""
-_CARD_PATH = re.compile(r'^\s+path: "?([^"\n]+?)"?\s*$', re.MULTILINE)
+_CARD_PATH = re.compile(r'(?:^\s+|[{,]\s*)path: "?([^"\n,}]+?)"?\s*(?=[,}]|$)', re.MULTILINE)
 _S, _I = pa.string(), pa.int64()
 GROUP_COLUMNS = pa.schema(
     [

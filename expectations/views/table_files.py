@@ -14,7 +14,14 @@ from routerset.expectations.target import DATA, EMBEDDINGS, VECTORS, Part, What
 from routerset.expectations.views.manifests import listed_groups
 from routerset.expectations.views.matrices import read_order
 from routerset.schemas.groups import Group, columns_of
-from routerset.schemas.released import GROUPS_SCHEMA, LIMITS_SCHEMA, RELEASED, data_schema, vectors_schema
+from routerset.schemas.released import (
+    GROUPS_SCHEMA,
+    LEADERBOARD_SCHEMA,
+    LIMITS_SCHEMA,
+    RELEASED,
+    data_schema,
+    vectors_schema,
+)
 from routerset.schemas.tables import TABLES, Split, embeddings_schema
 
 _COLUMNS = pa.schema(
@@ -37,7 +44,7 @@ _PARTITIONS = pa.schema(
 )
 _ORDERS = pa.schema([("path", pa.string()), ("unsorted", pa.int64()), ("first_row", pa.int64())])
 _STRING = pa.string()
-_WHOLE = {"groups": GROUPS_SCHEMA, "limits": LIMITS_SCHEMA}
+_WHOLE = {"groups": GROUPS_SCHEMA, "leaderboard": LEADERBOARD_SCHEMA, "limits": LIMITS_SCHEMA}
 
 
 def columns(session: Session) -> Made:
@@ -74,8 +81,8 @@ def schema_of(session: Session, part: Part, groups: Iterable[Group] = ()) -> pa.
         return vectors_schema(_dimension(part, "embedding"), groups)
     if part.table == EMBEDDINGS:
         return embeddings_schema(_dimension(part, "vector"))
-    if session.target.what is What.RELEASE:
-        return _WHOLE.get(part.table, TABLES[part.table].schema)
+    if session.target.what is What.RELEASE and part.table in _WHOLE:
+        return _WHOLE[part.table]
     return TABLES[part.table].schema
 
 
@@ -122,7 +129,7 @@ def required(session: Session) -> Made:
     names.update(_listed_benchmarks(session))
     rows = []
     for table in (RELEASED if target.what is What.RELEASE else TABLES).values():
-        if table.name in TABLES and TABLES[table.name].optional:
+        if table.optional:
             continue
         have = [part.keys for part in target.of(table.name)]
         values: dict[str, Iterable[str]] = {key: {k[key] for k in have if key in k} for key in table.keys}
@@ -153,7 +160,7 @@ def orders(session: Session) -> Made:
     """
     rows = []
     for part in session.target.parts:
-        if part.table in ("scores", DATA, VECTORS) or not _sortable(session, part):
+        if part.table == "scores" or part.table not in TABLES or not _sortable(session, part):
             continue
         if part.table == "costs":
             order = read_order(part.path)

@@ -8,12 +8,16 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pyarrow as pa
+
 from routerset.release.auditing.files import audit_page, audit_release, audit_texts
 from routerset.release.errors import ReleaseInputError
 from routerset.release.evaluator import EvaluatorError
-from routerset.release.layout import REPORTS
+from routerset.release.files import read_table
+from routerset.release.layout import LEADERBOARD, REPORTS
 from routerset.release.manifest import DRAWN_BY, read_manifest
 from routerset.release.reporting.evaluation import find
+from routerset.release.reporting.leaderboard import leaderboard
 from routerset.release.reporting.plots_png import pixels
 from routerset.release.reporting.report import AUDIT_PAGE, PAGE, below_audit, figures, page, panels, texts
 from routerset.release.verify import Problem
@@ -59,9 +63,21 @@ def check_report(release: Path, note: Callable[[str], None] = lambda words: None
             note(f"not compared: {', '.join(f'{REPORTS}/{name}' for name in names)}: {reason}")
     for name in sorted({*made, *sizes, PAGE, AUDIT_PAGE}):
         yield from _compared(release, f"{REPORTS}/{name}", made.get(name), sizes.get(name))
+    yield from _same_results(release, leaderboard(found))
     for path in files(release, REPORTS):
         if path.removeprefix(f"{REPORTS}/") not in {*made, *sizes, PAGE, AUDIT_PAGE}:
             yield Problem(path, "a file that the report of these tables does not have", "no such file")
+
+
+def _same_results(release: Path, expected: pa.Table) -> Iterator[Problem]:
+    """The leaderboard against the results that it is made of; there is none where there are no results."""
+    there = (release / LEADERBOARD).exists()
+    if there != bool(expected.num_rows):
+        yield Problem(LEADERBOARD, "a table" if there else "no such table", "one where there are results")
+    elif there and not (written := read_table(release / LEADERBOARD)).equals(expected):
+        pairs = zip(written.to_pylist(), expected.to_pylist(), strict=False)
+        at = next((i for i, (was, again) in enumerate(pairs) if was != again), len(expected))
+        yield Problem(LEADERBOARD, f"another row {at}", "what the tables of this release give")
 
 
 def _why_not(needs: Sequence[str], stated: Mapping[str, str | None]) -> str | None:

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from routerset.release.auditing import files as auditing
 from routerset.release.evaluator.spending import COST_METRICS
-from routerset.release.layout import AUDIT, REPORTS
+from routerset.release.layout import AUDIT, LEADERBOARD, REPORTS
 from routerset.release.reporting import cost_tables, noise
 from routerset.release.reporting import grid as grids
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.baselines import baselines_text
 from routerset.release.reporting.evaluation import Findings, Progress, find
+from routerset.release.reporting.leaderboard import leaderboard
 from routerset.release.reporting.panels import cap_panels, plane_panels, rate_panels
 from routerset.release.reporting.paper_tables import paper_tables, to_csv, to_latex, to_markdown
 from routerset.release.reporting.plots_png import curves_png, kinds_png, scaling_png
 from routerset.schemas import outfolder
-from routerset.schemas.store import write_files
+from routerset.schemas.store import write_files, write_table
 
 BASELINES, PAGE = "baselines.json", "report.html"
 SCALING_FIGURE, KINDS_FIGURE = "figure2_scaling", "figure3_kinds"
@@ -82,10 +83,16 @@ def write_report(
 
 
 def reports_hook(draft: Path) -> None:
-    """The report that every release ships, routers without training on groups of 3 and 5, and the audit."""
-    audited = auditing.audit_release(draft)
-    files = report_files(find(draft)) | below_audit(auditing.audit_files(*audited))
+    """The report that every release ships, routers without training on groups of 3 and 5, and the audit.
+
+    Their results are the release's leaderboard, too, where there are any.
+    """
+    audited, found = auditing.audit_release(draft), find(draft)
+    files = report_files(found) | below_audit(auditing.audit_files(*audited))
     write_files(draft / REPORTS, files, FILES)
+    results = leaderboard(found)
+    if results.num_rows:
+        write_table(draft / LEADERBOARD, results.schema, results)
 
 
 def below_audit(files: Mapping[str, bytes]) -> dict[str, bytes]:

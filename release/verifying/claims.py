@@ -12,7 +12,7 @@ from routerset.release.manifest import DRAWN_BY, LIBRARIES, NOTE, BenchmarkEntry
 from routerset.release.verifying.problem import Opened, Problem, same
 from routerset.release.version import parse_version
 from routerset.release.write import registry_row
-from routerset.schemas.registry import is_url
+from routerset.schemas.registry import PERMISSIVE, is_date, is_line, is_url
 from routerset.schemas.tables import COST_MEASURES, JOINED_BY, REASONS
 
 _LOCAL = re.compile(r"local-[0-9a-f]{16}")
@@ -94,6 +94,7 @@ def closed(opened: Opened) -> Iterator[Problem]:
     for name, installed in manifest.libraries.items():
         if not _VERSION.fullmatch(str(installed)):
             yield _problem(f"{name} {installed!r}", "a version")
+    yield from _told_of_itself(manifest)
     yield from _priced(manifest)
     for name, entry in manifest.benchmarks.items():
         yield from _same(f"{name}: costs known", {**entry.costs}, _known(manifest.accounting, name))
@@ -110,6 +111,16 @@ def closed(opened: Opened) -> Iterator[Problem]:
     for name, n in kept.items():
         scores = manifest.benchmarks[name].n_scores if name in manifest.benchmarks else 0
         yield from _same(f"accounting of {name}: kept", n, scores)
+
+
+def _told_of_itself(manifest: Manifest) -> Iterator[Problem]:
+    """What is said of the dataset can stand on its card, and licences are what they are said to be."""
+    for key, good in (("creator", is_line), ("contact", is_line), ("url", is_url), ("published", is_date)):
+        if key in manifest.about and not good(str(manifest.about[key])):
+            yield _problem(f"{key} {manifest.about[key]!r:.80}", "a line, an address or a day")
+    for name in manifest.benchmarks if manifest.license else ():
+        if (own := manifest.registry[name].license) not in PERMISSIVE:
+            yield _problem(f"{name} under {own} in a release of permissive licences", ", ".join(PERMISSIVE))
 
 
 def _priced(manifest: Manifest) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from routerset.release import layout
 from routerset.release.manifest import Manifest
-from routerset.release.texts import evaluator_files
+from routerset.release.texts import PAPERS, evaluator_files
 from routerset.release.verifying.problem import FETCH, Opened, Problem, same
 from routerset.schemas.checksums import entries
 from routerset.schemas.store import sha256
@@ -34,7 +34,7 @@ def closed_list(opened: Opened) -> Iterator[Problem]:
     """A release has every file that it needs, and none that no release has."""
     from routerset.release.reporting.report import RELEASED_FILES
 
-    papers = {layout.MANIFEST, layout.CARD, layout.CHANGELOG, layout.LICENSE, layout.CROISSANT}
+    papers = {layout.CARD, layout.CHANGELOG, *PAPERS}
     needed = {*papers, *evaluator_files(), *paths(opened.manifest)}
     possible = {*needed, *(f"{layout.REPORTS}/{name}" for name in RELEASED_FILES)}
     for path in sorted(needed - opened.sums.keys()):

@@ -30,6 +30,7 @@ from routerset.release.manifest import Manifest
 from routerset.release.scores import read_scores
 from routerset.release.verifying.problem import Opened, Problem, attempt, same
 from routerset.schemas import matrix, store
+from routerset.schemas.benchmarks import Benchmark
 from routerset.schemas.families import family_ids
 from routerset.schemas.groups import Group
 from routerset.schemas.released import RELEASED, data_schema, split_column
@@ -190,7 +191,7 @@ def _items(benchmark: _Benchmark) -> Iterator[Problem]:
     columns = data_schema(manifest.schemes, ()).names
     sides = {split: benchmark.items(split, columns) for split in benchmark.files}
     for split, table in sides.items():
-        yield from _side(layout.data_path(name, split), split, table, manifest, entry.text_published)
+        yield from _side(layout.data_path(name, split), split, table, manifest, manifest.registry[name])
     everything = pa.concat_tables(sides.values()).sort_by("item")
     where = f"data/{name}"
     if everything["item"].to_pylist() != list(range(entry.n_items)):
@@ -272,14 +273,16 @@ def _families(benchmark: _Benchmark, items: pa.Table) -> Iterator[Problem]:
         yield from same(where, f"neighbours by {encoder}", found, entry.neighbours.get(encoder))
 
 
-def _side(where: str, split: str, table: pa.Table, manifest: Manifest, text: bool) -> Iterator[Problem]:
-    """One data file by itself: order, side and withheld text."""
+def _side(where: str, split: str, table: pa.Table, manifest: Manifest, known: Benchmark) -> Iterator[Problem]:
+    """One data file by itself: order, side, licence and withheld text."""
     if (np.diff(table["item"].to_numpy()) <= 0).any():
         yield Problem(where, "items out of order", "ascending numbers")
     first = split_column(manifest.schemes[0])
     others = sorted(set(table[first].to_pylist()) - {f"{split}"})
     yield from same(where, f"column {first} with", others, [])
-    if not text:
+    licenses = sorted({*table["license"].to_pylist()} - {known.license})
+    yield from same(where, "column license with", licenses, [])
+    if not known.publish_text:
         texts = sum(len(table) - table[column].null_count for column in ("question", "prompt"))
         yield from same(where, "texts that must be withheld:", texts, 0)
 

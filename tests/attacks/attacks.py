@@ -97,8 +97,9 @@ def strange_kinds() -> Iterator[Attack]:
 
 
 def removed_files() -> Iterator[Attack]:
-    for path in ("LICENSE", "CHANGELOG.md", "croissant.json", "README.md", "evaluator/metrics.py",
-                 "evaluator/__init__.py", "evaluator/README.md", "evaluator/routers/knn.py"):  # fmt: skip
+    for path in ("LICENSE", "CHANGELOG.md", "CITATION.cff", "eval.yaml", "croissant.json", "README.md",
+                 "evaluator/metrics.py", "evaluator/__init__.py", "evaluator/README.md",
+                 "evaluator/routers/knn.py"):  # fmt: skip
         tools = VERIFY if path.startswith("evaluator/") else BOTH
         yield Attack(f"no {path}", lambda f, p=path: (f.root / p).unlink(), tools, papers=False)
     for path in (DATA, VECTORS, SCORES, "models.parquet", "groups.parquet", "limits.parquet"):
@@ -128,7 +129,7 @@ def altered_papers() -> Iterator[Attack]:
     yield edit("another benchmark's files", card, lambda t: t.replace('"data/gsm8k/', '"data/gpqa/'), BOTH)
     config = '- config_name: "more"\n  data_files:\n  - split: train\n    path: "scores/gpqa.parquet"\n'
     yield edit("one more config", card, lambda t: t.replace("configs:\n", f"configs:\n{config}"))
-    yield edit("another default", card, lambda t: t.replace("  default: true\n", "", 1))
+    yield edit("another default", card, lambda t: t.replace("default: true, ", "", 1))
     yield edit(
         "other numbers of examples", card, lambda t: re.sub(r"num_examples: \d+", "num_examples: 1", t)
     )

@@ -70,7 +70,7 @@ def test_data_files_have_the_columns_of_the_contract(built: Path) -> None:
     table = read(built / "release", "data/gsm8k/train.parquet")
     plain = [
         *("item", "item_id", "subset", "category", "question", "question_source", "prompt", "question_id"),
-        *("family_id", "split_paper", "split_family"),
+        *("family_id", "license", "split_paper", "split_family"),
     ]
     groups = [f"paper_m{m}_{kind}{end}" for m in (3, 5) for kind in STRENGTHS for end in ("", "_label")]
     assert table.column_names == plain + groups

@@ -14,6 +14,8 @@ from routerset.release.publish.client import DATASET, PATIENT, Patience, hub_api
 from routerset.release.publish.errors import ServiceUnavailable, explained
 from routerset.release.publish.plan import latest_of, some, versions_below, versions_in
 from routerset.release.verifying.files import verify_checksums
+from routerset.release.version import VERSION, parse_version
+from routerset.schemas.outfolder import is_build, release_of
 
 _TRIES = 2
 """What arrives damaged may have been so before it was sent."""
@@ -24,13 +26,14 @@ def previous_release(
 ) -> Path | None:
     """Folder of the latest release at `where`; None where nothing is published yet.
 
-    where: a release, a folder that releases are published to, or `hf://datasets/ORG/NAME`, at `@vX.Y.Z` if
-    not at the latest. cache: folder for what is downloaded; what it holds whole is used again.
-    Raises ReleaseInputError where a version is not there or not whole, ServiceUnavailable.
+    where: a release, a build, a folder that releases are published to, or `hf://datasets/ORG/NAME`; the last
+    two at `@vX.Y.Z` if not at the latest. cache: folder for what is downloaded; what it holds whole is used
+    again. Raises ReleaseInputError where a version is not there or not whole, or there is something else,
+    ServiceUnavailable.
     """
     match = DATASET.fullmatch(where)
     if match is None:
-        return _in_folder(Path(where))
+        return _in_folder(where)
     token, failures = os.environ.get("HF_TOKEN"), 0
     while True:
         try:
@@ -41,10 +44,39 @@ def previous_release(
             patience.wait(failures, failure, progress)
 
 
-def _in_folder(folder: Path) -> Path | None:
-    if not folder.is_dir() or (folder / layout.MANIFEST).exists():
+def released(where: str, cache: Path, progress: Callable[[str], None] = lambda _: None) -> Path:
+    """As `previous_release`; raises ReleaseInputError where there is no release either."""
+    folder = previous_release(where, cache, progress)
+    if folder is None:
+        raise ReleaseInputError(
+            f"{where}: found no release, expected one, a build with one, or a place with published versions"
+        )
+    return folder
+
+
+def _in_folder(where: str) -> Path | None:
+    target, mark, version = where.rpartition("@v")
+    if mark and VERSION.fullmatch(version) and not Path(where).exists():
+        found = versions_below(Path(target))
+        if version not in found:
+            told = some(f"v{each}" for each in sorted(found, key=parse_version)) or "none"
+            raise ReleaseInputError(f"{target}: found versions {told}, expected v{version}")
+        return Path(target) / f"v{version}"
+    folder = Path(where)
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise ReleaseInputError(f"{folder}: found a file, expected a release or a folder of releases")
+    if is_build(folder):
+        return release_of(folder) if release_of(folder).is_dir() else None
+    if (folder / layout.MANIFEST).exists():
         return folder
     latest = latest_of(versions_below(folder))
+    strange = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
+    if latest is None and strange:
+        raise ReleaseInputError(
+            f"{folder}: found {some(strange)}, expected a release, a build, versions (v1.0.0) or nothing"
+        )
     return folder / f"v{latest}" if latest else None
 
 

@@ -16,7 +16,8 @@ from routerset.etl import manifest
 from routerset.etl.config import Config, ConfigError, Runner
 from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
 from routerset.etl.ingest.price_files import read_prices
-from routerset.etl.manifest import Manifest
+from routerset.etl.last_run import recorded
+from routerset.etl.manifest import Finished, Manifest
 from routerset.etl.progress import say
 from routerset.etl.records import digest_of, identity, read_sealed, write_sealed
 from routerset.etl.sources.files import is_remote
@@ -86,15 +87,16 @@ def build(
         check_folder(out, config.registry)
         outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
-        previous = previous_of(config.release, out, say)
-        if only in (None, release.STAGE.name):
-            previous()
-        config = with_local_copies(config, out / COPIES, say, check=check)
-        context = Context(config, out, runner, report, gate, check=check, previous=previous)
-        files = _Files(out, thorough=check)
-        while not _carry_out(context, files, only):
-            context.finished.clear()
-        files.save()
+        with recorded(out, Path(config.file), only, report) as told:
+            previous = previous_of(config.release, out, say)
+            if only in (None, release.STAGE.name):
+                previous()
+            config = with_local_copies(config, out / COPIES, say, check=check)
+            context = Context(config, out, runner, told, gate, check=check, previous=previous)
+            files = _Files(out, thorough=check)
+            while not _carry_out(context, files, only):
+                context.finished.clear()
+            files.save()
         return Manifest(config.dataset.name, context.finished)
 
 
@@ -164,6 +166,11 @@ class _Files:
         """Keep what is known, where there is news."""
         if self._seen != self._saved:
             write_sealed(self._out / SEEN, self._seen)
+
+
+def as_written(out: Path, finished: Finished) -> bool:
+    """Whether all files of a finished stage are as it wrote them; hashes those that look altered."""
+    return _Files(out).whole(finished.outputs)
 
 
 def steps(config: Config, out: Path) -> list[tuple[str, bool]]:

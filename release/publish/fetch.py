@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseInputError
@@ -17,6 +18,7 @@ from routerset.release.verifying.files import verify_checksums
 from routerset.release.version import VERSION, parse_version
 from routerset.schemas.outfolder import is_build, release_of
 
+T = TypeVar("T")
 _TRIES = 2
 """What arrives damaged may have been so before it was sent."""
 
@@ -34,19 +36,45 @@ def previous_release(
     match = DATASET.fullmatch(where)
     if match is None:
         return _in_folder(where)
+    return _asked(
+        where, lambda token: _on_hub(match[1], match[2], cache, token, progress), progress, patience
+    )
+
+
+def versions_on_hub(
+    name: str, progress: Callable[[str], None] = lambda _: None, patience: Patience = PATIENT
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Versions of a dataset repository, and branches on which publishing was cut off, or is at work.
+
+    Raises ServiceUnavailable.
+    """
+
+    def ask(token: str | None) -> tuple[frozenset[str], tuple[str, ...]]:
+        branches, tags = read_refs(hub_api(token), name) or ({}, {})
+        return versions_in(tags), tuple(sorted(b for b in branches if b.startswith("publish-v")))
+
+    return _asked(f"hf://datasets/{name}", ask, progress, patience)
+
+
+def _asked(
+    where: str, ask: Callable[[str | None], T], progress: Callable[[str], None], patience: Patience
+) -> T:
+    """What the Hub answers, asked again while it does not. ask: with the token."""
     token, failures = os.environ.get("HF_TOKEN"), 0
     while True:
         try:
             with tamed(), explained(where, token):
-                return _on_hub(match[1], match[2], cache, token, progress)
+                return ask(token)
         except ServiceUnavailable as failure:
             failures += 1
             patience.wait(failures, failure, progress)
 
 
-def released(where: str, cache: Path, progress: Callable[[str], None] = lambda _: None) -> Path:
+def released(
+    where: str, cache: Path, progress: Callable[[str], None] = lambda _: None, patience: Patience = PATIENT
+) -> Path:
     """As `previous_release`; raises ReleaseInputError where there is no release either."""
-    folder = previous_release(where, cache, progress)
+    folder = previous_release(where, cache, progress, patience)
     if folder is None:
         raise ReleaseInputError(
             f"{where}: found no release, expected one, a build with one, or a place with published versions"

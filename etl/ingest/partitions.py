@@ -37,7 +37,8 @@ def assemble_all(
     """
     plan.settle(build, check=check)
     ready, waiting = plan.shards(build), plan.waiting(build)
-    with watch("ingest", len(waiting), lambda: len(waiting) - len(plan.waiting(build))):
+    parsed = lambda: len(waiting) - len(plan.waiting(build))  # noqa: E731
+    with watch("ingest", len(waiting), parsed, unit=" batches", then="putting benchmarks together"):
         group_map(
             [*waiting, ready],
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),

@@ -37,8 +37,10 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
         from routerset.expectations.report import to_text
         from routerset.expectations.validate import validate
+        from routerset.release.evaluator.progress import Progress
 
-        outcome = validate(build, stage=stage, docs=build / FOLDER / stage)
+        with Progress(f"checking stage {stage},") as progress:
+            outcome = validate(build, stage=stage, docs=build / FOLDER / stage, progress=progress)
         if outcome.errors:
             raise ValidationFailed(
                 f"{to_text(outcome)}\nstage {stage} failed its suites; what was found stands in "

@@ -18,6 +18,7 @@ from tests.copies import ROOMS, ROOT
 from tests.dumps import truth, write_config, write_items, write_wide
 
 VERBS = ("demo", "synth", "init", "build", "validate", "verify", "evaluate", "report", "publish")
+VERBS += ("status", "diff", "rollback", "audit")
 
 
 @pytest.mark.parametrize("verb", VERBS)

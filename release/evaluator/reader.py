@@ -132,12 +132,15 @@ class Release:
         return sorted(found, key=lambda g: (g.m, KINDS.index(g.kind)))
 
 
-def load_release(path: str | Path = ".") -> Release:
+def load_release(path: str | Path | None = None) -> Release:
     """Open a release folder, or the release in the folder of a build; no data file is read yet.
+
+    path: by default, the release that this evaluator ships in, wherever a script runs; else this folder.
 
     Raises InputError if a file is missing, unreadable, or of another schema than this evaluator's.
     """
-    path = Path(path)
+    home = Path(__file__).resolve().parent.parent
+    path = Path(path) if path is not None else home if (home / "manifest.json").exists() else Path()
     manifest_path = path / "manifest.json"
     try:
         manifest = read_json(manifest_path)

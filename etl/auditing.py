@@ -29,6 +29,7 @@ from routerset.release.auditing.files import FILES, audit_files
 from routerset.release.auditing.reading import Tables, of_build, of_release, priced, subject_of
 from routerset.release.auditing.subject import Costs
 from routerset.release.evaluator.costs import COST_KINDS
+from routerset.release.evaluator.progress import Progress
 from routerset.release.manifest import read_manifest as read_release
 from routerset.schemas import outfolder
 from routerset.schemas.escape import plain
@@ -51,9 +52,9 @@ def run(path: Path, costs: str | None, out: Path | None, form: str) -> int:
     if out is not None:
         outfolder.check(out, outfolder.AUDIT, FILES)
     found = list[Audited]()
-    with _tables(path, None if prices is None else costs) as tables:
-        for each in tables:
-            say(plain(f"{each.benchmark}: looking"))
+    with _tables(path, None if prices is None else costs) as tables, Progress("auditing") as progress:
+        for done, each in enumerate(tables):
+            progress(done, done + 1, each.benchmark)
             reader = None if prices is None else partial(_model_costs, prices)
             found.append(audit(subject_of(each, kind, reader)))
     if not found:

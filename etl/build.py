@@ -16,12 +16,14 @@ from routerset.etl import manifest
 from routerset.etl.config import Config, ConfigError, Runner
 from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
 from routerset.etl.ingest.price_files import read_prices
-from routerset.etl.manifest import Manifest
+from routerset.etl.last_run import recorded
+from routerset.etl.manifest import Finished, Manifest
 from routerset.etl.progress import say
 from routerset.etl.records import digest_of, identity, read_sealed, write_sealed
 from routerset.etl.sources.files import is_remote
+from routerset.etl.stages import release
 from routerset.etl.stages.base import Context, Gate, Report
-from routerset.etl.stages.release import FOLDER
+from routerset.etl.stages.previous import previous_of
 from routerset.etl.stages.rows import STAGES
 from routerset.release.build import check_replaceable
 from routerset.schemas import outfolder
@@ -74,7 +76,7 @@ def build(
     only: name of the stage to run alone. gate: runs behind every stage; without one, nothing is checked.
     check: go by checksums anyway, those of dumps too.
     Raises NotOurs where `out` or something in it is not ours, ConfigError, DumpUnreadable, EmptyBuild,
-    BuildLocked, StageMissing, and what the stages raise.
+    BuildLocked, StageMissing, what `previous_of` raises before any stage runs, and what the stages raise.
     """
     _check(config, only)
     outfolder.check(out, outfolder.BUILD)
@@ -85,12 +87,16 @@ def build(
         check_folder(out, config.registry)
         outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
-        config = with_local_copies(config, out / COPIES, say, check=check)
-        context = Context(config, out, runner, report, gate, check=check)
-        files = _Files(out, thorough=check)
-        while not _carry_out(context, files, only):
-            context.finished.clear()
-        files.save()
+        with recorded(out, Path(config.file), only, report) as told:
+            previous = previous_of(config.release, out, say)
+            if only in (None, release.STAGE.name):
+                previous()
+            config = with_local_copies(config, out / COPIES, say, check=check)
+            context = Context(config, out, runner, told, gate, check=check, previous=previous)
+            files = _Files(out, thorough=check)
+            while not _carry_out(context, files, only):
+                context.finished.clear()
+            files.save()
         return Manifest(config.dataset.name, context.finished)
 
 
@@ -162,6 +168,11 @@ class _Files:
             write_sealed(self._out / SEEN, self._seen)
 
 
+def as_written(out: Path, finished: Finished) -> bool:
+    """Whether all files of a finished stage are as it wrote them; hashes those that look altered."""
+    return _Files(out).whole(finished.outputs)
+
+
 def steps(config: Config, out: Path) -> list[tuple[str, bool]]:
     """Every stage by name, and whether a build would run it; what stands after a stage that runs, runs too.
 
@@ -171,7 +182,8 @@ def steps(config: Config, out: Path) -> list[tuple[str, bool]]:
     _check(config)
     local = with_fresh_copies(config, out / COPIES)
     known = manifest.load(out) or Manifest(config.dataset.name)
-    context = Context(local or config, out, Runner(), lambda *_: None)
+    previous = previous_of(config.release, out, lambda _: None)
+    context = Context(local or config, out, Runner(), lambda *_: None, previous=previous)
     files = _Files(out)
     current = local is not None
     found = []
@@ -193,7 +205,7 @@ def check_folder(out: Path, benchmarks: Collection[str]) -> None:
     """Make sure that a build may write to a folder; touches nothing. Raises NotOurs, ReleaseError."""
     outfolder.check(out, outfolder.BUILD, PARTS)
     _table_files(out, benchmarks)
-    check_replaceable(out, out / FOLDER)
+    check_replaceable(out, out / outfolder.RELEASE)
 
 
 def wrong_names(config: Config, only: str | None = None) -> Iterator[ConfigError]:

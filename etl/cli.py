@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import routerset
 from routerset.etl import interrupts
@@ -18,6 +18,9 @@ from routerset.etl.extras import extra_of
 from routerset.etl.progress import say, show
 from routerset.schemas.escape import lines, plain
 from routerset.schemas.exits import DATA_FAILED, DONE, USAGE, exit_code, message
+
+if TYPE_CHECKING:
+    from routerset.release.evaluator.progress import Progress
 
 EVALUATE = "evaluate"
 
@@ -97,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_validate(verbs)
     _add_verify(verbs)
     _add_publish(verbs)
+    _add_status(verbs)
+    _add_diff(verbs)
+    _add_rollback(verbs)
     _add_report(verbs)
     _add_audit(verbs)
     _add_export(verbs)
@@ -127,6 +133,23 @@ def _verb(
     )
     verb.set_defaults(run=run)
     return verb
+
+
+def _taken(folder: Path) -> Path:
+    """The release that is meant by a folder, and which that is where the folder is a build."""
+    from routerset.schemas.outfolder import release_of
+
+    release = release_of(folder)
+    if release != folder:
+        say(plain(f"{folder} is a build; taken: {release}"))
+    return release
+
+
+def _working(verb: str) -> Progress:
+    """Tells how far a verb is, while entered."""
+    from routerset.release.evaluator.progress import Progress
+
+    return Progress(verb)
 
 
 def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -222,6 +245,13 @@ def _build(args: argparse.Namespace) -> int:
     if "groups" in manifest.stages:
         groups = manifest.stages["groups"].info["groups"]
         show("\n" + text.candidate_groups(groups, config.groups.methods))
+    if "release" in manifest.stages:
+        from routerset.etl.status import after_build
+        from routerset.schemas.outfolder import RELEASE
+
+        version = manifest.stages["release"].info["version"]
+        say(plain(f"\nrelease {version}: {args.out / RELEASE}"))
+        say(plain(f"next: {after_build(args.out, config)}"))
     return DONE
 
 
@@ -243,10 +273,19 @@ def _validate(args: argparse.Namespace) -> int:
     from routerset.schemas.outfolder import VALIDATION, is_build
 
     pages = args.out or (args.path / VALIDATION if is_build(args.path) else None)
+    if not args.out and pages and not os.access(args.path, os.W_OK):
+        say(plain(f"{args.path} is not ours to write to: results and Data Docs are kept with --out alone"))
+        pages = None
     try:
-        found = routerset.validate(
-            args.path, table=args.table, previous=args.previous, config=args.config, out=pages
-        )
+        with _working("checking") as progress:
+            found = routerset.validate(
+                args.path,
+                table=args.table,
+                previous=args.previous,
+                config=args.config,
+                out=pages,
+                progress=progress,
+            )
     except Unreadable as error:
         if args.format == "github":
             print(annotation("error", str(args.path), "unreadable", str(error)))
@@ -261,7 +300,7 @@ def _validate(args: argparse.Namespace) -> int:
 def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "verify", _verify, "recompute everything that a release says, from its own tables",
                  "routerset verify out/real/release --against out/real")  # fmt: skip
-    verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
+    verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release, or of a build")
     verb.add_argument("--against", type=Path, metavar="BUILD|DUMPS", help="what to compare it with")
     verb.add_argument("--config", type=Path, metavar="FILE", help="read the dumps again, by this config")
 
@@ -271,17 +310,21 @@ def _verify(args: argparse.Namespace) -> int:
         from routerset.etl.config import ConfigError
 
         raise ConfigError("--config says how dumps are read again; name them with --against DUMPS")
-    problems = routerset.verify(args.release, against=args.against, config=args.config, note=say)
+    release = _taken(args.release)
+    with _working("verifying") as progress:
+        problems = routerset.verify(
+            release, against=args.against, config=args.config, note=progress.note, progress=progress
+        )
     for problem in problems:
         show(plain(problem))
-    show(plain(f"{args.release}: {f'{len(problems)} problems' if problems else 'whole and consistent'}"))
+    show(plain(f"{release}: {f'{len(problems)} problems' if problems else 'whole and consistent'}"))
     return DATA_FAILED if problems else DONE
 
 
 def _add_publish(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "publish", _publish, "publish the release of a build, to a folder or to the Hub",
                  "routerset publish out/real --to hf://datasets/ORG/NAME --dry-run")  # fmt: skip
-    verb.add_argument("dir", type=Path, metavar="DIR", help="folder of a build; its `release` is published")
+    verb.add_argument("dir", type=Path, metavar="DIR", help="folder of a build or of a release")
     verb.add_argument("--to", required=True, metavar="PLACE", help="a folder, or hf://datasets/ORG/NAME")
     verb.add_argument("--version", metavar="X.Y.Z", help="refuse any other version")
     verb.add_argument("--sign", type=Path, metavar="KEY", help="an SSH key to sign with, by ssh-keygen")
@@ -293,7 +336,7 @@ def _publish(args: argparse.Namespace) -> int:
     from routerset.release.publish.hub import publish
 
     done = publish(
-        args.dir / "release",
+        _taken(args.dir),
         args.to,
         version=args.version,
         dry_run=args.dry_run,
@@ -305,10 +348,57 @@ def _publish(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "status", _status, "say where a build, a release or a published dataset stands",
+                 "routerset status out/real")  # fmt: skip
+    verb.add_argument("place", metavar="DIR", help="build, release, or place that releases are published to")
+    verb.add_argument("--config", type=Path, metavar="FILE", help="of the build (default: of its last run)")
+    verb.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def _status(args: argparse.Namespace) -> int:
+    from routerset.etl.status import status
+
+    return status(args.place, args.config, args.format)
+
+
+def _add_diff(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "diff", _diff, "say what changed between two releases, and which version that makes",
+                 "routerset diff hf://datasets/ORG/NAME@v1.0.0 out/real")  # fmt: skip
+    what = "release, build, or place with published releases, at the latest one or @vX.Y.Z"
+    verb.add_argument("old", metavar="OLD", help=what)
+    verb.add_argument("new", metavar="NEW", help="the same")
+    verb.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from routerset.etl.versions import diff
+
+    return diff(args.old, args.new, args.format)
+
+
+def _add_rollback(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "rollback", _rollback, "publish an older version again, as a new one that says so",
+                 'routerset rollback /srv/data/name 1.2.0 --because "prompts of 1.3.0 are cut"')  # fmt: skip
+    verb.add_argument("target", metavar="TARGET", help="where it is published: a folder, or hf://...")
+    verb.add_argument("version", metavar="X.Y.Z", help="the version whose rows come back")
+    verb.add_argument("--because", default="", metavar="TEXT", help="a line for the changelog")
+    verb.add_argument("--sign", type=Path, metavar="KEY", help="an SSH key to sign with, by ssh-keygen")
+    verb.add_argument("--overwrite", action="store_true", help="also what others changed on the Hub's main")
+    verb.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    from routerset.etl.versions import rollback
+
+    given = {"dry_run": args.dry_run, "overwrite": args.overwrite, "sign": args.sign}
+    return rollback(args.target, args.version, args.because, **given)
+
+
 def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "report", _report, "write tables, plots and a page about a release",
                  "routerset report out/real/release --out out/report")  # fmt: skip
-    verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release")
+    verb.add_argument("release", type=Path, metavar="RELEASE", help="folder of a release, or of a build")
     verb.add_argument("--out", type=Path, metavar="DIR", default=Path("report"), help="default: report")
     verb.add_argument("--routers", metavar="A,B", help="default: those that need no training")
     verb.add_argument("--sizes", metavar="3,5", default="3,5", help="group sizes (default: 3,5)")
@@ -327,15 +417,18 @@ def _report(args: argparse.Namespace) -> int:
         raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
     sizes = [int(size) for size in args.sizes.split(",")]
     routers = args.routers.split(",") if args.routers else None
-    written = write_report(
-        args.release,
-        args.out,
-        sizes=sizes,
-        routers=routers,
-        method=args.method,
-        costs=args.costs,
-        hold_out=args.hold_out,
-    )
+    release = _taken(args.release)
+    with _working("evaluating") as progress:
+        written = write_report(
+            release,
+            args.out,
+            sizes=sizes,
+            routers=routers,
+            method=args.method,
+            costs=args.costs,
+            hold_out=args.hold_out,
+            progress=progress,
+        )
     for path in written:
         show(plain(path))
     say(plain(f"report: {args.out.resolve()}"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from routerset.etl.config import ConfigError
 from routerset.etl.progress import say, show
-from routerset.release.evaluator.__main__ import show_progress
+from routerset.release.evaluator.progress import Progress
 from routerset.release.evaluator.reader import load_release
 from routerset.release.leaderboards.boards import score
 from routerset.release.leaderboards.declaration import is_url
@@ -73,16 +73,17 @@ def run(
         earlier=committed,
         progress=lambda name: say(f"reading {name}"),
     )
-    boards, handed = score(
-        opened,
-        handed,
-        method=method,
-        scheme=scheme,
-        benchmarks=benchmarks,
-        sizes=sizes,
-        costs=costs,
-        progress=show_progress,
-    )
+    with Progress("scoring", each=True) as progress:
+        boards, handed = score(
+            opened,
+            handed,
+            method=method,
+            scheme=scheme,
+            benchmarks=benchmarks,
+            sizes=sizes,
+            costs=costs,
+            progress=progress,
+        )
     sums = release / CHECKSUMS
     found = Leaderboard(
         opened.name,

@@ -23,19 +23,28 @@ def show(text: object) -> None:
 
 
 @contextmanager
-def watch(label: str, total: int, finished: Callable[[], int]) -> Iterator[None]:
-    """Bar that follows `finished()`, from any process, while the block runs; nothing off a terminal."""
+def watch(
+    label: str, total: int, finished: Callable[[], int], *, unit: str = "", then: str = ""
+) -> Iterator[None]:
+    """Bar that follows `finished()`, from any process, while the block runs; nothing off a terminal.
+
+    unit: what is counted. then: what is still to be done in the block when all are finished; until it ends,
+    the bar is not full.
+    """
     if total == 0 or not sys.stderr.isatty():
         yield
         return
     from tqdm import tqdm
 
     stop = threading.Event()
-    with tqdm(total=total, desc=plain(label), unit="", leave=False) as bar:
+    with tqdm(total=total + bool(then), desc=plain(label), unit=unit, leave=False) as bar:
 
         def follow() -> None:
             while not stop.wait(POLL_SECONDS):
-                bar.update(finished() - bar.n)
+                bar.n = max(bar.n, finished())
+                if then and bar.n >= total:
+                    bar.set_description(plain(f"{label}, {then}"), refresh=False)
+                bar.refresh()
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()

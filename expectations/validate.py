@@ -15,9 +15,10 @@ import tempfile
 import types
 import warnings
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from routerset.expectations.causes import with_causes
 from routerset.expectations.data_docs import make_self_contained
@@ -33,6 +34,7 @@ from routerset.schemas.plainfiles import entries
 from routerset.schemas.store import write_text
 from routerset.schemas.tables import tables_of
 
+Progress: TypeAlias = Callable[[int, int, str], None]
 RESULTS, DOCS = "results.json", "data_docs"
 _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "warning"}
 _numbers = itertools.count()
@@ -49,6 +51,7 @@ def validate(
     stage: str | None = None,
     suites: Collection[str] | None = None,
     dumps: DumpReader = NO_DUMPS,
+    progress: Progress = lambda done, total, label: None,
 ) -> Validation:
     """Run the suites on a build, a release, one table file, or raw dumps.
 
@@ -56,9 +59,11 @@ def validate(
     release or build before, for drift. docs: folder for results and Data Docs, none by default. stage: of a
     build at work: only what it and the stages before it wrote is looked at, and only it is checked; `release`
     checks the folder `release`. suites: run these alone. dumps: reads raw dumps; without it none are known.
+    progress: called with (done, total, next), in views of all suites.
     Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist, and NotOurs
     where `docs` holds what validation did not write.
     """
+    progress(0, 1, "opening the tables")
     inner = path / "release"
     if stage == "release":
         path, stage = inner, None
@@ -88,13 +93,18 @@ def validate(
             batches, left = plan(session, suites_for(each, suites))
             skipped += [prefix + line for line in left]
             _connect(session, dict.fromkeys(batch.view for batch in batches))
-            found = [finding for batch in batches for finding in _run(session, batch, prefix, store)]
+            found = []
+            for done, batch in enumerate(batches):
+                progress(done, len(batches), f"{prefix}{batch.suite.name}: {batch.view}")
+                found += _run(session, batch, prefix, store)
             findings += with_causes(session, batches, found)
             # a build that is not finished may lie beside the release of the one before
             built = session if "release" in each.manifest.get("stages", {}) else None
         outcome = Validation(str(path), tuple(findings), tuple(skipped))
         if docs is not None and store is not None:
+            progress(0, 1, "writing Data Docs")
             _write(outcome, docs, store)
+    progress(1, 1, "")
     return outcome
 
 
@@ -320,7 +330,9 @@ def _results(docs: Path | None) -> Iterator[Path | None]:
         return
     _framework.cache_clear()  # a new context: Data Docs show all that their context has validated
     with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
+        pages = Path(folder, DOCS)
+        pages.mkdir()  # for others to read, as far as they may; the folder around it is ours alone
+        yield pages
 
 
 def _write(outcome: Validation, docs: Path, store: Path) -> None:

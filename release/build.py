@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from routerset.release import layout
 from routerset.release.card import figures, render_card
 from routerset.release.changelog import Told, changelog, changelog_entry, with_digest
-from routerset.release.diff import Level, Side, compare
+from routerset.release.diff import Change, Level, Side, compare
 from routerset.release.files import checksums, read_checksums, read_text
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.options import AUTO, ReleaseOptions
@@ -22,7 +22,7 @@ from routerset.schemas import store
 from routerset.schemas.outfolder import NotOurs, is_temporary, listed, refuse_links
 from routerset.schemas.plainfiles import MAX_JSON, entries, read_bytes
 
-__all__ = ["ReleaseOptions", "ReleaseResult", "seal", "write_release"]
+__all__ = ["ReleaseOptions", "ReleaseResult", "restore", "seal", "write_release"]
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,11 @@ def _finish(
         _write_texts(draft, manifest, reports, lambda m: changelog(changelog_entry(Told.of(m), None), None))
         return manifest.version, True
     old = read_manifest(options.previous)
-    history = read_text(options.previous / layout.CHANGELOG)
     changes = compare(Side(options.previous, old), Side(draft, manifest))
     if not changes and options.version in (AUTO, old.version):
         # other versions of libraries alone are no reason to publish
         same = replace(manifest, version=old.version, previous=old.previous, libraries=old.libraries)
+        history = read_text(options.previous / layout.CHANGELOG)
         same = _write_texts(draft, same, reports, lambda _: history)
         store.write_text(draft / layout.CARD, render_card(same, figures(draft)))
         if _content(checksums(draft, _known(same))) == _content(read_checksums(options.previous)):
@@ -153,16 +153,48 @@ def _finish(
             if (options.previous / layout.REPORTS).exists():
                 shutil.copytree(options.previous / layout.REPORTS, draft / layout.REPORTS)
             return same.version, False
+    return _follow(draft, manifest, options.version, Side(options.previous, old), changes, reports), True
+
+
+def _follow(
+    draft: Path,
+    manifest: Manifest,
+    wanted: str,
+    old: Side,
+    changes: Sequence[Change],
+    reports: Callable[[Path], None],
+) -> str:
+    """Write texts and reports of the version that comes after `old`; returns it."""
     level = max((change.level for change in changes), default=Level.PATCH)
-    version = choose_version(options.version, old.version, level)
-    manifest = replace(manifest, version=version, previous=old.version)
+    version = choose_version(wanted, old.manifest.version, level)
+    manifest = replace(manifest, version=version, previous=old.manifest.version)
+    before, history = Told.of(old.manifest), read_text(old.folder / layout.CHANGELOG)
     _write_texts(
-        draft,
-        manifest,
-        reports,
-        lambda m: changelog(changelog_entry(Told.of(m, changes), Told.of(old)), history),
+        draft, manifest, reports, lambda m: changelog(changelog_entry(Told.of(m, changes), before), history)
     )
-    return version, True
+    return version
+
+
+def restore(
+    release: Path, latest: Path, out: Path, told: str, reports: Callable[[Path], None] | None = None
+) -> str:
+    """Write the tables of a release to an empty folder, as the version that comes after `latest`.
+
+    told: what its changelog says first, one line. reports: as of `write_release`. Evaluator and texts are
+    those of this program. The same releases give the same bytes. Returns the version. Raises as
+    `write_release`.
+    """
+    manifest, old = read_manifest(release), Side(latest, read_manifest(latest))
+    found = compare(old, Side(release, manifest))
+    level = max((change.level for change in found), default=Level.PATCH)
+    for path in manifest.tables:
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(release / path, out / path)
+    _write_files(out, evaluator_files())
+    changes = [Change(level, "dataset", told), *found]
+    version = _follow(out, manifest, AUTO, old, changes, reports or (lambda _: None))
+    seal(out)
+    return version
 
 
 def _write_texts(

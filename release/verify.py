@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,18 +32,39 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 """What is checked of every release, and where it lies."""
 
 
-def verify(release: Path, more: Sequence[Recomputation] = ()) -> list[Problem]:
+def verify(
+    release: Path,
+    more: Sequence[Recomputation] = (),
+    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+) -> list[Problem]:
     """All problems of a release folder; none where it is what its build made.
 
     Everything in it is recomputed, equal to what the installed version writes, or refused as unknown. Where a
     file is damaged, what depends on it is left alone; a shape that nobody wrote is a problem, no error.
     more: further checks, such as of groups and baseline cells; they run where nothing else is wrong.
+    progress: called with (done, total, next), in checks.
     """
     try:
         opened = Opened(release, read_manifest(release), read_checksums(release))
     except ReleaseError as error:
         return [Problem(".", str(error), "a release", FETCH)]
+    total = 1 + len(CHECKS) + len(more)
+    progress(0, total, "checksums")
     problems = list(verify_checksums(release, opened.sums))
     opened = replace(opened, damaged=frozenset(problem.path for problem in problems))
-    problems += [p for where, check in CHECKS for p in attempt(where, partial(check, opened))]
-    return problems or [p for check in more for p in attempt(".", partial(check, release))]
+    for done, (where, check) in enumerate(CHECKS, 1):
+        progress(done, total, f"{where}: {_name(check)}")
+        problems += attempt(where, partial(check, opened))
+    if problems:
+        more = ()
+    for done, again in enumerate(more, 1 + len(CHECKS)):
+        progress(done, total, _name(again))
+        problems += attempt(".", partial(again, release))
+    progress(total, total, "")
+    return problems
+
+
+def _name(check: Callable[..., object]) -> str:
+    """What a check is called, in words."""
+    function: object = getattr(check, "func", check)  # of a `partial`
+    return str(getattr(function, "__name__", "a check")).replace("_", " ")

@@ -49,3 +49,9 @@ def choose_version(wanted: str, previous: str | None, level: Level) -> str:
             f"a version once published never changes; ask for {AUTO}, or for {least}"
         )
     return wanted
+
+
+def check_not_before(wanted: str, previous: str) -> None:
+    """Raise VersionError where no change at all could make `previous` the version that is asked for."""
+    if wanted != AUTO and wanted != previous:
+        choose_version(wanted, previous, Level.PATCH)

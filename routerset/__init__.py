@@ -80,13 +80,14 @@ def validate(
     previous: str | Path | None = None,
     config: str | Path | None = None,
     out: str | Path | None = None,
+    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
 ) -> Validation:
     """Run the expectation suites on a build, a release, a table file or raw dumps; writes nothing else.
 
     table: for a folder, the only suite to run; for a file, the table or dump format that it is.
     previous: the release or build before, for drift.
     config: a build config that says what raw dumps are. out: folder for results and Data
-    Docs, none by default.
+    Docs, none by default. progress: called with (done, total, next).
     Returns every finding; its `errors` are what stops a build, its `warnings` do not.
     Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist.
     """
@@ -100,6 +101,7 @@ def validate(
         previous=None if previous is None else Path(previous),
         docs=None if out is None else Path(out),
         dumps=dump_reader(None if config is None else load_config(Path(config))),
+        progress=progress,
     )
 
 
@@ -109,11 +111,14 @@ def verify(
     against: str | Path | None = None,
     config: str | Path | None = None,
     note: Callable[[str], None] = lambda words: None,
+    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
 ) -> list[Problem]:
     """Recompute checksums, counts, splits, groups, limits, runs, report and some vectors of a release.
 
+    release: its folder, or that of a build.
     against: a build to compare its tables with, or a folder of dumps, whose files must be those of its runs.
     config: a build config by which these dumps are read again. note: told what could not be checked, and why.
+    progress: called with (done, total, next).
     Returns all problems, each with the file, what was found and what was expected; none where the release
     is what its build made. A folder that is no release is a problem too, not an error.
     Raises ReleaseInputError for a source to compare with that is missing, ConfigError for a wrong config.
@@ -125,18 +130,20 @@ def verify(
     from routerset.release.runs import check_runs
     from routerset.release.vectors import check_vectors
     from routerset.release.verify import Recomputation, verify
+    from routerset.schemas.outfolder import release_of
 
+    release = release_of(Path(release))
     checks: list[Recomputation] = [
         partial(check_groups, note=note),
         check_runs,
         partial(check_vectors, note=note),
         partial(check_report, note=note),
     ]
-    problems = verify(Path(release), checks)
+    problems = verify(release, checks, progress)
     if against is None or problems:
         return problems
     from routerset.etl.against import check_against
     from routerset.etl.config import load_config
 
     read = None if config is None else load_config(Path(config))
-    return list(check_against(Path(release), Path(against), read, note))
+    return list(check_against(release, Path(against), read, note))

@@ -14,6 +14,8 @@ from routerset.schemas.exits import USAGE
 from routerset.schemas.plainfiles import entries, kind, read_bytes, read_json
 
 MARKER, LOCK, MANIFEST, VALIDATION = ".routerset", ".lock", "manifest.json", "validation"
+RELEASE = "release"
+"""Where the release of a build lies in it."""
 BUILD, REPORT, VALIDATE, DEMO = "build", "report", "validate", "demo"
 AUDIT, EXPORT, LEADERBOARD = "audit", "export", "leaderboard"
 """Verbs that mark the folder that they write to."""
@@ -82,6 +84,11 @@ def is_output(folder: Path) -> bool:
 def is_build(folder: Path) -> bool:
     """Whether a folder is a build's: by its marker, or by a manifest from before there were markers."""
     return owner(folder) == BUILD or _manifest(folder) is not None
+
+
+def release_of(folder: Path) -> Path:
+    """The release that a folder stands for: the one in it where it is a build's, else itself."""
+    return folder / RELEASE if is_build(folder) else folder
 
 
 def listed(build: Path) -> frozenset[str]:

@@ -19,7 +19,7 @@ from tests.dumps import truth, write_config, write_items, write_wide
 
 VERBS = (
     *("demo", "synth", "init", "build", "validate", "verify", "evaluate", "report", "publish", "audit"),
-    *("export", "leaderboard"),
+    *("export", "leaderboard", "status", "diff", "rollback"),
 )
 
 

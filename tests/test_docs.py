@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from routerset.etl.build import build
-from routerset.etl.cli import main
+from routerset.etl.cli import _parser, main
 from routerset.etl.config import Runner, load_config
 from routerset.etl.sources.registry import SOURCES
 from routerset.release.evaluator import load_release
@@ -121,6 +121,16 @@ def test_reasons_columns_and_notes_on_the_page_are_there() -> None:
     code = "".join(path.read_text("utf-8") for path in (ROOT / "etl").rglob("*.py"))
     names = {*Reason, *RUNS.names, *Declared.__annotations__}
     assert {word for word in words if word not in names and word not in code} == set()
+
+
+@pytest.mark.parametrize("page", ["publishing", "quickstart", "validation"])
+def test_every_command_line_is_one(page: str) -> None:
+    text = (ROOT / f"docs/{page}.md").read_text("utf-8")
+    found = [line.partition("#")[0] for line in re.findall(r"^routerset (.*)$", text, re.MULTILINE)]
+    for line in found:
+        words = shlex.split(line)
+        assert words[0] == "evaluate" or _parser().parse_args(words).run is not None
+    assert len(found) >= 3
 
 
 METRICS_PAGE = (ROOT / "docs/metrics.md").read_text("utf-8")

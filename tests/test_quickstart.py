@@ -24,7 +24,8 @@ def test_the_whole_way_from_logs_to_scores(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
         told.append(done.stdout)
-    _, _, dry, built, loaded, scores = told
+    _, _, dry, built, stands, loaded, scores = told
+    assert "version: 1.0.0" in stands
     assert [line.split()[:3] for line in dry.splitlines()[2:4]] == [["1", "lm_eval", "3"], ["2", "long", "1"]]
     assert re.search(r"^total +2,400 +2,400 +0 +0$", built, re.MULTILINE)
     assert "asks for help. [" in loaded

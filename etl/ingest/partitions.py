@@ -54,7 +54,8 @@ def assemble_all(
     plan.settle(build, check=check)
     ready, waiting = plan.shards(build), plan.waiting(build)
     dumps = [dump for batch in waiting for dump in batch.dumps]
-    with watch("ingest", len(waiting), lambda: len(waiting) - len(plan.waiting(build))):
+    parsed = lambda: len(waiting) - len(plan.waiting(build))  # noqa: E731
+    with watch("ingest", len(waiting), parsed, unit=" batches", then="putting benchmarks together"):
         group_map(
             [*waiting, ready],
             functools.partial(_stage, build=str(build), benchmarks=plan.benchmarks),

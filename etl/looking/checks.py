@@ -23,8 +23,7 @@ from routerset.etl.sources.base import ItemsUnreadable, SourceSpec
 from routerset.etl.sources.files import is_remote
 from routerset.etl.sources.registry import SOURCES
 from routerset.etl.sources.tokens import find_tokenizer, is_hub_id
-from routerset.release.manifest import read_manifest
-from routerset.release.publish.fetch import previous_release
+from routerset.etl.stages.previous import previous_of
 from routerset.schemas.exits import DATA_FAILED, DONE, TRY_LATER, UNREADABLE, USAGE, exit_code, message
 
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -152,15 +151,11 @@ def _scores(build: Build) -> Iterator[Problem]:
 
 
 def _previous(build: Build) -> Iterator[Problem]:
-    place = build.config.release.previous
-    if place is not None and not is_remote(place):
-        yield from _caught("[release] previous: ", lambda: _read_release(place, build.out))
-
-
-def _read_release(place: str, out: Path) -> None:
-    folder = previous_release(place, out)
-    if folder is not None:
-        read_manifest(folder)
+    release = build.config.release
+    if release.previous is not None and not is_remote(release.previous):
+        told: list[str] = []
+        yield from _caught("[release] previous: ", previous_of(release, build.out, told.append))
+        yield from (Problem(f"[release] previous: {line}", DONE) for line in told)
 
 
 def _weights(build: Build) -> Iterator[Problem]:

@@ -25,7 +25,7 @@ class Context:
     """One build, as its stages see it.
 
     out: its folder. finished: the stages before, by name. check: whether dumps that seem unchanged are looked
-    into as well.
+    into as well. previous: finds the release before, once; None where this is the first one.
     """
 
     config: Config
@@ -35,6 +35,7 @@ class Context:
     gate: Gate | None = None
     finished: dict[str, Finished] = field(default_factory=dict)
     check: bool = False
+    previous: Callable[[], Path | None] = lambda: None
 
     def mark(self, stage: str) -> str:
         """Hash of all that a finished stage was made from, and of all files that were there when it ended."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from routerset.embed.cache import SUFFIX, texts_in
 from routerset.embed.encoders import ENCODERS, shared_passes
 from routerset.embed.model import Policy, resolve_device
 from routerset.embed.shards import Shard, embed_texts, embeddings_table
@@ -116,8 +117,14 @@ def _run_shards(function: Callable[[Shard], int], shards: Sequence[Shard], runne
     from routerset.etl.pipeline import parallel_map
 
     folder = Path(shards[0].folders[0])
-    before = sum(1 for _ in folder.glob("*"))
-    with watch(shards[0].encoders[0].name, len(shards), lambda: sum(1 for _ in folder.glob("*")) - before):
+    total = sum(texts_in(shard.texts) for shard in shards)
+    before = {*folder.glob(f"*{SUFFIX}")}
+    texts_of = functools.cache(texts_in)  # a file appears whole, and stays
+
+    def encoded() -> int:
+        return sum(map(texts_of, {*folder.glob(f"*{SUFFIX}")} - before))
+
+    with watch(shards[0].encoders[0].name, total, encoded, unit=" texts", then="putting vectors together"):
         parallel_map(shards, function, runner, seconds=_seconds(shards))
 
 

@@ -5,31 +5,28 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from routerset.embed.encoders import ENCODERS
 from routerset.embed.weights import weights_revision
 from routerset.etl.manifest import Finished
 from routerset.etl.stages.base import Context, Stage
 from routerset.release.build import ReleaseOptions, write_release
-from routerset.release.publish.fetch import previous_release
 from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
+from routerset.schemas.outfolder import RELEASE
 from routerset.schemas.tables import TABLES
-
-FOLDER = "release"
 
 
 def write(context: Context) -> Finished:
     """Write `release/`, atomically. Raises ReleaseError."""
     build, progress = context.out, functools.partial(context.report, STAGE.name)
-    result = write_release(build, build / FOLDER, _options(context), progress, reports_hook)
-    outputs = tuple(store.describe(build, build / FOLDER / name) for name in result.files)
+    result = write_release(build, build / RELEASE, _options(context), progress, reports_hook)
+    outputs = tuple(store.describe(build, build / RELEASE / name) for name in result.files)
     return Finished(outputs, {"version": result.version, "changed": result.changed})
 
 
 def _options(context: Context) -> ReleaseOptions:
-    """What the config and the stages before say. Raises what looking for the release before does."""
+    """What the config and the stages before say."""
     config, stages = context.config, context.finished
     vectors, groups = stages["embed"].info["embeddings"], stages["groups"].info["groups"]
 
@@ -45,7 +42,7 @@ def _options(context: Context) -> ReleaseOptions:
     return ReleaseOptions(
         name=config.dataset.name,
         version=config.release.version,
-        previous=_previous(context),
+        previous=context.previous(),
         schemes=config.splits.schemes,
         seed=config.splits.seed,
         accounting=stages["ingest"].info["accounting"],
@@ -67,12 +64,6 @@ def _options(context: Context) -> ReleaseOptions:
         text=config.embed.text,
         revisions={e: weights_revision(ENCODERS[e], config.embed.paths) for e in config.embed.paths},
     )
-
-
-def _previous(context: Context) -> Path | None:
-    """Folder of the release before this one, fetched if it lies on the Hub."""
-    place = context.config.release.previous
-    return None if place is None else previous_release(place, context.out / "staging" / "previous")
 
 
 def _ready_made(entry: tuple[str, Mapping[str, store.JsonObject]]) -> tuple[str, store.JsonObject]:

@@ -39,8 +39,10 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
         from routerset.expectations.data_docs import write_stages
         from routerset.expectations.report import to_text
         from routerset.expectations.validate import validate
+        from routerset.release.evaluator.progress import Progress
 
-        outcome = validate(build, stage=stage, docs=build / FOLDER / stage)
+        with Progress(f"checking stage {stage},") as progress:
+            outcome = validate(build, stage=stage, docs=build / FOLDER / stage, progress=progress)
         write_stages(build / FOLDER, LOOKED_AT, f"{build.name}, checked by routerset {version('routerset')}")
         if outcome.errors:
             raise ValidationFailed(

@@ -28,6 +28,7 @@ from .pair_rows import CONFIDENCES, routing_table
 from .pairing import Pair
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
+from .progress import Progress
 from .reader import Release, load_release
 from .results import Difference, Evaluation, Row
 from .routers import (
@@ -162,10 +163,13 @@ def _run(arguments: argparse.Namespace) -> str:
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     release = load_release(arguments.release or Path(__file__).resolve().parent.parent)
+    if arguments.release is not None and release.path != arguments.release:
+        print(lines(plain(f"{arguments.release} is a build; taken: {release.path}")), file=sys.stderr)
     benchmarks = arguments.benchmarks.split(",") if arguments.benchmarks else None
     selector, pair = _selector(arguments), _pair(arguments)
     if arguments.scaling:
-        curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=show_progress)
+        with Progress("evaluating", each=True) as progress:
+            curves = scaling_up(release, benchmarks, seed=arguments.seed, progress=progress)
         if arguments.format == "json":
             return json.dumps([c.to_dict() for c in curves], indent=1)
         every, few = ([row for c in curves for row in c.rows(of)] for of in (spread_sizes, table_sizes))
@@ -193,29 +197,31 @@ def _run(arguments: argparse.Namespace) -> str:
             if path.stem in named:
                 raise UsageError(f"{path}: a router has this name too; rename the file")
         routers |= named
-    result = evaluate(
-        release,
-        routers,
-        benchmarks=benchmarks,
-        sizes=sizes,
-        encoder=arguments.encoder,
-        method=None if pair else method,
-        scheme=scheme,
-        compat=arguments.compat,
-        track=arguments.track,
-        costs=arguments.costs,
-        curve=arguments.curve,
-        selector=selector,
-        pair=pair,
-        seed=arguments.seed,
-        resamples=arguments.resamples,
-        pairs=arguments.differences,
-        covers=lambda group: all(router.covers(group) for router in predicted.values()),
-        by=arguments.by,
-        hold_out=parse_sets(arguments.hold_out or []),
-        pseudo_specialists=arguments.pseudo_specialists,
-        progress=show_progress,
-    )
+    with Progress("evaluating", each=True) as progress:
+        result = evaluate(
+            release,
+            routers,
+            benchmarks=benchmarks,
+            sizes=sizes,
+            encoder=arguments.encoder,
+            method=None if pair else method,
+            scheme=scheme,
+            compat=arguments.compat,
+            track=arguments.track,
+            costs=arguments.costs,
+            curve=arguments.curve,
+            selector=selector,
+            pair=pair,
+            seed=arguments.seed,
+            resamples=arguments.resamples,
+            pairs=arguments.differences,
+            covers=lambda group: all(router.covers(group) for router in predicted.values()),
+            by=arguments.by,
+            hold_out=parse_sets(arguments.hold_out or []),
+            pseudo_specialists=arguments.pseudo_specialists,
+            progress=progress,
+            detail=progress.detail,
+        )
     for note in (*result.notes, *_left_out(predicted), *map(_public, arguments.predictions or ())):
         print(lines(plain(f"note: {note}")), file=sys.stderr)
     return _results(arguments, result)
@@ -336,20 +342,6 @@ def _public(path: Path) -> str:
         f"{path.name} has sha256 {commitment(path)}. The test scores are public, and nothing here tells when "
         "the file was made: that it did not follow them shows only where and when this sha256 was published"
     )
-
-
-def show_progress(done: int, total: int, label: str) -> None:
-    """A bar on stderr where someone watches, a line per benchmark in a log.
-
-    `done` of `total` benchmarks are finished and `label` is next, empty at the end.
-    """
-    label = lines(plain(label))
-    if sys.stderr.isatty():
-        bar = "#" * (24 * done // max(total, 1))
-        print(f"\r\x1b[K[{bar:<24}] {done}/{total} {label}" if label else "\r\x1b[K", end="", file=sys.stderr)
-        sys.stderr.flush()
-    elif label:
-        print(f"evaluating {label} ({done + 1} of {total})", file=sys.stderr)
 
 
 def _numbers(option: str, text: str | None, of: type[Number], words: str, such: str) -> list[Number] | None:

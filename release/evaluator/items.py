@@ -214,6 +214,7 @@ def _nulls(column: pa.ChunkedArray, group: Group) -> npt.NDArray[np.bool_]:
 
 
 def _read_vectors(folder: Path, item_ids: npt.NDArray[np.object_]) -> Scores:
+    """Vectors of all items, by their ids: whoever made them. Raises DataError for any that is none."""
     table = concatenate(folder, ["item_id", "embedding"])
     found = {item: row for row, item in enumerate(table["item_id"].to_pylist())}
     missing = [item for item in item_ids if item not in found]
@@ -221,12 +222,19 @@ def _read_vectors(folder: Path, item_ids: npt.NDArray[np.object_]) -> Scores:
         raise DataError(
             f"{folder}: no vector for {len(missing)} of {len(item_ids)} items, first {missing[0]}"
         )
+    if len(found) < len(table):
+        raise DataError(f"{folder}: {len(table) - len(found)} items have two vectors, expected one each")
     column = table["embedding"].combine_chunks()
-    flat = column.flatten()
-    dimension = len(flat) // max(len(column), 1)
-    if len(flat) != dimension * len(column):
-        raise DataError(f"{folder}: vectors of different lengths")
-    vectors = np.asarray(flat.to_numpy(zero_copy_only=False), np.float32).reshape(len(column), dimension)
+    kind = column.type
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not lists or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        raise DataError(f"{folder}: embedding: found {kind!s:.80}, expected a list of numbers for each item")
+    lengths = pc.unique(pc.list_value_length(column)).to_pylist()
+    if len(lengths) != 1 or not lengths[0]:
+        told = ", ".join("none" if n is None else str(n) for n in lengths[:5])
+        raise DataError(f"{folder}: vectors of different lengths, or none: found {told}, expected one length")
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    vectors = np.asarray(flat, np.float32).reshape(len(column), -1)
     vectors = vectors[[found[item] for item in item_ids]]
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):

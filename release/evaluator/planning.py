@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 
+from . import asked
 from .errors import InputError, UsageError
 from .reader import Group, Release
-from .routers import RouterFactory, RouterRow, find_router
+from .routers import RouterFactory, RouterRow
 from .task import Router
 
 Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
@@ -15,14 +16,12 @@ Routers = Sequence[str | type[Router]] | Mapping[str, RouterFactory | RouterRow]
 
 def rows_of(routers: Routers) -> list[RouterRow]:
     """Rows of routers, each under its name. Raises UsageError for a name that is none, and for no routers."""
-    if not isinstance(routers, Mapping):
-        named = [(r, find_router(r)) if isinstance(r, str) else (r.__name__, r) for r in routers]
-        routers = dict(named)
-    if not routers:
+    made = asked.routers(routers)
+    if not made:
         raise UsageError("no routers were named")
     return [
         _named(of, name) if isinstance(of, RouterRow) else RouterRow(name, of, name)
-        for name, of in routers.items()
+        for name, of in made.items()
     ]
 
 

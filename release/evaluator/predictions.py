@@ -13,6 +13,7 @@ and then one of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest
@@ -159,11 +160,17 @@ def read_predictions(
     wide = "model" not in extra
     value = next((c for c in VALUES if c in extra), None)
     repeated = len(set(table.column_names)) < len(table.column_names)
-    if repeated or "item_id" not in table.column_names or not (wide or set(extra) <= {"model", value}):
+    index = _index_of_pandas(extra)
+    if (
+        repeated
+        or index
+        or "item_id" not in table.column_names
+        or not (wide or set(extra) <= {"model", value})
+    ):
         raise UsageError(
             f"{path}: columns {', '.join(table.column_names)}; expected, each once, item_id, where needed "
             f"{', '.join(CELL_COLUMNS)}, and model, or model and probability or score, or one column per "
-            f"candidate, its name after {SCORE!r} where it holds scores"
+            f"candidate, its name after {SCORE!r} where it holds scores{index}"
         )
     known = {model for g in groups for model in g.candidates}
     scores = value == "score" or (bool(extra) and all(c.startswith(SCORE) and c not in known for c in extra))
@@ -185,6 +192,12 @@ def read_predictions(
     if scores:
         return ScoresRouter(predictions, test_ids, has_probabilities=False)
     return PredictedRouter(predictions, test_ids, wide or value is not None)
+
+
+def _index_of_pandas(columns: Sequence[str]) -> str:
+    """What to do about a column that pandas wrote unasked; nothing where there is none."""
+    found = [c for c in columns if not c or re.fullmatch(r"Unnamed: \d+|__index_level_\d+__|index", c)]
+    return f"; {found[0]!r} looks like the index of pandas: write with index=False" if found else ""
 
 
 def _cells(
@@ -216,6 +229,10 @@ def _cells(
             continue
         absent = ", ".join(c for c in CELL_COLUMNS if c not in given)
         reason = f"fits {len(fits)} groups; add the column {absent}" if fits else "fits no group"
+        for c, value in said.items() if not fits else ():
+            there = list(dict.fromkeys(str(getattr(g, c)) for g in groups))
+            if value not in there:
+                reason += f"; {c}: expected one of {', '.join(there[:SHOWN])}"
         told = ", ".join(f"{c}={v}" for c, v in said.items()) or "no cell columns"
         faults.problems.append(Problem(int(rows[0]) + 1, f"{told} {reason}"))
         faults.total += 1

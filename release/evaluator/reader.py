@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from .errors import DataError, InputError, UsageError
 from .files import open_regular, read_json
+from .html import small_table
 from .limits import Limits
 from .task import KINDS, OPEN, Cell
 
@@ -97,6 +98,17 @@ class Release:
     schemes: tuple[str, ...] = ()
     limits: Mapping[Cell, Limits] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        """What it holds, for a notebook."""
+        heads = ("benchmark", "metric", "items", "groups", "sizes", "vectors")
+        rows = [
+            (b.name, b.metric, b.n_items, len(own), ", ".join(map(str, sorted({g.m for g in own}))),
+             ", ".join(self.encoders(b.name)))
+            for b in self.benchmarks.values()
+            for own in [[g for g in self.groups if g.benchmark == b.name]]
+        ]  # fmt: skip
+        return small_table(f"{self.name} {self.version}", heads, rows)
+
     def setting(self, method: str | None, scheme: str | None, compat: bool = False) -> tuple[str, str]:
         """Method and scheme to evaluate: those asked for, or else the first of this release.
 
@@ -121,15 +133,22 @@ class Release:
         return sorted(found, key=lambda g: (g.m, _KINDS.index(g.kind)))
 
 
-def load_release(path: str | Path = ".") -> Release:
-    """Open a release folder; no data file is read yet.
+def load_release(path: str | Path | None = None) -> Release:
+    """Open a release folder, or the release in the folder of a build; no data file is read yet.
+
+    path: by default, the release that this evaluator ships in, wherever a script runs; else this folder.
 
     Raises InputError if a file is missing, unreadable, or of another schema than this evaluator's.
     """
-    path = Path(path)
+    home = Path(__file__).resolve().parent.parent
+    path = Path(path) if path is not None else home if (home / "manifest.json").exists() else Path()
     manifest_path = path / "manifest.json"
     try:
         manifest = read_json(manifest_path)
+        if isinstance(manifest, dict) and "stages" in manifest and "release" not in manifest:  # of a build
+            path = path / "release"
+            manifest_path = path / "manifest.json"
+            manifest = read_json(manifest_path)
         schema = _get(manifest, "schema_version", int)
     except FileNotFoundError:
         message = (

@@ -13,6 +13,7 @@ import pyarrow as pa
 from . import frames, tables
 from .curve_rows import Curve
 from .errors import UsageError
+from .html import small_table
 from .intervals import holm
 from .limits import Limits
 from .task import SEEN
@@ -228,6 +229,20 @@ class Evaluation:
     def table(self) -> str:
         """The means over kinds, then over benchmarks, at most 80 characters wide."""
         return tables.mean_table((*self.means, *self.overall))
+
+    def _repr_html_(self) -> str:
+        """The first of the same means, for a notebook."""
+        heads = ("benchmark", "m", "router", "mu_o", "V_B tr", "V_R", "E_p")
+        rows = [
+            (
+                r.benchmark,
+                r.m,
+                r.router,
+                *(r.metrics[name].value for name in ("mu_o", "v_b_train", "v_r", "e_p")),
+            )
+            for r in (*self.means, *self.overall)
+        ]
+        return small_table("Means over the kinds of groups", heads, rows, ": .table(), .to_frame()")
 
     def cost_table(self) -> str:
         """Score over cost of the same means, at most 80 characters wide."""

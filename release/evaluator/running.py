@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -15,11 +16,15 @@ from .tasks import Batch, with_everyone, with_test_scores
 
 
 def learn(
-    routers: Sequence[RouterRow], plain: Sequence[Sequence[Task]], batches: Sequence[Batch]
+    routers: Sequence[RouterRow],
+    plain: Sequence[Sequence[Task]],
+    batches: Sequence[Batch],
+    detail: Callable[[str], None] = lambda words: None,
 ) -> tuple[list[RouterRow], list[Ran], list[str]]:
     """Fit routers to all tasks of a benchmark: those that ran, the cells, and which did not run, and why.
 
-    plain: tasks of each batch, which are shown to routers as these declare.
+    plain: tasks of each batch, which are shown to routers as these declare. detail: told the router at work,
+    and how many groups it has done.
     """
     bound = taught = plain
     if any(row.sees_test_scores for row in routers):
@@ -30,10 +35,16 @@ def learn(
     ran: list[RouterRow] = []
     outputs: list[list[Output]] = []
     left_out: list[str] = []
+    n_tasks = sum(map(len, plain))
     for row in routers:
         try:
             given = bound if row.sees_test_scores else taught if row.uses_all_models else plain
-            outputs.append([output for tasks in given for output in run_router(row, tasks)])
+            done: list[Output] = []
+            detail(f"{row.name}, {n_tasks} groups")
+            for output in chain.from_iterable(run_router(row, tasks) for tasks in given):
+                done.append(output)
+                detail(f"{row.name}, {len(done)} of {n_tasks} groups done")
+            outputs.append(done)
             ran.append(row)
         except LeftOut as error:
             left_out.append(f"router {row.name}: {error}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
+from . import asked
 from .averages import differences_over_benchmarks, mean_over_benchmarks
 from .bootstrap import RESAMPLES, resample_counts
 from .by_category import CategoryScore, category_scores, without_singles
@@ -64,6 +65,7 @@ def evaluate(
     pseudo_specialists: bool = False,
     covers: Callable[[Group], bool] = lambda group: True,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    detail: Callable[[str], None] = lambda words: None,
 ) -> Evaluation:
     """Score routers in every cell (benchmark x m x kind) of a release.
 
@@ -83,12 +85,21 @@ def evaluate(
     each in turn: also what routers lose there that learn nothing of them, best_single and heuristic among
     these (track `seen`, no compat). pseudo_specialists: also how agreement with the heuristic changes when
     those of the release join each group (with costs; track `seen`, no compat, no pair). covers: only the
-    groups it accepts. progress: called with (done, total, next benchmark).
+    groups it accepts. progress: called with (done, total,
+    next benchmark); detail: with what is at work there, such as a router and its group.
 
     What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
     note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
     DataError for unusable data or router outputs, LeftOut where nothing remains.
     """
+    expected = "a Release, as load_release('path/to/release') gives it"
+    release = asked.one("release", release, Release, expected)
+    benchmarks, sizes = asked.names("benchmarks", benchmarks, "gsm8k"), asked.numbers("sizes", sizes)
+    seed, resamples = asked.count("seed", seed), asked.count("resamples", resamples)
+    if pair is not None:
+        pair = asked.one("pair", pair, Pair, "a Pair, as in Pair('org/small', 'org/large')")
+    if selector is not None:
+        selector = asked.one("selector", selector, Selector, "a Selector, as in Selector('cap', (0.5, 1.5))")
     if track not in TRACKS or (compat and track != SEEN):
         raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
     if hold_out and (compat or track != SEEN):
@@ -115,7 +126,7 @@ def evaluate(
         notes += without_curves(chosen)
     held_sets, lacking = check_sets(release, [name for name, _ in plan], hold_out)
     notes += lacking
-    asked = _Asked(track, seed, resamples, pairs, curve, selector, pair, by)
+    wanted = _Asked(track, seed, resamples, pairs, curve, selector, pair, by)
     found = _Found()
     left_out: list[LeftOut] = []
     for done, (name, groups) in enumerate(plan):
@@ -156,7 +167,7 @@ def evaluate(
                     )
                 )
         plain = [made(*batch) for batch in batches]
-        ran, cells, failed = learn(chosen, plain, batches)
+        ran, cells, failed = learn(chosen, plain, batches, detail)
         left_out += [LeftOut(f"{name}, {why}") for why in failed]
         if not ran or not cells:
             continue
@@ -174,7 +185,8 @@ def evaluate(
                 more, told = [], [str(error)]
             found.joined += more
             notes += told
-        notes += _collect(found, asked, items, ran, cells, paid, own)
+        detail("scores and intervals")
+        notes += _collect(found, wanted, items, ran, cells, paid, own)
     progress(len(plan), len(plan), "")
     if left_out and not found.rows:
         raise left_out[0]
@@ -225,7 +237,7 @@ class _Found:
 
 def _collect(
     found: _Found,
-    asked: _Asked,
+    wanted: _Asked,
     items: Items,
     ran: Sequence[RouterRow],
     cells: Sequence[Ran],
@@ -238,7 +250,7 @@ def _collect(
     the benchmark's own train items, where routers learnt elsewhere.
     """
     release, name, n_test = items.release, items.benchmark, cells[0][0].n_test
-    counts, intervals = resample_counts(n_test, asked.resamples, asked.seed), asked.resamples > 0
+    counts, intervals = resample_counts(n_test, wanted.resamples, wanted.seed), wanted.resamples > 0
     told = release.benchmarks[name]
     if intervals and (few := interval_note(n_test)):
         yield f"{name}: {few}"
@@ -256,17 +268,17 @@ def _collect(
                 replace(row, spending=None if costs is None else costs.estimates(n_test, intervals))
                 for row, costs in scored
             )
-            if asked.pairs:
+            if wanted.pairs:
                 found.differences += with_costs(differences(of, ran), spent, n_test, intervals)
-        if asked.curve is not None:
-            found.curves += traced(asked.curve, ran, of_size, of_cell)
-        if asked.selector is not None:
-            found.selections += selected(asked.selector, ran, of_size, of_cell, asked.seed, intervals)
-        if asked.pair is not None:
-            found.routings += routed(asked.pair, ran, of_size[0], of_cell, asked.track, intervals)
-        if asked.by == TIER:
+        if wanted.curve is not None:
+            found.curves += traced(wanted.curve, ran, of_size, of_cell)
+        if wanted.selector is not None:
+            found.selections += selected(wanted.selector, ran, of_size, of_cell, wanted.seed, intervals)
+        if wanted.pair is not None:
+            found.routings += routed(wanted.pair, ran, of_size[0], of_cell, wanted.track, intervals)
+        if wanted.by == TIER:
             models = {model for task, *_ in of_size for model in task.candidates}
             found.by_tier += tier_shares(read_tiers(release, models), ran, of_size)
-        elif asked.by is not None:
+        elif wanted.by is not None:
             yield from without_singles(of_size[0][0])
-            found.by_category += category_scores(asked.by, items.parts["test"], ran, of_size, spends)
+            found.by_category += category_scores(wanted.by, items.parts["test"], ran, of_size, spends)

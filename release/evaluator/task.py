@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from .html import small_table
+
 Floats = npt.NDArray[np.floating]
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
@@ -118,6 +120,17 @@ class Task:
     seed: int = 0
     costs: Costs | None = None
     categories: Categories = Categories()
+
+    def _repr_html_(self) -> str:
+        """Its candidates, for a notebook."""
+        title = (
+            f"{self.benchmark}, m = {self.m}, {self.kind}, groups {self.method}, split {self.scheme}: "
+            f"{len(self.Y_train)} train, {len(self.Y_val)} validation and {self.n_test} test items, vectors "
+            f"{self.encoder or 'none'} ({self.X_train.shape[1]})"
+        )
+        sides = [Y.mean(axis=0).tolist() if len(Y) else [None] * self.m for Y in (self.Y_train, self.Y_val)]
+        rows = [*zip(self.candidates, *sides, strict=True)]
+        return small_table(title, ("candidate", "mean train score", "mean validation score"), rows)
 
     @property
     def cell(self) -> Cell:

@@ -47,22 +47,22 @@ class Published:
 
     def text(self) -> str:
         """Files, bytes and what changed, to be printed; the largest files only, and the first of the news."""
-        lines = [plain(f"{self.target}: v{self.version} {self.ending}"), f"{SEAL} {self.seal}"]
-        if self.ending is not Ending.UNCHANGED:
-            largest = sorted(self.sent, key=lambda path: -self.sent[path])
-            lines += [plain(f"{self.sent[path]:>15,}  {path}") for path in largest[:_SHOWN]]
-            if len(largest) > _SHOWN:
-                rest = largest[_SHOWN:]
-                lines.append(f"{sum(self.sent[path] for path in rest):>15,}  in {len(rest)} more files")
-            if self.removed:
-                lines.append(plain(f"{'removed':>15}  {some(self.removed)}"))
-            lines.append(
-                f"{self.bytes_sent:>15,}  bytes in {len(self.sent)} files; {self.kept} files unchanged"
-            )
-            news = [line for line in self.news.splitlines() if line]
-            lines += ["", *news[:_SHOWN]]
-            if len(news) > _SHOWN:
-                lines.append(f"and {len(news) - _SHOWN} more lines in {layout.CHANGELOG}")
+        head = plain(f"{self.target}: v{self.version} {self.ending}")
+        if self.ending is Ending.UNCHANGED:
+            return f"{head}; {SEAL} {self.seal}"
+        lines = [head, f"{SEAL} {self.seal}"]
+        largest = sorted(self.sent, key=lambda path: -self.sent[path])
+        lines += [plain(f"{self.sent[path]:>15,}  {path}") for path in largest[:_SHOWN]]
+        if len(largest) > _SHOWN:
+            rest = largest[_SHOWN:]
+            lines.append(f"{sum(self.sent[path] for path in rest):>15,}  in {len(rest)} more files")
+        if self.removed:
+            lines.append(plain(f"{'removed':>15}  {some(self.removed)}"))
+        lines.append(f"{self.bytes_sent:>15,}  bytes in {len(self.sent)} files; {self.kept} files unchanged")
+        news = [line for line in self.news.splitlines() if line]
+        lines += ["", *news[:_SHOWN]]
+        if len(news) > _SHOWN:
+            lines.append(f"and {len(news) - _SHOWN} more lines in {layout.CHANGELOG}")
         return "\n".join(lines).rstrip()
 
 

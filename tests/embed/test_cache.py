@@ -9,7 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from routerset.embed.cache import DamagedFile, load_vectors, read_table, write_table, write_vectors
+from routerset.embed.cache import (
+    DamagedFile,
+    load_vectors,
+    read_table,
+    texts_in,
+    write_table,
+    write_vectors,
+)
 from routerset.embed.texts import text_key
 
 KEYS = sorted(text_key(str(i)) for i in range(5))
@@ -88,3 +95,13 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="No space left"):
         store(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_texts_of_a_file_are_counted_by_its_heads(tmp_path: Path) -> None:
+    store(tmp_path / "vectors", KEYS)
+    (path,) = (tmp_path / "vectors").iterdir()
+    assert texts_in(path) == len(KEYS)
+    write_table(str(tmp_path / "texts"), pa.table({"key": KEYS[:3]}))
+    assert texts_in(tmp_path / "texts") == 3
+    path.write_bytes(path.read_bytes()[:40])
+    assert texts_in(path) == texts_in(tmp_path / "none") == 0

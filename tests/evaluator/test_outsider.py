@@ -60,7 +60,7 @@ def test_it_imports_only_what_an_outsider_has(path: Path) -> None:
 
 
 def readme_scripts() -> list[str]:
-    """A router of one's own, and its twin that minds costs."""
+    """A router of one's own, vectors of one's own, and a router that minds costs."""
     return re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
 
 
@@ -71,7 +71,8 @@ def test_the_readme_scores_a_router_of_ones_own_in_15_lines(folder: Path) -> Non
         (folder / "mine.py").write_text(script)
         command = [sys.executable, "-W", "error", "mine.py"]
         told.append(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
-    plain, costed = told
+    plain, vectors, costed = told
+    assert re.search(r"^ *knn", vectors, re.MULTILINE)
     assert "MeanVector - knn" in plain
     assert "costs: params_b, billions of parameters" in costed
     assert re.search(r"^  Neighbours +0\.\d", costed, re.MULTILINE)  # no p: it estimates scores

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,47 @@ def test_an_item_without_a_vector_is_refused(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(path).slice(1), path)
     with pytest.raises(DataError, match="no vector for 1 of 120 items, first toy-"):
         evaluate(release, ["knn"])
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        ([[1.0, 2.0], [1.0]], "vectors of different lengths, or none: found 2, 1, expected one length"),
+        ([[1.0, 2.0, 3.0], [1.0]], "vectors of different lengths"),  # on average they fit
+        ([[1.0, 2.0], None], "found 2, none"),
+        ([["a"], ["b"]], "embedding: found list<.*string>, expected a list of numbers"),
+        ([1.0, 2.0], "embedding: found double, expected a list of numbers"),
+        ([[], []], "embedding: found list<.*null>, expected a list of numbers"),
+    ],
+)
+def test_vectors_of_ones_own_that_are_none_are_refused(
+    tmp_path: Path, vectors: list[object], message: str
+) -> None:
+    write_release(tmp_path, [random_fixture()])
+    place_vectors(tmp_path, lambda n: [vectors[i % 2] for i in range(n)])
+    with pytest.raises(DataError, match=message):
+        evaluate(load_release(tmp_path), ["knn"], encoder="mine")
+
+
+def test_vectors_of_ones_own_are_an_encoder(tmp_path: Path) -> None:
+    write_release(tmp_path, [random_fixture()])
+    place_vectors(tmp_path, lambda n: [[i, 7] for i in range(n)])
+    found = evaluate(load_release(tmp_path), ["knn"], encoder="mine", resamples=0)
+    assert {row.encoder for row in found.rows} == {"mine"}
+    path = tmp_path / "vectors/mine/toy/test.parquet"
+    table = pq.read_table(path)
+    pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), path)
+    with pytest.raises(DataError, match="1 items have two vectors, expected one each"):
+        evaluate(load_release(tmp_path), ["knn"], encoder="mine")
+
+
+def place_vectors(release: Path, make: Callable[[int], list[object]]) -> None:
+    """An encoder `mine`, as the evaluator's README says."""
+    for data in (release / "data/toy").glob("*.parquet"):
+        ids = pq.read_table(data, columns=["item_id"])["item_id"]
+        out = release / "vectors/mine/toy" / data.name
+        out.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"item_id": ids, "embedding": make(len(ids))}), out)
 
 
 def test_an_empty_test_split_is_refused(tmp_path: Path) -> None:

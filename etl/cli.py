@@ -475,6 +475,7 @@ def _add_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _export(args: argparse.Namespace) -> int:
     from routerset.etl.exporting import run
 
+    args.path = _taken(args.path)
     return run(args)
 
 
@@ -507,7 +508,7 @@ def _leaderboard(args: argparse.Namespace) -> int:
     if args.sizes and not all(size.isdecimal() for size in args.sizes.split(",")):
         raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
     return run(
-        args.release,
+        _taken(args.release),
         args.submissions,
         args.out,
         method=args.method,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from routerset.etl.config import ConfigError
 from routerset.etl.progress import say, show
@@ -11,35 +10,23 @@ from routerset.release.exporting.export import export
 from routerset.release.exporting.settings import Settings
 from routerset.schemas.escape import plain
 from routerset.schemas.exits import DONE
-from routerset.schemas.outfolder import MANIFEST, is_build
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export a release, or that of a build; returns the exit code.
+    """Export a release; returns the exit code.
 
     Raises ConfigError for sizes that are no numbers, and what `export` raises.
     """
-    release = release_of(args.path)
     names = ("method", "kind", "scheme", "encoder", "costs", "validation", "strong", "weak")
     asked = Settings(
         benchmarks=None if args.benchmarks is None else _listed(args.benchmarks),
         sizes=None if args.sizes is None else _sizes(args.sizes),
         **{name: getattr(args, name) for name in names},
     )
-    done = export(release, args.to, args.out, asked, say)
+    done = export(args.path, args.to, args.out, asked, say)
     show(done.text())
     say(plain(f"export: {args.out.resolve()}"))
     return DONE
-
-
-def release_of(path: Path) -> Path:
-    """The release at a path, or in the build there; says which."""
-    inside = path / "release"
-    if is_build(path) or ((inside / MANIFEST).is_file() and not (path / MANIFEST).is_file()):
-        say(plain(f"export: {path} is a build: taking its release, {inside}"))
-        return inside
-    say(plain(f"export: taking the release {path}"))
-    return path
 
 
 def _listed(text: str) -> tuple[str, ...]:

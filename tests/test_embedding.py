@@ -51,7 +51,7 @@ def config(tmp_path: Path) -> Path:
 
 def embed(config: Path) -> Finished:
     """The stage, after those it needs."""
-    for name in ("ingest", "splits", "groups", "limits", "embed"):
+    for name in ("ingest", "embed"):
         manifest = build(load_config(config), config.parent / "out", Runner(), lambda *_: None, name)
     return manifest.stages["embed"]
 

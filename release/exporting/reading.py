@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -157,7 +158,7 @@ def _items(release: Release, benchmark: str, scheme: str) -> pa.Table:
     """Items by number: item_id, subset, category, text, prompt and side. Raises ReleaseInputError."""
     columns = ["item", "item_id", "subset", "question", "prompt", split_column(scheme)]
     files = [release.path / data_path(benchmark, split) for split in Split]
-    table = pa.concat_tables([read_parquet(file, columns, ["category"]) for file in files]).sort_by("item")
+    table = _together(files, columns, ["category"]).sort_by("item")
     n = release.benchmarks[benchmark].n_items
     if not np.array_equal(np.asarray(table["item"]), np.arange(n)):
         raise ReleaseInputError(f"{benchmark}: expected items 0 to {n - 1}; build or fetch the release again")
@@ -177,6 +178,15 @@ def _items(release: Release, benchmark: str, scheme: str) -> pa.Table:
     )
 
 
+def _together(files: Sequence[Path], columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
+    """Columns of some files, one after the other. Raises InputError, ReleaseInputError."""
+    parts = [read_parquet(file, columns, optional) for file in files]
+    try:
+        return pa.concat_tables(parts, promote_options="default")
+    except pa.ArrowException as error:
+        raise ReleaseInputError(f"{files[0].parent}: files of different columns ({error})") from error
+
+
 def _vectors(
     release: Release, form: Format, asked: Settings, benchmark: str, items: pa.Table
 ) -> tuple[str, npt.NDArray[np.float32]] | None:
@@ -186,7 +196,7 @@ def _vectors(
     if encoder is None or encoder not in there:
         return None
     files = [release.path / vectors_path(encoder, benchmark, split) for split in Split]
-    table = pa.concat_tables([read_parquet(file, ["item_id", "embedding"]) for file in files])
+    table = _together(files, ["item_id", "embedding"])
     rows = pc.index_in(items["item_id"].combine_chunks(), value_set=table["item_id"].combine_chunks())
     if rows.null_count:
         raise ReleaseInputError(f"{files[0]}: found no vector of some item; build or fetch the release again")

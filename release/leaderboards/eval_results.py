@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from routerset.release.evaluator.results import Estimate
 from routerset.release.leaderboards.boards import Board, Line
 from routerset.release.leaderboards.results import Leaderboard
@@ -30,9 +28,9 @@ def eval_results(
     entries: dict[str, list[EvalResultEntry]] = {}
     for board in found.boards:
         for line in board.lines:
-            of: Mapping[str | None, Estimate] = {None: line.score}
+            of: dict[str | None, Estimate] = {None: line.score}
             if len(board.benchmarks) > 1:
-                of = {**of, **line.by}
+                of |= line.by.items()
             entries.setdefault(line.name, []).extend(
                 EvalResultEntry(
                     dataset_id=dataset,

@@ -9,18 +9,14 @@ from routerset.release.leaderboards.results import Leaderboard
 FOLDER = ".eval_results"
 
 
-def task_id(m: int, benchmark: str | None = None) -> str:
-    """Task of a score in the dataset's `eval.yaml`: of one benchmark, or of the mean over all."""
-    return f"m{m}" if benchmark is None else f"{benchmark}_m{m}"
-
-
 def eval_results(
     found: Leaderboard, dataset: str, *, revision: str | None = None, url: str | None = None
 ) -> dict[str, bytes]:
     """Path -> content, a file for each submission, below the name of its folder.
 
-    dataset: ORG/NAME of the release on the Hub. revision: its commit there. url: of the page. Without a date:
-    the Hub takes that of the commit.
+    The tasks of a release's `eval.yaml` are its benchmarks, and a task has one value: that of the smallest m
+    that a submission answers. dataset: ORG/NAME of the release on the Hub. revision: its commit there. url:
+    of the page. Without a date: the Hub takes that of the commit.
     """
     import yaml  # a base install can do without
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
@@ -28,22 +24,20 @@ def eval_results(
     entries: dict[str, list[EvalResultEntry]] = {}
     for board in found.boards:
         for line in board.lines:
-            of: dict[str | None, Estimate] = {None: line.score}
-            if len(board.benchmarks) > 1:
-                of |= line.by.items()
-            entries.setdefault(line.name, []).extend(
-                EvalResultEntry(
-                    dataset_id=dataset,
-                    task_id=task_id(board.m, benchmark),
-                    value=score.value,
-                    dataset_revision=revision,
-                    source_url=url,
-                    source_name=None if url is None else f"{found.release} {found.version} leaderboard",
-                    notes=_notes(found, board, line, benchmark, score),
-                )
-                for benchmark, score in of.items()
-                if score.value is not None
-            )
+            if line.name not in entries:
+                entries[line.name] = [
+                    EvalResultEntry(
+                        dataset_id=dataset,
+                        task_id=benchmark,
+                        value=score.value,
+                        dataset_revision=revision,
+                        source_url=url,
+                        source_name=None if url is None else f"{found.release} {found.version} leaderboard",
+                        notes=_notes(found, board, line, score),
+                    )
+                    for benchmark, score in line.by.items()
+                    if score.value is not None
+                ]
     name = dataset.rpartition("/")[2]
     return {
         f"{submission}/{FOLDER}/{name}.yaml": yaml.safe_dump(
@@ -53,17 +47,13 @@ def eval_results(
     }
 
 
-def _notes(found: Leaderboard, board: Board, line: Line, benchmark: str | None, score: Estimate) -> str:
+def _notes(found: Leaderboard, board: Board, line: Line, score: Estimate) -> str:
     """How the value was come by, on one line."""
-    place = line.place
     parts = [
         f"{found.release} {found.version}",
         f"groups {board.method}, split {board.scheme}",
         f"mean score of the chosen LLMs over the kinds of groups of {board.m}",
     ]
-    if benchmark is None:
-        parts += [f"mean over {len(board.benchmarks)} benchmarks"] if len(board.benchmarks) > 1 else []
-        parts += [f"rank {place.span} of {len(board.lines)}"] if place else []
     if score.lo is not None and score.hi is not None:
         parts.append(f"95% interval {score.lo:.3f} to {score.hi:.3f}")
     (declared,) = (s.declared for s in found.handed.submissions if s.name == line.name)

@@ -115,6 +115,9 @@ def test_a_permissive_release_names_one_licence(tmp_path: Path) -> None:
     write_release(build, tmp_path / "release", given)
     assert verify(tmp_path / "release") == []
     assert DatasetCard.load(tmp_path / "release/README.md").data.to_dict()["license"] == "apache-2.0"
+    assert "Left out, whatever the dumps hold: arc (CC-BY-SA-4.0)" in (
+        tmp_path / "release/README.md"
+    ).read_text("utf-8")
     first = "SPDX-License-Identifier: Apache-2.0\n"
     assert (tmp_path / "release/LICENSE").read_text("utf-8").startswith(first)
     document = json.loads((tmp_path / "release/croissant.json").read_text("utf-8"))

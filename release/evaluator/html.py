@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from .plain import plain
 
@@ -13,6 +12,8 @@ SHOWN = 20
 
 def small_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]], more: str = "") -> str:
     """A table under a title; None is an empty cell, floats have four digits. more: what shows the rest."""
+    from html import escape  # which no command line needs
+
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:SHOWN])
     rest = f"<p>and {len(rows) - SHOWN} more rows{more}</p>" if len(rows) > SHOWN else ""
@@ -23,6 +24,8 @@ def small_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object
 
 
 def _cell(value: object) -> str:
+    from html import escape
+
     if value is None:
         return "<td></td>"
     if isinstance(value, int | float):

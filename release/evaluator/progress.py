@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 import time
@@ -68,13 +67,15 @@ class Progress:
 
     def _show(self) -> None:
         """Draw the bar anew, on a terminal."""
+        from shutil import get_terminal_size
+
         (done, total, label), seconds = self._step, time.monotonic() - self._begun
         if not label:
             self._write("")
             return
         bar = "#" * (_BAR * done // max(total, 1))
         told = f"[{bar:<{_BAR}}] {done}/{total} {seconds:.0f}s {self._verb} {self._words()}"
-        self._write(told[: shutil.get_terminal_size().columns - 1])
+        self._write(told[: get_terminal_size().columns - 1])
 
     def _words(self) -> str:
         label = self._step[2]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from routerset.release.build import write_release
-from routerset.schemas import store
+from routerset.schemas import outfolder, store
 from routerset.schemas.tables import ITEMS
 from tests.release.builds import Bench, add_costs, binary, options, write_build
 
@@ -34,6 +34,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows[9]["question"] = " \n"
     store.write_table(path, ITEMS, pa.Table.from_pylist(rows, schema=ITEMS))
     accounting = add_costs(root, benches, ("gsm8k",))
+    outfolder.mark(root, outfolder.BUILD)
     write_release(root, root / "release", options(accounting=accounting, skipped_groups=()))
     return root
 

@@ -35,8 +35,8 @@ NOT_RUN = {
 }
 """What commands begin with that no test runs as they stand -> why."""
 STANDS_FOR = {
-    "dumps/samples_leaderboard_ifeval_2024-06-01T00-00-00.jsonl": "dumps/one.csv",
-    "dumps/mmlu_pro_results": "dumps",
+    "dumps/samples_leaderboard_ifeval_2024-06-01T00-00-00.jsonl": "plain/arc_answers.csv",
+    "dumps/mmlu_pro_results": "plain",
     "FOLDER": "dumps",
     "DIR": "out/real",
     "real.toml": "configs/real.toml",
@@ -73,12 +73,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the names of the pages are there: a build in out/real, its config, dumps."""
     folder = tmp_path_factory.mktemp("docs")
     build = make_build(folder)
-    for name in ("out", "configs", "benchmark=mine"):
+    for name in ("out", "configs", "plain", "benchmark=mine"):
         (folder / name).mkdir()
     shutil.move(build, folder / "out/real")
     config = (folder / "demo.toml").read_text("utf-8").replace('"dumps', '"../dumps')
     (folder / "configs/real.toml").write_text(config.replace('"prices.toml"', '"../prices.toml"'))
-    shutil.copy(next((folder / "dumps").rglob("*.csv")), folder / "dumps/one.csv")
+    rows = [
+        f"org/m{model}," + ",".join("1" if (model + i) % 3 else "0" for i in range(40)) for model in range(8)
+    ]
+    head = "model," + ",".join(map(str, range(40)))
+    (folder / "plain/arc_answers.csv").write_text("\n".join([head, *rows]) + "\n")
     scores = folder / "out/real/tables/scores/benchmark=arc/part-0.parquet"
     shutil.copy(scores, folder / "benchmark=mine/part-0.parquet")
     return folder

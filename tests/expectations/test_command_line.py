@@ -31,7 +31,8 @@ def test_a_release_that_holds_exits_0_with_its_warnings(
     copy: Copy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = run(capsys, copy.root / "release")
-    assert (code, err) == (0, "")
+    other = [line for line in err.splitlines() if not line.startswith("checking ")]  # where it takes long
+    assert (code, other) == (0, [])
     assert re.search(r"^groups +learnable +warning +\d+$", out, re.MULTILINE)
     assert re.search(r"^items +table_4_counts +warning +\d+$", out, re.MULTILINE)
     assert re.search(r"^splits +\w+ +warning +\d+$", out, re.MULTILINE)

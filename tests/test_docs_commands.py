@@ -21,6 +21,8 @@ WHOLE = {
     "docs/pools.md": "tests/auditing/test_page.py",
     "docs/metrics.md": "tests/test_docs.py",
     "docs/costs.md": "tests/test_prices.py",
+    "docs/exporting.md": "tests/test_docs.py",
+    "docs/leaderboard.md": "tests/leaderboard/test_page.py",
 }
 """Pages whose commands run in order, as they stand there -> the test that does it."""
 NOT_RUN = {
@@ -42,6 +44,8 @@ STANDS_FOR = {
     "real.toml": "configs/real.toml",
     "my.toml": "configs/real.toml",
     "/srv/datasets/name": "out/srv",
+    "/srv/datasets/name@v1.0.0": "out/srv@v1.0.0",
+    "/srv/datasets/name/latest": "out/srv/latest",
 }
 """What a page names -> what stands for it here."""
 
@@ -95,6 +99,8 @@ def test_a_command_runs(
     monkeypatch.chdir(place)
     program, *words = (STANDS_FOR.get(word, word) for word in shlex.split(line))
     assert program == "routerset", f"say in NOT_RUN why this does not run: {line}"
+    if "out/srv" in " ".join(words) and not Path("out/srv").exists():
+        assert main(["publish", "out/real", "--to", "out/srv"]) == DONE
     code = main(words)
     said, told = capsys.readouterr()
     assert code in (DONE, DATA_FAILED), told

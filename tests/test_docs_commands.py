@@ -99,8 +99,9 @@ def test_a_command_runs(
     monkeypatch.chdir(place)
     program, *words = (STANDS_FOR.get(word, word) for word in shlex.split(line))
     assert program == "routerset", f"say in NOT_RUN why this does not run: {line}"
-    if "out/srv" in " ".join(words) and not Path("out/srv").exists():
-        assert main(["publish", "out/real", "--to", "out/srv"]) == DONE
+    for target in ("out/srv", "out/published"):  # commands may run in other processes than those before them
+        if words[0] != "publish" and target in " ".join(words) and not Path(target).exists():
+            assert main(["publish", "out/real", "--to", target]) == DONE
     code = main(words)
     said, told = capsys.readouterr()
     assert code in (DONE, DATA_FAILED), told

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 EPOCHS, RATE, HIDDEN = 100, 1e-4, 256
 BETAS, EPSILON = (0.9, 0.999), 1e-8
-BATCH = 8
-"""Items of one step, which follows the path of eight steps of one item each: see `MlpRouter`."""
+BATCH = 4
+"""Items of one step, which follows the path of four steps of one item each: see `MlpRouter`."""
 
 
 def no_torch() -> str | None:

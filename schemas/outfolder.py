@@ -87,8 +87,13 @@ def is_build(folder: Path) -> bool:
 
 
 def release_of(folder: Path) -> Path:
-    """The release that a folder stands for: the one in it where it is a build's, else itself."""
-    return folder / RELEASE if is_build(folder) else folder
+    """The release that a folder stands for: the one in it where it is a build's, else itself.
+
+    A folder that has a release in it, and no manifest of its own, is taken for a build.
+    """
+    inside = folder / RELEASE
+    held = (inside / MANIFEST).is_file() and not (folder / MANIFEST).exists()
+    return inside if held or is_build(folder) else folder
 
 
 def listed(build: Path) -> frozenset[str]:

@@ -243,4 +243,5 @@ def test_the_command_line_publishes(hub: Hub, versions: Versions, tmp_path: Path
     environment["HF_TOKEN"] = "hf_some_other_token"
     done = subprocess.run(command, check=False, **told)  # type: ignore[call-overload]
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"routerset: {REPOSITORY}: the Hub does not accept the token in HF_TOKEN")
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"routerset: {REPOSITORY}: the Hub does not accept the token in HF_TOKEN")

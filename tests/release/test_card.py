@@ -5,14 +5,27 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from routerset.release.build import write_release
 from routerset.release.card import MAIN_TABLE, Figure, figures, render_card
 from routerset.release.errors import ReleaseInputError
 from routerset.release.manifest import read_manifest
 from routerset.release.reporting.report import FILES
-from routerset.schemas.released import RELEASED
+from routerset.schemas import store
+from routerset.schemas.groups import Group
+from routerset.schemas.released import (
+    GROUPS_SCHEMA,
+    LEADERBOARD_SCHEMA,
+    LIMITS_SCHEMA,
+    RELEASED,
+    data_schema,
+    vectors_schema,
+)
+from routerset.schemas.tables import TABLES
+from tests.release.builds import Bench, binary, options, write_build, write_priced
 
 TABLE = "mu_o.\n\n| m | Router | ARC |\n|---:|---|---:|\n| 3 | PRknn | 0.63<br><sub>0.4..0.8</sub> |\n"
 
@@ -66,12 +79,48 @@ def documented(card: str) -> dict[str, list[re.Pattern[str]]]:
     }
 
 
-def test_every_column_of_every_file_is_documented(release: Path) -> None:
-    card = documented((release / "README.md").read_text("utf-8"))
-    files = [(table, path) for table in RELEASED.values() for path in release.glob(table.pattern)]
-    assert {path for _, path in files} == set(release.rglob("*.parquet"))
+@pytest.fixture(params=["scored", "priced", "curated"])
+def any_release(request: pytest.FixtureRequest, built: Path, tmp_path: Path) -> Path:
+    """Releases that hold every table between them."""
+    if request.param == "priced":
+        return write_priced(tmp_path)
+    build = built
+    if request.param == "curated":
+        build = write_build(tmp_path, [Bench("gsm8k", binary(6, 20, 1), sizes=(3,))])
+        row = {"kind": "item", "id": "gsm8k/0000", "benchmark": "gsm8k", "rule": "duplicates"}
+        made = {"model_id": "pseudo-specialist/x", "category": "x", "item": 0, "score": 1.0}
+        price = {"model_id": "org/model-0001", "usd_per_mtok_in": 1.0, "usd_per_mtok_out": 2.0}
+        price |= {"matched_by": "exact", "match": "org/model-0001", "file": "p.csv"}
+        told = {"file": "p.csv", "sha256": "0" * 64, "rows": 1, "models": 1, "as_of": [], "urls": []}
+        rows = {"curated": row, "prices": price, "pseudo_specialists": made | {"is_synthetic": True}}
+        for name, of in rows.items():
+            table = pa.Table.from_pylist([of], schema=TABLES[name].schema)
+            store.write_table(build / TABLES[name].path(benchmark="gsm8k"), table.schema, table)
+        curated = {"rules": {"duplicates": "text"}, "scheme": "paper", "records": {}}
+        prices = {"files": [told], "unmatched": 5, "such_as": []}
+        given = options(accounting=(), skipped_groups=(), prices=prices, curated=curated)
+        write_release(build, build / "release", given)
+    return build / "release"
+
+
+def test_every_column_of_every_file_is_documented(any_release: Path) -> None:
+    text = (any_release / "README.md").read_text("utf-8")
+    card = documented(text)
+    files = [(table, path) for table in RELEASED.values() for path in any_release.glob(table.pattern)]
+    assert {path for _, path in files} == set(any_release.rglob("*.parquet"))
     for title, patterns in card.items():
         names = {name for table, path in files if table.title == title for name in pq.read_schema(path).names}
         assert [name for name in names if not any(p.fullmatch(name) for p in patterns)] == [], title
         assert [p for p in patterns if not any(p.fullmatch(name) for name in names)] == [], title
     assert card.keys() == {table.title for table, _ in files}
+    assert card.keys() <= {*re.findall(r"^\| `([\w-]+)`.* \| .+ \| .+ \|$", text, re.MULTILINE)}
+
+
+def test_every_column_of_every_config_says_what_it_is() -> None:
+    group = Group("greedy", 3, "all_strong")
+    own = {"leaderboard": LEADERBOARD_SCHEMA, "groups": GROUPS_SCHEMA, "limits": LIMITS_SCHEMA}
+    own |= {"data": data_schema(["paper"], [group]), "vectors": vectors_schema(3, [group])}
+    for name in RELEASED:
+        for field in own.get(name) or TABLES[name].schema:
+            doc = (field.metadata or {}).get(b"doc", b"").decode()
+            assert len(doc.split()) > 1, f"{name}.{field.name}"

@@ -71,7 +71,7 @@ def learned(scores: np.ndarray, rng: np.random.Generator, splits: int = SPLITS) 
 
 
 def windows(build: Path) -> str:
-    """Best on train minus a random pick, on test, in every group of both methods."""
+    """Best on train minus a random pick, on test, in every group of every method."""
     rows = []
     for name, scores, subsets in benchmarks_of(build):
         for method in METHODS:

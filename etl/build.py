@@ -23,6 +23,7 @@ from routerset.etl.records import digest_of, identity, read_sealed, write_sealed
 from routerset.etl.sources.files import is_remote
 from routerset.etl.stages import release
 from routerset.etl.stages.base import Context, Gate, Report
+from routerset.etl.stages.frozen import frozen_of
 from routerset.etl.stages.previous import previous_of
 from routerset.etl.stages.rows import STAGES
 from routerset.release.build import check_replaceable
@@ -92,7 +93,8 @@ def build(
             if only in (None, release.STAGE.name):
                 previous()
             config = with_local_copies(config, out / COPIES, say, check=check)
-            context = Context(config, out, runner, told, gate, check=check, previous=previous)
+            frozen = frozen_of(config, out)
+            context = Context(config, out, runner, told, gate, check=check, previous=previous, frozen=frozen)
             files = _Files(out, thorough=check)
             while not _carry_out(context, files, only):
                 context.finished.clear()
@@ -183,7 +185,9 @@ def steps(config: Config, out: Path) -> list[tuple[str, bool]]:
     local = with_fresh_copies(config, out / COPIES)
     known = manifest.load(out) or Manifest(config.dataset.name)
     previous = previous_of(config.release, out, lambda _: None)
-    context = Context(local or config, out, Runner(), lambda *_: None, previous=previous)
+    context = Context(
+        local or config, out, Runner(), lambda *_: None, previous=previous, frozen=frozen_of(config, out)
+    )
     files = _Files(out)
     current = local is not None
     found = []

@@ -29,7 +29,10 @@ class LastRun:
 
 @contextmanager
 def recorded(build: Path, config: Path, only: str | None, report: Report) -> Iterator[Report]:
-    """In the block, what becomes of stages is told to the given function and kept, however the block ends."""
+    """In the block, what becomes of stages is told to the given function and kept, however the block ends.
+
+    A run that found everything up to date leaves the record of the one before.
+    """
     run = LastRun(str(config.absolute()), only)
 
     def keep() -> None:
@@ -39,10 +42,10 @@ def recorded(build: Path, config: Path, only: str | None, report: Report) -> Ite
         become = FRESH if state == FRESH else RAN
         if run.stages.get(stage) != become:
             run.stages[stage] = become
-            keep()
+            if become == RAN:
+                keep()
         report(stage, state)
 
-    keep()
     try:
         yield tell
         run.ended = DONE
@@ -52,8 +55,9 @@ def recorded(build: Path, config: Path, only: str | None, report: Report) -> Ite
             run.ended = INTERRUPTED
         raise
     finally:
-        with suppress(OSError):  # a full disk, which has been told
-            keep()
+        if run.ended != DONE or RAN in run.stages.values():
+            with suppress(OSError):  # a full disk, which has been told
+                keep()
 
 
 def last_run(build: Path) -> LastRun | None:

@@ -192,7 +192,8 @@ def test_any_file_of_a_release_that_is_not_as_it_was_written_has_it_made_again(
     assert not any(runs for _, runs in steps(config, out))
     alter(out / "manifest.json")
     for path in release[::2]:
-        alter(out / path)
+        if path != "release/SHA256SUMS":  # else nothing tells that the release is ours
+            alter(out / path)
     run(clean / "x.toml", out)
     assert tree(out) == tree(clean / "out")
 

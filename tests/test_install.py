@@ -126,7 +126,7 @@ def test_the_gate_runs_without_the_other_extras(built: Path, tmp_path: Path) -> 
     release = shutil.copytree(built / "release", tmp_path / "release")
     for path in (release, built.parent / "dumps" / "gsm8k.csv"):
         done = without(others, verb("validate", str(path)), tmp_path)
-        assert done.stderr == ""
+        assert [line for line in done.stderr.splitlines() if not line.startswith("checking ")] == []
         assert " 0 errors" in done.stdout
 
 

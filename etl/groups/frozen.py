@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from routerset.etl.groups.candidates import Group, Kind, Skipped
 from routerset.etl.stages.base import Context
-from routerset.release import layout
-from routerset.release.evaluator.task import kinds_of
-from routerset.release.files import read_table
-from routerset.release.manifest import read_manifest
-from routerset.release.publish.client import DATASET
-from routerset.release.publish.fetch import previous_release
-from routerset.release.version import VERSION
 from routerset.schemas import groups as columns
 from routerset.schemas import store
 from routerset.schemas.exits import USAGE
 from routerset.schemas.tables import LIMITS
 
-_INSTEAD = "take `freeze` out of [groups] to choose groups anew, which is a MAJOR version"
+INSTEAD = "take `freeze` out of [groups] to choose groups anew, which is a MAJOR version"
 
 
 class FrozenError(ValueError):
@@ -50,6 +40,14 @@ class Kept:
         """Column of scores, such as `greedy_m5_all_strong`."""
         return columns.Group(self.method, self.m, self.kind).column
 
+    def demand(self, key: str, known: Sequence[object]) -> None:
+        """Raise FrozenError where the build has no such benchmark, method, size or kind."""
+        if getattr(self, key) not in known:
+            raise FrozenError(
+                f"[groups] freeze: group {self.column} of {self.benchmark}: {key} {getattr(self, key)!r} is "
+                f"none of the build's: {', '.join(map(str, known))}; bring it back, or {INSTEAD}"
+            )
+
 
 @dataclass(frozen=True)
 class Frozen:
@@ -68,20 +66,12 @@ class Frozen:
 
 
 def frozen_in(context: Context) -> Frozen | None:
-    """The groups that a config keeps; None where it chooses all. Raises FrozenError, ReleaseInputError."""
-    config = context.config
-    if config.groups.freeze is None:
-        return None
-    found = _read(config.groups.freeze, config.release.previous, context.out / "staging" / "previous")
-    known = {"benchmark": context.benchmarks, "method": config.groups.methods, "m": config.groups.sizes}
-    for group in found.groups:
-        for key, valid in {**known, "kind": kinds_of(group.method)}.items():
-            if getattr(group, key) not in valid:
-                raise FrozenError(
-                    f"[groups] freeze: group {group.column} of {group.benchmark} in v{found.version}: {key} "
-                    f"{getattr(group, key)!r} is none of the build's: {', '.join(map(str, valid))}; bring it "
-                    f"back, or {_INSTEAD}"
-                )
+    """The groups that a config keeps; None where it chooses all. Raises FrozenError."""
+    found, config = context.frozen(), context.config
+    valid = {"benchmark": context.benchmarks, "method": config.groups.methods, "m": config.groups.sizes}
+    for group in () if found is None else found.groups:
+        for key, known in valid.items():
+            group.demand(key, known)
     return found
 
 
@@ -95,7 +85,7 @@ def rows_of(kept: Sequence[Kept], models: Sequence[str]) -> list[Group]:
             raise FrozenError(
                 f"[groups] freeze: group {group.column} of {group.benchmark}: {len(gone)} candidates, "
                 f"such as {gone[0]!r}, have scores on too few items for [dataset] min_coverage, or on "
-                f"none; bring them back, or {_INSTEAD}"
+                f"none; bring them back, or {INSTEAD}"
             )
         rows = np.array([row_of[model] for model in group.models], np.int32)
         found.append(Group(group.m, Kind(group.kind), rows))
@@ -132,69 +122,7 @@ def limits_of(
             raise FrozenError(
                 f"[groups] freeze: group {group.column} of {group.benchmark} covers {covered} train items, "
                 f"expected {row['train_covered']} as published: its items, splits or scores have changed; "
-                f"{_INSTEAD}"
+                f"{INSTEAD}"
             )
         tables.setdefault(group.method, []).append(row)
     return {method: pa.Table.from_pylist(rows, LIMITS) for method, rows in tables.items()}
-
-
-def _read(freeze: str, previous: str | None, cache: Path) -> Frozen:
-    folder, wanted = _folder(freeze, previous, cache)
-    if folder is None or not (folder / layout.MANIFEST).is_file():
-        raise FrozenError(
-            f"[groups] freeze: found no release {freeze!r}; expected a version of [release] previous, the "
-            f"folder of a release, or its {layout.GROUPS}; {_INSTEAD}"
-        )
-    manifest = read_manifest(folder)
-    if wanted not in (None, manifest.version):
-        raise FrozenError(
-            f"[groups] freeze: found v{manifest.version}, expected v{wanted}, in [release] previous"
-        )
-    for path in (layout.GROUPS, layout.LIMITS):
-        if store.sha256(folder / path) != manifest.tables[path].sha256:
-            raise FrozenError(f"[groups] freeze: {path} of v{manifest.version} was changed; fetch it again")
-    groups, limits = (read_table(folder / path) for path in (layout.GROUPS, layout.LIMITS))
-    return Frozen(
-        manifest.version,
-        manifest.tables[layout.GROUPS].sha256,
-        tuple(_kept(groups, limits, manifest.version)),
-    )
-
-
-def _kept(groups: pa.Table, limits: pa.Table, version: str) -> list[Kept]:
-    known: Mapping[tuple[object, ...], Mapping[str, object]] = {
-        (row["benchmark"], row["method"], row["m"], row["kind"]): row for row in limits.to_pylist()
-    }
-    found = []
-    for benchmark in sorted(set(groups["benchmark"].to_pylist())):
-        own = groups.filter(pc.equal(groups["benchmark"], benchmark))
-        for group, models in layout.members_of(own, f"{layout.GROUPS}, {benchmark}").items():
-            row = known.get((benchmark, group.method, group.m, group.kind))
-            if row is None:
-                raise FrozenError(
-                    f"[groups] freeze: {group.column} of {benchmark} in v{version} has no limits; {_INSTEAD}"
-                )
-            values = tuple(row[name] for name in LIMITS.names)
-            found.append(Kept(benchmark, group.method, group.m, group.kind, tuple(models), values))
-    return found
-
-
-def _folder(freeze: str, previous: str | None, cache: Path) -> tuple[Path | None, str | None]:
-    """Folder of the release, and the version that it must have."""
-    version = freeze.removeprefix("v")
-    if VERSION.fullmatch(version) is None or previous is None:
-        if DATASET.fullmatch(freeze):
-            return _fetched(freeze, cache), None
-        path = Path(freeze)
-        return path.parent if path.name == layout.GROUPS else path, None
-    match = DATASET.fullmatch(previous)
-    if match is not None:
-        return _fetched(f"hf://datasets/{match[1]}@v{version}", cache), version
-    folder = Path(previous)
-    return (folder if (folder / layout.MANIFEST).is_file() else folder / f"v{version}"), version
-
-
-@functools.lru_cache(4)
-def _fetched(place: str, cache: Path) -> Path | None:
-    """A version on the Hub, which never changes, fetched once."""
-    return previous_release(place, cache)

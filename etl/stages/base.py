@@ -13,6 +13,7 @@ from routerset.schemas.store import JsonObject, Output
 
 if TYPE_CHECKING:  # at run time a stage sees the values of the config, whose code is none of its own
     from routerset.etl.config import Config, Runner
+    from routerset.etl.groups.frozen import Frozen
 
 Report: TypeAlias = Callable[[str, str], None]
 """Told what becomes of every stage, by name."""
@@ -26,6 +27,7 @@ class Context:
 
     out: its folder. finished: the stages before, by name. check: whether dumps that seem unchanged are looked
     into as well. previous: finds the release before, once; None where this is the first one.
+    frozen: finds the groups that stay as published; None where all are chosen.
     """
 
     config: Config
@@ -36,6 +38,7 @@ class Context:
     finished: dict[str, Finished] = field(default_factory=dict)
     check: bool = False
     previous: Callable[[], Path | None] = lambda: None
+    frozen: Callable[[], Frozen | None] = lambda: None
 
     def mark(self, stage: str) -> str:
         """Hash of all that a finished stage was made from, and of all files that were there when it ended."""

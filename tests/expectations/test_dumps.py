@@ -247,7 +247,8 @@ def test_dumps_are_read_without_beam_and_torch(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=os.environ, check=False
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    said = [line for line in done.stderr.splitlines() if not line.startswith("checking ")]
+    assert (done.returncode, said) == (0, [])
     assert "0 errors, 1 warnings" in done.stdout
 
 

@@ -44,7 +44,10 @@ def test_versions_stand_side_by_side(versions: Versions, tmp_path: Path) -> None
     assert content(target / "v1.0.0") == content(versions.first)
     assert content(target / "latest") == content(target / "v1.1.0") == content(versions.second)
     linked = [path for path in files(target / "v1.1.0") if (target / "v1.1.0" / path).stat().st_nlink == 2]
-    assert (len(linked), second.kept) == (84, 84)
+    first, second_files = content(versions.first), content(versions.second)
+    alike = [path for path, data in second_files.items() if data == first.get(path)]
+    assert (len(linked), second.kept) == (len(alike), len(alike))
+    assert len(alike) > 80
     assert sorted({*content(versions.second)} - {*linked}) == sorted(second.sent)
 
 

@@ -65,12 +65,23 @@ def build(
     Raises ConfigError for a wrong config or an unknown stage, and what `etl.build.build` raises; errors
     that a user can act on have an `exit_code`, that of the command line.
     """
+    from functools import partial
+
     from routerset.etl.build import build
     from routerset.etl.config import Runner, RunnerName, load_config
     from routerset.etl.stages.validate import gate
+    from routerset.release.evaluator.progress import Progress
 
     where = Runner(RunnerName(runner), workers, scheduler)
-    return build(load_config(Path(config)), Path(out), where, report, only, gate, check=check)
+    return build(
+        load_config(Path(config)),
+        Path(out),
+        where,
+        report,
+        only,
+        partial(gate, watching=Progress),
+        check=check,
+    )
 
 
 def validate(

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("routerset", "schemas", "embed", "expectations", "release", "etl")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-OWN_NAMES = {"sklearn": "scikit-learn"}
+OWN_NAMES = {"yaml": "pyyaml", "sklearn": "scikit-learn"}
 """Module -> its distribution, where they differ by more than a dash."""
 
 

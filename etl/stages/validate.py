@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.manifest import Finished, once
@@ -23,10 +25,20 @@ class ValidationFailed(ValueError):
     exit_code = DATA_FAILED
 
 
-def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""Told how many steps are done, of how many, and which is next."""
+
+
+def gate(
+    build: Path,
+    stage: str,
+    mark: str,
+    watching: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(lambda *_: None),
+) -> store.JsonObject:
     """Run the suites of one stage, unless they passed on the same files before; returns counts of findings.
 
-    mark: of the stage and of all files that its suites see (`Context.mark`). Results and Data Docs go to
+    mark: of the stage and of all files that its suites see (`Context.mark`). watching: given what is done,
+    tells people how far it is; handed in, since nothing here depends on how. Results and Data Docs go to
     `validation/STAGE/`. A stage that writes no table has no suites. Raises ValidationFailed.
     """
     from routerset.expectations.target import STAGES as LOOKED_AT
@@ -39,9 +51,8 @@ def gate(build: Path, stage: str, mark: str) -> store.JsonObject:
         from routerset.expectations.data_docs import write_stages
         from routerset.expectations.report import to_text
         from routerset.expectations.validate import validate
-        from routerset.release.evaluator.progress import Progress
 
-        with Progress(f"checking stage {stage},") as progress:
+        with watching(f"checking stage {stage},") as progress:
             outcome = validate(build, stage=stage, docs=build / FOLDER / stage, progress=progress)
         write_stages(build / FOLDER, LOOKED_AT, f"{build.name}, checked by routerset {version('routerset')}")
         if outcome.errors:

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.manifest import Finished
 from routerset.schemas.store import JsonObject, Output
+from routerset.schemas.tables import CURATED
 
 if TYPE_CHECKING:  # at run time a stage sees the values of the config, whose code is none of its own
     from routerset.etl.config import Config, Runner
@@ -60,6 +64,12 @@ class Context:
         folders = tuple(f"tables/{table}{end}" for table in tables for end in ("/", ".parquet"))
         written = [output for stage in self.finished.values() for output in stage.outputs]
         return [output for output in written if output.path.startswith(folders)]
+
+
+def curated_in(context: Context) -> pa.Table:
+    """Table `curated` of a build; empty where nothing is left out or added."""
+    listed = context.files("curated")
+    return pq.read_table(context.out / listed[0].path) if listed else CURATED.empty_table()
 
 
 @dataclass(frozen=True)

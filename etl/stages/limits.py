@@ -18,8 +18,7 @@ from routerset.etl.groups.limits import Scored, limits
 from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
-from routerset.etl.stages.base import Context, Stage
-from routerset.etl.stages.splits import curated_in
+from routerset.etl.stages.base import Context, Stage, curated_in
 from routerset.release.curating.table import pruned_models
 from routerset.schemas import store
 from routerset.schemas.matrix import read_matrix

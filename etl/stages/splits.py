@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.etl.manifest import Finished
 from routerset.etl.progress import say
-from routerset.etl.stages.base import Context, Stage
+from routerset.etl.stages.base import Context, Stage, curated_in
 from routerset.release.curating.table import items_left_out, leave_out
 from routerset.schemas import store
 from routerset.schemas.released import files_of
 from routerset.schemas.splits import splits_table, thin_sides
-from routerset.schemas.tables import CURATED, TABLES, Split
+from routerset.schemas.tables import TABLES, Split
 
 ENOUGH = 10
 """Items of a subset that can be cut 8:1:1."""
@@ -42,12 +41,6 @@ def write_splits(context: Context) -> Finished:
             if len(table) < ENOUGH or thin_sides(found):
                 say(_too_few(benchmark, scheme, found))
     return Finished.of(outputs, {"counts": counts, "seed": wanted.seed})
-
-
-def curated_in(context: Context) -> pa.Table:
-    """Table `curated` of a build; empty where nothing is left out or added."""
-    listed = context.files("curated")
-    return pq.read_table(context.out / listed[0].path) if listed else CURATED.empty_table()
 
 
 def _too_few(benchmark: str, scheme: str, sides: Mapping[str, int]) -> str:

@@ -21,7 +21,7 @@ from routerset.etl import pipeline
 from routerset.etl.cli import main
 from routerset.etl.stages import validate
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores it
-validate.gate = lambda *_: {}  # tested elsewhere, and takes seconds to import
+validate.gate = lambda *_, **__: {}  # tested elsewhere, and takes seconds to import
 pipeline.PATIENCE = float(os.environ.get("PATIENCE", pipeline.PATIENCE))
 if os.environ.get("ROUTERSET_TEST_PRELOAD"):
     importlib.import_module(os.environ["ROUTERSET_TEST_PRELOAD"])

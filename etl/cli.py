@@ -410,13 +410,10 @@ def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _report(args: argparse.Namespace) -> int:
-    from routerset.etl.config import ConfigError
+    from routerset.etl.words import listed, sizes_in
     from routerset.release.reporting.report import write_report
 
-    if not all(size.isdigit() for size in args.sizes.split(",")):
-        raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
-    sizes = [int(size) for size in args.sizes.split(",")]
-    routers = args.routers.split(",") if args.routers else None
+    sizes, routers = sizes_in(args.sizes), listed(args.routers)
     release = _taken(args.release)
     with _working("evaluating") as progress:
         written = write_report(
@@ -502,19 +499,17 @@ def _add_leaderboard(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _leaderboard(args: argparse.Namespace) -> int:
-    from routerset.etl.config import ConfigError
     from routerset.etl.leaderboard import run
+    from routerset.etl.words import listed, sizes_in
 
-    if args.sizes and not all(size.isdecimal() for size in args.sizes.split(",")):
-        raise ConfigError(f"--sizes {args.sizes}: expected numbers, such as 3,5")
     return run(
         _taken(args.release),
         args.submissions,
         args.out,
         method=args.method,
         scheme=args.scheme,
-        benchmarks=args.benchmarks.split(",") if args.benchmarks else None,
-        sizes=[int(size) for size in args.sizes.split(",")] if args.sizes else None,
+        benchmarks=listed(args.benchmarks),
+        sizes=None if args.sizes is None else sizes_in(args.sizes),
         costs=args.costs,
         committed=args.committed,
         results=args.eval_results,

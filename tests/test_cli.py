@@ -14,6 +14,8 @@ import pytest
 
 from routerset import __version__
 from routerset.etl.cli import main
+from routerset.etl.config import ConfigError
+from routerset.etl.words import sizes_in
 from tests.copies import ROOMS, ROOT
 from tests.dumps import truth, write_config, write_items, write_wide
 
@@ -138,3 +140,10 @@ def test_an_interrupted_build_goes_on(config: Path, tmp_path: Path) -> None:
 def test_a_read_only_place_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", str(config), "--out", "/proc/out"]) == 3
     assert "/proc/out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("sizes", ["", "²", "3,", "x", "1" * 5000])
+def test_sizes_are_numbers(sizes: str) -> None:
+    with pytest.raises(ConfigError, match="expected numbers, such as 3,5"):
+        sizes_in(sizes)
+    assert sizes_in("5,3,5") == (5, 3)

@@ -12,6 +12,7 @@ from routerset.release.auditing import figures
 from routerset.release.auditing.audit import Audited, rows_of
 from routerset.release.auditing.detectors import DETECTORS
 from routerset.release.auditing.finding import Cell, Detector, Finding
+from routerset.release.pages import page_template
 from routerset.release.reporting.page import SCRIPT, STYLE
 from routerset.schemas.escape import plain
 
@@ -64,19 +65,7 @@ class _Section:
 
 def render_audit(source: str, found: Sequence[Audited]) -> str:
     """The page. The same findings give the same text."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        autoescape=True,
-    )
-    environment.filters["thousands"] = "{:,}".format
-    environment.finalize = lambda value: plain(value) if type(value) is str else value
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
+    return page_template(TEMPLATE).render(
         source=source,
         found=found,
         sections=[_section(detector, found) for detector in DETECTORS.values()],

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from .estimates import FEWEST_TESTED
 from .grid import FEW_LEGEND, change_cell, counted, grid
 from .results import Estimate, Value, flat_of
+
+if TYPE_CHECKING:
+    from .joining_rows import Joined
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,32 @@ class HeldOut:
 
 def held_out_table(rows: Sequence[HeldOut]) -> str:
     """The change of every router in every category, means over kinds, at most 80 characters wide."""
-    shown = [row for row in rows if row.kind == "mean"]
-    if not shown:
-        return "no category was held out\n"
+    parts = (("delta", "score"), ("area_cap_delta", "area"))
+    return change_table(rows, "category", parts, LEGEND) or "no category was held out\n"
+
+
+def change_table(
+    rows: Sequence[HeldOut | Joined], head: str, parts: Sequence[tuple[str, str]], legend: str
+) -> str | None:
+    """Changes of routers, means over kinds, at most 80 characters wide; None where there are none.
+
+    head: of the column of labels. parts: metrics, each with what it is a change in; where those after the
+    first have no value, they are not shown.
+    """
     blocks = []
+    shown = [row for row in rows if row.kind == "mean"]
     for place, of_place in groupby(shown, lambda row: (row.benchmark, row.m, row.method, row.scheme)):
         members = [*of_place]
         routers = {row.router: [r for r in members if r.router == row.router] for row in members}
-        for delta, what in (("delta", "score"), ("area_cap_delta", "area")):
+        for delta, what in parts:
             columns = {
                 router: [change_cell(row.metrics[delta]) for row in of] for router, of in routers.items()
             }
-            if any(row.metrics[delta].value is not None for row in members):
+            if delta == parts[0][0] or any(row.metrics[delta].value is not None for row in members):
                 title = "{}  m={}  groups: {}  split: {}\n  change in ".format(*place) + what
                 left = [(row.label, counted(row.n_test)) for row in next(iter(routers.values()))]
-                blocks.append(grid(title, ("category", "n"), left, columns, 16))
-    return "\n\n".join([*blocks, LEGEND]) + "\n"
+                blocks.append(grid(title, (head, "n"), left, columns, 16))
+    return "\n\n".join([*blocks, legend]) + "\n" if shown else None
 
 
 LEGEND = fill(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from textwrap import fill
 
 from .estimates import FEWEST_TESTED
-from .grid import FEW_LEGEND, change_cell, counted, grid
+from .grid import FEW_LEGEND
+from .holdout_rows import change_table
 from .results import Estimate, Value, flat_of
 
 
@@ -47,20 +47,8 @@ class Joined:
 
 def joined_table(rows: Sequence[Joined]) -> str:
     """The change of every router on every target, means over kinds, at most 80 characters wide."""
-    shown = [row for row in rows if row.kind == "mean"]
-    if not shown:
-        return "no pseudo-specialist joined\n"
-    blocks = []
-    for place, of_place in groupby(shown, lambda row: (row.benchmark, row.m, row.method, row.scheme)):
-        members = [*of_place]
-        routers = {row.router: [r for r in members if r.router == row.router] for row in members}
-        columns = {
-            router: [change_cell(row.metrics["delta"]) for row in of] for router, of in routers.items()
-        }
-        title = "{}  m={}  groups: {}  split: {}\n  change in agreement".format(*place)
-        left = [(row.label, counted(row.n_test)) for row in next(iter(routers.values()))]
-        blocks.append(grid(title, ("target", "n"), left, columns, 16))
-    return "\n\n".join([*blocks, LEGEND]) + "\n"
+    found = change_table(rows, "target", [("delta", "agreement")], LEGEND)
+    return found or "no pseudo-specialist joined\n"
 
 
 LEGEND = fill(

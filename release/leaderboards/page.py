@@ -11,35 +11,17 @@ from routerset.release.evaluator.tables import FEW
 from routerset.release.leaderboards.boards import Lead
 from routerset.release.leaderboards.declaration import is_url
 from routerset.release.leaderboards.results import Leaderboard
+from routerset.release.pages import Functions, page_template
 from routerset.release.reporting.grid import label, number
 from routerset.release.reporting.page import SCRIPT, STYLE
-from routerset.schemas.escape import plain
 
 TEMPLATE = Path(__file__).with_name("leaderboard.html.jinja")
 
 
 def render_leaderboard(found: Leaderboard) -> str:
     """The page. The same leaderboard gives the same text."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        autoescape=True,
-    )
-    environment.filters |= {
-        "thousands": "{:,}".format,
-        "shown": _shown,
-        "lead": _lead,
-        "label": label,
-        "number": number,
-    }
-    environment.tests["url"] = is_url
-    environment.finalize = lambda value: plain(value) if type(value) is str else value
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
+    filters: Functions = {"shown": _shown, "lead": _lead, "label": label, "number": number}
+    return page_template(TEMPLATE, filters, {"url": is_url}).render(
         found=found,
         handed=found.handed,
         declared={s.name: s.declared for s in found.handed.submissions},

@@ -15,6 +15,7 @@ from routerset.release.evaluator.results import Estimate
 from routerset.release.evaluator.routers import ROUTERS, TABLE_ORDER, RouterRow, row_for
 from routerset.release.evaluator.scaling import PROBABILITIES
 from routerset.release.evaluator.spending import COST_METRICS
+from routerset.release.pages import Functions, page_template
 from routerset.release.reporting import cost_tables, noise, panels
 from routerset.release.reporting import tables as contents
 from routerset.release.reporting.colours import RAMP, css, variable
@@ -66,27 +67,16 @@ class Standing:
 
 def render_page(found: Findings) -> str:
     """The page. The same findings give the same text."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        autoescape=True,
-    )
-    environment.filters |= {
+    filters: Functions = {
         "pretty": pretty,
         "label": _marked,
         "tell": tell,
         "number": number,
-        "thousands": "{:,}".format,
         "shown": _shown,
         "cell": _cell,
     }
-    environment.tests["estimate"] = lambda cell: isinstance(cell, Estimate)
     manifest = found.manifest
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = page_template(TEMPLATE, filters, {"estimate": lambda cell: isinstance(cell, Estimate)})
     figure_rows, floors = contents.kinds_of_figure(found), noise.by_kind(found)
     planes = panels.plane_panels(found.costs)
     unit = cost_tables.named(found.costs)

@@ -33,6 +33,7 @@ import transformers
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, cpu, versions
+from routerset.embed.batches import plan_batches
 from routerset.embed.batches import run as run_batches
 from routerset.embed.encoders import ENCODERS, Encoder
 from routerset.embed.model import Policy, batch_shape, encode, load, resolve_device, resolve_dtype
@@ -116,14 +117,43 @@ class Run:
     waste: float
     seconds: float = float("inf")
     vectors: np.ndarray | None = None
+    alike: float = 0.0
+    """Share of texts that get the same bits among a third of the texts as among all."""
 
 
 def library_waste(lengths: Sequence[int], texts: Sequence[str], batch: int = 32) -> float:
     """Share of padding in SentenceTransformer.encode: batches of texts sorted by characters."""
-    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-    ordered = np.array([lengths[i] for i in order])
-    rows = sum(len(part) * part.max() for part in np.split(ordered, range(batch, len(ordered), batch)))
-    return float(1 - ordered.sum() / rows)
+    order = np.array(sorted(range(len(texts)), key=lambda i: -len(texts[i])))
+    return padding(lengths, np.split(order, range(batch, len(order), batch)))
+
+
+def padding(lengths: Sequence[int], batches: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> float:
+    """Share of padding where each batch is as wide as its longest text."""
+    rows = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
+    return 1 - sum(lengths) / rows
+
+
+def sorted_by_tokens(
+    model: sentence_transformers.SentenceTransformer, texts: Sequence[str], longest: int, budget: int
+) -> np.ndarray:
+    """Vectors from the library's model over batches of `budget` tokens, of nearly one length each."""
+    tokenizer = model.tokenizer.backend_tokenizer
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    ids, _ = tokenize(tokenizer, texts, longest)
+    lengths = [len(i) for i in ids]
+    batches, parts = plan_batches(lengths, budget), []
+    with torch.inference_mode():
+        for batch in batches:
+            rows = [torch.from_numpy(ids[i]) for i in batch]
+            tokens = torch.nn.utils.rnn.pad_sequence(rows, True, model.tokenizer.pad_token_id)
+            mask = torch.arange(tokens.shape[1]) < torch.tensor([lengths[i] for i in batch])[:, None]
+            inputs = {"input_ids": tokens.to(model.device), "attention_mask": mask.long().to(model.device)}
+            parts.append(model(inputs)["sentence_embedding"].float())
+    vectors = torch.cat(parts).cpu().numpy()
+    placed = np.empty_like(vectors)
+    placed[np.concatenate(batches)] = vectors
+    return placed
 
 
 def operations(model_dir: str, lengths: np.ndarray) -> float:
@@ -212,24 +242,33 @@ def measure(
         model.tokenizer.truncation_side = "left"
         return lambda part: model.encode(part, batch_size=batch, convert_to_tensor=True).float().cpu().numpy()
 
+    def by_tokens(dtype: torch.dtype) -> Callable[[Sequence[str]], np.ndarray]:
+        model = sentence_transformers.SentenceTransformer(path, device=device, model_kwargs={"dtype": dtype})
+        return lambda part: sorted_by_tokens(model, part, encoder.max_tokens, budget)
+
+    budget = batch_shape(policy)[0]
     first = encode(texts, [encoder], policy=policy, paths=paths)
     lengths, counts = first.tokens.astype(np.float64), first.tokens.tolist()
-    padded = library_waste(counts, texts)
-    runs = [
-        Run("SentenceTransformer, default", library(torch.float32), padded),
-        Run("ours, float32", ours("float32"), first.padding_waste),
-    ]
+    padded, dense = library_waste(counts, texts), padding(counts, plan_batches(counts, budget))
+    runs = [Run("SentenceTransformer, default", library(torch.float32), padded)]
+    runs.append(Run("  sorted by tokens", by_tokens(torch.float32), dense))
     if native == "bfloat16":
-        runs.insert(1, Run("SentenceTransformer, bfloat16", library(torch.bfloat16), padded))
+        runs.append(Run("SentenceTransformer, bfloat16", library(torch.bfloat16), padded))
         if device.startswith("cuda"):
             wide = library_waste(counts, texts, WIDE_BATCH)
-            runs.insert(2, Run(f"  in batches of {WIDE_BATCH}", library(torch.bfloat16, WIDE_BATCH), wide))
+            runs.append(Run(f"  in batches of {WIDE_BATCH}", library(torch.bfloat16, WIDE_BATCH), wide))
+        runs.append(Run("  sorted by tokens", by_tokens(torch.bfloat16), dense))
+    runs.append(Run("ours, float32", ours("float32"), first.padding_waste))
+    if native == "bfloat16":
         runs.append(Run("ours, bfloat16", ours("bfloat16"), first.padding_waste))
     for run in runs * rounds:
         run.function(texts[:8])  # ours keeps one model in memory: the other dtype's has to be loaded
         started = time.perf_counter()
         run.vectors = run.function(texts)
         run.seconds = min(run.seconds, time.perf_counter() - started)
+    for run in runs:
+        assert run.vectors is not None
+        run.alike = float((run.function(texts[::3]) == run.vectors[::3]).all(1).mean())
     print(f"{encoder.name} on {hardware(device)}")
     report(runs, texts, lengths, source)
 
@@ -255,14 +294,14 @@ def report(runs: Sequence[Run], texts: Sequence[str], lengths: np.ndarray, sourc
     assert exact is not None
     default = runs[0].seconds
     print(f"{len(texts)} {source}, {lengths.mean():.0f} tokens each (longest {lengths.max():.0f})")
-    print(f"{'':30}{'texts/s':>9}{'tokens/s':>10}{'padding':>9}{'ratio':>8}{'cosine':>10}")
+    print(f"{'':30}{'texts/s':>9}{'tokens/s':>10}{'padding':>9}{'ratio':>8}{'cosine':>10}{'same bits':>11}")
     for run in runs:
         assert run.vectors is not None
         cosine = (run.vectors * exact).sum(1) / np.linalg.norm(run.vectors, axis=1)
         mean = float((cosine / np.linalg.norm(exact, axis=1)).mean())
         print(
             f"{run.name:30}{len(texts) / run.seconds:9.1f}{lengths.sum() / run.seconds:10.0f}"
-            f"{run.waste:9.1%}{default / run.seconds:7.2f}x{mean:10.6f}"
+            f"{run.waste:9.1%}{default / run.seconds:7.2f}x{mean:10.6f}{run.alike:11.0%}"
         )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import itertools
 import json
 import sys
 import tempfile
@@ -133,16 +134,25 @@ def padding(lengths: Sequence[int], batches: Sequence[Sequence[int]] | Sequence[
     return 1 - sum(lengths) / rows
 
 
+def alike(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Batches of at most `budget` tokens whose texts differ by less than 16 tokens, longest first."""
+    return [
+        list(part)
+        for batch in plan_batches(lengths, budget)
+        for _, part in itertools.groupby(batch, lambda i: -(-lengths[i] // 16))
+    ]
+
+
 def sorted_by_tokens(
     model: sentence_transformers.SentenceTransformer, texts: Sequence[str], longest: int, budget: int
 ) -> np.ndarray:
-    """Vectors from the library's model over batches of `budget` tokens, of nearly one length each."""
+    """Vectors from the library's model over batches of nearly one length each."""
     tokenizer = model.tokenizer.backend_tokenizer
     tokenizer.no_truncation()
     tokenizer.no_padding()
     ids, _ = tokenize(tokenizer, texts, longest)
     lengths = [len(i) for i in ids]
-    batches, parts = plan_batches(lengths, budget), []
+    batches, parts = alike(lengths, budget), []
     with torch.inference_mode():
         for batch in batches:
             rows = [torch.from_numpy(ids[i]) for i in batch]
@@ -249,7 +259,7 @@ def measure(
     budget = batch_shape(policy)[0]
     first = encode(texts, [encoder], policy=policy, paths=paths)
     lengths, counts = first.tokens.astype(np.float64), first.tokens.tolist()
-    padded, dense = library_waste(counts, texts), padding(counts, plan_batches(counts, budget))
+    padded, dense = library_waste(counts, texts), padding(counts, alike(counts, budget))
     runs = [Run("SentenceTransformer, default", library(torch.float32), padded)]
     runs.append(Run("  sorted by tokens", by_tokens(torch.float32), dense))
     if native == "bfloat16":

@@ -1,10 +1,11 @@
 """Two Dask workers against one, each on a cluster of its own: ingest and embedding, and the same bytes out.
 
-    python benchmarks/workers.py [--models 300] [--texts 6000] [--workers 1,2]
+    python benchmarks/workers.py [--models 300] [--texts 6000] [--workers 1,2] [--busy 0]
 
 Ingest reads synthetic details, one Parquet file per model and task. Embedding runs minilm on synthetic
 questions, one thread a worker. Starting the workers (a process, Python, Beam; for embedding also torch and
-the model) is timed apart: it is paid once per stage and does not grow with the data.
+the model) is timed apart: it is paid once per stage and does not grow with the data. With --busy, so many
+endless loops run beside: a share of the cores is what can be left, and no less should be.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +109,18 @@ def warm(cache: str) -> None:
     time.sleep(0.2)  # so that one worker does not take the others' turns
 
 
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes that do nothing else than take CPU time."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
 def questions(count: int) -> list[str]:
     """Distinct texts of about 40 words."""
     rng = np.random.default_rng(0)
@@ -161,6 +176,7 @@ def main() -> int:
     )
     parser.add_argument("--texts", type=int, default=6000, help="texts to encode, 0 for none (default 6000)")
     parser.add_argument("--workers", default="1,2", help="numbers of workers (default 1,2)")
+    parser.add_argument("--busy", type=int, default=0, help="endless loops beside (default 0)")
     parser.add_argument("--folder", type=Path, help="where dumps and builds go (default: a temporary folder)")
     args = parser.parse_args()
     os.environ.update(dict.fromkeys(THREADS, "1"))
@@ -172,7 +188,7 @@ def main() -> int:
         sep="\n",
     )
     same = True
-    with tempfile.TemporaryDirectory(dir=args.folder) as temporary:
+    with tempfile.TemporaryDirectory(dir=args.folder) as temporary, busy(args.busy):
         root = Path(temporary)
         if args.models:
             plan = Plan(

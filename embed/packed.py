@@ -3,8 +3,8 @@
 The texts of a batch lie one after the other in a single (rows, dimension) matrix. Everything but
 attention works on single rows; attention works on single texts. Matrix products always see blocks
 of the same number of rows, so that the library picks the same kernel whatever else is in the batch:
-a text gets the same bits in any company. Only the last block of a batch is filled up, and that is
-all the padding there is.
+a text gets the same bits in any company (but for Longformer's in bfloat16 on a GPU: all but a few).
+Only the last block of a batch is filled up, and that is all the padding there is.
 
 Weights come from the `transformers` models of the same name; tests hold this pass to theirs.
 """

@@ -38,6 +38,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "twins": ("twins.py",),
     "embed": ("embed.py",),
     "workers": ("workers.py",),
+    "clusters": ("clusters.py",),
     "validate": ("validate.py", SCRATCH),
     "evaluate": ("evaluate.py", RELEASE),
     "audit": ("audit.py",),

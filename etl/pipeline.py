@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
     from routerset.etl.config import Runner
 
-PARTITIONS = 64
-"""Pieces of work on a Dask cluster, at most: enough for balance, few enough for a small task graph."""
+PIECES, GROUPED = 1024, 64
+"""Pieces of work on a Dask cluster, at most: enough for balance. One that is grouped by key costs the scheduler
+tens of tasks: 200 of them took longer than 64 on 100 workers."""
 
 
 PATIENCE = 60.0
@@ -54,7 +55,7 @@ def group_map(
     seconds: that one process would be busy, about; it decides how many there are where `runner` does not.
     Raises WorkFailed for errors that a user can act on, and ClusterUnavailable.
     """
-    with _beam(runner, len(elements), seconds) as pipeline:
+    with _beam(runner, min(len(elements), GROUPED), seconds) as pipeline:
         (
             pipeline
             | beam.Create(list(elements))
@@ -67,7 +68,7 @@ def group_map(
 
 def parallel_map(elements: Sequence, function: Callable, runner: Runner, *, seconds: float = 0.0) -> None:
     """Run `function(element)` for every element; seconds, and what is raised: as of `group_map`."""
-    with _beam(runner, len(elements), seconds) as pipeline:
+    with _beam(runner, min(len(elements), PIECES), seconds) as pipeline:
         (
             pipeline
             | beam.Create(list(elements))
@@ -138,14 +139,14 @@ def _hearing() -> Iterator[None]:
 
 
 @contextmanager
-def _beam(runner: Runner, n: int, seconds: float) -> Iterator[beam.Pipeline]:
-    """A pipeline that runs when the block ends. n: number of its elements. seconds: of `group_map`."""
+def _beam(runner: Runner, pieces: int, seconds: float) -> Iterator[beam.Pipeline]:
+    """A pipeline that runs when the block ends. pieces: of its work, at most. seconds: of `group_map`."""
     with _hearing():
-        workers = runner.workers or repaid(seconds, n)
+        workers = runner.workers or repaid(seconds, pieces)
         # Beam's own way to several processes tells them all that we know, and waits forever for dead ones
         if runner.name == "dask" or workers > 1:  # a RunnerName
             with _dask(runner.scheduler, workers) as address:
-                pipeline = _dask_pipeline(address, n)
+                pipeline = _dask_pipeline(address, pieces)
                 yield pipeline
                 _run_on_dask(pipeline, address)
             return
@@ -160,11 +161,10 @@ def _quiet(*names: str) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _dask_pipeline(address: str, n: int) -> beam.Pipeline:
+def _dask_pipeline(address: str, pieces: int) -> beam.Pipeline:
     from apache_beam.runners.dask.dask_runner import DaskRunner
 
-    pieces = min(max(n, 1), PARTITIONS)
-    options = PipelineOptions([f"--dask_client_address={address}", f"--dask_npartitions={pieces}"])
+    options = PipelineOptions([f"--dask_client_address={address}", f"--dask_npartitions={max(pieces, 1)}"])
     return beam.Pipeline(runner=DaskRunner(), options=options)
 
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from routerset.etl.config import Runner
 
 PIECES, GROUPED = 1024, 64
-"""Pieces of work on a Dask cluster, at most: enough for balance. One that is grouped by key costs the scheduler
-tens of tasks: 200 of them took longer than 64 on 100 workers."""
+"""Pieces of work on a Dask cluster, at most: enough for balance. One that is grouped by key costs the
+scheduler tens of tasks: 200 of them took longer than 64 on 100 workers."""
 
 
 PATIENCE = 60.0

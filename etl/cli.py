@@ -243,7 +243,7 @@ def _build(args: argparse.Namespace) -> int:
     info = manifest.stages["ingest"].info
     show(text.accounting(info["accounting"], info["passed_over"]))
     if "groups" in manifest.stages:
-        groups = manifest.stages["groups"].info["groups"]
+        groups = manifest.stages["groups"].info
         show("\n" + text.candidate_groups(groups, config.groups.methods))
     if "release" in manifest.stages:
         from routerset.etl.status import after_build

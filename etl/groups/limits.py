@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
@@ -32,8 +32,9 @@ class Scored:
     """The scores that groups are chosen from, and how. scores: (models, items), as `read_matrix` gives them.
 
     subsets: items per subset. sides: items of each side of the first scheme, ascending. seed: of the splits.
-    pool: see `methods.choose`. It is that of the real scores in worlds of noise, too, where twins part: how
-    many models there are to choose from has its share in what a search finds.
+    pools: by method, see `methods.choose`; that of a method which is not there is all models. They are those
+    of the real scores in worlds of noise, too, where twins part: how many models there are to choose from has
+    its share in what a search finds.
     """
 
     scores: np.ndarray
@@ -41,21 +42,22 @@ class Scored:
     sides: Mapping[Split, np.ndarray]
     sizes: Sequence[int]
     seed: int
-    pool: np.ndarray | None = None
+    pools: Mapping[str, np.ndarray | None] = field(default_factory=dict)
 
     def choose(self, method: str, scores: np.ndarray) -> tuple[list[Group], list[Skipped]]:
         """The groups that a method chooses from some scores, and those that no pool could fill."""
-        train = self.sides[Split.TRAIN]
-        return choose(method, scores, self.sizes, self.subsets, train, self.seed, self.pool)
+        train, pool = self.sides[Split.TRAIN], self.pools.get(method)
+        return choose(method, scores, self.sizes, self.subsets, train, self.seed, pool)
 
     def pool_of(self, method: str, group: Group) -> tuple[np.ndarray, np.ndarray | None]:
         """The models that a group of a method is taken from, and the bin of each where it has bins."""
         row = METHODS[method]
         scores = self.scores if row.sees_test else self.scores[:, self.sides[Split.TRAIN]]
-        if row.all_twins or self.pool is None:
+        pool = self.pools.get(method)
+        if pool is None:
             return pool_of(scores, group.m, group.kind, row.weakest)
-        rows, bins = pool_of(scores[self.pool], group.m, group.kind, row.weakest)
-        return self.pool[rows], bins
+        rows, bins = pool_of(scores[pool], group.m, group.kind, row.weakest)
+        return pool[rows], bins
 
 
 def limits(

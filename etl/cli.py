@@ -250,7 +250,7 @@ def _build(args: argparse.Namespace) -> int:
         from routerset.schemas.outfolder import RELEASE
 
         version = manifest.stages["release"].info["version"]
-        say(plain(f"\nrelease {version}: {args.out / RELEASE}"))
+        say("\n" + plain(f"release {version}: {args.out / RELEASE}"))
         say(plain(f"next: {after_build(args.out, config)}"))
     return DONE
 

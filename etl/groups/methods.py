@@ -24,9 +24,10 @@ Choice: TypeAlias = tuple[list[Group], list[Skipped]]
 class Method:
     """A row of `METHODS`. sees_test: whether the scores of test items have a say in its groups. all_twins:
     whether it chooses from all models whatever a config says of twins. by_tier: whether it chooses from the
-    tiers that a config names. covers_most: whether its groups are to cover as much as they can. weakest: mean
-    score that the models of its groups of kind `open` are above. stops_at: function of (scores, train): how
-    many models its own rule would take, where it has one.
+    tiers that a config names. pairwise: whether it compares every two models of its pool. covers_most:
+    whether its groups are to cover as much as they can. weakest: mean score that the models of its groups of
+    kind `open` are above. stops_at: function of (scores, train): how many models its own rule would take,
+    where it has one.
 
     choose: function of (scores, sizes, subsets, train, seed). scores: (models, items), models by name.
     subsets: items per subset, in canonical order. train: indices of the items that train routers.
@@ -39,6 +40,7 @@ class Method:
     sees_test: bool
     all_twins: bool = False
     by_tier: bool = False
+    pairwise: bool = False
     covers_most: bool = False
     weakest: float = WEAKEST
     stops_at: Callable[[np.ndarray, np.ndarray], int] | None = None
@@ -85,7 +87,11 @@ METHODS: dict[str, Method] = {
             stops_at=stops_at,
         ),
         Method(
-            "diverse", "pruned to what is accurate and unlike the rest, as RouterBench+ does", _diverse, False
+            "diverse",
+            "pruned to what is accurate and unlike the rest, as RouterBench+ does",
+            _diverse,
+            False,
+            pairwise=True,
         ),
     )
 }

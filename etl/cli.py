@@ -243,14 +243,14 @@ def _build(args: argparse.Namespace) -> int:
     info = manifest.stages["ingest"].info
     show(text.accounting(info["accounting"], info["passed_over"]))
     if "groups" in manifest.stages:
-        groups = manifest.stages["groups"].info["groups"]
+        groups = manifest.stages["groups"].info
         show("\n" + text.candidate_groups(groups, config.groups.methods))
     if "release" in manifest.stages:
         from routerset.etl.status import after_build
         from routerset.schemas.outfolder import RELEASE
 
         version = manifest.stages["release"].info["version"]
-        say(plain(f"\nrelease {version}: {args.out / RELEASE}"))
+        say("\n" + plain(f"release {version}: {args.out / RELEASE}"))
         say(plain(f"next: {after_build(args.out, config)}"))
     return DONE
 

@@ -159,6 +159,9 @@ class Groups:
     sizes: numbers of candidates; what a pool cannot fill is skipped and reported.
     twins: whether methods choose from `one` of each set of models with the same scores, or from `all`, as
     `paper` always does.
+    tiers: sizes of models that method `universe`, and no other, chooses from: `<= 3B`, `3-10B`, `10-20B`,
+    `20-45B`, `> 45B`, `MoE`, `API` and `unknown` (of unknown size, with a price and without: left out unless
+    named); none for all, such as `["<= 3B", "3-10B"]`.
     freeze: a published release whose groups stay as they are: a version of `previous`, a folder of a release
     or its `groups.parquet`; without one all groups are chosen anew, such as `"v1.0.0"`.
     """
@@ -166,6 +169,7 @@ class Groups:
     methods: tuple[str, ...] = ("greedy", "paper")
     sizes: tuple[int, ...] = SIZES
     twins: str = "one"
+    tiers: tuple[str, ...] = ()
     freeze: str | None = None
 
 
@@ -456,6 +460,7 @@ def _wrong(message: str, raw: Mapping[str, object]) -> str:
 def _check(config: Config) -> None:
     """Values that no type can check."""
     from routerset.etl.groups.methods import METHODS
+    from routerset.release.evaluator.tiers import TIERS
 
     def demand(good: bool, where: str, message: str) -> None:
         if not good:
@@ -514,6 +519,10 @@ def _check(config: Config) -> None:
     one_of(config.groups.methods, tuple(METHODS), "[groups] methods")
     distinct(config.groups.methods, "[groups] methods")
     one_of([config.groups.twins], TWINS, "[groups] twins")
+    one_of(config.groups.tiers, TIERS, "[groups] tiers")
+    distinct(config.groups.tiers, "[groups] tiers")
+    followed = not config.groups.tiers or any(METHODS[m].by_tier for m in config.groups.methods)
+    demand(followed, "[groups] tiers", "no method follows them; add `universe` to methods, or leave them out")
     freeze = config.groups.freeze
     good = freeze is None or not is_version(freeze) or config.release.previous is not None
     demand(good, "[groups] freeze", f"{freeze!r} is a version of [release] previous, which is not there")

@@ -67,11 +67,16 @@ def accounting(rows: Sequence[Mapping[str, Any]], passed_over: Sequence[Mapping[
     return "\n\n".join(parts)
 
 
-def candidate_groups(info: Mapping[str, Mapping[str, Mapping[str, Any]]], methods: Sequence[str]) -> str:
-    """The groups of a build: one line per method and benchmark, then what was skipped and why.
+def candidate_groups(stage: Mapping[str, Any], methods: Sequence[str]) -> str:
+    """The groups of a build: one line per method and benchmark, then what was skipped and why, and how many
+    models each tier of size has where method `universe` chooses from some tiers alone.
 
-    methods: in the order of the config, which a manifest that was read again does not keep.
+    stage: what the manifest says of stage `groups`. methods: in the order of the config, which a manifest
+    that was read again does not keep.
     """
+    from routerset.release.evaluator.tiers import TIERS
+
+    info, tiers = stage["groups"], stage.get("tiers", {})
     body: list[list[object]] = [
         [method, name, g["complete_models"], g["left_out"], len(g["groups"]), len(g["skipped"])]
         for method in methods
@@ -87,4 +92,8 @@ def candidate_groups(info: Mapping[str, Mapping[str, Mapping[str, Any]]], method
     if skipped:
         text += "\n\nSizes that some pool cannot fill (manifest.json says which, and why)\n"
         text += table(["benchmark", "m"], skipped)
+    if tiers:
+        sizes = [[t, tiers["models"][t], t in tiers["chosen"]] for t in TIERS if t in tiers["models"]]
+        text += "\n\nSizes of models, of which method universe chooses from some alone ([groups] tiers)\n"
+        text += table(["tier", "models", ""], [[t, n, "" if own else "left out"] for t, n, own in sizes])
     return text

@@ -73,7 +73,14 @@ class Target:
         )
         given = self.manifest.get("settings") or ingest.get("settings") or {}
         twins = self.manifest.get("twins") or groups.get("twins") or "all"
-        return {"min_coverage": 1.0, "table_4": False, **given, "twins": twins}
+        tiers = self.manifest.get("tiers") or groups.get("tiers") or {}
+        return {
+            "min_coverage": 1.0,
+            "table_4": False,
+            **given,
+            "twins": twins,
+            "tiers": tiers.get("chosen", ()),
+        }
 
     def frozen_groups(self, benchmark: str) -> frozenset[str]:
         """Columns of groups that stay as an older release had them, whatever its rules would choose now."""

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from routerset.release.about import BIASES, CITATION, KEYWORDS, OUT_OF_SCOPE, PERSONAL, USES, maker
 from routerset.release.errors import ReleaseInputError
+from routerset.release.evaluator.tiers import TIERS
 from routerset.release.files import read_text
 from routerset.release.layout import AUDIT, REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
@@ -167,6 +168,7 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         texts={name: _texts(b) for name, b in benchmarks.items()},
         skipped=_skipped(manifest),
         covered=_covered(manifest),
+        tiers=_tiers(manifest),
         with_encoder={e: sum(e in b.encoders for b in benchmarks.values()) for e in manifest.encoders},
         methods={g.method for name in benchmarks for g in benchmarks[name].groups},
         withheld=[manifest.registry[name].title for name, b in benchmarks.items() if not b.text_published],
@@ -314,6 +316,21 @@ def _covered(manifest: Manifest) -> list[dict[str, str]]:
         for name, benchmark in manifest.benchmarks.items()
         for row in benchmark.coverage
     ]
+
+
+def _tiers(manifest: Manifest) -> tuple[str, str] | None:
+    """The tiers of size that a universe was chosen from, and those that it left out, with their numbers of
+    LLMs; None where it chose from all.
+    """
+    if not manifest.tiers:
+        return None
+    chosen, models = manifest.tiers["chosen"], manifest.tiers["models"]
+
+    def told(among: Sequence[str]) -> str:
+        return ", ".join(f"`{tier}` ({models[tier]:,})" for tier in among) or "none"
+
+    there = [tier for tier in TIERS if tier in models]
+    return told([t for t in there if t in chosen]), told([t for t in there if t not in chosen])
 
 
 def _skipped(manifest: Manifest) -> list[dict[str, Json]]:

@@ -97,6 +97,11 @@ def compare(old: Side, new: Side) -> list[Change]:
     if before.method != after.method:
         what = f"groups by `{after.method}` are evaluated by default, before by `{before.method}`"
         changes.append(Change(Level.PATCH, "dataset", what))
+    tiers = [m.tiers.get("chosen", []) for m in (after, before)]
+    if tiers[0] != tiers[1]:
+        named = [", ".join(f"`{tier}`" for tier in of) or "all" for of in tiers]
+        what = "groups by `universe` are chosen from models of tiers {}, before of {}".format(*named)
+        changes.append(Change(Level.PATCH, "dataset", what))
     if _differ(old, new, layout.MODELS):
         changes += _models(old.read(layout.MODELS), new.read(layout.MODELS))
     if _tables(old, new, layout.PRICES):

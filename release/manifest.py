@@ -114,12 +114,13 @@ class Manifest:
     read, kept, superseded, quarantined, reasons; sources: what each one gave, and where it is from; settings:
     what the config says to the gate; tokenizer: name and sha256 of what counted texts, if any was; methods,
     sizes: of the groups that were asked for, the first method is what is shown by default; twins: whether
-    methods chose from one of each set of twins; frozen: where groups stay as a release before published them,
-    its version, sha256 of its table of groups, and their columns by benchmark; prices: files of price tables
-    with the models that each gave one to, the number of models without any, and some of these; curated: rules
-    of `[curate]`, and records by benchmark under the first scheme: kept, used, curated_away; about: what the
-    config says of the dataset as a whole, where it does: creator, contact, url, published (a day), licenses
-    (`permissive`), synthetic.
+    methods chose from one of each set of twins; tiers: where method `universe` chose from some tiers of size
+    alone, these (`chosen`), and how many `models` each tier has, those left out too; frozen: where groups
+    stay as a release before published them, its version, sha256 of its table of groups, and their columns by
+    benchmark; prices: files of price tables with the models that each gave one to, the number of models
+    without any, and some of these; curated: rules of `[curate]`, and records by benchmark under the first
+    scheme: kept, used, curated_away; about: what the config says of the dataset as a whole, where it does:
+    creator, contact, url, published (a day), licenses (`permissive`), synthetic.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Manifest:
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     twins: str = "all"
+    tiers: Mapping[str, Any] = field(default_factory=dict)
     frozen: Row = field(default_factory=dict)
     prices: Row = field(default_factory=dict)
     curated: Row = field(default_factory=dict)
@@ -249,6 +251,7 @@ class Manifest:
             "methods": list(self.methods),
             "sizes": list(self.sizes),
             "twins": self.twins,
+            **({"tiers": dict(self.tiers)} if self.tiers else {}),
             **({"frozen": dict(self.frozen)} if self.frozen else {}),
             "libraries": dict(self.libraries),
         }
@@ -273,12 +276,13 @@ def read_manifest(release: Path) -> Manifest:
             n_models=document["n_models"],
             tables={table: TableEntry(**t) for table, t in document["tables"].items()},
             accounting=tuple(document["accounting"]),
-            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next six
+            sources=tuple(document.get("sources", ())),  # which older releases lack, as the next seven
             tokenizer=document.get("tokenizer", {}),
             settings=document.get("settings", {}),
             methods=tuple(document.get("methods", ())),
             sizes=tuple(document.get("sizes", ())),
             twins=document.get("twins", "all"),
+            tiers=document.get("tiers", {}),
             frozen=document.get("frozen", {}),
             prices=document.get("prices", {}),
             curated=document.get("curated", {}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from routerset.release.manifest import Row
 from routerset.schemas.families import Families
@@ -21,7 +22,7 @@ class ReleaseOptions:
     version: `auto` or X.Y.Z. previous: folder of the release before. schemes: split schemes, the first one
     gives the files; seed: of the splits. accounting: rows of source, benchmark, read, kept, superseded,
     quarantined, reasons. settings: what the config says to the gate. methods, sizes: of the groups that were
-    asked for; twins, frozen: see `Manifest`; families: what joined items to families, by benchmark;
+    asked for; twins, tiers, frozen: see `Manifest`; families: what joined items to families, by benchmark;
     skipped_groups: those that no pool could fill, rows of benchmark, method, m, kind, reason; coverage: rows
     of benchmark and what `BenchmarkEntry` has of it. encoders: what to say of an encoder, its row in the
     registry by default; text: what they saw, `question` or `prompt`; revisions: of weights that are not those
@@ -40,6 +41,7 @@ class ReleaseOptions:
     methods: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     twins: str = "all"
+    tiers: Mapping[str, Any] = field(default_factory=dict)
     frozen: Row = field(default_factory=dict)
     families: Mapping[str, Families] = field(default_factory=dict)
     skipped_groups: Sequence[Row] = ()

@@ -116,6 +116,7 @@ def write_tables(
         methods=options.methods,
         sizes=options.sizes,
         twins=options.twins,
+        tiers=options.tiers,
         frozen=options.frozen,
         prices=options.prices,
         curated=options.curated,

@@ -23,6 +23,8 @@ Below: TypeAlias = Annotated[str, msgspec.Meta(pattern=BELOW)]
 """A file below the folder of the manifest."""
 Twins: TypeAlias = Literal["one", "all"]
 """See `twins.TWINS`."""
+Tier: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9<>= -]{1,16}\Z")]
+"""Size of a model, such as `<= 3B`."""
 Counts: TypeAlias = dict[str, Count]
 
 
@@ -195,6 +197,11 @@ class _Settings(TypedDict, total=False):
     table_4: bool
 
 
+class _Tiered(TypedDict):
+    chosen: list[Tier]
+    models: dict[Tier, Count]
+
+
 class _Frozen(TypedDict):
     version: Version
     sha256: Digest
@@ -243,6 +250,7 @@ class ReleaseDocument(TypedDict):
     methods: NotRequired[list[Name]]
     sizes: NotRequired[list[Count]]
     twins: NotRequired[Twins]
+    tiers: NotRequired[_Tiered]
     frozen: NotRequired[_Frozen]
     libraries: _Libraries
 
@@ -288,6 +296,7 @@ class _Chosen(TypedDict):
 class _Grouped(TypedDict, total=False):
     groups: dict[Name, dict[Name, _Chosen]]
     twins: Twins
+    tiers: _Tiered
     frozen: _Frozen
 
 

@@ -25,16 +25,20 @@ def row_digest(scores: np.ndarray) -> bytes:
     return blake2b((scores + scores.dtype.type(0)).tobytes(), digest_size=16).digest()
 
 
-def one_of_each(matrix: ScoreMatrix, named: Collection[str] = ()) -> np.ndarray:
+def one_of_each(
+    matrix: ScoreMatrix, named: Collection[str] = (), among: np.ndarray | None = None
+) -> np.ndarray:
     """Rows of a score matrix, ascending, without those that equal another one on SHARED items or more.
 
     Of equal rows that of a `named` model stays, such as one that stands for twins, of those the first.
+    among: rows that there are, ascending, None for all.
     """
+    rows = np.arange(len(matrix.models)) if among is None else among
     if matrix.scores.shape[1] < SHARED:
-        return np.arange(len(matrix.models))
+        return rows
     first: dict[bytes, int] = {}
     wanted = frozenset(named)
-    for row in sorted(range(len(matrix.models)), key=lambda row: (matrix.models[row] not in wanted, row)):
+    for row in sorted(rows.tolist(), key=lambda row: (matrix.models[row] not in wanted, row)):
         first.setdefault(row_digest(matrix.scores[row]), row)
     return np.array(sorted(first.values()), np.int64)
 

@@ -28,7 +28,11 @@ def test_every_key_says_what_it_is_and_its_example_is_one(head: str, begin: str,
         lines = ["[[source]]", 'format = "lm_eval"', 'path = "results"', *lines]
     if head == "[[benchmark]]":
         lines += [] if key.name == "metric" else ['metric = "mark"']
-    beside = ["[release]", 'previous = "published"'] if key.name == "freeze" else []
+    with_it = {
+        "freeze": ["[release]", 'previous = "published"'],
+        "tiers": ['methods = ["universe"]'],
+    }
+    beside = with_it.get(key.name, [])
     text = "\n".join([*lines, f"{key.name} = {key.example}", *beside])
     parse_config(tomllib.loads(text), Path("x.toml"))
     for wrong in ("1979-05-27", "[[[]]]"):

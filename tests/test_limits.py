@@ -72,3 +72,28 @@ def test_without_test_items_there_is_no_floor() -> None:
     table = limits(replace(world, sides=sides), ["greedy"])["greedy"]
     assert {(row["draws_a"], row["oracle_a"]) for row in table.to_pylist()} == {(0, None)}
     assert table["train_covered"].null_count == 0
+
+
+def test_a_method_that_compares_all_pairs_searches_fewer_worlds_of_a_large_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = scored(rasch(60, 200, seed=4))
+    everywhere = limits(at, ["diverse", "universe"])
+    pairs = 60 * 60 * len(at.sides[Split.TRAIN])
+    for work, draws_a, draws_b in ((7 * pairs, 7, 5), (pairs, 3, 3), (1 << 60, 20, 5)):
+        monkeypatch.setattr("routerset.etl.groups.limits.WORK", work)
+        found = limits(at, ["diverse", "universe"])
+        assert found["universe"].equals(everywhere["universe"])
+        assert set(found["diverse"]["draws_a"].to_pylist()) == {draws_a}
+        assert set(found["diverse"]["draws_b"].to_pylist()) == {draws_b}
+        for less, whole in zip(found["diverse"].to_pylist(), everywhere["diverse"].to_pylist(), strict=True):
+            for letter in "ab":
+                floor = less[f"oracle_{letter}"]
+                assert whole[f"oracle_{letter}_lo"] <= floor <= whole[f"oracle_{letter}_hi"]
+
+
+def test_a_pool_counts_as_large_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = scored(rasch(60, 200, seed=4))
+    monkeypatch.setattr("routerset.etl.groups.limits.WORK", 5 * 30 * 30 * len(at.sides[Split.TRAIN]))
+    assert at.draws("diverse", "ability") == 3
+    assert replace(at, pools={"diverse": np.arange(30)}).draws("diverse", "ability") == 5

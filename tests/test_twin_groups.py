@@ -14,7 +14,7 @@ from routerset.etl.build import build
 from routerset.etl.config import ConfigError, Runner, load_config
 from routerset.etl.groups.check import check_groups
 from routerset.etl.groups.limits import Scored, limits
-from routerset.etl.groups.methods import METHODS, choose
+from routerset.etl.groups.methods import METHODS, choose, pool_for
 from routerset.expectations.validate import validate
 from routerset.release.verify import verify
 from routerset.schemas.matrix import ScoreMatrix
@@ -35,11 +35,13 @@ def with_copies(n_models: int = 90, n_items: int = 130) -> ScoreMatrix:
     return ScoreMatrix(tuple(rows), np.stack([*rows.values()]))
 
 
-def scored(matrix: ScoreMatrix, pool: np.ndarray | None) -> Scored:
+def scored(matrix: ScoreMatrix) -> Scored:
+    """A benchmark whose methods choose from one of each set of twins, where they do at all."""
     items = np.arange(matrix.scores.shape[1])
     sides = {Split.TRAIN: items[items % 10 < 8], Split.VALIDATION: items[items % 10 == 8]}
     sides[Split.TEST] = items[items % 10 == 9]
-    return Scored(matrix.scores, [len(items)], sides, SIZES, 42, pool)
+    pools = {method: pool_for(method, matrix, (), None) for method in METHODS}
+    return Scored(matrix.scores, [len(items)], sides, SIZES, 42, pools)
 
 
 def test_a_pool_is_as_if_there_were_no_other_models() -> None:
@@ -50,7 +52,7 @@ def test_a_pool_is_as_if_there_were_no_other_models() -> None:
     found, _ = choose("greedy", matrix.scores, SIZES, [130], train, 42, pool)
     alone, _ = METHODS["greedy"].choose(matrix.scores[pool], SIZES, [130], train, 42)
     assert [group.rows.tolist() for group in found] == [pool[group.rows].tolist() for group in alone]
-    every, _ = choose("paper", matrix.scores, SIZES, [130], train, 42, pool)
+    every, _ = choose("paper", matrix.scores, SIZES, [130], train, 42, pool_for("paper", matrix, (), None))
     published, _ = METHODS["paper"].choose(matrix.scores, SIZES, [130], train, 42)
     assert [group.rows.tolist() for group in every] == [group.rows.tolist() for group in published]
 
@@ -58,12 +60,12 @@ def test_a_pool_is_as_if_there_were_no_other_models() -> None:
 def test_noise_is_searched_in_the_same_pool() -> None:
     matrix = with_copies()
     pool = one_of_each(matrix)
-    world = scored(matrix, pool)
+    world = scored(matrix)
     dealt = np.random.default_rng(0).permuted(matrix.scores, axis=0)
     for group in world.choose("greedy", dealt)[0]:
         assert np.isin(group.rows, pool).all()
     tables = limits(world, ["greedy", "paper"])
-    every = limits(replace(world, pool=None), ["greedy", "paper"])
+    every = limits(replace(world, pools={}), ["greedy", "paper"])
     assert tables["paper"].equals(every["paper"])
     assert not tables["greedy"].equals(every["greedy"])
 

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from routerset.etl.groups.candidates import Group, Kind, groups_table
 from routerset.etl.groups.frozen import joined
 from routerset.etl.groups.limits import Scored, limits
-from routerset.etl.groups.methods import METHODS, coverage
+from routerset.etl.groups.methods import METHODS, coverage, pool_for
+from routerset.etl.groups.tiers import of_tiers, told_of
 from routerset.release.curating.table import curated_of, pruned_models
 from routerset.release.layout import (
     GROUPS,
@@ -35,7 +36,7 @@ from routerset.schemas.released import RELEASED, split_column
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import LIMITS as TABLE
 from routerset.schemas.tables import Split
-from routerset.schemas.twins import one_of_each, standing_for_twins
+from routerset.schemas.twins import standing_for_twins
 
 BOUNDS = ("train_at_most", "bound_by")
 """Columns of limits that another version of SciPy may prove otherwise."""
@@ -54,6 +55,9 @@ def check_groups(release: Path, note: Callable[[str], None] = lambda words: None
         note(f"{LIMITS}: bounds not compared: made with scipy {stated}, here is {version('scipy')}")
     for name in sorted(set(limited["benchmark"].to_pylist()) - manifest.benchmarks.keys()):
         yield Problem(LIMITS, f"limits of {name}", f"a benchmark of {MANIFEST}")
+    tiers = told_of(release / MODELS, manifest.tiers.get("chosen", ()))
+    if manifest.tiers != tiers:
+        yield Problem(MANIFEST, f"tiers {manifest.tiers}", f"{tiers}, by {MODELS}")
     for benchmark in manifest.benchmarks:
         scored, models = _scored(release, manifest, benchmark)
         groups, found = (t.filter(pc.equal(t["benchmark"], benchmark)) for t in (chosen, limited))
@@ -114,7 +118,7 @@ def _groups(
         if told != right:
             yield Problem(MANIFEST, f"{benchmark}: skipped groups {told}", f"{right}")
         held = tuple(row for row in entry.coverage if row["method"] == method)
-        of = coverage(method, scored.scores, chosen, scored.sides, scored.pool)
+        of = coverage(method, scored.scores, chosen, scored.sides, scored.pools.get(method))
         if held != bounded(
             [{"method": method, **row} for row in of], limited, len(scored.sides[Split.TRAIN])
         ):
@@ -143,6 +147,7 @@ def _scored(release: Path, manifest: Manifest, benchmark: str) -> tuple[Scored, 
     rows = pa.concat_tables(parts).sort_by("item")
     sides = {side: rows.filter(pc.equal(rows[column], side.value))["item"].to_numpy() for side in Split}
     counts = subset_sizes(rows["subset"])
-    named = standing_for_twins(release / MODELS)
-    pool = one_of_each(matrix, named) if manifest.twins == "one" else None
-    return Scored(matrix.scores, counts, sides, manifest.sizes, manifest.seed, pool), matrix.models
+    named = standing_for_twins(release / MODELS) if manifest.twins == "one" else None
+    tiered = of_tiers(release / MODELS, manifest.tiers.get("chosen", ()))
+    pools = {m: pool_for(m, matrix, named, tiered) for m in manifest.methods if m in METHODS}
+    return Scored(matrix.scores, counts, sides, manifest.sizes, manifest.seed, pools), matrix.models

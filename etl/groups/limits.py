@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from types import MappingProxyType
 
 import numpy as np
@@ -26,14 +27,20 @@ from routerset.schemas import store
 from routerset.schemas.nulls import NULLS
 from routerset.schemas.tables import LIMITS, Split
 
+WORK = 10**12
+"""Pairs of models times train items that a method which compares all pairs goes through in one null model."""
+LEAST = 3
+"""Worlds of each null model that it goes through whatever they cost: below, there is hardly a range."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scored:
     """The scores that groups are chosen from, and how. scores: (models, items), as `read_matrix` gives them.
 
     subsets: items per subset. sides: items of each side of the first scheme, ascending. seed: of the splits.
-    pool: see `methods.choose`. It is that of the real scores in worlds of noise, too, where twins part: how
-    many models there are to choose from has its share in what a search finds.
+    pools: by method, see `methods.choose`; that of a method which is not there is all models. They are those
+    of the real scores in worlds of noise, too, where twins part: how many models there are to choose from has
+    its share in what a search finds.
     """
 
     scores: np.ndarray
@@ -41,21 +48,34 @@ class Scored:
     sides: Mapping[Split, np.ndarray]
     sizes: Sequence[int]
     seed: int
-    pool: np.ndarray | None = None
+    pools: Mapping[str, np.ndarray | None] = field(default_factory=dict)
 
     def choose(self, method: str, scores: np.ndarray) -> tuple[list[Group], list[Skipped]]:
         """The groups that a method chooses from some scores, and those that no pool could fill."""
-        train = self.sides[Split.TRAIN]
-        return choose(method, scores, self.sizes, self.subsets, train, self.seed, self.pool)
+        train, pool = self.sides[Split.TRAIN], self.pools.get(method)
+        return choose(method, scores, self.sizes, self.subsets, train, self.seed, pool)
+
+    def draws(self, method: str, null: str) -> int:
+        """How many worlds of a null model a method searches: the first ones, of a large pool not all.
+
+        A world costs a method that compares all pairs of models as much as the real scores do. The floor is
+        a mean over worlds in any case; its range is that of those drawn.
+        """
+        wanted, pool = NULLS[null].draws, self.pools.get(method)
+        if not METHODS[method].pairwise:
+            return wanted
+        n = len(self.scores) if pool is None else len(pool)
+        return min(wanted, max(LEAST, WORK // max(n * n * len(self.sides[Split.TRAIN]), 1)))
 
     def pool_of(self, method: str, group: Group) -> tuple[np.ndarray, np.ndarray | None]:
         """The models that a group of a method is taken from, and the bin of each where it has bins."""
         row = METHODS[method]
         scores = self.scores if row.sees_test else self.scores[:, self.sides[Split.TRAIN]]
-        if row.all_twins or self.pool is None:
+        pool = self.pools.get(method)
+        if pool is None:
             return pool_of(scores, group.m, group.kind, row.weakest)
-        rows, bins = pool_of(scores[self.pool], group.m, group.kind, row.weakest)
-        return self.pool[rows], bins
+        rows, bins = pool_of(scores[pool], group.m, group.kind, row.weakest)
+        return pool[rows], bins
 
 
 def limits(
@@ -101,8 +121,10 @@ def _floors(
     """By method, size and kind: oracle, best single and best on train, on test, in each world."""
     rng = np.random.default_rng([scored.seed, list(NULLS).index(null)])
     found: dict[tuple[str, int, str], list[tuple[float, float, float]]] = {}
-    for world in NULLS[null].worlds(scored.scores, rng):
-        for method in methods:
+    draws = {method: scored.draws(method, null) for method in methods}
+    worlds = islice(NULLS[null].worlds(scored.scores, rng), max(draws.values()))
+    for draw, world in enumerate(worlds):
+        for method in (method for method in methods if draw < draws[method]):
             for group in scored.choose(method, world)[0]:
                 on_test = _reached(world[group.rows], scored.sides)
                 found.setdefault((method, group.m, group.kind), []).append(on_test)

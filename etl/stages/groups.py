@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.groups.candidates import groups_table
 from routerset.etl.groups.frozen import Kept, frozen_in, joined, rows_of
-from routerset.etl.groups.methods import choose, coverage
+from routerset.etl.groups.methods import choose, coverage, pool_for
+from routerset.etl.groups.tiers import of_tiers, told_of
 from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
@@ -24,10 +25,9 @@ from routerset.schemas import store
 from routerset.schemas.matrix import ScoreMatrix, read_matrix
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import TABLES, Split
-from routerset.schemas.twins import one_of_each
 
 READS = ("items", "scores", "splits")
-"""Tables of each benchmark; `models` besides, which tells who stands for twins."""
+"""Tables of each benchmark; `models` besides, which tells who stands for twins, and how large models are."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class GroupTask:
     """Groups of one benchmark by one method.
 
     scheme: split whose train side a method sees. named: models that stand for twins; None where all twins are
-    to choose from. pruned: models that `[curate]` left out of the pool. inputs: checksums of the
-    tables the groups depend on. kept: groups that stay as published.
+    to choose from. tiered: models of the tiers that the config names; None for all. pruned: models that
+    `[curate]` left out of the pool. inputs: checksums of the tables the groups depend on. kept: groups that
+    stay as published.
     """
 
     benchmark: str
@@ -46,6 +47,7 @@ class GroupTask:
     min_coverage: float
     scheme: str
     named: tuple[str, ...] | None
+    tiered: tuple[str, ...] | None
     pruned: tuple[str, ...]
     inputs: tuple[str, ...]
     code: str
@@ -79,8 +81,12 @@ def write_groups(context: Context) -> Finished:
         outputs += finished.outputs
         info.setdefault(task.method, {})[task.benchmark] = finished.info
     frozen = frozen_in(context)
+    asked = context.config.groups
     told = {"frozen": frozen.row()} if frozen else {}
-    return Finished.of(outputs, {"groups": info, "twins": context.config.groups.twins, **told})
+    tiers = told_of(context.out / TABLES["models"].path(), asked.tiers)
+    if tiers:
+        told["tiers"] = tiers
+    return Finished.of(outputs, {"groups": info, "twins": asked.twins, **told})
 
 
 def _tasks(context: Context) -> list[GroupTask]:
@@ -89,6 +95,7 @@ def _tasks(context: Context) -> list[GroupTask]:
     digests = {output.path: output.sha256 for output in context.files(*READS)}
     scheme = config.splits.schemes[0]
     named, curated = named_in(context), curated_in(context)
+    tiered = of_tiers(context.out / TABLES["models"].path(), config.groups.tiers)
     frozen = frozen_in(context)
     kept = () if frozen is None else frozen.groups
     found = []
@@ -102,6 +109,7 @@ def _tasks(context: Context) -> list[GroupTask]:
                 config.dataset.min_coverage,
                 scheme,
                 named,
+                tiered,
                 pruned_models(curated, benchmark),
                 (),
                 code_fingerprint(__name__),
@@ -129,7 +137,7 @@ def _choose(
         side: sides.filter(pc.equal(sides["split"].cast(pa.string()), side.value))["item"].to_numpy()
         for side in Split
     }
-    pool = None if task.named is None else one_of_each(matrix, task.named)
+    pool = pool_for(task.method, matrix, task.named, task.tiered)
     counts = subset_sizes(items["subset"])
     kept = rows_of(task.kept, matrix.models)
     chosen = choose(task.method, matrix.scores, task.sizes, counts, of[Split.TRAIN], task.seed, pool)

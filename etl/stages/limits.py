@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.groups.frozen import Kept, frozen_in, limits_of
 from routerset.etl.groups.limits import Scored, limits
+from routerset.etl.groups.methods import pool_for
+from routerset.etl.groups.tiers import of_tiers
 from routerset.etl.groups.twins import named_in
 from routerset.etl.manifest import Finished, done, once
 from routerset.etl.progress import watch
@@ -24,7 +26,6 @@ from routerset.schemas import store
 from routerset.schemas.matrix import read_matrix
 from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import TABLES, Split
-from routerset.schemas.twins import one_of_each
 
 READS = ("items", "scores", "splits")
 
@@ -33,7 +34,8 @@ READS = ("items", "scores", "splits")
 class LimitsTask:
     """The limits of one benchmark.
 
-    named, pruned, kept: as of `GroupTask`, of all methods. inputs: checksums of the tables they depend on.
+    named, tiered, pruned, kept: as of `GroupTask`, of all methods. inputs: checksums of the tables they
+    depend on.
     """
 
     benchmark: str
@@ -43,6 +45,7 @@ class LimitsTask:
     min_coverage: float
     scheme: str
     named: tuple[str, ...] | None
+    tiered: tuple[str, ...] | None
     pruned: tuple[str, ...]
     inputs: tuple[str, ...]
     code: str
@@ -73,6 +76,7 @@ def write_limits(context: Context) -> Finished:
 def _tasks(context: Context) -> list[LimitsTask]:
     config, digests = context.config, {output.path: output.sha256 for output in context.files(*READS)}
     named, curated = named_in(context), curated_in(context)
+    tiered = of_tiers(context.out / TABLES["models"].path(), config.groups.tiers)
     frozen = frozen_in(context)
     kept = () if frozen is None else frozen.groups
     found = []
@@ -88,6 +92,7 @@ def _tasks(context: Context) -> list[LimitsTask]:
                 config.dataset.min_coverage,
                 scheme,
                 named,
+                tiered,
                 pruned_models(curated, benchmark),
                 tuple(digests[path] for path in paths),
                 code_fingerprint(__name__),
@@ -114,7 +119,7 @@ def _write(task: LimitsTask, root: Path) -> tuple[Mapping[Path, int], store.Json
         {side: _items(splits, side) for side in Split},
         task.sizes,
         task.seed,
-        None if task.named is None else one_of_each(matrix, task.named),
+        {method: pool_for(method, matrix, task.named, task.tiered) for method in task.methods},
     )
     kept = limits_of(task.kept, matrix.scores, matrix.models, scored.sides[Split.TRAIN])
     found = limits(scored, task.methods, kept)

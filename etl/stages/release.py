@@ -56,6 +56,7 @@ def _options(context: Context) -> ReleaseOptions:
         methods=config.groups.methods,
         sizes=config.groups.sizes,
         twins=config.groups.twins,
+        tiers=stages["groups"].info.get("tiers", {}),
         frozen=stages["groups"].info.get("frozen", {}),
         about=config.release.about(),
         skipped_groups=rows("skipped"),

@@ -168,8 +168,9 @@ GROUPS = Suite(
         rows(
             "pool",
             "all_strong and all_weak come from the strongest and weakest fifth between mean scores "
-            ".1 and .9, strong_to_weak and open from all between, a universe from all up to .9: means on all "
-            "items for the paper's groups, on the train items for all others",
+            ".1 and .9, strong_to_weak and open from all between, a universe from all up to .9 that are of a "
+            "tier of [groups] tiers: means on all items for the paper's groups, on the train items for all "
+            "others",
             _GROUPS,
             f"select {_KEY}, outside_pool, first_outside as model_id from {{batch}} where outside_pool > 0",
             "group_facts",

@@ -114,12 +114,47 @@ def row_means(scores: np.ndarray) -> np.ndarray:
     return means
 
 
-def _one_of_each(models: Sequence[str], scores: np.ndarray, named: frozenset[str]) -> np.ndarray:
-    """Rows, ascending: of models with the same scores on enough items a named one, else the first."""
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """Models that methods choose from. rows: of them, ascending. doubles: models left out, since others have
+    the same scores. ranked: by the train items of each split, as `_choices` gives them.
+    """
+
+    rows: np.ndarray
+    doubles: frozenset[str]
+    ranked: Sequence[tuple[Choices, np.ndarray]]
+
+    @classmethod
+    def of(
+        cls,
+        models: Sequence[str],
+        scores: np.ndarray,
+        train: Sequence[np.ndarray],
+        named: Collection[str] | None,
+        among: np.ndarray,
+    ) -> _Pool:
+        """among: rows that there are, ascending. Other arguments as of `group_rows`."""
+        rows = among if named is None else _one_of_each(models, scores, frozenset(named), among)
+        single = scores if len(rows) == len(scores) else scores[rows]
+        return cls(
+            rows,
+            frozenset(models[row] for row in np.setdiff1d(among, rows).tolist()),
+            [
+                _choices(single, items, row_means(np.ascontiguousarray(single[:, items])), None)
+                for items in train
+                if len(items)
+            ],
+        )
+
+
+def _one_of_each(
+    models: Sequence[str], scores: np.ndarray, named: frozenset[str], among: np.ndarray
+) -> np.ndarray:
+    """Of some rows, ascending: of models with the same scores on enough items a named one, else the first."""
     if scores.shape[1] < LEAST_SHARED:
-        return np.arange(len(models))
+        return among
     kept: dict[bytes, int] = {}
-    for row in sorted(range(len(models)), key=lambda row: (models[row] not in named, models[row])):
+    for row in sorted(among.tolist(), key=lambda row: (models[row] not in named, models[row])):
         kept.setdefault(blake2b(scores[row].tobytes(), digest_size=16).digest(), row)
     return np.array(sorted(kept.values()), np.int64)
 
@@ -131,6 +166,7 @@ def group_rows(
     min_coverage: float = 1.0,
     rng: np.random.RandomState | None = None,
     named: Collection[str] | None = None,
+    tiered: Collection[str] | None = None,
     pruned: Collection[str] = (),
     frozen: Collection[str] = (),
 ) -> Iterator[dict[str, object]]:
@@ -141,8 +177,9 @@ def group_rows(
     those of the models with scores on at least `min_coverage` of the items; what they miss counts as 0 there,
     as it does where groups are chosen. rng: the reference's generator behind its splits, by which the paper's
     strong-to-weak groups are drawn. named: models that stand for twins, where other methods than the paper's
-    choose from one of each set of models with the same scores, as if there were no others. pruned: models
-    that are in no pool, as if they were not there. frozen: columns of groups that were chosen before later
+    choose from one of each set of models with the same scores, as if there were no others. tiered: models
+    that a universe is chosen from, None for all. pruned: models that are in no pool, as if they were not
+    there. frozen: columns of groups that were chosen before later
     models joined: of these only the order of candidates is looked at.
     """
     covers = matrix.coverage >= min_coverage * matrix.scores.shape[1]
@@ -152,33 +189,34 @@ def group_rows(
         scores = np.where(missing(scores), scores.dtype.type(0), scores)
     names = [matrix.models[row] for row in covering.tolist()]
     row_of = {model: place for place, model in enumerate(names)}
-    kept = np.arange(len(names)) if named is None else _one_of_each(names, scores, frozenset(named))
-    single = scores if len(kept) == len(names) else scores[kept]
-    doubles = set(names).difference(names[row] for row in kept.tolist())
     means = row_means(scores)
-    by_all = _choices(scores, None, means, rng)
     inside = [items[items < scores.shape[1]] for items in train]
-    by_train = [
-        _choices(single, items, row_means(np.ascontiguousarray(single[:, items])), None)
-        for items in inside
-        if len(items)
-    ]
+    everyone = np.arange(len(names))
+    whole_pool = _Pool(everyone, frozenset(), [_choices(scores, None, means, rng)])
+    single = _Pool.of(names, scores, inside, named, everyone)
+    small = single
+    if tiered is not None and any(group.method == "universe" for group in groups):
+        small = _Pool.of(names, scores, inside, named, np.flatnonzero(np.isin(names, [*tiered])))
     for group, whole in groups.items():
         fixed = group.column in frozen
         published = fixed or group.method == "paper"
-        twins = [model for model in whole if not published and model in doubles]
-        candidates = [model for model in whole if published or model not in doubles]
+        pool = whole_pool if published else small if group.method == "universe" else single
+        twins = [model for model in whole if model in pool.doubles]
+        candidates = [model for model in whole if model not in pool.doubles]
         rows = np.array([row_of.get(model, -1) for model in candidates], np.int64)
         known = rows[rows >= 0]
         models = [model for model, row in zip(candidates, rows, strict=True) if row >= 0]
         lost = [model for model, row in zip(candidates, rows, strict=True) if row < 0]
-        ranked, places = ([by_all], known) if published else (by_train, np.searchsorted(kept, known))
+        chosen = np.isin(known, pool.rows)
+        foreign = [model for model, own in zip(models, chosen, strict=True) if not own]
+        models = [model for model, own in zip(models, chosen, strict=True) if own]
+        places = np.searchsorted(pool.rows, known[chosen])
         if fixed:
             of = [None] if group.method == "paper" else [items for items in inside if len(items)]
             facts = min((_ordered(scores[known], known, models, items) for items in of),
                         key=lambda found: found["misplaced"], default=_UNRANKED)  # fmt: skip
         else:
-            placed = (_place(group, places, models, *one) for one in ranked)
+            placed = (_place(group, places, models, *one) for one in pool.ranked)
             facts = min(placed, key=_faults, default=_UNRANKED)
         worth = _worth(scores[known])
         yield {
@@ -190,6 +228,8 @@ def group_rows(
             "twins": len(twins),
             "first_twin": twins[0] if twins else None,
             **facts,
+            "outside_pool": facts["outside_pool"] + len(foreign),
+            "first_outside": foreign[0] if foreign else facts["first_outside"],
             "oracle": worth[0],
             "best_single": float(means[known].max()) if len(known) else 0.0,
             "mean": float(means[known].mean()) if len(known) else 0.0,

@@ -34,7 +34,7 @@ def scan(session: Session) -> dict[str, pa.Table]:
     digests: list[dict[str, object]] = []
     grouped = "groups" in session
     shuffles = paper_shuffles(session) if grouped else {}
-    named = _standing_for_twins(session)
+    named, tiered = _standing_for_twins(session), of_tiers(session)
     released = grouped and session.target.what is What.RELEASE and DATA in session
     parts = session.target.of("scores")
     orders = [] if grouped else [_order(part, read_order(part.path)) for part in parts]
@@ -51,11 +51,12 @@ def scan(session: Session) -> dict[str, pa.Table]:
             sides = [items.tobytes() for items in train]
             lengths = [len(part) for part in sizes]
             pruned, frozen = _pruned(session, benchmark), session.target.frozen_groups(benchmark)
-            key = str((pruned, rows, groups, sides, share, seed_of(session), lengths, named, sorted(frozen)))
+            of = (pruned, rows, groups, sides, share, seed_of(session), lengths, named, tiered)
+            key = str((*of, sorted(frozen)))
             # a release most often holds what its build does
             known = session.built.choices.get(key) if rows and session.built is not None else None
             if known is None:
-                known = [*group_rows(matrix, groups, train, share, rng, named, pruned, frozen)]
+                known = [*group_rows(matrix, groups, train, share, rng, named, tiered, pruned, frozen)]
             found = known
             session.choices[key] = found
             facts += [{"benchmark": benchmark, **row} for row in found]
@@ -79,6 +80,23 @@ def _standing_for_twins(session: Session) -> list[str] | None:
         return []
     found = session.query("select distinct twin_of from models where twin_of is not null order by twin_of")
     return [str(model) for model in found["twin_of"].to_pylist()]
+
+
+def of_tiers(session: Session) -> list[str] | None:
+    """Models of the tiers that a universe is to be chosen from; None for all. A tier is `MoE` for mixtures of
+    experts, else by billions of parameters, else `API` where there is a price (Routoo, Figure 4).
+    """
+    tiers = session.target.settings["tiers"]
+    if not tiers or "models" not in session:
+        return None
+    found = session.query(
+        f"""select model_id from models where case when is_moe then 'MoE'
+        when params_b > 0 and isfinite(params_b) then case when params_b <= 3 then '<= 3B'
+        when params_b <= 10 then '3-10B' when params_b <= 20 then '10-20B' when params_b <= 45 then '20-45B'
+        else '> 45B' end when coalesce(usd_per_mtok_in, usd_per_mtok_out) is not null then 'API'
+        else 'unknown' end in ({", ".join(map(quoted, tiers))}) and model_id is not null order by model_id"""
+    )
+    return [str(model) for model in found["model_id"].to_pylist()]
 
 
 def _pruned(session: Session, benchmark: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from textwrap import fill
 
 import numpy as np
@@ -68,15 +69,18 @@ def tier_of(params_b: float | None, is_moe: bool | None, priced: bool) -> str:
 
 def read_tiers(release: Release, models: Collection[str]) -> dict[str, str]:
     """Tier of each model; `unknown` where the release tells nothing of it."""
-    found = dict.fromkeys(models, UNKNOWN)
     path = release.path / MODELS
-    if not path.is_file():
-        return found
+    known = tiers_in(path) if path.is_file() else {}
+    return {model: known.get(model, UNKNOWN) for model in models}
+
+
+def tiers_in(models: Path) -> dict[str, str]:
+    """Tier of each model of a file of table `models`."""
+    found = {}
     columns = ("params_b", "is_moe", "usd_per_mtok_in", "usd_per_mtok_out")
-    for row in read_parquet(path, ["model_id"], columns).to_pylist():
-        if row["model_id"] in found:
-            priced = row.get("usd_per_mtok_in") is not None or row.get("usd_per_mtok_out") is not None
-            found[row["model_id"]] = tier_of(row.get("params_b"), row.get("is_moe"), priced)
+    for row in read_parquet(models, ["model_id"], columns).to_pylist():
+        priced = row.get("usd_per_mtok_in") is not None or row.get("usd_per_mtok_out") is not None
+        found[row["model_id"]] = tier_of(row.get("params_b"), row.get("is_moe"), priced)
     return found
 
 

@@ -15,6 +15,7 @@ from routerset.release.reporting.paper_tables import KindRow
 NOISE, REAL = "noise_oracle", "headroom_real"
 """Rows of tables that stand beside those of routers."""
 PRIVILEGED = "privileged"
+FEWER = "Of large pools fewer worlds are drawn: limits.parquet says how many (draws_a, draws_b). "
 _CELL = (
     Column("benchmark", "Benchmark", choose=True),
     Column("m", "m", choose=True),
@@ -61,6 +62,7 @@ def noise(findings: Findings) -> Grid:
         "single on test), below 0 where noise gives more. Covered: train items that a candidate has right; "
         "at most: what no group of its kind exceeds there. "
         f"{'Of kind mean: means over the kinds. ' if means else ''}"
+        f"{FEWER if findings.method == 'diverse' else ''}"
         f"Groups: {findings.method}; split: {findings.scheme}.",
         (
             *_CELL,

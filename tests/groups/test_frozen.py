@@ -27,12 +27,12 @@ NAMES = [f"org/m{row:03}" for row in range(OLD + NEW)]
 METHODS = ("greedy", "paper", "universe", "diverse")
 
 
-def _make(
+def make(
     folder: Path,
     out: str,
     rows: Sequence[int],
     *,
-    previous: Path | None = None,
+    previous: Path | str | None = None,
     freeze: str | None = None,
     methods: Sequence[str] = METHODS,
     sizes: str = "",
@@ -56,7 +56,7 @@ def _make(
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build of the models that came first, and beside it the folder of its published release."""
     folder = tmp_path_factory.mktemp("frozen")
-    out = _make(folder, "one", range(OLD))
+    out = make(folder, "one", range(OLD))
     shutil.copytree(out / "release", folder / "published/v1.0.0")
     return folder
 
@@ -67,7 +67,7 @@ def _version(made: Path) -> str:
 
 
 def test_groups_stay_while_models_join(first: Path) -> None:
-    made = _make(first, "kept", range(OLD + NEW), previous=first / "published", freeze="v1.0.0")
+    made = make(first, "kept", range(OLD + NEW), previous=first / "published", freeze="v1.0.0")
     old, new = first / "published/v1.0.0", made / "release"
     assert _version(made) == "1.1.0"
     for path in ("groups.parquet", "limits.parquet", "data/gsm8k/train.parquet", "data/gsm8k/test.parquet"):
@@ -87,14 +87,14 @@ def test_groups_stay_while_models_join(first: Path) -> None:
 
 
 def test_groups_chosen_anew_are_another_major_version(first: Path) -> None:
-    made = _make(first, "anew", range(OLD + NEW), previous=first / "published")
+    made = make(first, "anew", range(OLD + NEW), previous=first / "published")
     assert _version(made) == "2.0.0"
     assert "frozen" not in json.loads((made / "release/manifest.json").read_text())
 
 
 def test_other_sizes_and_methods_are_chosen_beside_them(first: Path) -> None:
     release = first / "published/v1.0.0/groups.parquet"
-    made = _make(
+    made = make(
         first, "more", range(OLD + NEW), previous=first / "published", freeze=str(release), sizes="[3, 4, 5]"
     )
     groups = pq.read_table(made / "release/groups.parquet").to_pylist()
@@ -121,7 +121,7 @@ def test_what_cannot_be_kept_is_named(first: Path, changes: dict[str, object], s
     given: dict[str, object] = {"freeze": "v1.0.0", **changes}
     given.pop("rows", None)
     with pytest.raises((FrozenError, WorkFailed), match=said) as told:
-        _make(first, "wrong", rows, previous=first / "published", **given)  # type: ignore[arg-type]
+        make(first, "wrong", rows, previous=first / "published", **given)  # type: ignore[arg-type]
     assert told.value.exit_code == 2
     assert "take `freeze` out of [groups]" in str(told.value)
 
@@ -130,4 +130,4 @@ def test_a_version_needs_a_previous_release(first: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"\[groups\] freeze: 'v1.0.0' is a version of \[release\] previous"
     ):
-        _make(first, "wrong", range(OLD), freeze="v1.0.0")
+        make(first, "wrong", range(OLD), freeze="v1.0.0")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.embed.encoders import ENCODERS
-from routerset.etl import manifest
+from routerset.etl import console, manifest
 from routerset.etl.config import Config, ConfigError, Runner
 from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
 from routerset.etl.ingest.price_files import read_prices
@@ -89,6 +89,8 @@ def build(
         outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
         with recorded(out, Path(config.file), only, report) as told:
+            if config.left_out:
+                say(console.left_out(config.file, config.left_out))
             previous = previous_of(config.release, out, say)
             if only in (None, release.STAGE.name):
                 previous()

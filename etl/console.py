@@ -88,3 +88,13 @@ def candidate_groups(info: Mapping[str, Mapping[str, Mapping[str, Any]]], method
         text += "\n\nSizes that some pool cannot fill (manifest.json says which, and why)\n"
         text += table(["benchmark", "m"], skipped)
     return text
+
+
+def left_out(file: str, licenses: Mapping[str, str]) -> str:
+    """What `licenses = "permissive"` of a config leaves out, and how to keep it. licenses: by benchmark."""
+    such = next(iter(licenses))
+    return plain(
+        f'{file}: [release] licenses = "permissive" leaves out, whatever the dumps hold, '
+        f"{', '.join(f'{name} ({license})' for name, license in licenses.items())}, with all their configs, "
+        f'such as {such} and scores-{such}; licenses = "all" keeps them, each under its own'
+    )

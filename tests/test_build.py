@@ -341,3 +341,29 @@ def test_a_killed_build_ends_as_an_undisturbed_one(
     assert json.loads((out / "manifest.json").read_text()) == json.loads(
         (tmp_path / "whole/manifest.json").read_text()
     )
+
+
+@pytest.mark.parametrize(("licenses", "told"), [("all", 0), ("permissive", 1)])
+def test_what_permissive_licences_leave_out_is_told_once(
+    tmp_path: Path, plain: tuple[Path, Truth], capsys: pytest.CaptureFixture[str], licenses: str, told: int
+) -> None:
+    config, _ = plain
+    release = f'\n[release]\nlicenses = "{licenses}"\n\n[[benchmark]]\nname = "mine"\nmetric = "score"\n'
+    config.write_text(config.read_text("utf-8") + release, "utf-8")
+    for stage in ("ingest", None):
+        run(config, tmp_path / "out", stage)
+        lines = [line for line in capsys.readouterr().err.splitlines() if "licenses" in line]
+        assert len(lines) == told
+    for line in lines:
+        assert line.startswith(f'{config}: [release] licenses = "permissive" leaves out')
+        assert "gpqa (CC-BY-4.0)" in line
+        assert "mine (NOASSERTION), with all their configs, such as arc and scores-arc" in line
+        assert "gsm8k" not in line
+        assert line.endswith('licenses = "all" keeps them, each under its own')
+    assert (tmp_path / "out/release/data/gsm8k").is_dir()
+
+
+def test_of_benchmarks_that_were_not_asked_for_nothing_is_told(tmp_path: Path) -> None:
+    asked = '[dataset]\nbenchmarks = ["gsm8k", "arc"]\n[release]\nlicenses = "permissive"\n'
+    (tmp_path / "x.toml").write_text(f'{asked}[[source]]\nformat = "wide"\npath = "x"\n', "utf-8")
+    assert load_config(tmp_path / "x.toml").left_out == {"arc": "CC-BY-SA-4.0"}

@@ -14,6 +14,7 @@ from typing import Any
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseInputError
+from routerset.release.evaluator.options import Rule, check_options
 from routerset.release.files import read_checksums
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.check import check_arrival
@@ -46,6 +47,8 @@ from routerset.release.publish.work import work_folder
 from routerset.schemas.checksums import git_blob
 
 TOKEN = "HF_TOKEN"
+RULES = (Rule("overwrite", needs=("hub",), says="hf://datasets/ORG/NAME, whose main others may change"),)
+"""Options that have no effect beside others."""
 MAIN = "main"
 _AT_ONCE = 32
 """Files per transfer; progress is told after each."""
@@ -75,8 +78,9 @@ def publish(
 
     Raises PublishRefused (version taken, other content there, token, key), ServiceUnavailable, DiskFull,
     PublishError (release, arrival or what is published damaged, main changed by others), ReleaseInputError
-    (no release, or one of an unknown schema).
+    (no release, or one of an unknown schema), UsageError (overwrite, for a folder).
     """
+    check_overwrite(to, overwrite)
     sealed = read_sealed(release, version)
     name = _repository(to, dry_run)
     with work_folder() as work:
@@ -87,6 +91,11 @@ def publish(
         with tamed():
             repository = _Repository(name, sealed, os.environ.get(TOKEN), work, progress)
             return _to_hub(repository, dry_run, overwrite, patience)
+
+
+def check_overwrite(to: str, overwrite: bool) -> None:
+    """Raise UsageError for `overwrite` where releases go to a folder."""
+    check_options(["overwrite"] * overwrite + ["hub"] * ("://" in to), RULES)
 
 
 def _repository(to: str, dry_run: bool) -> str | None:

@@ -36,7 +36,8 @@ from routerset.schemas.tables import TABLES, tables_of
 
 COPIES = "staging/remote"
 """Folder of a build that holds copies of remote dumps."""
-PARTS = ("manifest.json", ".lock", "tables/", "staging/", "validation/", "release/", ".release.before/")
+PARTS = ("manifest.json", ".lock", "tables/", "staging/", "validation/", "release/", ".release.before/",
+         "release-gated/", ".release-gated.before/")  # fmt: skip
 """What a build writes into its folder."""
 SEEN = "staging/seen.json"
 """Record of what the file system said of every file of a stage."""
@@ -211,7 +212,8 @@ def check_folder(out: Path, benchmarks: Collection[str]) -> None:
     """Make sure that a build may write to a folder; touches nothing. Raises NotOurs, ReleaseError."""
     outfolder.check(out, outfolder.BUILD, PARTS)
     _table_files(out, benchmarks)
-    check_replaceable(out, out / outfolder.RELEASE)
+    for name in (outfolder.RELEASE, outfolder.GATED):
+        check_replaceable(out, out / name)
 
 
 def wrong_names(config: Config, only: str | None = None) -> Iterator[ConfigError]:

@@ -203,6 +203,8 @@ class Release:
     the Hub.
     date: of publication, without one that of the newest run, such as `"2026-11-26"`.
     synthetic: whether dumps are made up, which the card then says first.
+    companion: whether texts that the release withholds are written, too: into `release-gated` beside it, for
+    a gated or a private place.
     """
 
     version: str = "auto"
@@ -213,6 +215,7 @@ class Release:
     url: str | None = None
     date: str | None = None
     synthetic: bool = False
+    companion: bool = False
 
     def about(self) -> dict[str, str | bool]:
         """What a release tells of itself; nothing that is not said."""

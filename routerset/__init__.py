@@ -134,7 +134,8 @@ def verify(
     """Recompute checksums, counts, splits, groups, limits, runs, report and some vectors of a release.
 
     release: its folder, or that of a build.
-    against: a build to compare its tables with, or a folder of dumps, whose files must be those of its runs.
+    against: a build to compare its tables with, or a folder of dumps, whose files must be those of its runs;
+    of a companion, the release that withholds its texts, by default `release` beside it.
     config: a build config by which these dumps are read again. note: told what could not be checked, and why.
     progress: called with (done, total, next).
     Returns all problems, each with the file, what was found and what was expected; none where the release
@@ -147,12 +148,13 @@ def verify(
     from routerset.etl.against import has_tables
     from routerset.etl.groups.check import check_groups
     from routerset.etl.options import VERIFY
+    from routerset.release.companion import check_ids, is_companion
     from routerset.release.evaluator.options import check_options
     from routerset.release.reporting.check import check_report
     from routerset.release.runs import check_runs
     from routerset.release.vectors import check_vectors
     from routerset.release.verify import Recomputation, verify
-    from routerset.schemas.outfolder import release_of
+    from routerset.schemas.outfolder import MANIFEST, RELEASE, release_of
 
     if config is not None:
         given = {"config"} if against is None else {"config", "against"}
@@ -166,8 +168,15 @@ def verify(
         partial(check_report, note=note),
     ]
     problems = verify(release, checks, progress)
-    if against is None or problems:
+    if problems:
         return problems
+    if is_companion(release):
+        main = release.with_name(RELEASE) if against is None else release_of(Path(against))
+        if (main / MANIFEST).exists() or against is not None:
+            return list(check_ids(release, main))
+        note(f"{release}: not compared with what is withheld; name that release, --against RELEASE")
+    if against is None:
+        return []
     from routerset.etl.against import check_against
     from routerset.etl.config import load_config
 

@@ -213,6 +213,17 @@ class _Encoder(TypedDict, total=False):
     from_dump: list[Name]
 
 
+class _Withheld(TypedDict):
+    items: Count
+    license: str
+    title: str
+
+
+class _Companion(TypedDict):
+    of: Name
+    benchmarks: dict[Name, _Withheld]
+
+
 class _Libraries(TypedDict, total=False):
     matplotlib: str
     numpy: str
@@ -244,6 +255,7 @@ class ReleaseDocument(TypedDict):
     sizes: NotRequired[list[Count]]
     twins: NotRequired[Twins]
     frozen: NotRequired[_Frozen]
+    companion: NotRequired[_Companion]
     libraries: _Libraries
 
 

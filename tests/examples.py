@@ -25,6 +25,7 @@ from routerset.release.evaluator.errors import EvaluatorError
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.selectors import SELECTORS
 from routerset.release.manifest import read_manifest
+from routerset.schemas.released import TEXTS
 from routerset.schemas.splits import SPLIT_SCHEMES
 
 OPTIONS = {
@@ -62,7 +63,7 @@ class Used:
 
 
 def names_of(release: Path) -> dict[str, set[str]]:
-    """What there is in a release, by kind of name; `config` and `column` of all configs."""
+    """What there is in a release and its companion, by kind of name; `config` and `column` of all configs."""
     manifest, found = read_manifest(release), load_release(release)
     items = {
         name: pa.concat_tables(pq.read_table(path) for path in sorted((release / "data" / name).iterdir()))
@@ -74,7 +75,7 @@ def names_of(release: Path) -> dict[str, set[str]]:
         "benchmark": {*manifest.benchmarks},
         "category": {f"{name}/{told}" for name, each in about.items() for told in each},
         "column": {name for config in configs for name in config.schema.names},
-        "config": {config.name for config in configs},
+        "config": {*(config.name for config in configs), TEXTS},
         "cost": {*COST_KINDS},
         "encoder": {*manifest.encoders},
         "item": {name for table in items.values() for name in table["item_id"].to_pylist()},

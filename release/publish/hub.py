@@ -175,6 +175,7 @@ class _Repository:
         refs = read_refs(self._api, self.name)
         if refs is None:
             return Remote(self.name)
+        self._refuse_the_public()
         branches, tags = refs
         if MAIN not in branches:
             raise PublishRefused(f"found branches {some(branches) or 'none'}, expected {MAIN}; create it")
@@ -189,6 +190,17 @@ class _Repository:
             latest=self._tree(last) if last else None,
             versions=versions,
         )
+
+    def _refuse_the_public(self) -> None:
+        """Raise PublishRefused where anyone would read texts that their authors keep back."""
+        if not self.release.manifest.companion:
+            return
+        told = self._api.dataset_info(self.name)
+        if not (told.private or told.gated):
+            raise PublishRefused(
+                "found a public repository without a gate, expected one that is gated or private, for texts "
+                "that must not be public; turn on access requests in its settings, or make it private"
+            )
 
     def plan(self, remote: Remote, step: Step) -> Published:
         """What is to be done, from the step that comes first."""
@@ -209,7 +221,8 @@ class _Repository:
                     f"no repository is there, nor v{self.release.manifest.previous}, after which "
                     f"v{self.release.version} was built: the new one will hold v{self.release.version} alone"
                 )
-            self._api.create_repo(**self._at, exist_ok=True)
+            private = True if self.release.manifest.companion else None
+            self._api.create_repo(**self._at, private=private, exist_ok=True)
             return None
         main, branch = remote.main.revision, remote.branch
         if step is Step.BRANCH:

@@ -27,6 +27,11 @@ _ROWS = 1 << 20
 _SOURCE = "use a release that was made from this source, or build it again"
 
 
+def has_tables(source: Path) -> bool:
+    """Whether a source is a build; else it is a folder of dumps."""
+    return (source / "tables").is_dir()
+
+
 def check_against(release: Path, source: Path, config: Config | None, note: Note) -> Iterator[Problem]:
     """Problems of a release that is not what its source gives.
 
@@ -38,7 +43,7 @@ def check_against(release: Path, source: Path, config: Config | None, note: Note
     manifest = read_manifest(release)
     if not source.is_dir():
         raise ReleaseInputError(f"{source}: not found; expected the folder of a build, or of dumps")
-    if (source / "tables").is_dir():
+    if has_tables(source):
         build = builds.load(source) or builds.Manifest("")
         outputs = [output for stage in build.stages.values() for output in stage.outputs]
         tables = [output for output in outputs if output.path.startswith("tables/")]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from routerset.embed.encoders import ENCODERS
-from routerset.etl import manifest
+from routerset.etl import console, manifest
 from routerset.etl.config import Config, ConfigError, Runner
 from routerset.etl.ingest.copies import with_fresh_copies, with_local_copies
 from routerset.etl.ingest.price_files import read_prices
@@ -36,7 +36,8 @@ from routerset.schemas.tables import TABLES, tables_of
 
 COPIES = "staging/remote"
 """Folder of a build that holds copies of remote dumps."""
-PARTS = ("manifest.json", ".lock", "tables/", "staging/", "validation/", "release/", ".release.before/")
+PARTS = ("manifest.json", ".lock", "tables/", "staging/", "validation/", "release/", ".release.before/",
+         "release-gated/", ".release-gated.before/")  # fmt: skip
 """What a build writes into its folder."""
 SEEN = "staging/seen.json"
 """Record of what the file system said of every file of a stage."""
@@ -89,6 +90,8 @@ def build(
         outfolder.mark(out, outfolder.BUILD)
         _remove_temporaries(out)
         with recorded(out, Path(config.file), only, report) as told:
+            if config.left_out:
+                say(console.left_out(config.file, config.left_out))
             previous = previous_of(config.release, out, say)
             if only in (None, release.STAGE.name):
                 previous()
@@ -209,7 +212,8 @@ def check_folder(out: Path, benchmarks: Collection[str]) -> None:
     """Make sure that a build may write to a folder; touches nothing. Raises NotOurs, ReleaseError."""
     outfolder.check(out, outfolder.BUILD, PARTS)
     _table_files(out, benchmarks)
-    check_replaceable(out, out / outfolder.RELEASE)
+    for name in (outfolder.RELEASE, outfolder.GATED):
+        check_replaceable(out, out / name)
 
 
 def wrong_names(config: Config, only: str | None = None) -> Iterator[ConfigError]:

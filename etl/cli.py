@@ -224,7 +224,11 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def _build(args: argparse.Namespace) -> int:
     from routerset.etl import console as text
     from routerset.etl.config import load_config
+    from routerset.etl.options import BUILD
+    from routerset.release.evaluator.options import check_options
 
+    given = {name for name in ("dry_run", "workers", "scheduler", "check") if getattr(args, name)}
+    check_options(given | {f"runner={args.runner}"}, BUILD)
     config = load_config(args.config)
     if args.dry_run:
         from routerset.etl.looking.dry_run import dry_run
@@ -306,10 +310,6 @@ def _add_verify(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _verify(args: argparse.Namespace) -> int:
-    if args.config and not args.against:
-        from routerset.etl.config import ConfigError
-
-        raise ConfigError("--config says how dumps are read again; name them with --against DUMPS")
     release = _taken(args.release)
     with _working("verifying") as progress:
         problems = routerset.verify(

@@ -38,6 +38,7 @@ from routerset.schemas.registry import (
     is_license,
     is_line,
     is_url,
+    not_permissive,
     registry,
 )
 from routerset.schemas.released import RELEASED, RESERVED
@@ -206,6 +207,8 @@ class Release:
     the Hub.
     date: of publication, without one that of the newest run, such as `"2026-11-26"`.
     synthetic: whether dumps are made up, which the card then says first.
+    companion: whether texts that the release withholds are written, too: into `release-gated` beside it, for
+    a gated or a private place.
     """
 
     version: str = "auto"
@@ -216,6 +219,7 @@ class Release:
     url: str | None = None
     date: str | None = None
     synthetic: bool = False
+    companion: bool = False
 
     def about(self) -> dict[str, str | bool]:
         """What a release tells of itself; nothing that is not said."""
@@ -238,7 +242,9 @@ class Release:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole config file. file: where it was read from. registry: every benchmark that it may name."""
+    """A whole config file. file: where it was read from. registry: every benchmark that it may name.
+    left_out: licences of benchmarks that `licenses = "permissive"` leaves out, by name.
+    """
 
     file: str
     sources: tuple[SourceSpec, ...]
@@ -251,6 +257,7 @@ class Config:
     costs: Costs = Costs()
     curate: Curate = field(default_factory=Curate)
     registry: Mapping[str, Benchmark] = field(default_factory=lambda: BENCHMARKS)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 _SECTIONS = {
@@ -303,8 +310,11 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
     embed = _section(Embed, raw.get("embed", {}), f"{path}: [embed]")
     release = _section(Release, raw.get("release", {}), f"{path}: [release]")
     dataset = _section(Dataset, raw.get("dataset", {}), f"{path}: [dataset]")
+    left_out: Mapping[str, str] = {}
     if release.licenses == "permissive":
-        dataset = replace(dataset, benchmarks=_permissive(dataset.benchmarks, known, path))
+        asked = {name: known[name] for name in dataset.benchmarks or known if name in known}
+        left_out = not_permissive(asked)
+        dataset = replace(dataset, benchmarks=_permissive(asked, left_out, path))
     costs = _section(Costs, raw.get("costs", {}), f"{path}: [costs]")
     if costs.tokenizer is not None and not is_hub_id(costs.tokenizer):
         costs = replace(costs, tokenizer=absolute(costs.tokenizer))
@@ -326,6 +336,7 @@ def parse_config(raw: Mapping[str, object], path: Path) -> Config:
         embed=replace(embed, paths={name: absolute(each) for name, each in embed.paths.items()}),
         release=replace(release, previous=release.previous and absolute(release.previous)),
         registry=known,
+        left_out=left_out,
     )
     _check(config)
     return config
@@ -369,12 +380,11 @@ def _benchmarks(tables: Sequence[object], path: Path) -> Mapping[str, Benchmark]
         raise ConfigError(f"{path}: [[benchmark]] {error}") from None
 
 
-def _permissive(named: Sequence[str], known: Mapping[str, Benchmark], path: Path) -> tuple[str, ...]:
-    """Benchmarks of permissive licences, of all or of those that the config names. Raises ConfigError."""
-    asked = [name for name in named or known if name in known]
-    kept = tuple(name for name in asked if known[name].license in PERMISSIVE)
+def _permissive(asked: Mapping[str, Benchmark], left_out: Mapping[str, str], path: Path) -> tuple[str, ...]:
+    """Benchmarks that are not left out. Raises ConfigError where none is."""
+    kept = tuple(name for name in asked if name not in left_out)
     if not kept:
-        found = ", ".join(f"{name} ({known[name].license})" for name in asked)
+        found = ", ".join(f"{name} ({license})" for name, license in left_out.items())
         raise ConfigError(
             f'{path}: [release] licenses: "permissive" leaves no benchmark: found {found}; expected one of '
             f"{', '.join(PERMISSIVE)}"

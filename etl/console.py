@@ -97,3 +97,13 @@ def candidate_groups(stage: Mapping[str, Any], methods: Sequence[str]) -> str:
         text += "\n\nSizes of models, of which method universe chooses from some alone ([groups] tiers)\n"
         text += table(["tier", "models", ""], [[t, n, "" if own else "left out"] for t, n, own in sizes])
     return text
+
+
+def left_out(file: str, licenses: Mapping[str, str]) -> str:
+    """What `licenses = "permissive"` of a config leaves out, and how to keep it. licenses: by benchmark."""
+    such = next(iter(licenses))
+    return plain(
+        f'{file}: [release] licenses = "permissive" leaves out, whatever the dumps hold, '
+        f"{', '.join(f'{name} ({license})' for name, license in licenses.items())}, with all their configs, "
+        f'such as {such} and scores-{such}; licenses = "all" keeps them, each under its own'
+    )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from routerset.etl.config import ConfigError
+from routerset.etl.options import LEADERBOARD
 from routerset.etl.progress import say, show
+from routerset.release.evaluator.options import check_options
 from routerset.release.evaluator.progress import Progress
 from routerset.release.evaluator.reader import load_release
 from routerset.release.leaderboards.boards import score
@@ -113,10 +115,9 @@ def run(
 
 def _require(dataset: str | None, revision: str | None, url: str | None, results: Path | None) -> None:
     """Raise ConfigError for options that cannot be together, and for names that the Hub has not."""
+    asked = {"dataset": dataset, "revision": revision, "url": url, "eval_results": results}
+    check_options([name for name, value in asked.items() if value is not None], LEADERBOARD)
     if results is None:
-        given = {"dataset": dataset, "revision": revision, "url": url}
-        if alone := [f"--{name}" for name, value in given.items() if value is not None]:
-            raise ConfigError(f"{', '.join(alone)}: expected --eval-results DIR, too")
         return
     if dataset is None or not re.fullmatch(f"{_PART}/{_PART}", dataset, re.ASCII):
         raise ConfigError(f"--dataset {dataset}: expected ORG/NAME, the release on the Hub")

@@ -15,10 +15,12 @@ from routerset.etl.build import as_written, steps
 from routerset.etl.config import Config, ConfigError, load_config
 from routerset.etl.last_run import DONE as ENDED
 from routerset.etl.last_run import last_run
+from routerset.etl.options import STATUS
 from routerset.etl.progress import say, show
 from routerset.etl.stages.rows import STAGES
 from routerset.release import layout
 from routerset.release.errors import ReleaseError, ReleaseInputError
+from routerset.release.evaluator.options import check_options
 from routerset.release.files import read_checksums
 from routerset.release.manifest import Manifest, read_manifest
 from routerset.release.publish.client import DATASET
@@ -65,8 +67,16 @@ def to_text(facts: Facts) -> str:
 def _facts(place: str, config: Path | None) -> Facts:
     hub = DATASET.fullmatch(place)
     folder = Path(place)
+    check_options(["config"] * (config is not None) + ["build"] * (hub is None and is_build(folder)), STATUS)
+    if hub is not None and hub[2]:
+        raise ReleaseInputError(
+            f"{place}: found a version, expected the place alone, hf://datasets/{hub[1]}; `routerset diff` "
+            "looks into a version"
+        )
     if hub is not None:
-        return _hub(place, hub[1])
+        return _hub(f"hf://datasets/{hub[1]}", hub[1])
+    if "://" in place:
+        raise ReleaseInputError(f"{place}: expected hf://datasets/ORG/NAME, or a folder")
     if is_build(folder):
         return _build(folder, config)
     if (folder / layout.MANIFEST).exists():
@@ -236,7 +246,7 @@ def _versions(folder: Path, versions: list[str]) -> Iterator[Facts]:
 
 
 def _hub(place: str, name: str) -> Facts:
-    versions, left = versions_on_hub(name)
+    versions, left = versions_on_hub(name, say)
     latest = latest_of(versions)
     again = "run the last `routerset publish` again" if left else None
     return {
@@ -244,12 +254,14 @@ def _hub(place: str, name: str) -> Facts:
         "place": place,
         "version": latest or "none",
         "cut off": ", ".join(left) or "nothing",
-        "next": again or _after_published(place.partition("@")[0], sorted(versions, key=parse_version)),
+        "next": again or _after_published(place, sorted(versions, key=parse_version)),
         "versions": [{"version": version} for version in sorted(versions, key=parse_version)],
     }
 
 
 def _after_published(place: str, versions: list[str]) -> str:
+    if not versions:
+        return f"routerset publish BUILD --to {_word(place)}"
     if len(versions) < 2:
         return f"routerset diff {_word(place)} BUILD"
     return f"routerset diff {_word(f'{place}@v{versions[-2]}')} {_word(f'{place}@v{versions[-1]}')}"

@@ -19,3 +19,9 @@ class UnknownTable(ValidationError):
     """A table or suite was asked for that does not exist."""
 
     exit_code = USAGE
+
+
+class NothingToCompare(ValidationError):
+    """A release before was given, and nothing that is checked is compared with one."""
+
+    exit_code = USAGE

@@ -126,6 +126,11 @@ def locate(
 
 def _folder(path: Path, table: str | None, stage: str | None, dumps: DumpReader) -> Target:
     manifest = _manifest(path / "manifest.json")
+    if "companion" in manifest:
+        raise Unreadable(
+            f"{path}: found a companion, of withheld texts alone, expected a build, a release or dumps; "
+            f"`routerset verify {path}` checks it"
+        )
     if "release" in manifest:
         return Target(path, What.RELEASE, tuple(_release_parts(path)), manifest)
     if "stages" in manifest or (path / "tables").is_dir():

@@ -23,6 +23,7 @@ from typing import TypeAlias
 from routerset.expectations.causes import with_causes
 from routerset.expectations.data_docs import make_self_contained
 from routerset.expectations.dumps import NO_DUMPS, DumpReader
+from routerset.expectations.errors import NothingToCompare
 from routerset.expectations.findings import EXAMPLES, Finding, Severity, Validation, Value
 from routerset.expectations.plan import ViewBatch, open_session, plan, suites_for
 from routerset.expectations.report import to_json
@@ -35,6 +36,8 @@ from routerset.schemas.store import write_text
 from routerset.schemas.tables import tables_of
 
 Progress: TypeAlias = Callable[[int, int, str], None]
+DRIFT = "drift"
+"""The suite that compares with a release before."""
 RESULTS, DOCS = "results.json", "data_docs"
 _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "warning"}
 _numbers = itertools.count()
@@ -60,8 +63,9 @@ def validate(
     build at work: only what it and the stages before it wrote is looked at, and only it is checked; `release`
     checks the folder `release`. suites: run these alone. dumps: reads raw dumps; without it none are known.
     progress: called with (done, total, next), in views of all suites.
-    Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist, and NotOurs
-    where `docs` holds what validation did not write.
+    Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist,
+    NothingToCompare where `previous` would have no effect, and NotOurs where `docs` holds what validation did
+    not write.
     """
     progress(0, 1, "opening the tables")
     inner = path / "release"
@@ -72,6 +76,11 @@ def validate(
         suites = [table]
     if suites is None and stage is not None:
         suites = suites_of(stage)
+    if previous is not None and (target.what in (What.TABLE, What.DUMP) or DRIFT not in (suites or [DRIFT])):
+        raise NothingToCompare(
+            f"{path}: found --previous beside a {target.what}{f', --table {table}' if table else ''}; "
+            f"expected a whole build or release, or --table {DRIFT}; nothing else is compared: leave it out"
+        )
     before = None if previous is None else locate(previous)
     if docs is not None:
         _claim(docs)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from routerset.schemas import store
 from routerset.schemas.outfolder import NotOurs, is_temporary, listed, refuse_links
 from routerset.schemas.plainfiles import MAX_JSON, entries, read_bytes
 
-__all__ = ["ReleaseOptions", "ReleaseResult", "restore", "seal", "write_release"]
+__all__ = ["ReleaseOptions", "ReleaseResult", "drafted", "restore", "seal", "write_release"]
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,32 @@ def write_release(
     The same tables and options give the same bytes. Raises NotOurs as `check_replaceable`, ReleaseError,
     VersionError, ReleaseInputError.
     """
+    with drafted(build, out) as draft:
+        manifest = write_tables(build, draft, options, progress or (lambda _: None))
+        _write_files(draft, evaluator_files())
+        version, changed = _finish(draft, manifest, options, reports or (lambda _: None))
+        files = seal(draft)
+    return ReleaseResult(version, files, changed)
+
+
+@contextmanager
+def drafted(build: Path, out: Path) -> Iterator[Path]:
+    """A place to write a release to, which takes that of `out` in one step when the block ends well.
+
+    Raises NotOurs as `check_replaceable`.
+    """
     check_replaceable(build, out)
     out.parent.mkdir(parents=True, exist_ok=True)
     _recover(out)
     draft = store.temporary_name(out)
     try:
-        manifest = write_tables(build, draft, options, progress or (lambda _: None))
-        _write_files(draft, evaluator_files())
-        version, changed = _finish(draft, manifest, options, reports or (lambda _: None))
-        files = seal(draft)
+        yield draft
         check_replaceable(build, out)
         if out.exists():
             out.replace(_before(out))
         draft.replace(out)
     finally:
         _recover(out)
-    return ReleaseResult(version, files, changed)
 
 
 def seal(release: Path) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from routerset.release.layout import AUDIT, REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import columns_of
-from routerset.schemas.registry import PERMISSIVE
+from routerset.schemas.registry import not_permissive
 from routerset.schemas.released import GROUP_PATTERNS, RELEASED
 from routerset.schemas.tables import COST_MEASURES, PRICES
 
@@ -150,11 +150,7 @@ def render_card(manifest: Manifest, shown: Sequence[Figure] = ()) -> str:
         about=manifest.about,
         maker=maker(manifest),
         license=manifest.license,
-        left_out=[
-            f"{name} ({row.license})"
-            for name, row in manifest.registry.items()
-            if row.license not in PERMISSIVE
-        ],
+        left_out=[f"{name} ({license})" for name, license in not_permissive(manifest.registry).items()],
         keywords=[*KEYWORDS, *(["synthetic"] if manifest.about.get("synthetic") else [])],
         source_datasets=_source_datasets(manifest),
         uses=USES,

@@ -25,6 +25,9 @@ from routerset.schemas.released import (
     LEADERBOARD_SCHEMA,
     LIMITS_SCHEMA,
     RELEASED,
+    TEXTS,
+    TEXTS_PATH,
+    TEXTS_SCHEMA,
     data_schema,
     files_of,
     vectors_schema,
@@ -120,7 +123,9 @@ class Manifest:
     benchmark; prices: files of price tables with the models that each gave one to, the number of models
     without any, and some of these; curated: rules of `[curate]`, and records by benchmark under the first
     scheme: kept, used, curated_away; about: what the config says of the dataset as a whole, where it does:
-    creator, contact, url, published (a day), licenses (`permissive`), synthetic.
+    creator, contact, url, published (a day), licenses (`permissive`), synthetic; companion: of a release of
+    the texts alone that another one of the same version withholds, its name (`of`), and items, licence and
+    title by benchmark.
     """
 
     name: str
@@ -144,6 +149,7 @@ class Manifest:
     prices: Row = field(default_factory=dict)
     curated: Row = field(default_factory=dict)
     about: Row = field(default_factory=dict)
+    companion: Row = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=lambda: dict(_versions()))
     schema_version: int = SCHEMA_VERSION
 
@@ -152,6 +158,8 @@ class Manifest:
 
         The first one is the default.
         """
+        if self.companion:
+            return [Config(TEXTS, {Split.TRAIN: TEXTS_PATH}, TEXTS_SCHEMA)]
         found = []
         if RELEASED["leaderboard"].path in self.tables:
             found.append(_config("leaderboard", LEADERBOARD_SCHEMA))
@@ -253,6 +261,7 @@ class Manifest:
             "twins": self.twins,
             **({"tiers": dict(self.tiers)} if self.tiers else {}),
             **({"frozen": dict(self.frozen)} if self.frozen else {}),
+            **({"companion": dict(self.companion)} if self.companion else {}),
             "libraries": dict(self.libraries),
         }
 
@@ -287,6 +296,7 @@ def read_manifest(release: Path) -> Manifest:
             prices=document.get("prices", {}),
             curated=document.get("curated", {}),
             about=document.get("about", {}),
+            companion=document.get("companion", {}),
             libraries=document["libraries"],
         )
         _check(manifest)

@@ -62,16 +62,22 @@ def build(
     report: told what becomes of every stage, such as ("ingest", "running"). check: hash every file that was
     read or written again, dumps too, and make what changed again.
     Returns the manifest: per stage its files with rows and SHA-256, and the accounting of records.
-    Raises ConfigError for a wrong config or an unknown stage, and what `etl.build.build` raises; errors
-    that a user can act on have an `exit_code`, that of the command line.
+    Raises UsageError, a ValueError, for arguments of which one would have no effect beside another,
+    ConfigError for a wrong config or an unknown stage, and what `etl.build.build` raises; errors that a user
+    can act on have an `exit_code`, that of the command line.
     """
     from functools import partial
 
     from routerset.etl.build import build
     from routerset.etl.config import Runner, RunnerName, load_config
+    from routerset.etl.options import BUILD
     from routerset.etl.stages.validate import gate
+    from routerset.release.evaluator.options import check_options
     from routerset.release.evaluator.progress import Progress
 
+    options = {"workers": workers, "scheduler": scheduler}
+    given = {name for name, value in options.items() if value is not None}
+    check_options(given | {f"runner={runner}"}, BUILD)
     where = Runner(RunnerName(runner), workers, scheduler)
     return build(
         load_config(Path(config)),
@@ -100,7 +106,8 @@ def validate(
     config: a build config that says what raw dumps are. out: folder for results and Data
     Docs, none by default. progress: called with (done, total, next).
     Returns every finding; its `errors` are what stops a build, its `warnings` do not.
-    Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist.
+    Raises Unreadable for what is missing or damaged, UnknownTable for a name that does not exist,
+    NothingToCompare, a ValueError too, for a `previous` that would have no effect.
     """
     from routerset.etl.config import load_config
     from routerset.etl.trial import dump_reader
@@ -127,22 +134,32 @@ def verify(
     """Recompute checksums, counts, splits, groups, limits, runs, report and some vectors of a release.
 
     release: its folder, or that of a build.
-    against: a build to compare its tables with, or a folder of dumps, whose files must be those of its runs.
+    against: a build to compare its tables with, or a folder of dumps, whose files must be those of its runs;
+    of a companion, the release that withholds its texts, by default `release` beside it.
     config: a build config by which these dumps are read again. note: told what could not be checked, and why.
     progress: called with (done, total, next).
     Returns all problems, each with the file, what was found and what was expected; none where the release
     is what its build made. A folder that is no release is a problem too, not an error.
-    Raises ReleaseInputError for a source to compare with that is missing, ConfigError for a wrong config.
+    Raises ReleaseInputError for a source to compare with that is missing, ConfigError for a wrong config, and
+    UsageError, a ValueError, for a config where no dumps are read by it.
     """
     from functools import partial
 
+    from routerset.etl.against import has_tables
     from routerset.etl.groups.check import check_groups
+    from routerset.etl.options import VERIFY
+    from routerset.release.companion import check_ids, is_companion
+    from routerset.release.evaluator.options import check_options
     from routerset.release.reporting.check import check_report
     from routerset.release.runs import check_runs
     from routerset.release.vectors import check_vectors
     from routerset.release.verify import Recomputation, verify
-    from routerset.schemas.outfolder import release_of
+    from routerset.schemas.outfolder import MANIFEST, RELEASE, release_of
 
+    if config is not None:
+        given = {"config"} if against is None else {"config", "against"}
+        built = against is not None and has_tables(Path(against))
+        check_options(given if built else {*given, "dumps"}, VERIFY)
     release = release_of(Path(release))
     checks: list[Recomputation] = [
         partial(check_groups, note=note),
@@ -151,8 +168,15 @@ def verify(
         partial(check_report, note=note),
     ]
     problems = verify(release, checks, progress)
-    if against is None or problems:
+    if problems:
         return problems
+    if is_companion(release):
+        main = release.with_name(RELEASE) if against is None else release_of(Path(against))
+        if (main / MANIFEST).exists() or against is not None:
+            return list(check_ids(release, main))
+        note(f"{release}: not compared with what is withheld; name that release, --against RELEASE")
+    if against is None:
+        return []
     from routerset.etl.against import check_against
     from routerset.etl.config import load_config
 

@@ -220,6 +220,17 @@ class _Encoder(TypedDict, total=False):
     from_dump: list[Name]
 
 
+class _Withheld(TypedDict):
+    items: Count
+    license: str
+    title: str
+
+
+class _Companion(TypedDict):
+    of: Name
+    benchmarks: dict[Name, _Withheld]
+
+
 class _Libraries(TypedDict, total=False):
     matplotlib: str
     numpy: str
@@ -252,6 +263,7 @@ class ReleaseDocument(TypedDict):
     twins: NotRequired[Twins]
     tiers: NotRequired[_Tiered]
     frozen: NotRequired[_Frozen]
+    companion: NotRequired[_Companion]
     libraries: _Libraries
 
 

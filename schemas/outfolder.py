@@ -16,6 +16,8 @@ from routerset.schemas.plainfiles import entries, kind, read_bytes, read_json
 MARKER, LOCK, MANIFEST, VALIDATION = ".routerset", ".lock", "manifest.json", "validation"
 RELEASE = "release"
 """Where the release of a build lies in it."""
+GATED = "release-gated"
+"""Where its companion lies, of texts that the release withholds."""
 BUILD, REPORT, VALIDATE, DEMO = "build", "report", "validate", "demo"
 AUDIT, EXPORT, LEADERBOARD = "audit", "export", "leaderboard"
 """Verbs that mark the folder that they write to."""

@@ -118,6 +118,11 @@ def is_date(text: str) -> bool:
         return False
 
 
+def not_permissive(benchmarks: Mapping[str, Benchmark]) -> dict[str, str]:
+    """Licences of benchmarks that a set of permissive licences has no place for, by name."""
+    return {name: of.license for name, of in benchmarks.items() if of.license not in PERMISSIVE}
+
+
 def registry(declared: Mapping[str, Declared]) -> Mapping[str, Benchmark]:
     """Rows of all benchmarks by name: the registry's, as a config changed them, then others by name.
 

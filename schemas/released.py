@@ -104,6 +104,18 @@ GROUPS_SCHEMA, LIMITS_SCHEMA = (
 )
 """Groups, and their limits, of all benchmarks and methods in one file: the partition keys become columns."""
 
+TEXTS, TEXTS_PATH = "texts", "texts.parquet"
+"""The only config of a companion, and its file: no release that is for everyone has one."""
+TEXTS_SCHEMA = pa.schema(
+    [
+        _BY_METHOD[0],
+        *(
+            TABLES["items"].schema.field(name)
+            for name in ("item_id", "subset", "question", "question_source", "prompt", "choices")
+        ),
+        _field("license", _STRING, "licence of the benchmark, an SPDX expression"),
+    ]
+)
 _INTERVAL = {"": "{}", "_lo": "lower end of its 95% interval", "_hi": "upper end of its 95% interval"}
 _WORLDS = {"": "{}", "_lo": "the lowest of the worlds drawn", "_hi": "the highest of the worlds drawn"}
 _METRICS = {

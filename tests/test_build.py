@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from routerset import verify
 from routerset.etl.build import BuildLocked, StageMissing, build, steps
 from routerset.etl.config import ConfigError, Runner, load_config
 from routerset.etl.manifest import Manifest
 from routerset.etl.sources.base import DumpUnreadable
 from routerset.etl.stages.ingest import EmptyBuild
+from routerset.etl.synth import Plan, build_config, write
 from tests.dumps import Truth, truth, write_config, write_items, write_wide
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -341,3 +343,54 @@ def test_a_killed_build_ends_as_an_undisturbed_one(
     assert json.loads((out / "manifest.json").read_text()) == json.loads(
         (tmp_path / "whole/manifest.json").read_text()
     )
+
+
+@pytest.mark.parametrize(("licenses", "told"), [("all", 0), ("permissive", 1)])
+def test_what_permissive_licences_leave_out_is_told_once(
+    tmp_path: Path, plain: tuple[Path, Truth], capsys: pytest.CaptureFixture[str], licenses: str, told: int
+) -> None:
+    config, _ = plain
+    release = f'\n[release]\nlicenses = "{licenses}"\n\n[[benchmark]]\nname = "mine"\nmetric = "score"\n'
+    config.write_text(config.read_text("utf-8") + release, "utf-8")
+    for stage in ("ingest", None):
+        run(config, tmp_path / "out", stage)
+        lines = [line for line in capsys.readouterr().err.splitlines() if "licenses" in line]
+        assert len(lines) == told
+    for line in lines:
+        assert line.startswith(f'{config}: [release] licenses = "permissive" leaves out')
+        assert "gpqa (CC-BY-4.0)" in line
+        assert "mine (NOASSERTION), with all their configs, such as arc and scores-arc" in line
+        assert "gsm8k" not in line
+        assert line.endswith('licenses = "all" keeps them, each under its own')
+    assert (tmp_path / "out/release/data/gsm8k").is_dir()
+
+
+def test_of_benchmarks_that_were_not_asked_for_nothing_is_told(tmp_path: Path) -> None:
+    asked = '[dataset]\nbenchmarks = ["gsm8k", "arc"]\n[release]\nlicenses = "permissive"\n'
+    (tmp_path / "x.toml").write_text(f'{asked}[[source]]\nformat = "wide"\npath = "x"\n', "utf-8")
+    assert load_config(tmp_path / "x.toml").left_out == {"arc": "CC-BY-SA-4.0"}
+
+
+def test_a_companion_is_written_where_the_config_asks_for_it(tmp_path: Path) -> None:
+    plan = Plan(models=8, benchmarks=("gsm8k", "gpqa"))
+    write(tmp_path / "dumps", plan, lambda _: None)
+    text = build_config(Path("dumps"), plan).replace('encoders = ["minilm"]', "encoders = []")
+    config, out = tmp_path / "x.toml", tmp_path / "out"
+    gated = out / "release-gated"
+    config.write_text(text)
+    run(config, out)
+    assert not gated.exists()
+    before = {p.relative_to(out): p.read_bytes() for p in (out / "release").rglob("*") if p.is_file()}
+    config.write_text(text.replace("[release]", "[release]\ncompanion = true"))
+    assert "companion" in config.read_text()
+    run(config, out)
+    after = {p.relative_to(out): p.read_bytes() for p in (out / "release").rglob("*") if p.is_file()}
+    assert after == before
+    assert verify(gated) == verify(out) == []
+    assert ("release", "up to date") in run(config, out)[1]
+    (gated / "texts.parquet").write_bytes(b"damaged")
+    run(config, out)
+    assert verify(gated) == []
+    config.write_text(text)
+    run(config, out)
+    assert not gated.exists()

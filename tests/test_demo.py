@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from routerset.etl.cli import main
+from tests.examples import Used, names_of, names_used, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,6 +39,56 @@ def test_the_readmes_lines_load_the_demo(folder: Path) -> None:
     (block,) = re.findall(r"```python\n(from datasets.*?)```", README, flags=re.DOTALL)
     found = json.loads(run(block + "\nimport json\nprint(json.dumps([x.shape, y.shape, list(d)]))", folder))
     assert found == [[51, 384], [51, 5], ["train", "validation", "test"]]
+
+
+PAGES = [
+    "README.md",
+    "release/evaluator/README.md",
+    *(
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "docs").glob("*.md"))
+        if path.name != "quickstart.md"  # of a release of its own: tests/test_quickstart.py
+    ),
+]
+
+
+def test_examples_name_what_there_is(folder: Path) -> None:
+    release = folder / "out/demo/build/release"
+    there = names_of(release)
+    pages = {name: (ROOT / name).read_text("utf-8") for name in PAGES}
+    pages["its card"] = (release / "README.md").read_text("utf-8")
+    assert {name: found for name, text in pages.items() if (found := unknown(text, there))} == {}
+    used = [name for text in pages.values() for name in names_used(text)]
+    assert {"router", "benchmark", "size", "model", "item", "category"} <= {name.kind for name in used}
+    ids = [name for text in pages.values() for name in re.findall(r"\borg-\d+/[\w-]+", text)]
+    assert {*ids} <= there["model"]
+
+
+@pytest.mark.parametrize(
+    ("example", "wrong"),
+    [
+        ("sh\nrouterset evaluate out/x --routers knn,nearest", Used("router", "nearest")),
+        ("sh\npython -m evaluator --benchmarks gsm8k,gsm9k # two", Used("benchmark", "gsm9k")),
+        ("sh\nroutersetx", None),
+        ("sh\nrouterset evaluate out/x --sizes 3,4", Used("size", "4")),
+        ("sh\nrouterset evaluate out/x --encoder mpnet", Used("encoder", "mpnet")),
+        ("sh\nrouterset evaluate out/x --pair org-8/model-0004,gpt-4", Used("model", "gpt-4")),
+        ("sh\nrouterset export out/x --to embedllm out/y --kind strong", Used("kind", "strong")),
+        ('python\nload_dataset("ORG/NAME", "gsm8k-mpnet")', Used("", "gsm8k-mpnet")),
+        ('python\nload_dataset("out/x", "gsm8k", split="dev")', Used("", "dev")),
+        ('python\nd["greedy_m4_all_strong"]', Used("", "greedy_m4_all_strong")),
+        ("python\nevaluate(release, sizes=[3, 4])", Used("size", "4")),
+        ("csv\nitem_id,model\ngsm8k/0003,org-8/model-0004", Used("item", "gsm8k/0003")),
+        ('toml\n[curate]\ntasks = { "mmlu/botany" = 5 }', Used("category", "mmlu/botany")),
+        ('toml\n[[source]]\nbenchmark = "mine"', Used("benchmark", "mine")),
+    ],
+)
+def test_what_an_example_names_wrongly_is_found(example: str, wrong: Used | None, folder: Path) -> None:
+    there = names_of(folder / "out/demo/build/release")
+    assert unknown(f"```{example}\n```\n", there) == ([] if wrong is None else [wrong])
+    assert unknown(f"1. so:\n\n   ```{example}\n".replace("\n", "\n   ") + "```\n", there) == (
+        [] if wrong is None else [wrong]
+    )
 
 
 def test_every_config_loads(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from routerset.etl.cli import main
+from routerset.release.companion import write_companion
 from routerset.schemas.exits import DATA_FAILED, DONE
 from tests.expectations.builds import make_build
 
@@ -77,6 +78,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the names of the pages are there: a build in out/real, its config, dumps."""
     folder = tmp_path_factory.mktemp("docs")
     build = make_build(folder)
+    assert write_companion(build, build / "release", build / "release-gated")
     for name in ("out", "configs", "plain", "benchmark=mine"):
         (folder / name).mkdir()
     shutil.move(build, folder / "out/real")

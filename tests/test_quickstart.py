@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from routerset.etl.config import load_config
+from tests.examples import names_of, names_used, unknown
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs/quickstart.md").read_text("utf-8")
 
@@ -31,5 +32,7 @@ def test_the_whole_way_from_logs_to_scores(tmp_path: Path) -> None:
     assert "asks for help. [" in loaded
     assert re.search(r"org/\w+ 0.0\d", loaded)
     assert {"oracle*", "best_single", "support", "gsm8k"} <= set(scores.split())
+    assert unknown(PAGE, names_of(tmp_path / "build/release")) == []
+    assert len([*names_used(PAGE)]) > 5
     config = load_config(tmp_path / "mine.toml")
     assert config.registry["support"].range == (0.0, 10.0)

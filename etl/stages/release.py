@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
@@ -11,9 +12,10 @@ from routerset.embed.weights import weights_revision
 from routerset.etl.manifest import Finished
 from routerset.etl.stages.base import Context, Stage
 from routerset.release.build import ReleaseOptions, write_release
+from routerset.release.companion import write_companion
 from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
-from routerset.schemas.outfolder import RELEASE
+from routerset.schemas.outfolder import GATED, RELEASE
 from routerset.schemas.tables import TABLES
 
 
@@ -21,7 +23,13 @@ def write(context: Context) -> Finished:
     """Write `release/`, atomically. Raises ReleaseError."""
     build, progress = context.out, functools.partial(context.report, STAGE.name)
     result = write_release(build, build / RELEASE, _options(context), progress, reports_hook)
-    outputs = tuple(store.describe(build, build / RELEASE / name) for name in result.files)
+    written = [build / RELEASE / name for name in result.files]
+    gated = write_companion(build, build / RELEASE, build / GATED) if context.config.release.companion else ()
+    if context.config.release.companion and not gated:
+        progress("no text is withheld, so that there is no companion")
+    if not gated:
+        shutil.rmtree(build / GATED, ignore_errors=True)  # of an earlier run, as `check_folder` made sure
+    outputs = tuple(store.describe(build, path) for path in (*written, *(build / GATED / n for n in gated)))
     return Finished(outputs, {"version": result.version, "changed": result.changed})
 
 
@@ -77,7 +85,8 @@ def _ready_made(entry: tuple[str, Mapping[str, store.JsonObject]]) -> tuple[str,
 def _settings(context: Context) -> object:
     options = _options(context)
     before = (options.previous / "SHA256SUMS").read_text(encoding="utf-8") if options.previous else None
-    return asdict(replace(options, previous=None)), before
+    companion = ["companion"] if context.config.release.companion else []
+    return asdict(replace(options, previous=None)), before, *companion
 
 
 STAGE = Stage("release", tuple(TABLES), _settings, write)

@@ -29,7 +29,7 @@ from .pairing import Pair
 from .plain import lines, plain
 from .predictions import PredictedRouter, commitment, read_predictions
 from .progress import Progress
-from .reader import Release, load_release
+from .reader import Group, Release, load_release
 from .results import Difference, Evaluation, Row
 from .routers import (
     BESIDE_CURVES,
@@ -151,7 +151,8 @@ def _given(arguments: argparse.Namespace) -> set[str]:
     for name in sorted(given):
         if getattr(arguments, name) == "":
             raise UsageError(f"--{name.replace('_', '-')}: found nothing, expected a value")
-    return given | {f"routers={name}" for name in (arguments.routers or "").split(",")}
+    values = {f"{name}={getattr(arguments, name)}" for name in ("format", "track") if name in given}
+    return given | values | {f"routers={name}" for name in (arguments.routers or "").split(",")}
 
 
 def _run(arguments: argparse.Namespace) -> str:
@@ -215,7 +216,7 @@ def _run(arguments: argparse.Namespace) -> str:
             seed=arguments.seed,
             resamples=arguments.resamples,
             pairs=arguments.differences,
-            covers=lambda group: all(router.covers(group) for router in predicted.values()),
+            covers=partial(_covered, predicted) if predicted else None,
             by=arguments.by,
             hold_out=parse_sets(arguments.hold_out or []),
             pseudo_specialists=arguments.pseudo_specialists,
@@ -308,6 +309,10 @@ def _commitments(arguments: argparse.Namespace, release: Release) -> str:
 
 def _itself(router: PredictedRouter) -> PredictedRouter:
     return router
+
+
+def _covered(predicted: Mapping[str, PredictedRouter], group: Group) -> bool:
+    return all(router.covers(group) for router in predicted.values())
 
 
 def _left_out(predicted: Mapping[str, PredictedRouter]) -> Iterator[str]:

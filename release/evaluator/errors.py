@@ -19,8 +19,10 @@ class LeftOut(DataError):
     """A benchmark, or one router on it, has nothing to evaluate; what else there is can be evaluated."""
 
 
-class UsageError(EvaluatorError):
-    """The request cannot be met by this release: an unknown router, size, benchmark, scheme or method."""
+class UsageError(EvaluatorError, ValueError):
+    """The request cannot be met by this release: an unknown router, size, benchmark, scheme or method; or its
+    parts do not go together.
+    """
 
     exit_code = 2
 

@@ -24,7 +24,7 @@ from .reader import Group, Release, read_parquet
 from .results import Estimate
 from .routers import RouterRow
 from .task import PAIR
-from .tracing import Paid, require_free
+from .tracing import Paid
 from .unseen import Elsewhere
 
 
@@ -57,13 +57,6 @@ class Pair:
     def group(self, benchmark: str) -> Group:
         """As candidates; no data file has a column of them."""
         return Group(PAIR, benchmark, 2, PAIR, (self.small, self.large), "", "")
-
-
-def require_pair(routers: Sequence[RouterRow], sizes: object, method: object) -> None:
-    """Raise UsageError for what a pair has not, and for a router with the name of a line beside it."""
-    if sizes is not None or method is not None:
-        raise UsageError("a pair is no group of a method and a size: leave sizes and method out")
-    require_free(routers, LINES)
 
 
 def plan_pair(

@@ -25,8 +25,9 @@ from .items import Items, load_items
 from .joining import joined
 from .joining_rows import Joined
 from .metrics import best_on_train
-from .pair_rows import Routing
-from .pairing import Pair, load_pair, plan_pair, require_pair, routed
+from .options import CALL, ROUTERS, check_options
+from .pair_rows import LINES, Routing
+from .pairing import Pair, load_pair, plan_pair, routed
 from .planning import Routers, choose_encoder, plan_groups, rows_of
 from .reader import Group, Release
 from .results import Difference, Evaluation, Row, adjust
@@ -38,7 +39,7 @@ from .selectors import Selector
 from .task import SEEN, TRACKS, UNSEEN, Cell
 from .tasks import Batch, costs_of, facts_alone, groups_without_costs, make_tasks, with_test_scores
 from .tiers import TIER, TierShare, read_tiers, tier_shares
-from .tracing import require_curve, traced, without_curves
+from .tracing import require_curve, require_free, traced, without_curves
 from .unseen import unseen_batches
 
 
@@ -63,7 +64,7 @@ def evaluate(
     by: str | None = None,
     hold_out: str | Sequence[str | Sequence[str]] = (),
     pseudo_specialists: bool = False,
-    covers: Callable[[Group], bool] = lambda group: True,
+    covers: Callable[[Group], bool] | None = None,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
     detail: Callable[[str], None] = lambda words: None,
 ) -> Evaluation:
@@ -85,11 +86,12 @@ def evaluate(
     each in turn: also what routers lose there that learn nothing of them, best_single and heuristic among
     these (track `seen`, no compat). pseudo_specialists: also how agreement with the heuristic changes when
     those of the release join each group (with costs; track `seen`, no compat, no pair). covers: only the
-    groups it accepts. progress: called with (done, total,
+    groups it accepts (no pair). progress: called with (done, total,
     next benchmark); detail: with what is at work there, such as a router and its group.
 
     What has nothing to evaluate (an empty split; a router on texts where there are none) is left out with a
-    note. Raises UsageError for names this release does not have, InputError for missing files or libraries,
+    note. Raises UsageError, a ValueError, for names this release does not have and for arguments of
+    which one would have no effect beside another, InputError for missing files or libraries,
     DataError for unusable data or router outputs, LeftOut where nothing remains.
     """
     expected = "a Release, as load_release('path/to/release') gives it"
@@ -100,26 +102,29 @@ def evaluate(
         pair = asked.one("pair", pair, Pair, "a Pair, as in Pair('org/small', 'org/large')")
     if selector is not None:
         selector = asked.one("selector", selector, Selector, "a Selector, as in Selector('cap', (0.5, 1.5))")
-    if track not in TRACKS or (compat and track != SEEN):
-        raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}, and no --compat but with {SEEN}")
-    if hold_out and (compat or track != SEEN):
-        raise UsageError(f"hold out {hold_out!r}: expected track {SEEN}, and no --compat")
-    if pseudo_specialists and (costs is None or compat or track != SEEN or pair is not None):
-        raise UsageError(f"pseudo-specialists: expected costs, track {SEEN}, no pair, and no --compat")
+    if track not in TRACKS:
+        raise UsageError(f"track {track!r}: expected {' or '.join(TRACKS)}")
     if by not in (None, TIER, *GROUPINGS):
         raise UsageError(f"by {by!r}: expected one of {', '.join((*GROUPINGS, TIER))}")
     kind = None if costs is None else find_kind(costs)
     chosen = rows_of(routers)
+    asked_for = {
+        "costs": costs, "curve": curve, "selector": selector, "pair": pair, "hold_out": hold_out or None,
+        "sizes": sizes, "method": method, "encoder": encoder, "covers": covers, "compat": compat or None,
+        "pairs": pairs or None, "pseudo_specialists": pseudo_specialists or None,
+    }  # fmt: skip
+    given = {name for name, value in asked_for.items() if value is not None} | {f"track={track}"}
+    given |= {"vectors"} if any(row.uses_vectors for row in chosen) else set()
+    given |= {"two"} if len(chosen) > 1 or hold_out else set()
+    check_options(given, (*CALL, *ROUTERS), str)
     if hold_out:
         chosen += [find_router(name) for name in YARDSTICKS if name not in {row.name for row in chosen}]
-    if kind is None and (curve is not None or selector is not None):
-        raise UsageError("a curve or a selector was asked for: expected costs, too")
     require_curve(curve, chosen)
     if pair is not None:
-        require_pair(chosen, sizes, method)
+        require_free(chosen, LINES)
     method, scheme = release.setting(method, scheme, compat)
     if pair is None:
-        plan, notes = plan_groups(release, benchmarks, sizes, method, covers)
+        plan, notes = plan_groups(release, benchmarks, sizes, method, covers or (lambda group: True))
     else:
         plan, notes = plan_pair(release, pair, benchmarks)
     if curve is not None or selector is not None or pair is not None:

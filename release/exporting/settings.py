@@ -82,6 +82,6 @@ def _refuse(form: Format, asked: Settings) -> None:
     useless |= {"--validation": asked.validation} if form.splits else {}
     given = [name for name, value in useless.items() if value is not None]
     if given:
-        raise UsageError(f"{given[0]}: {form.name} has no use for it; leave it out")
+        raise UsageError(f"{', '.join(given)}: {form.name} has no use for it; leave it out")
     if form.pair and (asked.strong is None or asked.weak is None or asked.strong == asked.weak):
         raise UsageError(f"{form.name} compares two models: name them, --strong A --weak B")

@@ -46,11 +46,18 @@ def versions_on_hub(
 ) -> tuple[frozenset[str], tuple[str, ...]]:
     """Versions of a dataset repository, and branches on which publishing was cut off, or is at work.
 
-    Raises ServiceUnavailable.
+    Raises ServiceUnavailable, and ReleaseInputError where there is no repository, or none that the token of
+    HF_TOKEN may read.
     """
 
     def ask(token: str | None) -> tuple[frozenset[str], tuple[str, ...]]:
-        branches, tags = read_refs(hub_api(token), name) or ({}, {})
+        refs = read_refs(hub_api(token), name)
+        if refs is None:
+            raise ReleaseInputError(
+                f"hf://datasets/{name}: found no repository, expected one that releases are published to; a "
+                "private one needs HF_TOKEN"
+            )
+        branches, tags = refs
         return versions_in(tags), tuple(sorted(b for b in branches if b.startswith("publish-v")))
 
     return _asked(f"hf://datasets/{name}", ask, progress, patience)

@@ -14,6 +14,7 @@ from typing import Any
 
 from routerset.release import layout
 from routerset.release.errors import ReleaseInputError
+from routerset.release.evaluator.options import Rule, check_options
 from routerset.release.files import read_checksums
 from routerset.release.manifest import read_manifest
 from routerset.release.publish.check import check_arrival
@@ -46,6 +47,8 @@ from routerset.release.publish.work import work_folder
 from routerset.schemas.checksums import git_blob
 
 TOKEN = "HF_TOKEN"
+RULES = (Rule("overwrite", needs=("hub",), says="hf://datasets/ORG/NAME, whose main others may change"),)
+"""Options that have no effect beside others."""
 MAIN = "main"
 _AT_ONCE = 32
 """Files per transfer; progress is told after each."""
@@ -75,8 +78,9 @@ def publish(
 
     Raises PublishRefused (version taken, other content there, token, key), ServiceUnavailable, DiskFull,
     PublishError (release, arrival or what is published damaged, main changed by others), ReleaseInputError
-    (no release, or one of an unknown schema).
+    (no release, or one of an unknown schema), UsageError (overwrite, for a folder).
     """
+    check_overwrite(to, overwrite)
     sealed = read_sealed(release, version)
     name = _repository(to, dry_run)
     with work_folder() as work:
@@ -87,6 +91,11 @@ def publish(
         with tamed():
             repository = _Repository(name, sealed, os.environ.get(TOKEN), work, progress)
             return _to_hub(repository, dry_run, overwrite, patience)
+
+
+def check_overwrite(to: str, overwrite: bool) -> None:
+    """Raise UsageError for `overwrite` where releases go to a folder."""
+    check_options(["overwrite"] * overwrite + ["hub"] * ("://" in to), RULES)
 
 
 def _repository(to: str, dry_run: bool) -> str | None:
@@ -166,6 +175,7 @@ class _Repository:
         refs = read_refs(self._api, self.name)
         if refs is None:
             return Remote(self.name)
+        self._refuse_the_public()
         branches, tags = refs
         if MAIN not in branches:
             raise PublishRefused(f"found branches {some(branches) or 'none'}, expected {MAIN}; create it")
@@ -180,6 +190,17 @@ class _Repository:
             latest=self._tree(last) if last else None,
             versions=versions,
         )
+
+    def _refuse_the_public(self) -> None:
+        """Raise PublishRefused where anyone would read texts that their authors keep back."""
+        if not self.release.manifest.companion:
+            return
+        told = self._api.dataset_info(self.name)
+        if not (told.private or told.gated):
+            raise PublishRefused(
+                "found a public repository without a gate, expected one that is gated or private, for texts "
+                "that must not be public; turn on access requests in its settings, or make it private"
+            )
 
     def plan(self, remote: Remote, step: Step) -> Published:
         """What is to be done, from the step that comes first."""
@@ -200,7 +221,8 @@ class _Repository:
                     f"no repository is there, nor v{self.release.manifest.previous}, after which "
                     f"v{self.release.version} was built: the new one will hold v{self.release.version} alone"
                 )
-            self._api.create_repo(**self._at, exist_ok=True)
+            private = True if self.release.manifest.companion else None
+            self._api.create_repo(**self._at, private=private, exist_ok=True)
             return None
         main, branch = remote.main.revision, remote.branch
         if step is Step.BRANCH:

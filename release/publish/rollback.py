@@ -10,7 +10,7 @@ from routerset.release.diff import Side, compare
 from routerset.release.publish.client import PATIENT, Patience
 from routerset.release.publish.errors import PublishRefused
 from routerset.release.publish.fetch import released
-from routerset.release.publish.hub import publish
+from routerset.release.publish.hub import check_overwrite, publish
 from routerset.release.publish.plan import read_sealed
 from routerset.release.publish.published import Published
 from routerset.release.publish.work import work_folder
@@ -41,6 +41,7 @@ def rollback(
     The same call finishes what an interrupted one began; where the latest version has these rows, it does no
     more than that. Raises what `publish` does, VersionError, and ReleaseInputError for an unknown version.
     """
+    check_overwrite(to, overwrite)
     parse_version(version)
     reason = plain(" ".join(because.split()))
     if len(reason) > _LONGEST:

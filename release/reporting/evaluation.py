@@ -179,7 +179,7 @@ def find(
                         usable,
                         benchmarks=[name],
                         sizes=[m for m in side.sizes if m in found],
-                        encoder=encoder if vectors else None,
+                        encoder=encoder if vectors and needs_vectors.intersection(usable) else None,
                         method=side.method,
                         scheme=side.scheme,
                         hold_out=["all"] if hold_out and key == _FIRST else [],

@@ -37,6 +37,11 @@ def closed_list(opened: Opened) -> Iterator[Problem]:
     papers = {layout.CARD, layout.CHANGELOG, *PAPERS}
     needed = {*papers, *evaluator_files(), *paths(opened.manifest)}
     possible = {*needed, *(f"{layout.REPORTS}/{name}" for name in RELEASED_FILES)}
+    if opened.manifest.companion:  # of texts alone
+        possible = needed = {
+            *(layout.CARD, layout.CHANGELOG, layout.LICENSE, layout.MANIFEST),
+            *paths(opened.manifest),
+        }
     for path in sorted(needed - opened.sums.keys()):
         yield Problem(layout.CHECKSUMS, f"no line of {path}", "one: every release has it")
     for path in sorted(opened.sums.keys() - possible):

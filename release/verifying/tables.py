@@ -66,7 +66,7 @@ def _twins(release: Path, manifest: Manifest) -> Iterator[Problem]:
 
 def _models_and_groups(release: Path, manifest: Manifest) -> Iterator[Problem]:
     general = [config for config in manifest.configs() if config.benchmark is None]
-    wrong = [problem for config in general for problem in _schemas(release, config, manifest)]
+    wrong = [problem for config in general for problem in schemas(release, config, manifest)]
     yield from wrong
     if wrong:
         return
@@ -135,7 +135,7 @@ class _Benchmark:
 
 def _benchmark(benchmark: _Benchmark, configs: Sequence[Config]) -> Iterator[Problem]:
     release, manifest, name = benchmark.release, benchmark.manifest, benchmark.name
-    wrong = [p for config in configs for p in _schemas(release, config, manifest)]
+    wrong = [p for config in configs for p in schemas(release, config, manifest)]
     wrong = wrong or list(_items(benchmark))
     yield from wrong
     if wrong:
@@ -165,7 +165,7 @@ def _benchmark(benchmark: _Benchmark, configs: Sequence[Config]) -> Iterator[Pro
                 yield from _columns(benchmark, config, split, matrix, rows)
 
 
-def _schemas(release: Path, config: Config, manifest: Manifest) -> Iterator[Problem]:
+def schemas(release: Path, config: Config, manifest: Manifest) -> Iterator[Problem]:
     """Columns, row counts and footers: what an empty table of the same columns has, and nothing beside it."""
     plain = store.footer(config.schema)
     for path in config.files.values():

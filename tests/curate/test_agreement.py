@@ -116,7 +116,7 @@ def test_the_command_prints_it(release: Path, capsys: pytest.CaptureFixture[str]
     assert main([str(release), *options, "--format", "json"]) == 0
     assert '"agreement_with"' in capsys.readouterr().out
     assert main([str(release), "--pseudo-specialists"]) == 2
-    with pytest.raises(UsageError, match="expected costs"):
+    with pytest.raises(UsageError, match="needs --costs KIND"):
         evaluate(load_release(release), ["oracle"], pseudo_specialists=True)
 
 

@@ -25,7 +25,9 @@ from routerset.release.evaluator.exports import export, markdown
 from routerset.release.evaluator.intervals import holm
 from routerset.release.evaluator.latex import SIZES, TEXT_WIDTH, latex
 from routerset.release.evaluator.layouts import Column, View
-from routerset.release.evaluator.options import ALONE, NEEDS, check_options
+from routerset.release.evaluator.options import COMMAND, Rule, check_options, flag
+from routerset.release.evaluator.pairing import Pair
+from routerset.release.evaluator.selectors import Selector
 from routerset.release.evaluator.views import VIEWS
 from tests.evaluator.releases import random_fixture, write_release
 
@@ -224,8 +226,8 @@ def check_latex(text: str) -> tuple[str, int]:
 def test_latex_is_sound_and_fits_the_page(
     priced: Release, capsys: pytest.CaptureFixture[str], call: tuple[str, ...]
 ) -> None:
-    routers = () if "--scaling" in call else ("--routers", ",".join(ROUTERS))
-    code, out, _ = run(capsys, priced.path, *routers, "--resamples", 200, *call, "--format", "latex")
+    asked = () if "--scaling" in call else ("--routers", ",".join(ROUTERS), "--resamples", 200)
+    code, out, _ = run(capsys, priced.path, *asked, *call, "--format", "latex")
     assert code == 0
     table, n = check_latex(out.rstrip("\n"))
     assert (table == "longtable") == (n > 40)
@@ -433,7 +435,8 @@ def test_differences_in_cost_metrics_are_paired(result: Evaluation) -> None:
 def test_tables_fit_80_columns(
     priced: Release, capsys: pytest.CaptureFixture[str], call: tuple[str, ...]
 ) -> None:
-    code, out, _ = run(capsys, priced.path, "--resamples", 200, *call)
+    drawn = () if "--scaling" in call else ("--resamples", 200)
+    code, out, _ = run(capsys, priced.path, *drawn, *call)
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     assert "toy" in out
@@ -453,6 +456,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "confidence": ("small",),
     "by": ("tier",),
 }
+ALONE = {rule.option: rule.only for rule in COMMAND if rule.only is not None}
 OPTIONS = [a for a in build_parser("x")._actions if a.dest not in ("help", "release")]
 
 
@@ -461,7 +465,7 @@ OPTIONS = [a for a in build_parser("x")._actions if a.dest not in ("help", "rele
 def test_what_has_no_effect_is_refused(
     toy: Release, capsys: pytest.CaptureFixture[str], option: Any, alone: str
 ) -> None:
-    if option.dest == alone or option.dest in ALONE[alone][0]:
+    if option.dest == alone or option.dest in ALONE[alone]:
         return
     value = () if option.nargs == 0 else VALUES.get(option.dest, ("x",))
     given = (f"--{alone}", *(("--predictions", "x.csv") if alone == "commit" else ()))
@@ -474,7 +478,7 @@ def test_what_has_no_effect_is_refused(
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
-        (("--track", "unseen", "--compat"), "no --compat"),
+        (("--track", "unseen", "--compat"), "--compat cannot be used with --track unseen"),
         (("--costs", "gold"), "no costs 'gold'"),
     ],
 )
@@ -488,10 +492,83 @@ def test_what_evaluate_refuses_is_wrong_usage(
 
 def test_the_table_of_options_names_options_that_exist() -> None:
     names = {action.dest for action in build_parser("x")._actions}
-    assert set(ALONE) | set(NEEDS) <= names
-    assert set().union(*(others for others, _ in ALONE.values())) <= names
+    for rule in COMMAND:
+        told = {rule.option, *(rule.only or ()), *rule.never, *rule.needs}
+        assert {name.partition("=")[0] for name in told} <= names | {"covers"}
     check_options({"release", "benchmarks", "scaling", "format"})
     check: Callable[[set[str]], None] = check_options
     with pytest.raises(UsageError, match="--mlc-model needs --routers mlc or all"):
         check({"mlc_model", "routers", "routers=knn"})
     check({"mlc_model", "routers", "routers=knn", "routers=mlc"})
+
+
+GIVEN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("predictions", "method", "mlc_model", "budget", "hold_out"), ("x",)),
+    **VALUES,
+    "track": ("unseen",),
+    "pair": ("a,b",),
+}
+
+
+def words_of(*names: str) -> list[str]:
+    """A command line that has options, by their names in Python."""
+    actions = {action.dest: action for action in OPTIONS}
+    found = []
+    for name, _, value in (name.partition("=") for name in names):
+        values = () if actions[name].nargs == 0 else (value,) if value else GIVEN.get(name, ("x",))
+        found += [actions[name].option_strings[0], *values]
+    return found
+
+
+APART = [(rule, other) for rule in COMMAND for other in sorted(rule.never) if other != "covers"]
+
+
+@pytest.mark.parametrize(("rule", "other"), APART, ids=lambda of: getattr(of, "option", of))
+def test_of_two_options_that_do_not_go_together_both_are_named(
+    toy: Release, capsys: pytest.CaptureFixture[str], rule: Rule, other: str
+) -> None:
+    needed = [each.needs[0] for each in COMMAND if each.option in (rule.option, other) and each.needs]
+    code, out, err = run(capsys, toy.path, *words_of(*dict.fromkeys([rule.option, other, *needed])))
+    assert (code, out) == (2, "")
+    assert "cannot be used with" in err
+    assert flag(rule.option).split()[0] in err
+    assert flag(other).split()[0] in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in COMMAND if rule.needs], ids=lambda r: f"{r.option}-{r.needs}"
+)
+def test_an_option_without_what_it_needs_is_refused(
+    toy: Release, capsys: pytest.CaptureFixture[str], rule: Rule
+) -> None:
+    code, out, err = run(capsys, toy.path, *words_of(rule.option))
+    assert (code, out) == (2, "")
+    assert f"{flag(rule.option)} needs {rule.says}; name that, or leave it out" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"track": "unseen", "compat": True}, "compat cannot be used with track=unseen"),
+        ({"hold_out": ["all"], "compat": True}, "hold_out cannot be used with compat"),
+        ({"hold_out": "all", "track": "unseen"}, "hold_out cannot be used with track=unseen"),
+        ({"pseudo_specialists": True}, "pseudo_specialists needs --costs KIND"),
+        (
+            {"pseudo_specialists": True, "costs": "params_b", "pair": Pair("a", "b")},
+            "cannot be used with pair",
+        ),
+        ({"pair": Pair("a", "b"), "sizes": [3]}, "pair cannot be used with sizes"),
+        ({"pair": Pair("a", "b"), "method": "paper"}, "pair cannot be used with method"),
+        ({"pair": Pair("a", "b"), "covers": bool}, "pair cannot be used with covers"),
+        ({"curve": "cap"}, "curve needs --costs KIND"),
+        ({"selector": Selector("cap")}, "selector needs --costs KIND"),
+        ({"encoder": "minilm", "routers": ["oracle", "best_single"]}, "encoder needs a router that reads"),
+        ({"pairs": True, "routers": ["knn"]}, "pairs needs two routers or more"),
+    ],
+)
+def test_arguments_of_which_one_would_have_no_effect_are_value_errors(
+    toy: Release, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        evaluate(toy, **{"resamples": 0, **arguments})

@@ -209,9 +209,9 @@ def test_a_model_that_nobody_knows_has_near_names(release: Release) -> None:
 
 
 def test_a_pair_is_no_group(release: Release) -> None:
-    for useless in ({"sizes": [2]}, {"method": "paper"}):
-        with pytest.raises(UsageError, match="a pair is no group of a method and a size"):
-            two(release, Pair(SMALL, LARGE), **useless)
+    for name, value in {"sizes": [2], "method": "paper"}.items():
+        with pytest.raises(UsageError, match=f"pair cannot be used with {name}: it takes the place"):
+            two(release, Pair(SMALL, LARGE), **{name: value})
     with pytest.raises(UsageError, match="router 'oracle': a line beside every curve has this name"):
         evaluate(release, {"oracle": Own}, pair=Pair(SMALL, LARGE))
 

@@ -213,6 +213,10 @@ class _Handler(BaseHTTPRequestHandler):
         if name in self.hub.repos:
             raise Refusal(409, "", "You already created this dataset repo")
         self.hub.add(name, {".gitattributes": ATTRIBUTES})
+        self.hub.repos[name].private = "private" in (
+            wanted.get("visibility"),
+            *filter(wanted.get, ["private"]),
+        )
         return _json({"url": f"{self.hub.endpoint}/datasets/{name}", "name": name})
 
     def _put(self, digest: str, body: bytes, fault: Action | None) -> Answer:
@@ -245,7 +249,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _info(self, name: str, repo: Repo, revision: str) -> Answer:
         sha = repo.resolve(revision)
         siblings = [{"rfilename": path} for path in sorted(repo.commits[sha])]
-        return _json({"id": name, "sha": sha, "private": repo.private, "tags": [], "siblings": siblings})
+        return _json(
+            {
+                "id": name,
+                "sha": sha,
+                "private": repo.private,
+                "gated": repo.gated,
+                "tags": [],
+                "siblings": siblings,
+            }
+        )
 
     def _tree(self, repo: Repo, rest: str) -> Answer:
         revision, _, folder = rest.partition("/")

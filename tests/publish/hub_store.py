@@ -110,7 +110,7 @@ class Repo:
     """commits: sha -> files; titles, texts: their messages, newest last; branches and tags: name -> sha.
 
     told: name of a tag -> its message. parents: commit -> the one before. private: nobody reads it without
-    a token.
+    a token. gated: who asks for access gets it.
     """
 
     commits: dict[str, Tree] = field(default_factory=dict)
@@ -120,6 +120,7 @@ class Repo:
     texts: dict[str, str] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     private: bool = False
+    gated: str | bool = False
     parents: dict[str, str | None] = field(default_factory=dict)
 
     def commit(self, branch: str, files: Tree, title: str, text: str = "") -> str:

@@ -133,7 +133,9 @@ def test_an_interrupted_build_goes_on(config: Path, tmp_path: Path) -> None:
     _, said = process.communicate()
     assert process.returncode in (0, 130)
     assert "Traceback" not in said
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0
+    assert "\n\nrelease 1.0.0: " in again.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is the read-only place that root cannot write")

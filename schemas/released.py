@@ -97,7 +97,11 @@ _ITEM_ID = _field("item_id", _STRING, "stable content id of the item")
 _SUBSET = _field("subset", _STRING, "subset of the benchmark")
 _BY_METHOD = (
     _field("benchmark", _STRING, "short name of the benchmark"),
-    _field("method", _STRING, "how the group was chosen: paper or greedy"),
+    _field(
+        "method",
+        _STRING,
+        "how the group was chosen: greedy, paper, universe or diverse; frozen ones, for an older release",
+    ),
 )
 GROUPS_SCHEMA, LIMITS_SCHEMA = (
     pa.schema([*_BY_METHOD, *TABLES[name].schema]) for name in ("groups", "limits")

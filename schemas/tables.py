@@ -90,8 +90,8 @@ def _schema(fields: list[pa.Field], sort: tuple[str, ...], key: tuple[str, ...] 
 
 _S = pa.string()
 
-OF_KIND = "all_strong, all_weak or strong_to_weak"
-"""Stands in footers of files: a word more, such as of `open`, is another checksum of every release."""
+OF_KIND = "all_strong, all_weak or strong_to_weak, by the strength of its models; open: of any strength"
+"""Stands in footers of files, whose checksums it is part of, as all docs of columns are."""
 
 MODELS = _schema(
     [
@@ -148,7 +148,11 @@ ITEMS = _schema(
             nullable=True,
         ),
         _field("question_id", _S, "hash of the question, of the prompt where there is none"),
-        _field("family_id", _S, "the smallest question_id of the items that ask the same; see `families`"),
+        _field(
+            "family_id",
+            _S,
+            "the smallest question_id of its family: equal words, one long context, or nearly the same text",
+        ),
     ],
     sort=("item",),
 )

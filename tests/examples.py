@@ -25,7 +25,7 @@ from routerset.release.evaluator.errors import EvaluatorError
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.selectors import SELECTORS
 from routerset.release.manifest import read_manifest
-from routerset.schemas.released import TEXTS
+from routerset.schemas.released import TEXTS, TEXTS_SCHEMA
 from routerset.schemas.splits import SPLIT_SCHEMES
 
 OPTIONS = {
@@ -74,7 +74,7 @@ def names_of(release: Path) -> dict[str, set[str]]:
     return {
         "benchmark": {*manifest.benchmarks},
         "category": {f"{name}/{told}" for name, each in about.items() for told in each},
-        "column": {name for config in configs for name in config.schema.names},
+        "column": {name for config in configs for name in config.schema.names} | {*TEXTS_SCHEMA.names},
         "config": {*(config.name for config in configs), TEXTS},
         "cost": {*COST_KINDS},
         "encoder": {*manifest.encoders},

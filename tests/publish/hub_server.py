@@ -213,10 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         if name in self.hub.repos:
             raise Refusal(409, "", "You already created this dataset repo")
         self.hub.add(name, {".gitattributes": ATTRIBUTES})
-        self.hub.repos[name].private = "private" in (
-            wanted.get("visibility"),
-            *filter(wanted.get, ["private"]),
-        )
+        self.hub.repos[name].private = wanted.get("visibility") == "private"
         return _json({"url": f"{self.hub.endpoint}/datasets/{name}", "name": name})
 
     def _put(self, digest: str, body: bytes, fault: Action | None) -> Answer:

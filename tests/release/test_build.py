@@ -204,10 +204,11 @@ def test_no_reference_score_for_another_metric_or_other_items(built: Path) -> No
 def test_the_evaluator_reads_and_scores_the_release(built: Path) -> None:
     found = load_release(built / "release")
     assert found.encoders("gsm8k") == ["minilm", "sbert"]
-    rows = evaluate(found, ["oracle"], benchmarks=["gsm8k"], sizes=[3], encoder="minilm").rows
+    rows = evaluate(found, ["oracle", "knn"], benchmarks=["gsm8k"], sizes=[3], encoder="sbert").rows
     test = data(built / "release", "gsm8k").filter(pa.compute.field("split_paper") == "test")
     expected = np.mean([max(scores) for scores in test["paper_m3_all_weak"].to_pylist()])
-    mu_o = {row.kind: row.metrics["mu_o"].value for row in rows}
+    mu_o = {row.kind: row.metrics["mu_o"].value for row in rows if row.router == "oracle"}
+    assert {row.encoder for row in rows if row.router == "knn"} == {"sbert"}
     assert mu_o["all_weak"] == pytest.approx(expected, abs=1e-6)
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from routerset.etl.groups.methods import METHODS
 from routerset.release.build import write_release
 from routerset.release.card import MAIN_TABLE, Figure, figures, render_card
 from routerset.release.errors import ReleaseInputError
@@ -24,7 +25,7 @@ from routerset.schemas.released import (
     data_schema,
     vectors_schema,
 )
-from routerset.schemas.tables import TABLES
+from routerset.schemas.tables import TABLES, Kind
 from tests.release.builds import Bench, binary, options, write_build, write_priced
 
 TABLE = "mu_o.\n\n| m | Router | ARC |\n|---:|---|---:|\n| 3 | PRknn | 0.63<br><sub>0.4..0.8</sub> |\n"
@@ -124,3 +125,13 @@ def test_every_column_of_every_config_says_what_it_is() -> None:
         for field in own.get(name) or TABLES[name].schema:
             doc = (field.metadata or {}).get(b"doc", b"").decode()
             assert len(doc.split()) > 1, f"{name}.{field.name}"
+
+
+def test_docs_of_groups_name_every_method_kind_and_rule() -> None:
+    docs = {field.name: field.metadata[b"doc"].decode() for field in GROUPS_SCHEMA}
+    assert [name for name in METHODS if not re.search(rf"\b{name}\b", docs["method"])] == []
+    assert "frozen" in docs["method"]
+    assert [kind for kind in Kind if not re.search(rf"\b{kind}\b", docs["kind"])] == []
+    assert LIMITS_SCHEMA.field("kind").metadata == GROUPS_SCHEMA.field("kind").metadata
+    family = TABLES["items"].schema.field("family_id").metadata[b"doc"].decode()
+    assert all(word in family for word in ("equal words", "context", "nearly the same"))

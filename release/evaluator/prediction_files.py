@@ -36,6 +36,8 @@ def read_columns(path: Path) -> pa.Table:
             raise UsageError(f"{path}: expected a file named *.csv or *.parquet")
         with open_regular(path) as stream:
             return _read_parquet(path, stream) if path.suffix == ".parquet" else _read_csv(stream)
+    except UsageError:  # which is a ValueError
+        raise
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise InputError(f"{path}: unreadable ({error})") from error
 

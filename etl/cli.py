@@ -458,7 +458,9 @@ def _add_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--benchmarks", metavar="A,B", help="only these (default: all)")
     verb.add_argument("--sizes", metavar="3,5", help="group sizes (default: 3,5)")
     verb.add_argument("--method", metavar="M", help="how groups were chosen (default: the release's first)")
-    verb.add_argument("--kind", metavar="KIND", help="all_strong, all_weak or strong_to_weak (default: all)")
+    verb.add_argument(
+        "--kind", metavar="KIND", help="all_strong, all_weak, strong_to_weak or open (default: all)"
+    )
     verb.add_argument("--scheme", metavar="S", help="split scheme (default: the release's first)")
     verb.add_argument("--encoder", metavar="E", help="of the vectors (default: the first that there is)")
     verb.add_argument("--costs", metavar="KIND", help="the cheapest candidate first, and labels that weigh "

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from routerset.release.errors import ReleaseInputError
 from routerset.release.evaluator.costs import NoCosts, cell_costs, find_kind, read_costs
 from routerset.release.evaluator.reader import Group, Release, read_parquet
-from routerset.release.evaluator.task import KINDS
+from routerset.release.evaluator.task import KINDS, OPEN
 from routerset.release.exporting.cells import DISCOUNT, Cell, cost_ranks, declared_order, kept_items
 from routerset.release.exporting.files import Format, LeftOut
 from routerset.release.exporting.settings import KEEP, PAIR, Settings
@@ -143,7 +143,7 @@ def _groups(release: Release, asked: Settings, benchmark: str) -> tuple[list[Gro
     kinds = (
         [asked.kind]
         if asked.kind
-        else sorted({g.kind for g in release.groups if g.method == asked.method}, key=KINDS.index)
+        else sorted({g.kind for g in release.groups if g.method == asked.method}, key=(*KINDS, OPEN).index)
     )
     lacking = [
         (f"m{m}_{kind}", told.get((m, kind), "the release has no such group"))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from routerset.release.evaluator.costs import find_kind
 from routerset.release.evaluator.errors import UsageError
 from routerset.release.evaluator.reader import Release
-from routerset.release.evaluator.task import KINDS
 from routerset.release.exporting.files import Format
 
 KEEP, DROP = "train", "drop"
@@ -62,8 +61,11 @@ def settled(release: Release, form: Format, asked: Settings) -> Settings:
     methods = sorted({group.method for group in release.groups})
     if method not in methods:
         raise UsageError(f"no groups by method {method!r}; this release has {', '.join(methods) or 'none'}")
-    if asked.kind is not None and asked.kind not in KINDS:
-        raise UsageError(f"no kind {asked.kind!r}; valid: {', '.join(KINDS)}")
+    kinds = dict.fromkeys(g.kind for name in names for g in release.groups_of(name, method))
+    if asked.kind is not None and asked.kind not in kinds:
+        raise UsageError(
+            f"no groups of kind {asked.kind!r} by {method}; there are {', '.join(kinds) or 'none'}"
+        )
     sized = sorted({g.m for name in names for g in release.groups_of(name, method)})
     sizes = asked.sizes or tuple(m for m in SIZES if m in sized) or tuple(sized[:1])
     absent = [m for m in sizes if m not in sized]

@@ -78,7 +78,7 @@ def test_the_evaluator_imports_nothing_of_ours() -> None:
     ("library", "homes"),
     [
         ("apache_beam", {"routerset.etl.pipeline"}),
-        ("great_expectations", {"routerset.expectations.validate"}),
+        ("great_expectations", {"routerset.expectations.framework"}),
         ("pyarrow.parquet.ParquetWriter", {"routerset.schemas.store"}),
     ],
 )

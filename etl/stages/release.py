@@ -11,7 +11,6 @@ from routerset.embed.weights import weights_revision
 from routerset.etl.manifest import Finished
 from routerset.etl.stages.base import Context, Stage
 from routerset.release.build import ReleaseOptions, write_release
-from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
 from routerset.schemas.outfolder import RELEASE
 from routerset.schemas.tables import TABLES
@@ -19,6 +18,8 @@ from routerset.schemas.tables import TABLES
 
 def write(context: Context) -> Finished:
     """Write `release/`, atomically. Raises ReleaseError."""
+    from routerset.release.reporting.report import reports_hook
+
     build, progress = context.out, functools.partial(context.report, STAGE.name)
     result = write_release(build, build / RELEASE, _options(context), progress, reports_hook)
     outputs = tuple(store.describe(build, build / RELEASE / name) for name in result.files)

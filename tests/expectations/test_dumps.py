@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-import routerset.expectations.validate as gate
 from routerset.etl.cli import main
 from routerset.etl.config import Config, ConfigError, Runner, load_config
 from routerset.etl.ingest.accounting import merge
@@ -24,8 +23,10 @@ from routerset.etl.sources.registry import SOURCES
 from routerset.etl.stages.ingest import EmptyBuild, ingest
 from routerset.etl.synth import Layout, Plan, write
 from routerset.etl.trial import dump_reader
+from routerset.expectations import counting
 from routerset.expectations.findings import Validation
 from routerset.expectations.suites import DUMPS
+from routerset.expectations.validate import validate as run_suites
 from routerset.schemas import store
 from routerset.schemas.tables import Reason
 from tests.sources import golden
@@ -49,7 +50,7 @@ LOG = '{"doc_id": 0, "doc": {"question": "q"}, "target": "a", "exact_match": 1.0
 
 
 def validate(path: Path, config: Config | None = None, table: str | None = None) -> Validation:
-    return gate.validate(path, table=table, dumps=dump_reader(config))
+    return run_suites(path, table=table, dumps=dump_reader(config))
 
 
 def failed(found: Validation) -> list[str]:
@@ -71,7 +72,7 @@ def config_of(case: str) -> Config:
 def judged(case: str) -> Validation:
     """What the gate says of a golden case, with every row that it found."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gate, "EXAMPLES", 1000)
+        patch.setattr(counting, "EXAMPLES", 1000)
         return validate(golden.ROOT / case, config_of(case))
 
 

@@ -13,10 +13,15 @@ SHOWN = 5
 
 def mean_ranks(subject: Subject) -> Numbers:
     """(models,) rank by accuracy in each category, 1 the best, ties averaged; mean over categories."""
-    from scipy.stats import rankdata
-
     sums, _ = category_sums(subject)
-    return np.asarray(rankdata(-np.round(sums, 9), axis=1).mean(axis=0))
+    return np.asarray(np.mean([_ranks(row) for row in -np.round(sums, 9)], axis=0))
+
+
+def _ranks(values: Numbers) -> Numbers:
+    """Places of values from the least, 1, equal ones sharing theirs: their mean."""
+    ordered = np.sort(values)
+    before, until = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return np.asarray((before + until + 1) / 2)
 
 
 def find(subject: Subject) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from routerset.release.auditing.finding import Detector, Finding, mean, rounded, tell
-from routerset.release.auditing.similarity import average, jaccard, largest, residual
+from routerset.release.auditing.similarity import average, jaccard, largest, means, residual
 from routerset.release.auditing.subject import Subject
 from routerset.release.pools import NEAR, pool_of
 from routerset.schemas.matrix import ScoreMatrix
@@ -93,17 +93,27 @@ def find_likeness(subject: Subject) -> Finding:
 
 def _most_alike(similarity: np.ndarray) -> list[tuple[int, int]]:
     """The pairs of rows that are most alike, PAIRS at most."""
-    upper = np.where(np.tri(len(similarity), dtype=bool), np.float32(-np.inf), similarity)
-    wanted = min(PAIRS, len(similarity) * (len(similarity) - 1) // 2)
-    least = np.partition(upper, -wanted, axis=None)[-wanted]
-    first, second = np.nonzero(upper >= least - ROUNDING)
+    n = len(similarity)
+    wanted = min(PAIRS, n * (n - 1) // 2)
+    after = [similarity[row, row + 1 :] for row in range(n - 1)]
+    best = np.array([each.max() for each in after])
+    # that many rows have a pair as good, so that no pair below is among the wanted
+    low = np.partition(best, -wanted)[-wanted] - ROUNDING if wanted <= len(best) else -np.inf
+    rows = np.flatnonzero(best >= low)
+    seconds = [np.flatnonzero(after[row] >= low) + row + 1 for row in rows]
+    first, second = np.repeat(rows, [len(each) for each in seconds]), np.concatenate(seconds)
+    values = similarity[first, second]
+    close = values >= np.partition(values, -wanted)[-wanted] - ROUNDING
+    first, second, values = first[close], second[close], values[close]
     # sums of float32 differ between machines in their last digits, and an order does not
-    order = np.argsort(-np.round(upper[first, second].astype(np.float64), 3), kind="stable")[:wanted]
+    order = np.argsort(-np.round(values.astype(np.float64), 3), kind="stable")[:wanted]
     return [*zip(first[order].tolist(), second[order].tolist(), strict=True)]
 
 
 def _summary(scores: np.ndarray) -> tuple[float, float]:
     """Mean Jaccard, and mean residual similarity to the nearest model."""
+    if scores.dtype == np.uint8:
+        return means(scores)
     return float(average(jaccard(scores)).mean()), float(largest(residual(scores)).mean(dtype=np.float64))
 
 

@@ -12,6 +12,8 @@ ITEMS = 2048
 """Items of which products are taken in one go."""
 ROWS = 1024
 """Models whose products with those after them are."""
+FEW_ROWS = 128
+"""Models whose products with all others a cache holds."""
 
 
 def both_right(scores: np.ndarray) -> Floats32:
@@ -38,12 +40,21 @@ def jaccard(scores: np.ndarray) -> Floats32:
     scores: (models, items) uint8 of 0 and 1. Of numbers in [0, 1] it is sum s_i s_k over
     sum s_i + s_k - s_i s_k, which is the same for 0 and 1.
     """
-    both = both_right(scores)
-    right = scores.sum(axis=1, dtype=np.float64).astype(np.float32)
-    either = right[:, None] + right
+    right = _right(scores)
+    return _jaccard(both_right(scores), right, right)
+
+
+def _right(scores: np.ndarray) -> Floats32:
+    return np.asarray(scores.sum(axis=1, dtype=np.float64), np.float32)
+
+
+def _jaccard(both: Floats32, right: Floats32, others: Floats32) -> Floats32:
+    """Of rows of `both_right`, in place. right, others: what models of rows and of columns have right."""
+    either = right[:, None] + others
     either -= both
-    alike: Floats32 = np.divide(both, either, out=np.ones_like(both), where=either > 0)
-    return alike
+    np.divide(both, either, out=both, where=either > 0)
+    both[either <= 0] = 1
+    return both
 
 
 def unit_residuals(scores: np.ndarray) -> tuple[npt.NDArray[np.intp], Floats32]:
@@ -74,15 +85,42 @@ def residual(scores: np.ndarray) -> Floats32:
     To about 1e-4, and the same on every machine and any number of cores: residuals are rounded to whole
     numbers whose sums of products stay below 2^24, so that float32 holds each exactly, in any order.
     """
-    n, n_items = scores.shape
-    rows, units = unit_residuals(scores)
-    length = np.float32(
-        4096 - np.ceil(np.sqrt(n_items) / 2)
-    )  # rounding adds half of sqrt(items) to it at most
-    found = np.zeros((n, n), np.float32)
-    found[np.ix_(rows, rows)] = both_right(np.rint(units * length)) / (length * length)
+    whole, length = _whole_residuals(scores)
+    found = both_right(whole)
+    found /= length * length
     np.fill_diagonal(found, 1)
     return found
+
+
+def _whole_residuals(scores: np.ndarray) -> tuple[Floats32, np.float32]:
+    """(models, items) whole numbers, residuals times a length; zeros for a model without any."""
+    rows, units = unit_residuals(scores)
+    # rounding adds half of sqrt(items) to the length at most
+    length = np.float32(4096 - np.ceil(np.sqrt(scores.shape[1]) / 2))
+    whole = np.zeros(scores.shape, np.float32)
+    whole[rows] = np.rint(units * length)
+    return whole, length
+
+
+def means(scores: np.ndarray) -> tuple[float, float]:
+    """Mean `average` of `jaccard`, and mean `largest` of `residual`, of (models, items) uint8 of 0 and 1.
+
+    The same to the last bit, a few rows at a time: sums of whole numbers are exact in any order, and matrices
+    that no cache holds take most of the time.
+    """
+    right, parts = _right(scores), scores.astype(np.float32)
+    whole, length = _whole_residuals(scores)
+    n = len(scores)
+    alike, nearest = np.empty(n), np.empty(n, np.float32)
+    for start in range(0, n, FEW_ROWS):
+        rows = slice(start, start + FEW_ROWS)
+        own = (np.arange(n)[rows] - start, np.arange(n)[rows])
+        jaccards = _jaccard(parts[rows] @ parts.T, right[rows], right)
+        alike[rows] = (jaccards.sum(axis=1, dtype=np.float64) - jaccards[own]) / (n - 1)
+        left = whole[rows] @ whole.T
+        left[own] = -np.inf
+        nearest[rows] = left.max(axis=1) / (length * length)
+    return float(alike.mean()), float(nearest.mean(dtype=np.float64))
 
 
 def largest(similarity: Floats32) -> Floats32:

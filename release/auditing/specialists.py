@@ -87,10 +87,11 @@ def scores_of(
 
 
 def _dense(sums: Numbers) -> npt.NDArray[np.int64]:
-    """Ranks of sums in each row, from 0, equal ones sharing theirs."""
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(np.round(sums, 9), method="dense", axis=1), np.int64) - 1
+    """Whole numbers in the order of the sums in each row: such sums themselves, or ranks from 0 that equal
+    sums share."""
+    if np.array_equal(sums, whole := np.rint(sums)):
+        return whole.astype(np.int64)
+    return np.array([np.unique(row, return_inverse=True)[1] for row in np.round(sums, 9)], np.int64)
 
 
 def naive(subject: Subject) -> tuple[Numbers, Codes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import requires
 
 
 def extra_of(module: str, verb: str) -> str | None:
@@ -11,6 +10,8 @@ def extra_of(module: str, verb: str) -> str | None:
 
     module: its import name, such as `great_expectations.core`. The package's own metadata tell.
     """
+    from importlib.metadata import requires  # wanted where something is missing alone
+
     package = re.escape(module.partition(".")[0].replace("_", "-"))
     brings = re.compile(rf"(?!routerset){package}(?![\w-])[^;]*;.*\bextra == [\"'](\w+)", re.IGNORECASE)
     extras = [found[1] for line in requires("routerset") or () if (found := brings.match(line))]

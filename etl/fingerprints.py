@@ -36,7 +36,7 @@ def _plain(value: object) -> object:
 @functools.cache
 def code_fingerprint(module: str) -> str:
     """Hash of the code that a module of ours, such as `routerset.etl.stages.splits`, may run (`closure`)."""
-    return fingerprint(closure(module))
+    return fingerprint(_closure(module, _INSTALLED))
 
 
 def closure(module: str, root: Path = ROOT) -> dict[str, str]:
@@ -49,6 +49,10 @@ def closure(module: str, root: Path = ROOT) -> dict[str, str]:
 
     root: folder of the rooms. Paths are relative to it, POSIX.
     """
+    return _closure(module, _Code(root))
+
+
+def _closure(module: str, code: _Code) -> dict[str, str]:
     waiting, seen = [module], set[str]()
     files = set[Path]()
     while waiting:
@@ -56,7 +60,7 @@ def closure(module: str, root: Path = ROOT) -> dict[str, str]:
         if name in seen:
             continue
         seen.add(name)
-        path = _file(name, root)
+        path = code.file(name)
         if path is None:
             continue
         is_package = path.name == "__init__.py"
@@ -69,11 +73,12 @@ def closure(module: str, root: Path = ROOT) -> dict[str, str]:
             if (path.parent / "__main__.py").exists():
                 inside = [p.relative_to(path.parent).with_suffix("") for p in path.parent.rglob("*.py")]
                 waiting += [".".join([name, *p.parts]) for p in inside if p.name != "__init__"]
-        waiting += _imports(path.read_text(encoding="utf-8"), package)
-    return {
-        file.relative_to(root).as_posix(): blake2b(file.read_bytes(), digest_size=16).hexdigest()
-        for file in sorted(files)
-    }
+        waiting += _imports(code.text(path, "utf-8"), package)
+    return {file.relative_to(code.root).as_posix(): code.digest(file) for file in sorted(files)}
+
+
+def _digest(file: Path) -> str:
+    return blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 
 def _skipped(file: Path) -> bool:
@@ -112,3 +117,16 @@ def _imports(text: str, package: str) -> tuple[str, ...]:
                 base = ".".join([*above, *([node.module] if node.module else [])])
                 names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     return tuple(name for name in names if name.startswith(f"{PACKAGE}."))
+
+
+class _Code:
+    """Modules below a folder of rooms, each looked for and read once: most are in the closure of many."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.file = functools.cache(functools.partial(_file, root=root))
+        self.text = functools.cache(Path.read_text)
+        self.digest = functools.cache(_digest)
+
+
+_INSTALLED = _Code(ROOT)

@@ -76,27 +76,27 @@ td ul{margin:.2rem 0 0;padding-left:1.2rem}
 """
 
 
-def make_self_contained(folder: Path, outcome: Validation) -> None:
+def make_self_contained(folder: Path) -> None:
     """Rewrite every page below `folder` in place, so that a browser asks no other host for anything.
 
-    The framework's own index is filled in by a remote script; one with all results takes its place. Its fonts
-    and pictures, 4 MB a site, are for pages that fetch the rest, so they go.
+    The framework's own fonts and pictures, 4 MB a site, are for pages that fetch the rest, so they go.
     """
     shutil.rmtree(folder / "static", ignore_errors=True)
     for page in sorted(folder.rglob("*.html")):
         page.write_text(self_contained(page.read_text(encoding="utf-8")), encoding="utf-8")
-    links = {}
+
+
+def links(folder: Path) -> dict[str, str]:
+    """`suite/view`, or `release/suite/view`, -> the page of `folder` with its details."""
+    found = {}
     for page in sorted((folder / "validations").rglob("*.html")):
         name = page.relative_to(folder).as_posix()
-        links["/".join(page.relative_to(folder / "validations").parts[:-4])] = name
-    (folder / "index.html").write_text(index_page(outcome, links), encoding="utf-8")
+        found["/".join(page.relative_to(folder / "validations").parts[:-4])] = name
+    return found
 
 
 def index_page(outcome: Validation, links: Mapping[str, str]) -> str:
-    """A page with every result, failures first in their suites.
-
-    links: `suite/view`, or `release/suite/view`, -> page with the details.
-    """
+    """A page with every result, failures first in their suites. links: see `links`."""
     rows = []
     for finding in sorted(outcome.findings, key=lambda f: (f.success, f.severity)):
         place, _, view = finding.table.rpartition("/")

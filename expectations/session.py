@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from routerset.expectations.errors import Unreadable
 from routerset.expectations.target import Target
+from routerset.schemas.groups import Group
 
 MEMORY = "1GB"
 ON_DISK = frozenset({"scores", "costs", "data"})
@@ -57,6 +58,7 @@ class Session:
         self._builders = builders
         self.source: object = None
         self.scanned: dict[str, pa.Table] | None = None
+        self.listed: dict[str, list[Group]] | None = None
         self.choices: dict[str, list[dict[str, object]]] = {}
         self._made: dict[str, bool] = {}
         self._columns: dict[str, list[str]] = {}
@@ -97,8 +99,10 @@ class Session:
         return self._columns[view]
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything, of the session before, too."""
         self.connection.close()
+        if self.previous is not None:
+            self.previous.close()
 
 
 @contextmanager

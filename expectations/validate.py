@@ -5,11 +5,9 @@ from __future__ import annotations
 import atexit
 import functools
 import itertools
-import json
 import logging
 import math
 import os
-import shutil
 import sys
 import tempfile
 import types
@@ -20,25 +18,21 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+from routerset.expectations import results
 from routerset.expectations.causes import with_causes
 from routerset.expectations.data_docs import make_self_contained
 from routerset.expectations.dumps import NO_DUMPS, DumpReader
 from routerset.expectations.errors import NothingToCompare
 from routerset.expectations.findings import EXAMPLES, Finding, Severity, Validation, Value
 from routerset.expectations.plan import ViewBatch, open_session, plan, suites_for
-from routerset.expectations.report import to_json
 from routerset.expectations.session import Session
 from routerset.expectations.suites import FOLDERS
 from routerset.expectations.target import What, locate
-from routerset.schemas import outfolder
-from routerset.schemas.plainfiles import entries
-from routerset.schemas.store import write_text
 from routerset.schemas.tables import tables_of
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 DRIFT = "drift"
 """The suite that compares with a release before."""
-RESULTS, DOCS = "results.json", "data_docs"
 _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "warning"}
 _numbers = itertools.count()
 _sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
@@ -83,7 +77,7 @@ def validate(
         )
     before = None if previous is None else locate(previous)
     if docs is not None:
-        _claim(docs)
+        results.claim(docs)
     targets = [(target, "")]
     if target.what is What.BUILD and stage is None and (inner / "manifest.json").exists():
         targets.append((locate(inner), "release/"))
@@ -95,7 +89,7 @@ def validate(
             "items and licence are not checked; validate the whole build or release"
         )
     built: Session | None = None
-    with _results(docs) as store, ExitStack() as opened:
+    with _pages(docs is not None) as pages, ExitStack() as opened:
         for each, prefix in targets:
             session = open_session(each, before, built)
             opened.callback(_forget, session)
@@ -105,14 +99,14 @@ def validate(
             found = []
             for done, batch in enumerate(batches):
                 progress(done, len(batches), f"{prefix}{batch.suite.name}: {batch.view}")
-                found += _run(session, batch, prefix, store)
+                found += _run(session, batch, prefix)
             findings += with_causes(session, batches, found)
             # a build that is not finished may lie beside the release of the one before
             built = session if "release" in each.manifest.get("stages", {}) else None
         outcome = Validation(str(path), tuple(findings), tuple(skipped))
-        if docs is not None and store is not None:
+        if docs is not None:
             progress(0, 1, "writing Data Docs")
-            _write(outcome, docs, store)
+            results.write(outcome, docs, _rendered(pages))
     progress(1, 1, "")
     return outcome
 
@@ -192,7 +186,7 @@ def _register_dialect() -> None:
     registry.register("duckdb.buf", module.__name__, "Dialect")
 
 
-def _run(session: Session, batch: ViewBatch, prefix: str, store: Path | None) -> Iterator[Finding]:
+def _run(session: Session, batch: ViewBatch, prefix: str) -> Iterator[Finding]:
     """Validate the expectations of one view."""
     gx, context, no_rows = _framework()
     number = next(_numbers)
@@ -254,8 +248,6 @@ def _forget(session: Session) -> None:
         context.data_sources.delete(session.name)
         session.source = None
     session.close()
-    if session.previous is not None:
-        session.previous.close()
 
 
 def _row(gx, no_rows, expectation):
@@ -332,20 +324,18 @@ def _plain(value: object) -> Value:
 
 
 @contextmanager
-def _results(docs: Path | None) -> Iterator[Path | None]:
-    """A folder for the Data Docs that takes its place when all is done."""
-    if docs is None:
-        yield None
-        return
-    _framework.cache_clear()  # a new context: Data Docs show all that their context has validated
+def _pages(kept: bool) -> Iterator[Path]:
+    """A folder for the Data Docs, which goes again. kept: whether any are wanted."""
+    if kept:
+        _framework.cache_clear()  # a new context: Data Docs show all that their context has validated
     with tempfile.TemporaryDirectory() as folder:
-        pages = Path(folder, DOCS)
+        pages = Path(folder, results.DOCS)
         pages.mkdir()  # for others to read, as far as they may; the folder around it is ours alone
         yield pages
 
 
-def _write(outcome: Validation, docs: Path, store: Path) -> None:
-    """Write results and Data Docs, readable with no network."""
+def _rendered(pages: Path) -> Path:
+    """The folder, with Data Docs of all that was validated, readable with no network."""
     _, context, _ = _framework()
     site = f"site{next(_numbers)}"
     with warnings.catch_warnings():
@@ -355,27 +345,11 @@ def _write(outcome: Validation, docs: Path, store: Path) -> None:
             {
                 "class_name": "SiteBuilder",
                 "show_how_to_buttons": False,
-                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(store)},
+                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(pages)},
                 "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
             },
         )
         context.build_data_docs(site_names=[site], build_index=False)  # ours takes its place
         context.delete_data_docs_site(site)
-    make_self_contained(store, outcome)
-    _claim(docs)
-    shutil.rmtree(docs / DOCS, ignore_errors=True)
-    shutil.copytree(store, docs / DOCS)
-    write_text(docs / RESULTS, json.dumps(json.loads(to_json(outcome)), indent=1) + "\n")
-
-
-def _claim(docs: Path) -> None:
-    """Make a folder ours, in which Data Docs are all pages. Raises NotOurs."""
-    outfolder.check(docs, outfolder.VALIDATE, (RESULTS, f"{DOCS}/"))
-    pages = entries(docs / DOCS) if (docs / DOCS).is_dir() else ()
-    other = next((name for name, _ in pages if not name.endswith(".html")), None)
-    if other is not None:
-        raise outfolder.NotOurs(
-            f"{docs / DOCS / other}: found no page, in a folder of pages that is made anew; move it, or "
-            "choose another --out"
-        )
-    outfolder.mark(docs, outfolder.VALIDATE)
+    make_self_contained(pages)
+    return pages

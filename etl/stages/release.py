@@ -13,7 +13,6 @@ from routerset.etl.manifest import Finished
 from routerset.etl.stages.base import Context, Stage
 from routerset.release.build import ReleaseOptions, write_release
 from routerset.release.companion import write_companion
-from routerset.release.reporting.report import reports_hook
 from routerset.schemas import store
 from routerset.schemas.outfolder import GATED, RELEASE
 from routerset.schemas.tables import TABLES
@@ -21,6 +20,8 @@ from routerset.schemas.tables import TABLES
 
 def write(context: Context) -> Finished:
     """Write `release/`, atomically. Raises ReleaseError."""
+    from routerset.release.reporting.report import reports_hook
+
     build, progress = context.out, functools.partial(context.report, STAGE.name)
     result = write_release(build, build / RELEASE, _options(context), progress, reports_hook)
     written = [build / RELEASE / name for name in result.files]

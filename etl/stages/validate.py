@@ -35,10 +35,11 @@ def gate(
     mark: str,
     watching: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(lambda *_: None),
 ) -> store.JsonObject:
-    """Run the suites of one stage, unless they passed on the same files before; returns counts of findings.
+    """Run the suites of one stage, unless they passed on the same files before, and what they found still
+    stands there as it was written; returns counts of findings.
 
     mark: of the stage and of all files that its suites see (`Context.mark`). watching: given what is done,
-    tells people how far it is; handed in, since nothing here depends on how. Results and Data Docs go to
+    tells people how far it is; handed in, since nothing here depends on how. Results and a page go to
     `validation/STAGE/`. A stage that writes no table has no suites. Raises ValidationFailed.
     """
     from routerset.expectations.target import STAGES as LOOKED_AT
@@ -50,10 +51,13 @@ def gate(
     def make() -> tuple[Mapping[Path, int], store.JsonObject]:
         from routerset.expectations.data_docs import write_stages
         from routerset.expectations.report import to_text
+        from routerset.expectations.results import claim, write
         from routerset.expectations.validate import validate
 
+        claim(build / FOLDER / stage)
         with watching(f"checking stage {stage},") as progress:
-            outcome = validate(build, stage=stage, docs=build / FOLDER / stage, progress=progress)
+            outcome = validate(build, stage=stage, progress=progress)
+        written = write(outcome, build / FOLDER / stage)
         write_stages(build / FOLDER, LOOKED_AT, f"{build.name}, checked by routerset {version('routerset')}")
         if outcome.errors:
             raise ValidationFailed(
@@ -62,7 +66,8 @@ def gate(
             )
         for line in _warnings(outcome):
             say(f"{'':<9}warning: {line}")
-        return {}, {"expectations": len(outcome.findings), "warnings": len(outcome.warnings)}
+        rows = dict.fromkeys(written, len(outcome.findings))
+        return rows, {"expectations": len(outcome.findings), "warnings": len(outcome.warnings)}
 
     return once(build, passed, make).info
 

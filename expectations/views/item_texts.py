@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from routerset.schemas import ids
 from routerset.schemas.checksums import CHECKSUMS
 from routerset.schemas.escape import shown_name
 
+REPEATED = 4096
+"""Texts that are looked at once though they stand in many places, such as names of columns."""
 LONG_TEXT = 256
 """Characters that may be more than the 256 tokens of the shortest encoder."""
 _TEXT_FILES = frozenset(
@@ -199,6 +202,7 @@ def leaks(session: Session) -> Made:
 
 def _in_texts(root: Path, homes: dict[str, tuple[str, int]]) -> Iterator[tuple[str, str, tuple[str, int]]]:
     """Lines of texts, and strings in JSON and in small tables, that hash to a withheld question."""
+    question_of = lru_cache(REPEATED)(lambda text: ids.question_id(text, None, ""))
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if not path.is_file() or name == CHECKSUMS:
@@ -210,7 +214,7 @@ def _in_texts(root: Path, homes: dict[str, tuple[str, int]]) -> Iterator[tuple[s
         else:
             continue
         for place, text in texts:
-            question = ids.question_id(text, None, "")
+            question = question_of(text)
             if question in homes:
                 yield name, place, homes[question]
 

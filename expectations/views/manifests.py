@@ -320,6 +320,12 @@ def curated_records(session: Session) -> Made:
 
 def listed_groups(session: Session) -> dict[str, list[Group]]:
     """Groups that the manifest lists, by benchmark."""
+    if session.listed is None:
+        session.listed = _listed_groups(session)
+    return session.listed
+
+
+def _listed_groups(session: Session) -> dict[str, list[Group]]:
     found: dict[str, list[Group]] = {}
     if session.target.what is What.RELEASE:
         for benchmark, entry in _dict(session.target.manifest, "benchmarks").items():

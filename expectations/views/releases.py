@@ -16,6 +16,8 @@ from routerset.expectations.views.manifests import listed_groups
 from routerset.schemas.groups import Group, columns_of
 from routerset.schemas.matrix import ScoreMatrix, as_floats
 
+TOGETHER = 400
+"""Numbers a row, at most, of the columns that are read in one go; a wider one is read alone."""
 LABEL_SHARE = 0.95
 """A candidate is a good choice for an item from this share of the best score in the group on."""
 _CARD_PATH = re.compile(r'(?:^\s+|[{,]\s*)path: "?([^"\n,}]+?)"?\s*(?=[,}]|$)', re.MULTILINE)
@@ -68,28 +70,45 @@ def _file_columns(
         numbers = range(file.num_row_groups)
         keys = [file.read_row_group(number, columns=["item_id"])["item_id"].to_pylist() for number in numbers]
         items = [np.array([item_of.get(key, -1) for key in some], np.int64) for some in keys]
-        for group, rows in groups.items():
-            if not columns_of([group]) <= present:
-                continue
-            yield {"path": part.name, "column": group.column, "listed": True, "found": True} | _compare(
-                file, group, keys, (_expected(matrix, rows, some) for some in items)
-            )
+        for some in _together(part.schema, [group for group in groups if columns_of([group]) <= present]):
+            names = sorted(columns_of(some))
+            read = (file.read_row_group(number, columns=names) for number in numbers)
+            tables = read if len(some) == 1 else list(read)
+            for group in some:
+                wanted = (_expected(matrix, groups[group], of) for of in items)
+                told = _compare(tables, group, keys, wanted)
+                yield {"path": part.name, "column": group.column, "listed": True, "found": True} | told
+
+
+def _together(schema: pa.Schema, groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Groups whose columns are read in one go: those of few numbers a row, whatever their names say."""
+    some: list[Group] = []
+    width = 0
+    for group in groups:
+        kinds = [schema.field(name).type for name in columns_of([group])]
+        more = sum(kind.list_size if pa.types.is_fixed_size_list(kind) else TOGETHER for kind in kinds)
+        if some and width + more > TOGETHER:
+            yield some
+            some, width = [], 0
+        some.append(group)
+        width += more
+    if some:
+        yield some
 
 
 def _compare(
-    file: pq.ParquetFile, group: Group, item_ids: Sequence[Sequence[str]], wanted: Iterable[np.ndarray]
+    tables: Iterable[pa.Table], group: Group, item_ids: Sequence[Sequence[str]], wanted: Iterable[np.ndarray]
 ) -> dict[str, object]:
     """Items of a file whose scores or labels in one pair of columns are not what they should be.
 
-    item_ids, wanted: of every row group, its items and their scores (items, candidates).
+    tables, item_ids, wanted: of every row group, its columns, items and their scores (items, candidates).
     """
     wrong_scores, wrong_labels = 0, 0
     first: str | None = None
-    for number, (keys, expected) in enumerate(zip(item_ids, wanted, strict=True)):
-        table = file.read_row_group(number, columns=[group.column, group.label_column]).combine_chunks()
+    for table, keys, expected in zip(tables, item_ids, wanted, strict=True):
         scores, labels = _lists(table[group.column]), _lists(table[group.label_column])
         if scores.shape != expected.shape or labels.shape != expected.shape:
-            return {"wrong_scores": len(file.schema_arrow), "wrong_labels": 0, "first_wrong": keys[0]}
+            return {"wrong_scores": max(1, len(table)), "wrong_labels": 0, "first_wrong": keys[0]}
         differs = ~((scores == expected) | (np.isnan(scores) & np.isnan(expected))).all(axis=1)
         mislabelled = (labels != selection(scores)).any(axis=1)
         wrong_scores += int(differs.sum())

@@ -59,6 +59,45 @@ def test_a_stage_whose_tables_fail_is_told_with_its_findings(good: Path, tmp_pat
     assert "models_resolve" in {f["expectation"] for f in results["findings"] if not f["success"]}
 
 
+def written(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_ino, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_suites_run_again_where_a_file_or_what_they_found_changed(good: Path, tmp_path: Path) -> None:
+    copy = Copy(good, tmp_path / "build")
+    folder = copy.root / "validation/groups"
+    counts = gate(copy.root, "groups", "0")
+    first = written(folder)
+    assert {*first} == {"results.json", "data_docs/index.html"}
+    assert gate(copy.root, "groups", "0") == counts
+    assert written(folder) == first  # nothing ran
+    assert gate(copy.root, "groups", "1") == counts
+    assert written(folder) != first  # other files, other marks
+    for name in first:
+        (folder / name).unlink()
+        assert gate(copy.root, "groups", "1") == counts
+        (folder / name).write_text("{}", "utf-8")
+        assert gate(copy.root, "groups", "1") == counts
+        assert {key: text for key, (_, text) in written(folder).items()} == {
+            key: text for key, (_, text) in first.items()
+        }
+
+
+def test_suites_run_again_where_their_code_changed(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Copy(good, tmp_path / "build")
+    gate(copy.root, "groups", "0")
+    before = written(copy.root / "validation/groups")
+    monkeypatch.setattr("routerset.etl.stages.validate.code_fingerprint", lambda _: "another")
+    gate(copy.root, "groups", "0")
+    assert written(copy.root / "validation/groups") != before
+
+
 def test_the_gate_of_every_stage_that_writes_tables_has_suites() -> None:
     from routerset.expectations.validate import suites_of
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from routerset.release.errors import ReleaseInputError
 from routerset.release.files import read_checksums, read_text
 from routerset.release.layout import CHANGELOG
 from routerset.release.manifest import read_manifest
@@ -33,6 +34,10 @@ def previous_of(release: Release, build: Path, progress: Callable[[str], None]) 
             progress(f"no release at {release.previous} yet: this is a first one")
             return None
         manifest = read_manifest(folder)
+        if manifest.companion:
+            raise ReleaseInputError(
+                f"{release.previous}: texts alone, the companion of a release; name the release itself"
+            )
         read_text(folder / CHANGELOG), read_checksums(folder)
         check_not_before(release.version, manifest.version)
         return folder

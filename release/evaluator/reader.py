@@ -162,6 +162,8 @@ def load_release(path: str | Path | None = None) -> Release:
             f"{manifest_path}: schema_version {schema}, but this evaluator reads {SCHEMA_VERSION}; "
             "use the evaluator that ships in that release"
         )
+    if isinstance(manifest, dict) and manifest.get("companion"):
+        raise InputError(f"{path}: texts alone, the companion of a release; give the release itself")
     try:
         entries = _get(manifest, "benchmarks", dict)
         benchmarks = {

@@ -14,8 +14,12 @@ import yaml
 
 import routerset
 from routerset.etl.cli import main
+from routerset.etl.config import Release
+from routerset.etl.stages.previous import previous_of
 from routerset.expectations.errors import Unreadable
 from routerset.release.companion import write_companion
+from routerset.release.errors import ReleaseInputError
+from routerset.release.evaluator.errors import InputError
 from routerset.release.manifest import read_manifest
 from routerset.schemas import store
 from routerset.schemas.checksums import files, format_checksums
@@ -167,6 +171,14 @@ def test_verify_compares_with_the_release_that_is_named(
 def test_a_companion_is_no_release_to_the_gate(build: Path) -> None:
     with pytest.raises(Unreadable, match="routerset verify"):
         routerset.validate(build / "release-gated")
+
+
+def test_a_companion_is_no_release_to_evaluate_or_to_follow(build: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="texts alone"):
+        routerset.load_release(build / "release-gated")
+    follows = Release(previous=str(build / "release-gated"))
+    with pytest.raises(ReleaseInputError, match="texts alone"):
+        previous_of(follows, tmp_path, lambda _: None)()
 
 
 def test_a_text_of_it_in_the_release_is_found_as_before(build: Path) -> None:

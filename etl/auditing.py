@@ -56,7 +56,14 @@ def run(path: Path, costs: str | None, out: Path | None, form: str) -> int:
         for done, each in enumerate(tables):
             progress(done, done + 1, each.benchmark)
             reader = None if prices is None else partial(_model_costs, prices)
-            found.append(audit(subject_of(each, kind, reader)))
+            subject = subject_of(each, kind, reader)
+            if (
+                reader is not None
+                and subject.costs.unit == COST_KINDS[_PRICED].unit
+                and each.costs.is_relative_to(path)
+            ):
+                say(plain(f"{each.benchmark}: answers tell what they cost; {costs} is not used"))
+            found.append(audit(subject))
     if not found:
         raise ConfigError(f"{path}: found no benchmark with items and scores, expected one at least")
     if out is not None:

@@ -15,6 +15,7 @@ from routerset.etl.cli import main
 from routerset.release.auditing.audit import audit, tables, to_json, to_text
 from routerset.release.auditing.files import FILES, audit_files
 from tests.auditing.worlds import rasch, subject
+from tests.release.builds import Bench, add_costs, binary, write_build
 
 HOSTILE = (
     "=cmd|' /C calc'!A0",
@@ -53,6 +54,20 @@ def test_a_table_of_scores_is_audited_in_one_screen(
     assert re.search(r"headroom 0\.\d+ for 5 models over the best one; \d+% of it is there by chance", text)
     assert re.search(r"few cost \d[\d.]* \(best [16]\) USD per million tokens: m\d\d, m\d\d", text)
     assert "costs usd" in text
+
+
+def test_prices_are_said_to_be_in_vain_where_answers_tell_what_they_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benches = [Bench("gsm8k", binary(12, 60, 1)), Bench("arc", binary(12, 60, 2))]
+    build = write_build(tmp_path / "build", benches)
+    add_costs(build, benches, ("gsm8k",))
+    (tmp_path / "prices.csv").write_text("match,in,out,as_of\n*,1,1,2026-01-01\n")
+    for costs, told in (("prices.csv", ["gsm8k"]), ("usd", [])):
+        given = str(tmp_path / costs) if told else costs
+        assert main(["audit", str(build), "--costs", given]) == 0
+        found = re.findall(r"(\w+): answers tell what they cost; .* is not used", capsys.readouterr().err)
+        assert found == told
 
 
 def test_json_is_one_object_with_a_reason_for_every_null(

@@ -108,7 +108,8 @@ print(json.dumps({name: load_dataset(release, name).num_rows for name in get_dat
 def test_the_demo_runs_again_without_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(folder / "out" / "demo")
     assert main(["build", f"{out}/demo.toml", "--out", f"{out}/build"]) == 0
-    *stages, made, following = capsys.readouterr().err.splitlines()
+    *stages, blank, made, following = capsys.readouterr().err.splitlines()
+    assert blank == ""
     assert {line.split(maxsplit=1)[1] for line in stages} == {"up to date"}
     assert made.endswith(f"{out}/build/release")
     assert "routerset publish" in following

@@ -20,6 +20,7 @@ from routerset.release.evaluator.tiers import TIERS
 from routerset.release.files import read_text
 from routerset.release.layout import AUDIT, REPORTS, Config
 from routerset.release.manifest import BenchmarkEntry, Json, Manifest
+from routerset.release.pages import page_template
 from routerset.schemas.benchmarks import BENCHMARKS
 from routerset.schemas.groups import columns_of
 from routerset.schemas.registry import not_permissive
@@ -100,17 +101,7 @@ def figures(release: Path) -> list[Figure]:
 
 @functools.cache
 def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        autoescape=False,
-    )
-    environment.filters["cell"] = _cell
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return page_template(TEMPLATE, {"cell": _cell}, html=False)
 
 
 def _mean_first(table: str) -> str:

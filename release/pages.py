@@ -16,8 +16,13 @@ Functions = Mapping[str, Callable[..., object]]
 _NONE: Functions = MappingProxyType({})
 
 
-def page_template(path: Path, filters: Functions = _NONE, tests: Functions = _NONE) -> Template:
-    """The template in a file, with filters and tests besides those of jinja2; `thousands` is one of them."""
+def page_template(
+    path: Path, filters: Functions = _NONE, tests: Functions = _NONE, *, html: bool = True
+) -> Template:
+    """The template in a file, with filters and tests besides those of jinja2; `thousands` is one of them.
+
+    html: whether what is filled in is text, of which nothing becomes markup; else it stands as it is.
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -25,9 +30,10 @@ def page_template(path: Path, filters: Functions = _NONE, tests: Functions = _NO
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=StrictUndefined,
-        autoescape=True,
+        autoescape=html,
     )
     environment.filters |= {"thousands": "{:,}".format, **filters}
     environment.tests |= tests
-    environment.finalize = lambda value: plain(value) if type(value) is str else value
+    if html:
+        environment.finalize = lambda value: plain(value) if type(value) is str else value
     return environment.from_string(path.read_text(encoding="utf-8"))

@@ -213,3 +213,12 @@ def test_the_page_names_registries_where_they_are() -> None:
 
 def test_the_page_tells_who_may_import_whom() -> None:
     assert "schemas <- embed, expectations <- release <- etl" in PAGE.read_text("utf-8")
+
+
+def test_every_name_that_the_evaluator_offers_is_there() -> None:
+    from routerset.release import evaluator
+
+    assert [name for name in evaluator.__all__ if not hasattr(evaluator, name)] == []
+    assert {*evaluator.__all__} <= {*dir(evaluator)}
+    with pytest.raises(AttributeError, match="nobody"):
+        evaluator.nobody  # noqa: B018

@@ -105,22 +105,23 @@ def _whole_residuals(scores: np.ndarray) -> tuple[Floats32, np.float32]:
 def means(scores: np.ndarray) -> tuple[float, float]:
     """Mean `average` of `jaccard`, and mean `largest` of `residual`, of (models, items) uint8 of 0 and 1.
 
-    The same to the last bit, a few rows at a time: sums of whole numbers are exact in any order, and matrices
-    that no cache holds take most of the time.
+    A few rows at a time, since matrices that no cache holds take most of the time; sums of whole numbers are
+    exact in any order.
     """
     right, parts = _right(scores), scores.astype(np.float32)
     whole, length = _whole_residuals(scores)
-    n = len(scores)
-    alike, nearest = np.empty(n), np.empty(n, np.float32)
+    n, alike, nearest = len(scores), 0.0, np.full(len(scores), -np.inf, np.float32)
     for start in range(0, n, FEW_ROWS):
-        rows = slice(start, start + FEW_ROWS)
-        own = (np.arange(n)[rows] - start, np.arange(n)[rows])
-        jaccards = _jaccard(parts[rows] @ parts.T, right[rows], right)
-        alike[rows] = (jaccards.sum(axis=1, dtype=np.float64) - jaccards[own]) / (n - 1)
-        left = whole[rows] @ whole.T
-        left[own] = -np.inf
-        nearest[rows] = left.max(axis=1) / (length * length)
-    return float(alike.mean()), float(nearest.mean(dtype=np.float64))
+        # with themselves and those after them: a pair counts for both
+        rows, rest = slice(start, start + FEW_ROWS), slice(start, None)
+        jaccards = _jaccard(parts[rows] @ parts[rest].T, right[rows], right[rest])
+        among = jaccards[:, : len(jaccards)]
+        alike += 2 * jaccards.sum(dtype=np.float64) - among.sum(dtype=np.float64) - among.trace()
+        left = whole[rows] @ whole[rest].T
+        np.fill_diagonal(left, -np.inf)
+        nearest[rest] = np.maximum(nearest[rest], left.max(axis=0))
+        nearest[rows] = np.maximum(nearest[rows], left.max(axis=1))
+    return float(alike / (n * (n - 1))), float((nearest / (length * length)).mean(dtype=np.float64))
 
 
 def largest(similarity: Floats32) -> Floats32:

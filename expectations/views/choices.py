@@ -87,7 +87,7 @@ class Choices:
     @cached_property
     def states(self) -> States:
         """Scores on the items that count."""
-        return States.of(self.scores if self.items is None else self.scores[:, self.items])
+        return States.of(self.scores if self.items is None else self.scores.take(self.items, axis=1))
 
     @cached_property
     def position(self) -> np.ndarray:

@@ -140,7 +140,7 @@ class _Pool:
             rows,
             frozenset(models[row] for row in np.setdiff1d(among, rows).tolist()),
             [
-                _choices(single, items, row_means(np.ascontiguousarray(single[:, items])), None)
+                _choices(single, items, row_means(single.take(items, axis=1)), None)
                 for items in train
                 if len(items)
             ],
@@ -274,7 +274,7 @@ def _ordered(
     block: np.ndarray, rows: np.ndarray, models: Sequence[str], items: np.ndarray | None
 ) -> dict[str, Any]:
     """Whether candidates stand in the order of their means on some items, None for all."""
-    means = row_means(block if items is None else np.ascontiguousarray(block[:, items]))
+    means = row_means(block if items is None else block.take(items, axis=1))
     misplaced = _descents(means, rows)
     first = models[int(misplaced[0])] if len(misplaced) else None
     return {**_UNRANKED, "misplaced": len(misplaced), "first_misplaced": first}
@@ -294,7 +294,7 @@ def _faults(facts: Mapping[str, object]) -> tuple[object, ...]:
 
 def _covered(block: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:
     """Items of each side that some candidate has right, where scores are 0 or 1."""
-    covered = [int(block[:, items].any(axis=0).sum()) for items in sides]
+    covered = [int(block.take(items, axis=1).any(axis=0).sum()) for items in sides]
     return covered or [0] if block.dtype == np.uint8 else []
 
 

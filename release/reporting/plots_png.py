@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BANDS = (0.0, 1.0)
 """The p whose bands Figure 2 shows: those of all six would hide each other."""
 _DPI = 150
-_MARGIN, _AXIS, _LEGEND = 0.05, 0.2, 0.23
+_MARGIN, _AXIS, _LEGEND = 0.05, 0.2, 0.18
 """Room around all panels, for the words of a whole axis, and for a row of the legend; all in inches."""
 _LEFT, _ABOVE, _BELOW = 0.38, 0.28, 0.26
 """Room around the lines of a panel, for words."""
@@ -287,7 +287,7 @@ def _sheet(n: int, room: float, across: str, up: str, names: int = 0) -> Iterato
 
     (width, height), (down, columns) = _inches(n), _grid(n)
     left, below = _MARGIN + _AXIS, _MARGIN + _AXIS * bool(across)
-    head = _MARGIN + _LEGEND * -(-names // _across(width))
+    head = (2 * _MARGIN if names else _MARGIN) + _LEGEND * -(-names // _across(width))
     wide, high = (width - left - _MARGIN) / columns, (height - below - head) / down
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -303,7 +303,7 @@ def _sheet(n: int, room: float, across: str, up: str, names: int = 0) -> Iterato
             for i in range(n)
         ]
         sheet = _Sheet(figure, frames, room)
-        middle = (frames[0].y(1) + frames[-1].bottom) / 2
+        middle = (frames[0].y(1) + frames[-1].bottom) / 2 if down > 1 else height / 2
         sheet.words(_MARGIN, middle, up, fontsize=9, rotation=90, va="center")
         sheet.words(width / 2, _MARGIN, across, fontsize=9, ha="center")
         yield sheet

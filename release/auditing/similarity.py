@@ -10,28 +10,18 @@ from routerset.schemas.dealing import strata
 Floats32 = npt.NDArray[np.float32]
 ITEMS = 2048
 """Items of which products are taken in one go."""
-ROWS = 1024
-"""Models whose products with those after them are."""
 FEW_ROWS = 128
 """Models whose products with all others a cache holds."""
 
 
 def both_right(scores: np.ndarray) -> Floats32:
     """(models, models) sum over items of s_i x s_k: of 0 and 1, the items that both have right, exactly."""
-    n = len(scores)
-    total = np.zeros((n, n), np.float32)
+    total = np.zeros((len(scores), len(scores)), np.float32)
     for start in range(0, scores.shape[1], ITEMS):
         part = scores[:, start : start + ITEMS].astype(np.float32)
-        for row in range(0, n, ROWS):
-            total[row : row + ROWS, row:] += part[row : row + ROWS] @ part[row:].T
-    return _mirrored(total)
-
-
-def _mirrored(upper: Floats32) -> Floats32:
-    """A symmetric matrix, of its blocks on and above the diagonal, in place."""
-    for row in range(0, len(upper), ROWS):
-        upper[row + ROWS :, row : row + ROWS] = upper[row : row + ROWS, row + ROWS :].T
-    return upper
+        product = part @ part.T  # a matrix by its own transpose: NumPy has half of it worked out
+        total = np.add(total, product, out=product) if start else product
+    return total
 
 
 def jaccard(scores: np.ndarray) -> Floats32:
@@ -40,8 +30,11 @@ def jaccard(scores: np.ndarray) -> Floats32:
     scores: (models, items) uint8 of 0 and 1. Of numbers in [0, 1] it is sum s_i s_k over
     sum s_i + s_k - s_i s_k, which is the same for 0 and 1.
     """
-    right = _right(scores)
-    return _jaccard(both_right(scores), right, right)
+    right, found = _right(scores), both_right(scores)
+    for start in range(0, len(found), FEW_ROWS):
+        rows = slice(start, start + FEW_ROWS)
+        _jaccard(found[rows], right[rows], right)
+    return found
 
 
 def _right(scores: np.ndarray) -> Floats32:
@@ -52,6 +45,8 @@ def _jaccard(both: Floats32, right: Floats32, others: Floats32) -> Floats32:
     """Of rows of `both_right`, in place. right, others: what models of rows and of columns have right."""
     either = right[:, None] + others
     either -= both
+    if right.all() or others.all():  # then either is, too
+        return np.asarray(np.divide(both, either, out=both))
     np.divide(both, either, out=both, where=either > 0)
     both[either <= 0] = 1
     return both
@@ -105,29 +100,35 @@ def _whole_residuals(scores: np.ndarray) -> tuple[Floats32, np.float32]:
 def means(scores: np.ndarray) -> tuple[float, float]:
     """Mean `average` of `jaccard`, and mean `largest` of `residual`, of (models, items) uint8 of 0 and 1.
 
-    The same to the last bit, a few rows at a time: sums of whole numbers are exact in any order, and matrices
-    that no cache holds take most of the time.
+    The same to the last bit up to 2^29 scores, each pair looked at once, a few rows at a time: sums of whole
+    numbers are exact in any order, those of so many float32 of at least 1 / items are in float64, and
+    matrices that no cache holds take most of the time.
     """
     right, parts = _right(scores), scores.astype(np.float32)
     whole, length = _whole_residuals(scores)
     n = len(scores)
-    alike, nearest = np.empty(n), np.empty(n, np.float32)
+    alike, nearest = np.zeros(n), np.full(n, -np.inf, np.float32)
     for start in range(0, n, FEW_ROWS):
-        rows = slice(start, start + FEW_ROWS)
-        own = (np.arange(n)[rows] - start, np.arange(n)[rows])
-        jaccards = _jaccard(parts[rows] @ parts.T, right[rows], right)
-        alike[rows] = (jaccards.sum(axis=1, dtype=np.float64) - jaccards[own]) / (n - 1)
-        left = whole[rows] @ whole.T
-        left[own] = -np.inf
-        nearest[rows] = left.max(axis=1) / (length * length)
-    return float(alike.mean()), float(nearest.mean(dtype=np.float64))
+        rows, after = slice(start, start + FEW_ROWS), slice(start + FEW_ROWS, n)
+        jaccards = _jaccard(parts[rows] @ parts[start:].T, right[rows], right[start:])
+        np.fill_diagonal(jaccards, 0)
+        alike[rows] += jaccards.sum(axis=1, dtype=np.float64)
+        alike[after] += jaccards[:, FEW_ROWS:].sum(axis=0, dtype=np.float64)
+        left = whole[rows] @ whole[start:].T
+        np.fill_diagonal(left, -np.inf)
+        nearest[rows] = np.maximum(nearest[rows], left.max(axis=1))
+        nearest[after] = np.maximum(nearest[after], left[:, FEW_ROWS:].max(axis=0))
+    return float((alike / (n - 1)).mean()), float((nearest / (length * length)).mean(dtype=np.float64))
 
 
 def largest(similarity: Floats32) -> Floats32:
     """(models,) MaxSim: how alike each model is to the one that is most like it. Needs two models."""
-    others = similarity.copy()
-    np.fill_diagonal(others, -np.inf)
-    return np.asarray(others.max(axis=1))
+    found = np.empty(len(similarity), np.float32)
+    for start in range(0, len(found), FEW_ROWS):
+        others = similarity[start : start + FEW_ROWS].copy()
+        np.fill_diagonal(others[:, start:], -np.inf)
+        found[start : start + FEW_ROWS] = others.max(axis=1)
+    return found
 
 
 def average(similarity: Floats32) -> npt.NDArray[np.float64]:

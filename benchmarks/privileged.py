@@ -28,6 +28,7 @@ from routerset.etl.groups.candidates import pool_of
 from routerset.release.evaluator import load_release
 from routerset.release.evaluator.everyone import read_matrix
 from routerset.release.evaluator.routers.privileged import Ridge
+from routerset.schemas.coverage import row_means
 from routerset.schemas.tables import Kind
 
 POOLS = {"strong": Kind.ALL_STRONG, "weak": Kind.ALL_WEAK, "all": Kind.STRONG_TO_WEAK}
@@ -95,7 +96,7 @@ def main() -> None:
         scores = read_matrix(release, name).scores
         scores = scores[~np.isnan(scores).any(axis=1)]
         rng = np.random.default_rng(options.seed)
-        pools = {pool: pool_of(scores, options.m, kind)[0] for pool, kind in POOLS.items()}
+        pools = {pool: pool_of(row_means(scores), options.m, kind)[0] for pool, kind in POOLS.items()}
         groups = {
             pool: np.stack([rng.choice(rows, options.m, replace=False) for _ in range(options.groups)])
             for pool, rows in pools.items()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -47,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:  # this process is ours
         interrupts.end_in_time()
+        atexit.register(gc.freeze)  # or Python looks through all that was imported, for up to a second
     _escape_what_python_tells()
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(words[:1] if words[:1] == [EVALUATE] else words)

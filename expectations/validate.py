@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import itertools
 import logging
 import math
@@ -128,7 +129,7 @@ def _framework():
     talk = logging.getLogger("great_expectations")  # some of its modules set levels of their own
     talk.addHandler(logging.NullHandler())
     talk.propagate = False
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _no_collection():
         warnings.simplefilter("ignore")
         import great_expectations as gx
         from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -138,6 +139,19 @@ def _framework():
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
     atexit.register(_mute)
     return gx, context, _no_rows(gx)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """What is imported meanwhile stays, and is not looked through for garbage, now or later."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 def _mute() -> None:

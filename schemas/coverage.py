@@ -94,7 +94,7 @@ def reference_coverage(scores: np.ndarray) -> Bits | Floats:
 
     scores: (models, items), uint8 of 0 and 1, or floats. Raises ValueError for any other content.
     """
-    return Floats(scores) if _continuous(scores) else Bits(_packed(scores))
+    return Floats(scores) if _continuous(scores) else Bits(packed(scores))
 
 
 def integer_coverage(scores: np.ndarray, items: np.ndarray) -> Bits | Levels:
@@ -107,17 +107,30 @@ def integer_coverage(scores: np.ndarray, items: np.ndarray) -> Bits | Levels:
     wanted = np.zeros(scores.shape[1], np.uint8)
     wanted[items] = 1
     if not continuous:
-        return Bits(_packed(scores) & _packed(wanted[np.newaxis]))
+        return Bits(packed(scores) & packed(wanted[np.newaxis]))
     rows = np.empty((len(scores), int(wanted.sum())), np.int32)
     for block in _blocks(scores):
         rows[block] = np.rint(scores[block][:, wanted == 1] * scores.dtype.type(1 << FIXED_POINT))
     return Levels(rows)
 
 
+def packed(scores: np.ndarray) -> np.ndarray:
+    """Rows of 0 and 1, (models, items) uint8, as rows of 64-bit words, padded with zeros."""
+    octets = np.packbits(scores, axis=1)
+    words = np.zeros((len(octets), -(-octets.shape[1] // 8)), np.uint64)
+    words.view(np.uint8)[:, : octets.shape[1]] = octets
+    return words
+
+
+def train_means(scores: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Mean of every row over some items, as of `row_means`. train: their indices."""
+    return row_means(scores.take(train, axis=1))  # which an index would lay out by columns
+
+
 def row_means(scores: np.ndarray) -> np.ndarray:
     """Mean of every row, as NumPy takes it of a contiguous float64 row: (rows,) float64."""
     if scores.dtype == np.uint8:
-        binary = Bits(_packed(scores))
+        binary = Bits(packed(scores))
         shares: np.ndarray = binary.value(binary.rows) / scores.shape[1]
         return shares
     means = np.empty(len(scores))
@@ -142,14 +155,6 @@ def _continuous(scores: np.ndarray) -> bool:
             "expected uint8 of 0 and 1, or floating point"
         )
     return False
-
-
-def _packed(scores: np.ndarray) -> np.ndarray:
-    """Rows of 0 and 1 as rows of 64-bit words, padded with zeros."""
-    packed = np.packbits(scores, axis=1)
-    words = np.zeros((len(packed), -(-packed.shape[1] // 8)), np.uint64)
-    words.view(np.uint8)[:, : packed.shape[1]] = packed
-    return words
 
 
 def _blocks(matrix: np.ndarray) -> Iterator[slice]:

@@ -13,8 +13,9 @@ import numpy as np
 
 from routerset.schemas.coverage import Gains
 
-LOOKAHEAD = 64
-"""Models looked at again in one go."""
+LOOKAHEAD, SMALL = 512, 1 << 20
+"""Models looked at again in one go; bytes of all, up to which finding the most promising takes longer than
+looking at them all."""
 MAX_PASSES = 20
 """Rounds of swaps; each one that continues has improved the group."""
 
@@ -83,7 +84,7 @@ def greedy_order(
             # first the most promising, then all that could still match the best of them
             known = bounds[fresh].max(initial=-1)
             stale = np.flatnonzero(~fresh & (bounds >= known))
-            if known < 0 and len(stale) > LOOKAHEAD:
+            if known < 0 and len(stale) > LOOKAHEAD and states.nbytes > SMALL:
                 stale = stale[np.argpartition(bounds[stale], -LOOKAHEAD)[-LOOKAHEAD:]]
             bounds[stale] = cover.gain(states[stale], covered)
             fresh[stale] = True

@@ -58,14 +58,15 @@ def _trade(scores: np.ndarray, first: np.ndarray, second: np.ndarray, rng: np.ra
     """Trade between pairs of rows, in place."""
     apart = scores[first] != scores[second]
     trading = np.flatnonzero(apart.any(axis=1))
-    first, second, apart = first[trading], second[trading], apart[trading]
-    sizes = apart.sum(axis=1)
-    if not len(sizes):
+    if not len(trading):
         return
+    first, second, apart = first[trading], second[trading], apart[trading]
+    ours, theirs = scores[first], scores[second]
+    sizes = apart.sum(axis=1)
     starts = np.cumsum(sizes) - sizes
-    pair, item = np.nonzero(apart)
-    kept = (scores[first] & apart).sum(axis=1)
-    mine = rng.random(len(pair), np.float32) < np.repeat((kept / sizes).astype(np.float32), sizes)
+    kept = (ours & apart).sum(axis=1)
+    places = np.flatnonzero(apart)  # in one dimension, which takes a fifth of the time
+    mine = rng.random(len(places), np.float32) < np.repeat((kept / sizes).astype(np.float32), sizes)
     # about as many as there shall be: the rest is moved one by one, which leaves every choice as likely
     surplus = np.add.reduceat(mine, starts, dtype=np.int64) - kept
     while len(off := np.flatnonzero(surplus)):
@@ -74,8 +75,8 @@ def _trade(scores: np.ndarray, first: np.ndarray, second: np.ndarray, rng: np.ra
         moved = mine[at] == too_many
         mine[at[moved]] ^= True
         surplus[off[moved]] -= np.where(too_many[moved], 1, -1)
-    scores[first[pair], item] = mine
-    scores[second[pair], item] = ~mine
+    ours.ravel()[places], theirs.ravel()[places] = mine, ~mine
+    scores[first], scores[second] = ours, theirs
 
 
 def _by_ability(scores: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:

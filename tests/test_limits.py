@@ -37,7 +37,8 @@ def headroom_beyond_noise(scores: np.ndarray, letter: str) -> float:
 
 @pytest.mark.parametrize("letter", ["a", "b"])
 def test_a_rasch_world_has_no_headroom_beyond_noise(letter: str) -> None:
-    assert headroom_beyond_noise(rasch(150, 600, seed=3), letter) == pytest.approx(0, abs=0.02)
+    found = [headroom_beyond_noise(rasch(150, 600, seed), letter) for seed in range(4)]
+    assert np.mean(found) == pytest.approx(0, abs=0.015)
 
 
 @pytest.mark.parametrize("letter", ["a", "b"])

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from routerset.schemas.dealing import STRATUM
+from routerset.schemas.dealing import STRATUM, deal
 from routerset.schemas.nulls import MIXING, NULLS, deal_by_ability, trade
 
 
@@ -32,14 +32,25 @@ def relatedness(scores: np.ndarray) -> float:
     return float((np.square(correlations).sum() - len(correlations)) / (len(correlations) ** 2))
 
 
-def test_dealing_keeps_every_items_scores_in_every_stratum() -> None:
-    scores = np.random.default_rng(0).random((90, 40)).astype(np.float32)
+@pytest.mark.parametrize("binary", [False, True])
+def test_dealing_keeps_every_items_scores_in_every_stratum(*, binary: bool) -> None:
+    scores = rasch(90, 40) if binary else np.random.default_rng(0).random((90, 40)).astype(np.float32)
     dealt = deal_by_ability(scores, np.random.default_rng(1))
     order = np.argsort(scores.mean(axis=1, dtype=np.float64), kind="stable")
     for start in range(0, 90, STRATUM):
         rows = order[start : start + STRATUM]
         np.testing.assert_array_equal(np.sort(scores[rows], axis=0), np.sort(dealt[rows], axis=0))
-    assert (dealt != scores).mean() > 0.9
+    assert dealt.dtype == scores.dtype
+    assert (dealt != scores).mean() > (0.25 if binary else 0.9)
+
+
+def test_every_choice_of_models_is_as_likely() -> None:
+    """Who of a stratum is right, where two of five are: chi-square over the ten pairs."""
+    scores = np.repeat(np.array([1, 1, 0, 0, 0], np.uint8)[:, np.newaxis], 20_000, axis=1)
+    dealt = deal(scores, np.arange(5), np.random.default_rng(0))
+    counts = np.array([*Counter(map(bytes, dealt.T)).values()])
+    assert len(counts) == 10
+    assert float(np.square(counts - 2000).sum() / 2000) < 27.9  # the 99.9% point with 9 degrees of freedom
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (7, 3), (60, 45), (61, 300)])

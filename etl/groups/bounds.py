@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from routerset.schemas.coverage import Bits, packed
+
 MAX_SIZE = 100
 """Candidates of a group, at most, for which a program is solved."""
 MAX_ENTRIES, MAX_SEARCHED = 400_000, 100_000
@@ -55,18 +57,18 @@ def bound(
     pool. bins: the bin of each model of the pool, where a group takes one of each. solve: whether programs
     are solved for it, which is worth its time for a group that was chosen to cover most.
     """
-    right = scores[pool].astype(bool)
-    m = len(group)
-    covered = int(scores[group].any(axis=0).sum())
-    ceiling = int(right.any(axis=0).sum())
+    right, m = scores[pool], len(group)
+    cover, chosen = Bits(packed(right)), np.isin(pool, group)
+    inside, all_of_them = (cover.join.reduce(rows, axis=0) for rows in (cover.rows[chosen], cover.rows))
+    covered, ceiling = cover.value(np.stack([inside, all_of_them])).tolist()
     best = Bound(covered, ceiling, "pool")
     if best.optimal or len(pool) == m:
         return Bound(covered, min(ceiling, covered) if len(pool) == m else ceiling, "pool")
-    gains = _by_gains(right, np.isin(pool, group), m, bins)
+    gains = covered + _largest(cover.gain(cover.rows, inside), m, bins)
     best = min(best, Bound(covered, gains, "gains"), key=lambda one: one.at_most)
     if best.optimal or m > MAX_SIZE or not solve:
         return best
-    for by, at_most in _programs(right, m, bins):
+    for by, at_most in _programs(right.astype(bool), m, bins):
         if at_most < best.at_most:
             best = Bound(covered, at_most, by)
         if best.optimal or best.at_most - covered > CLOSE:
@@ -74,13 +76,11 @@ def bound(
     return best
 
 
-def _by_gains(right: np.ndarray, member: np.ndarray, m: int, bins: np.ndarray | None) -> int:
-    """What the group covers, and the m largest gains of models over it (of different bins)."""
-    inside = right[member].any(axis=0)
-    gains = (right & ~inside).sum(axis=1)
+def _largest(gains: np.ndarray, m: int, bins: np.ndarray | None) -> int:
+    """Sum of the m largest gains of models over a group (of different bins)."""
     if bins is not None:
         gains = np.array([gains[bins == one].max() for one in np.unique(bins)])
-    return int(inside.sum() + np.sort(gains)[-m:].sum())
+    return int(np.sort(gains)[-m:].sum())
 
 
 def _programs(right: np.ndarray, m: int, bins: np.ndarray | None) -> Iterator[tuple[str, int]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from routerset.schemas import store
-from routerset.schemas.coverage import Coverage, integer_coverage, reference_coverage, row_means
+from routerset.schemas.coverage import Coverage, integer_coverage, reference_coverage, row_means, train_means
 from routerset.schemas.greedy import best_group
 from routerset.schemas.groups import STRONGEST, WEAKEST
 from routerset.schemas.tables import GROUPS, Kind
@@ -111,7 +111,7 @@ def greedy_groups(
     """
     cover = integer_coverage(scores, train)
     # without train items there is nothing to tell models by
-    ranking = _Ranking.of(row_means(scores[:, train])) if len(train) else _Ranking(np.arange(0), 0, 0)
+    ranking = _Ranking.of(train_means(scores, train)) if len(train) else _Ranking(np.arange(0), 0, 0)
     strength = cover.value(cover.rows)
     groups, skipped = list[Group](), list[Skipped]()
     for m in checked_sizes(sizes):
@@ -133,24 +133,23 @@ def greedy_groups(
 
 
 def pool_of(
-    scores: np.ndarray, m: int, kind: Kind, weakest: float = WEAKEST
+    means: np.ndarray, m: int, kind: Kind, weakest: float = WEAKEST
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The models that a group of `m` is taken from, and the bin of each where it has bins.
 
-    scores: (models, items), of those items that the method ranks models by. weakest: see `open_pool`.
+    means: as of `open_pool`, and so is weakest.
     """
     if kind is Kind.OPEN:
-        return open_pool(scores, weakest), None
-    pool = dict(_Ranking.of(row_means(scores)).pools(m))[kind]
+        return open_pool(means, weakest), None
+    pool = dict(_Ranking.of(means).pools(m))[kind]
     return pool, _bins(len(pool), m) if kind is Kind.STRONG_TO_WEAK else None
 
 
-def open_pool(scores: np.ndarray, weakest: float) -> np.ndarray:
+def open_pool(means: np.ndarray, weakest: float) -> np.ndarray:
     """Rows, ascending, of the models with a mean score above `weakest` and up to `STRONGEST`.
 
-    scores: (models, items), of those items that the method ranks models by.
+    means: (models,), over those items that the method ranks models by.
     """
-    means = row_means(scores)
     return np.flatnonzero((means > weakest) & (means <= STRONGEST))
 
 

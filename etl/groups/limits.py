@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
 
@@ -24,6 +25,7 @@ from routerset.etl.groups.bounds import bound
 from routerset.etl.groups.candidates import Group, Skipped, pool_of
 from routerset.etl.groups.methods import METHODS, choose
 from routerset.schemas import store
+from routerset.schemas.coverage import row_means
 from routerset.schemas.nulls import NULLS
 from routerset.schemas.tables import LIMITS, Split
 
@@ -70,12 +72,25 @@ class Scored:
     def pool_of(self, method: str, group: Group) -> tuple[np.ndarray, np.ndarray | None]:
         """The models that a group of a method is taken from, and the bin of each where it has bins."""
         row = METHODS[method]
-        scores = self.scores if row.sees_test else self.scores[:, self.sides[Split.TRAIN]]
+        means = self._means if row.sees_test else self._train_means
         pool = self.pools.get(method)
         if pool is None:
-            return pool_of(scores, group.m, group.kind, row.weakest)
-        rows, bins = pool_of(scores[pool], group.m, group.kind, row.weakest)
+            return pool_of(means, group.m, group.kind, row.weakest)
+        rows, bins = pool_of(means[pool], group.m, group.kind, row.weakest)
         return pool[rows], bins
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """Scores of train items, (models, train items)."""
+        return self.scores.take(self.sides[Split.TRAIN], axis=1)
+
+    @cached_property
+    def _means(self) -> np.ndarray:
+        return row_means(self.scores)
+
+    @cached_property
+    def _train_means(self) -> np.ndarray:
+        return row_means(self.train)
 
 
 def limits(
@@ -133,7 +148,7 @@ def _floors(
 
 def _reached(scores: np.ndarray, sides: Mapping[Split, np.ndarray]) -> tuple[float, float, float]:
     """Mean test score of the oracle, of the best candidate, and of the one that is best on train."""
-    train, test = (scores[:, sides[side]] for side in (Split.TRAIN, Split.TEST))
+    train, test = (scores.take(sides[side], axis=1) for side in (Split.TRAIN, Split.TEST))
     means = test.mean(axis=1, dtype=np.float64)
     chosen = int(train.sum(axis=1, dtype=np.float64).argmax())
     return float(test.max(axis=0).mean(dtype=np.float64)), float(means.max()), float(means[chosen])
@@ -152,6 +167,5 @@ def _summary(worlds: Sequence[tuple[float, float, float]], letter: str) -> dict[
 
 def _bound(scored: Scored, method: str, group: Group) -> dict[str, object]:
     pool, bins = scored.pool_of(method, group)
-    train = scored.scores[:, scored.sides[Split.TRAIN]]
-    found = bound(train, pool, group.rows, bins, solve=METHODS[method].covers_most)
+    found = bound(scored.train, pool, group.rows, bins, solve=METHODS[method].covers_most)
     return {"train_covered": found.covered, "train_at_most": found.at_most, "bound_by": found.by}

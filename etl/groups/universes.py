@@ -15,7 +15,7 @@ from routerset.etl.groups.candidates import (
     skip,
 )
 from routerset.release.auditing.pruning import prune
-from routerset.schemas.coverage import Gains, integer_coverage
+from routerset.schemas.coverage import Gains, integer_coverage, train_means
 from routerset.schemas.greedy import greedy_order
 from routerset.schemas.groups import WEAKEST
 
@@ -69,7 +69,7 @@ def stops_at(scores: np.ndarray, train: np.ndarray) -> int:
     if not len(train):
         return 0
     cover = integer_coverage(scores, train)
-    states = cover.rows[_strongest_first(open_pool(scores[:, train], ANY), cover)]
+    states = cover.rows[_strongest_first(open_pool(train_means(scores, train), ANY), cover)]
     return len(greedy_order(cover, states, len(states), layers=False))
 
 
@@ -92,7 +92,7 @@ def _first_of_each(
     """
     wanted = checked_sizes(sizes)
     # without train items there is nothing to tell models by
-    pool = open_pool(scores[:, train], weakest) if len(train) else np.empty(0, np.intp)
+    pool = open_pool(train_means(scores, train), weakest) if len(train) else np.empty(0, np.intp)
     fit = [m for m in wanted if m <= len(pool)]
     groups = []
     if fit:

@@ -28,6 +28,8 @@ from routerset.schemas.splits import subset_sizes
 from routerset.schemas.tables import TABLES, Split
 
 READS = ("items", "scores", "splits")
+MODEL, SCORE = 8e-4, 3e-7
+"""Seconds that the limits of a method take for a model, and for a score, about."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,16 @@ def write_limits(context: Context) -> Finished:
     build, tasks = context.out, _tasks(context)
     waiting = [task for task in tasks if done(build, task.mark) is None]
     with watch("limits", len(waiting), lambda: sum(done(build, task.mark) is not None for task in waiting)):
-        parallel_map(waiting, functools.partial(_limit, build=str(build)), context.runner)
+        seconds = sum(_seconds(context, task) for task in waiting)
+        parallel_map(waiting, functools.partial(_limit, build=str(build)), context.runner, seconds=seconds)
     finished = [_limit(task, str(build)) for task in tasks]
     return Finished.of([output for one in finished for output in one.outputs], {})
+
+
+def _seconds(context: Context, task: LimitsTask) -> float:
+    """That one process is busy with a task, about."""
+    totals = context.finished["ingest"].info["benchmarks"][task.benchmark]
+    return float(len(task.methods) * totals["models"] * (MODEL + SCORE * totals["items"]))
 
 
 def _tasks(context: Context) -> list[LimitsTask]:

@@ -10,18 +10,28 @@ from routerset.schemas.dealing import strata
 Floats32 = npt.NDArray[np.float32]
 ITEMS = 2048
 """Items of which products are taken in one go."""
+ROWS = 1024
+"""Models whose products with those after them are."""
 FEW_ROWS = 128
 """Models whose products with all others a cache holds."""
 
 
 def both_right(scores: np.ndarray) -> Floats32:
     """(models, models) sum over items of s_i x s_k: of 0 and 1, the items that both have right, exactly."""
-    total = np.zeros((len(scores), len(scores)), np.float32)
+    n = len(scores)
+    total = np.zeros((n, n), np.float32)
     for start in range(0, scores.shape[1], ITEMS):
         part = scores[:, start : start + ITEMS].astype(np.float32)
-        product = part @ part.T  # a matrix by its own transpose: NumPy has half of it worked out
-        total = np.add(total, product, out=product) if start else product
-    return total
+        for row in range(0, n, ROWS):
+            total[row : row + ROWS, row:] += part[row : row + ROWS] @ part[row:].T
+    return _mirrored(total)
+
+
+def _mirrored(upper: Floats32) -> Floats32:
+    """A symmetric matrix, of its blocks on and above the diagonal, in place."""
+    for row in range(0, len(upper), ROWS):
+        upper[row + ROWS :, row : row + ROWS] = upper[row : row + ROWS, row + ROWS :].T
+    return upper
 
 
 def jaccard(scores: np.ndarray) -> Floats32:
@@ -100,25 +110,23 @@ def _whole_residuals(scores: np.ndarray) -> tuple[Floats32, np.float32]:
 def means(scores: np.ndarray) -> tuple[float, float]:
     """Mean `average` of `jaccard`, and mean `largest` of `residual`, of (models, items) uint8 of 0 and 1.
 
-    The same to the last bit up to 2^29 scores, each pair looked at once, a few rows at a time: sums of whole
-    numbers are exact in any order, those of so many float32 of at least 1 / items are in float64, and
-    matrices that no cache holds take most of the time.
+    A few rows at a time, since matrices that no cache holds take most of the time; sums of whole numbers are
+    exact in any order.
     """
     right, parts = _right(scores), scores.astype(np.float32)
     whole, length = _whole_residuals(scores)
-    n = len(scores)
-    alike, nearest = np.zeros(n), np.full(n, -np.inf, np.float32)
+    n, alike, nearest = len(scores), 0.0, np.full(len(scores), -np.inf, np.float32)
     for start in range(0, n, FEW_ROWS):
-        rows, after = slice(start, start + FEW_ROWS), slice(start + FEW_ROWS, n)
-        jaccards = _jaccard(parts[rows] @ parts[start:].T, right[rows], right[start:])
-        np.fill_diagonal(jaccards, 0)
-        alike[rows] += jaccards.sum(axis=1, dtype=np.float64)
-        alike[after] += jaccards[:, FEW_ROWS:].sum(axis=0, dtype=np.float64)
-        left = whole[rows] @ whole[start:].T
+        # with themselves and those after them: a pair counts for both
+        rows, rest = slice(start, start + FEW_ROWS), slice(start, None)
+        jaccards = _jaccard(parts[rows] @ parts[rest].T, right[rows], right[rest])
+        among = jaccards[:, : len(jaccards)]
+        alike += 2 * jaccards.sum(dtype=np.float64) - among.sum(dtype=np.float64) - among.trace()
+        left = whole[rows] @ whole[rest].T
         np.fill_diagonal(left, -np.inf)
+        nearest[rest] = np.maximum(nearest[rest], left.max(axis=0))
         nearest[rows] = np.maximum(nearest[rows], left.max(axis=1))
-        nearest[after] = np.maximum(nearest[after], left[:, FEW_ROWS:].max(axis=0))
-    return float((alike / (n - 1)).mean()), float((nearest / (length * length)).mean(dtype=np.float64))
+    return float(alike / (n * (n - 1))), float((nearest / (length * length)).mean(dtype=np.float64))
 
 
 def largest(similarity: Floats32) -> Floats32:

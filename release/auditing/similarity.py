@@ -40,8 +40,11 @@ def jaccard(scores: np.ndarray) -> Floats32:
     scores: (models, items) uint8 of 0 and 1. Of numbers in [0, 1] it is sum s_i s_k over
     sum s_i + s_k - s_i s_k, which is the same for 0 and 1.
     """
-    right = _right(scores)
-    return _jaccard(both_right(scores), right, right)
+    right, found = _right(scores), both_right(scores)
+    for start in range(0, len(found), FEW_ROWS):
+        rows = slice(start, start + FEW_ROWS)
+        _jaccard(found[rows], right[rows], right)
+    return found
 
 
 def _right(scores: np.ndarray) -> Floats32:
@@ -52,6 +55,8 @@ def _jaccard(both: Floats32, right: Floats32, others: Floats32) -> Floats32:
     """Of rows of `both_right`, in place. right, others: what models of rows and of columns have right."""
     either = right[:, None] + others
     either -= both
+    if right.all() or others.all():  # then either is, too
+        return np.asarray(np.divide(both, either, out=both))
     np.divide(both, either, out=both, where=either > 0)
     both[either <= 0] = 1
     return both
@@ -126,9 +131,12 @@ def means(scores: np.ndarray) -> tuple[float, float]:
 
 def largest(similarity: Floats32) -> Floats32:
     """(models,) MaxSim: how alike each model is to the one that is most like it. Needs two models."""
-    others = similarity.copy()
-    np.fill_diagonal(others, -np.inf)
-    return np.asarray(others.max(axis=1))
+    found = np.empty(len(similarity), np.float32)
+    for start in range(0, len(found), FEW_ROWS):
+        others = similarity[start : start + FEW_ROWS].copy()
+        np.fill_diagonal(others[:, start:], -np.inf)
+        found[start : start + FEW_ROWS] = others.max(axis=1)
+    return found
 
 
 def average(similarity: Floats32) -> npt.NDArray[np.float64]:

@@ -71,16 +71,23 @@ def scores_of(
     worth = _dense(sums)[:, order] * n_models + (n_models - 1 - rank[order])
     ranked = np.minimum.accumulate(rank[order])
     by_rank = np.argsort(rank)
-    accuracy = np.where(n_other[:, None] > 0, other / np.maximum(n_other, 1)[:, None], np.nan)
+    place = np.empty_like(order)
+    place[order] = np.arange(n_models)
+    counts, there = np.maximum(n_other, 1)[:, None], n_other[:, None] > 0
     total = np.zeros(len(sums))
     specialist = np.zeros(len(sums), np.intp)
     for gen, part in budgets.parts(by_rank[ranked]):
         reach = budgets.reach[part]
-        without = worth[:, : reach[-1]].copy()
-        without[:, np.flatnonzero(order[: reach[-1]] == gen)] = -1
-        top = np.maximum.accumulate(without, axis=1)[:, reach - 1]
-        specialist_at = by_rank[n_models - 1 - top % n_models]
-        gains = np.take_along_axis(accuracy, specialist_at, axis=1) - accuracy[:, [gen]]
+        own = worth[:, place[gen]].copy()
+        worth[:, place[gen]] = -1
+        between = np.maximum.reduceat(worth[:, : reach[-1]], np.append(0, reach[:-1]), axis=1)
+        worth[:, place[gen]] = own
+        specialist_at = by_rank[n_models - 1 - np.maximum.accumulate(between, axis=1) % n_models]
+        of_specialist, of_gen = (
+            np.where(there, right / counts, np.nan)
+            for right in (np.take_along_axis(other, specialist_at, axis=1), other[:, [gen]])
+        )
+        gains = of_specialist - of_gen
         total += gains @ budgets.weights[part]
         specialist = specialist_at[:, -1]
     return np.where(sizes > 0, total / budgets.weights.sum(), np.nan), specialist

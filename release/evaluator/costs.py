@@ -78,7 +78,7 @@ def read_costs(release: Release, benchmark: str, models: Collection[str], kind: 
     if kind.columns and path.is_file():
         there = pq.read_schema(path).names
         if set(kind.columns) <= set(there):
-            table = _of_models(read_parquet(path, ["model_id", *kind.columns]), row)
+            table = _of_models(release.read(path, ["model_id", *kind.columns], ()), row)
             values = [_floats(table[name], path, name) for name in kind.columns]
             facts[[row[model] for model in table["model_id"].to_pylist()]] = np.mean(values, axis=0)
     path = release.path / TABLE / f"{benchmark}.parquet"

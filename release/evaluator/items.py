@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from .categories import categories
 from .errors import DataError, InputError, LeftOut, UsageError
-from .reader import Group, Release, read_parquet
+from .reader import Group, Reader, Release, read_parquet
 from .task import Labels, Scores
 
 Number = TypeVar("Number", bound=np.generic)
@@ -99,7 +99,9 @@ def read_prompts(data: Path, places: Mapping[str, Places], split: str) -> list[s
 def numbered(release: Release, places: Mapping[str, Places]) -> dict[str, Places]:
     """The same items by their number, as in the table of scores."""
     number = {
-        name: concatenate(release.path / "data" / name, ["item"])["item"].to_numpy().astype(np.intp)
+        name: concatenate(release.path / "data" / name, ["item"], read=release.read)["item"]
+        .to_numpy()
+        .astype(np.intp)
         for name in dict.fromkeys(name for parts in places.values() for name, _ in parts)
     }
     return {s: tuple((name, number[name][rows]) for name, rows in parts) for s, parts in places.items()}
@@ -120,12 +122,12 @@ def load_items(
     columns = ["item_id", "subset", split_column]
     for group in groups:
         columns += [group.column, group.label_column]
-    table = concatenate(folder, columns, CATEGORY)
+    table = concatenate(folder, columns, CATEGORY, release.read)
     splits = table[split_column].to_numpy(zero_copy_only=False)
     item_ids = table["item_id"].to_numpy(zero_copy_only=False)
     vectors = np.zeros((len(item_ids), 0), np.float32)
     if encoder is not None:
-        vectors = _read_vectors(release.path / "vectors" / encoder / benchmark, item_ids)
+        vectors = _read_vectors(release, encoder, benchmark, item_ids)
     scores = {g: _matrix(table[g.column], g, folder).astype(np.float32) for g in groups}
     labels = {g: _matrix(table[g.label_column], g, folder).astype(np.uint8) for g in groups}
     scored = np.ones(len(item_ids), bool)
@@ -186,12 +188,14 @@ def _files(folder: Path) -> tuple[str, ...]:
     return (*SPLITS, *((LEFT_OUT,) if (folder / f"{LEFT_OUT}.parquet").exists() else ()))
 
 
-def concatenate(folder: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
+def concatenate(
+    folder: Path, columns: Sequence[str], optional: Sequence[str] = (), read: Reader = read_parquet
+) -> pa.Table:
     """Columns of a folder's files, one after the other: what rows in `Part.places` count.
 
-    optional: columns that older releases may lack.
+    optional: columns that older releases may lack. read: `Release.read`.
     """
-    tables = [read_parquet(folder / f"{split}.parquet", columns, optional) for split in _files(folder)]
+    tables = [read(folder / f"{split}.parquet", columns, optional) for split in _files(folder)]
     try:
         return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     except pa.ArrowException as error:
@@ -213,9 +217,12 @@ def _nulls(column: pa.ChunkedArray, group: Group) -> npt.NDArray[np.bool_]:
     return np.asarray(flat.is_null().to_numpy(zero_copy_only=False)).reshape(len(column), group.m)
 
 
-def _read_vectors(folder: Path, item_ids: npt.NDArray[np.object_]) -> Scores:
+def _read_vectors(
+    release: Release, encoder: str, benchmark: str, item_ids: npt.NDArray[np.object_]
+) -> Scores:
     """Vectors of all items, by their ids: whoever made them. Raises DataError for any that is none."""
-    table = concatenate(folder, ["item_id", "embedding"])
+    folder = release.path / "vectors" / encoder / benchmark
+    table = concatenate(folder, ["item_id", "embedding"], read=release.read)
     found = {item: row for row, item in enumerate(table["item_id"].to_pylist())}
     missing = [item for item in item_ids if item not in found]
     if missing:

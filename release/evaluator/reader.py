@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -21,6 +21,8 @@ from .task import KINDS, OPEN, Cell
 SCHEMA_VERSION = 2
 REFERENCE_SEED, REFERENCE = 42, "paper"
 LIMITS = "limits.parquet"
+Reader = Callable[[Path, Sequence[str], Sequence[str]], pa.Table]
+"""Columns of a file, and those optional ones that it has: `read_parquet`, or one that remembers."""
 GroupKey = tuple[str, str, int, str]  # method, benchmark, m, kind
 _KINDS = (*KINDS, OPEN)
 
@@ -83,7 +85,7 @@ class Release:
     split_seed: that of the `paper` split. skipped: groups that it could not have. min_coverage: share of a
     benchmark's items that a candidate has a score on at least. methods, schemes: how groups were chosen and
     items split, the first of each is what is evaluated by default. limits: of cells under the first split
-    scheme; empty where the release has none.
+    scheme; empty where the release has none. read: reads columns of its data files.
     """
 
     path: Path
@@ -97,6 +99,7 @@ class Release:
     methods: tuple[str, ...] = ()
     schemes: tuple[str, ...] = ()
     limits: Mapping[Cell, Limits] = field(default_factory=dict)
+    read: Reader = field(default_factory=lambda: read_parquet, repr=False, compare=False)
 
     def _repr_html_(self) -> str:
         """What it holds, for a notebook."""
@@ -287,10 +290,11 @@ def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = (
     try:
         open_regular(path).close()  # a pipe would be waited for
         table = pq.ParquetFile(path)
-        missing = [c for c in columns if c not in table.schema_arrow.names]
+        there = table.schema_arrow.names
+        missing = [c for c in columns if c not in there]
         if missing:
-            raise InputError(f"{path}: no column {missing[0]!r}; it has {_shorten(table.schema_arrow.names)}")
-        return table.read(columns=[*columns, *(c for c in optional if c in table.schema_arrow.names)])
+            raise InputError(f"{path}: no column {missing[0]!r}; it has {_shorten(there)}")
+        return table.read(columns=[*columns, *(c for c in optional if c in there)])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; is the release complete?") from None
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:

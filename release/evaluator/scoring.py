@@ -256,6 +256,7 @@ def _collect(
     """
     release, name, n_test = items.release, items.benchmark, cells[0][0].n_test
     counts, intervals = resample_counts(n_test, wanted.resamples, wanted.seed), wanted.resamples > 0
+    exact = counts.astype(float)  # what every cell multiplies with
     told = release.benchmarks[name]
     if intervals and (few := interval_note(n_test)):
         yield f"{name}: {few}"
@@ -265,7 +266,7 @@ def _collect(
     for _, same_size in groupby(cells, key=lambda cell: cell[0].m):
         of_size = [*same_size]
         spends = [spend(*cell, of_cell.get((cell[0].m, cell[0].kind)), ran, counts) for cell in of_size]
-        kinds = [score_cell(*cell, counts, told.reference_score, release.limits) for cell in of_size]
+        kinds = [score_cell(*cell, exact, told.reference_score, release.limits) for cell in of_size]
         kinds = [replace(of, n_kinds=len(kinds), best_on_own_train=own.get(of.task.cell)) for of in kinds]
         for of, spent in zip((*kinds, mean_over_kinds(kinds)), (*spends, mean_spends(spends)), strict=True):
             scored = zip(rows(of, ran, told.reference_note), spent, strict=True)

@@ -85,15 +85,16 @@ def tiers_in(models: Path) -> dict[str, str]:
 
 
 def tier_shares(
-    tiers: Mapping[str, str], routers: Sequence[RouterRow], cells: Sequence[Ran]
+    tiers: Mapping[str, str], routers: Sequence[RouterRow], cells: Sequence[Ran], n_caps: int = CAPS
 ) -> Iterator[TierShare]:
     """Rows of the cells of one benchmark and size, then of the mean over kinds; of tiers with a candidate.
 
-    Where all cells have costs and a router is defined under a budget, also under caps, the same for all.
+    Where all cells have costs and a router is defined under a budget, also under caps, the same for all;
+    n_caps: how many, at most.
     """
     known = [o.estimates.known for _, outputs, _ in cells for o in outputs if o.estimates is not None]
     costs = np.unique(np.concatenate([np.unique(k) for k in known])) if known else np.zeros(0)
-    spread = np.linspace(0, len(costs) - 1, min(CAPS, len(costs))).round().astype(np.intp)
+    spread = np.linspace(0, len(costs) - 1, min(n_caps, len(costs))).round().astype(np.intp)
     caps: list[float | None] = [None, *costs[spread].tolist()]
     members = [
         np.array([[tiers[c] == tier for tier in TIERS] for c in task.candidates], float) for task, *_ in cells

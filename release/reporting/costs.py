@@ -15,7 +15,7 @@ from routerset.release.evaluator.cells import Output, Ran
 from routerset.release.evaluator.costed import Spends, mean_spends, spend
 from routerset.release.evaluator.costs import CellCosts, find_kind, read_costs
 from routerset.release.evaluator.curve_rows import CURVES, Curve
-from routerset.release.evaluator.items import Items, load_items
+from routerset.release.evaluator.items import load_items
 from routerset.release.evaluator.pairs import routing_curve
 from routerset.release.evaluator.reader import Group
 from routerset.release.evaluator.results import Spending
@@ -26,6 +26,7 @@ from routerset.release.evaluator.tasks import costs_of, make_tasks
 from routerset.release.evaluator.tiers import read_tiers, tier_shares
 from routerset.release.evaluator.tracing import traced
 
+Paid = Mapping[Group, CellCosts]
 DEFAULT_KINDS = ("usd", "tokens", "params_b")
 """Kinds of costs of which a report takes the one that most groups have; of equal ones the first."""
 HEURISTIC = "heuristic"
@@ -131,13 +132,13 @@ def find_costs(
         for m, groups in groupby(release.groups_of(name, method), key=lambda group: group.m)
         if m in {*sizes, PAIR}
     }
-    costed: dict[tuple[str, int], dict[str, int]] = {}
+    costed: dict[tuple[str, int], dict[str, Paid]] = {}
     for (name, m), groups in cells.items():
         try:
-            costed[name, m] = _have_costs(release, groups, scheme, tried)
+            costed[name, m] = _costs(release, groups, scheme, tried)
         except DataError as error:
             notes.append((name, f"costs, m = {m}: {error}"))
-    have = {k: sum(of[k] for of in costed.values()) for k in tried}
+    have = {k: sum(len(of[k]) for of in costed.values()) for k in tried}
     chosen = max(tried, key=lambda k: have[k])
     if not have[chosen]:
         return CostFindings(tried, notes=tuple(notes))
@@ -145,12 +146,14 @@ def find_costs(
     found: list[_Measured] = []
     for name, plan in plans.items():
         with_costs = {m: of[chosen] for (benchmark, m), of in costed.items() if benchmark == name}
-        known = [m for m, n in with_costs.items() if n]
+        known = [m for m, paid in with_costs.items() if paid]
         n_groups = sum(len(cells[name, m]) for m in with_costs)
-        if (lacking := n_groups - sum(with_costs.values())) > 0:
+        if (lacking := n_groups - sum(map(len, with_costs.values()))) > 0:
             notes.append((name, f"{lacking} of {n_groups} groups without {chosen} of every LLM: no curves"))
         shown = min(known, key=lambda m: (abs(m - FIGURE_SIZE), m), default=0)
-        found += [_measure(release, cells[name, m], plan, scheme, chosen, tiers, m == shown) for m in known]
+        found += [
+            _measure(release, cells[name, m], plan, scheme, with_costs[m], tiers, m == shown) for m in known
+        ]
     return CostFindings(
         tried,
         chosen,
@@ -178,19 +181,16 @@ class _Measured:
     shares: tuple[Shares, ...]
 
 
-def _have_costs(
-    release: Release, groups: Sequence[Group], scheme: str, kinds: Sequence[str]
-) -> dict[str, int]:
-    """How many of the groups of one benchmark and size have costs of each kind."""
-    items = load_items(release, groups[0].benchmark, groups, None, scheme)
-    return {kind: len(_costs(items, groups, kind)) for kind in kinds}
-
-
-def _costs(items: Items, groups: Sequence[Group], kind: str) -> dict[Group, CellCosts]:
+def _costs(release: Release, groups: Sequence[Group], scheme: str, kinds: Sequence[str]) -> dict[str, Paid]:
+    """Costs of each kind, of those groups of one benchmark and size that have any."""
+    name = groups[0].benchmark
+    items = load_items(release, name, groups, None, scheme)
     models = {model for group in groups for model in group.candidates}
-    known = read_costs(items.release, items.benchmark, models, find_kind(kind))
-    found = costs_of(items, groups, known, as_reference=False)
-    return {group: costs for group, costs in found.items() if isinstance(costs, CellCosts)}
+    found: dict[str, Paid] = {}
+    for kind in kinds:
+        told = costs_of(items, groups, read_costs(release, name, models, find_kind(kind)), as_reference=False)
+        found[kind] = {group: costs for group, costs in told.items() if isinstance(costs, CellCosts)}
+    return found
 
 
 def _measure(
@@ -198,14 +198,13 @@ def _measure(
     groups: Sequence[Group],
     plan: Plan,
     scheme: str,
-    kind: str,
+    paid: Paid,
     tiers: Mapping[str, str],
     shown: bool,
 ) -> _Measured:
     """groups: all of one benchmark and size, some of which have costs. tiers: of models."""
     name, m = groups[0].benchmark, groups[0].m
     items = load_items(release, name, groups, plan.encoder, scheme)
-    paid = _costs(items, groups, kind)
     kept = [group for group in groups if group in paid]
     plain = make_tasks(items, kept, encoder=plan.encoder, scheme=scheme, costs=paid)
     routers = [find_router(name) for name in dict.fromkeys((*plan.routers, HEURISTIC))]
@@ -258,7 +257,7 @@ def _rates(
 
 def _shares(routers: Sequence[RouterRow], cells: Sequence[Ran], tiers: Mapping[str, str]) -> Iterator[Shares]:
     """Of the tiers that have a candidate; without a cap."""
-    told = [row for row in tier_shares(tiers, routers, cells) if row.kind == "mean" and row.cap is None]
+    told = [row for row in tier_shares(tiers, routers, cells, n_caps=0) if row.kind == "mean"]
     for router, rows in groupby(told, key=lambda row: row.router):
         of = [*rows]
         yield Shares(of[0].benchmark, of[0].m, router, {row.tier: row.metrics["share"].value for row in of})

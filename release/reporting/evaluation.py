@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from routerset.release.evaluator import TRAINING_FREE, DataError, Release, UsageError, evaluate, load_release
 from routerset.release.evaluator.holdout_rows import HeldOut
 from routerset.release.evaluator.intervals import interval_note
+from routerset.release.evaluator.remembered import Remembered
 from routerset.release.evaluator.results import Row
 from routerset.release.evaluator.routers import find_router
 from routerset.release.evaluator.scaling import Curve, scaling_up
@@ -85,18 +86,20 @@ class Findings:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread(learnt: bool) -> Iterator[None]:
     """Keep numeric libraries to one thread: matrices this small gain nothing from more (on a busy machine
     they lose a factor of three), and sums come out the same on any number of cores.
+
+    learnt: whether a router learns; scikit-learn takes a second to load.
     """
-    import sklearn.cluster  # noqa: F401  its OpenMP can be limited only once it is loaded
     from threadpoolctl import threadpool_limits
 
+    if learnt:
+        import sklearn.cluster  # noqa: F401  its OpenMP can be limited only once it is loaded
     with threadpool_limits(1):
         yield
 
 
-@one_thread()
 def find(
     path: Path,
     *,
@@ -120,7 +123,7 @@ def find(
 
     Raises UsageError for names that this release does not have, InputError for missing files or libraries.
     """
-    release, manifest = load_release(path), read_manifest(path)
+    release, manifest = replace(load_release(path), read=Remembered()), read_manifest(path)
     release.require(benchmarks or ())
     names = sorted({*(benchmarks or release.benchmarks)}, key=registry_order)
     wanted = list(routers or TRAINING_FREE)
@@ -149,64 +152,67 @@ def find(
     held_out: list[HeldOut] = []
     pools: list[Pool] = []
     plans: dict[str, Plan] = {}
-    for done, (name, curve) in enumerate(_curves(release, names)):
-        progress(done, len(names), name)
-        entry = manifest.benchmarks[name]
-        for reason in (
-            entry.reference_note and f"no V_R: {entry.reference_note}",
-            interval_note(entry.splits[scheme]["test"]),
-        ):
-            if reason:
-                note(name, reason)
-        vectors = encoder in release.encoders(name) if encoder else bool(release.encoders(name))
-        lacking = [r for r in wanted if r in needs_vectors and not vectors]
-        if lacking:
-            note(name, f"no vectors, so without {_listed(lacking)}")
-        there = release.encoders(name) if vectors else []
-        first = "minilm" if "minilm" in there else next(iter(there), None)  # as the evaluator takes it
-        plans[name] = Plan(
-            tuple(r for r in wanted if r not in lacking), encoder if vectors and encoder else first
-        )
-        for key, side in sides.items():
-            found = {group.m for group in release.groups_of(name, side.method)}
-            if key != FAMILY and (absent := sorted(set(side.sizes) - found)):
-                note(name, f"no {side.method} groups of {' or '.join(f'm = {m}' for m in absent)}")
-            usable = [r for r in side.routers if r not in lacking]
-            if usable and found.intersection(side.sizes):
-                try:
-                    result = evaluate(
-                        release,
-                        usable,
-                        benchmarks=[name],
-                        sizes=[m for m in side.sizes if m in found],
-                        encoder=encoder if vectors and needs_vectors.intersection(usable) else None,
-                        method=side.method,
-                        scheme=side.scheme,
-                        hold_out=["all"] if hold_out and key == _FIRST else [],
-                    )
-                except DataError as error:
-                    note(name, f"split {side.scheme}: {_relative(error, release.path)}")
-                else:
-                    rows[key] += result.rows
-                    means[key] += result.means
-                    held_out += result.held_out
-                    every = len(kinds_of(side.method))
-                    few = {row.m: row.n_kinds for row in result.means if row.n_kinds < every}
-                    for m, n in few.items() if key != FAMILY else ():
-                        of = "groups" if key == _FIRST else f"{side.method} groups"
-                        note(name, f"m = {m}: means over {n} of {every} kinds of {of}")
-        try:
-            curves += curve.result()
-            scores = read_scores(path / scores_path(name), manifest.benchmarks[name].n_items)
-            pools.append(pool_of(name, scores, manifest.seed))
-        except DataError as error:
-            note(name, f"scaling up: {_relative(error, release.path)}")
-    shared = _one_group(release, means[_FIRST])
-    for name, m in sorted(shared):
-        note(
-            name, f"m = {m}: the kinds are one and the same group of LLMs, so means over them are of it alone"
-        )
-    priced = find_costs(release, plans, sizes, method, scheme, costs)
+    learnt = not {*wanted} <= {*TRAINING_FREE} or (bool(needs_vectors) and any(map(release.encoders, names)))
+    with one_thread(learnt):
+        for done, (name, curve) in enumerate(_curves(release, names)):
+            progress(done, len(names), name)
+            entry = manifest.benchmarks[name]
+            for reason in (
+                entry.reference_note and f"no V_R: {entry.reference_note}",
+                interval_note(entry.splits[scheme]["test"]),
+            ):
+                if reason:
+                    note(name, reason)
+            vectors = encoder in release.encoders(name) if encoder else bool(release.encoders(name))
+            lacking = [r for r in wanted if r in needs_vectors and not vectors]
+            if lacking:
+                note(name, f"no vectors, so without {_listed(lacking)}")
+            there = release.encoders(name) if vectors else []
+            first = "minilm" if "minilm" in there else next(iter(there), None)  # as the evaluator takes it
+            plans[name] = Plan(
+                tuple(r for r in wanted if r not in lacking), encoder if vectors and encoder else first
+            )
+            for key, side in sides.items():
+                found = {group.m for group in release.groups_of(name, side.method)}
+                if key != FAMILY and (absent := sorted(set(side.sizes) - found)):
+                    note(name, f"no {side.method} groups of {' or '.join(f'm = {m}' for m in absent)}")
+                usable = [r for r in side.routers if r not in lacking]
+                if usable and found.intersection(side.sizes):
+                    try:
+                        result = evaluate(
+                            release,
+                            usable,
+                            benchmarks=[name],
+                            sizes=[m for m in side.sizes if m in found],
+                            encoder=encoder if vectors and needs_vectors.intersection(usable) else None,
+                            method=side.method,
+                            scheme=side.scheme,
+                            hold_out=["all"] if hold_out and key == _FIRST else [],
+                        )
+                    except DataError as error:
+                        note(name, f"split {side.scheme}: {_relative(error, release.path)}")
+                    else:
+                        rows[key] += result.rows
+                        means[key] += result.means
+                        held_out += result.held_out
+                        every = len(kinds_of(side.method))
+                        few = {row.m: row.n_kinds for row in result.means if row.n_kinds < every}
+                        for m, n in few.items() if key != FAMILY else ():
+                            of = "groups" if key == _FIRST else f"{side.method} groups"
+                            note(name, f"m = {m}: means over {n} of {every} kinds of {of}")
+            try:
+                curves += curve.result()
+                scores = read_scores(path / scores_path(name), manifest.benchmarks[name].n_items)
+                pools.append(pool_of(name, scores, manifest.seed))
+            except DataError as error:
+                note(name, f"scaling up: {_relative(error, release.path)}")
+        shared = _one_group(release, means[_FIRST])
+        for name, m in sorted(shared):
+            note(
+                name,
+                f"m = {m}: the kinds are one and the same group of LLMs, so means over them are of it alone",
+            )
+        priced = find_costs(release, plans, sizes, method, scheme, costs)
     for name, words in priced.notes:
         note(name, words.replace(f"{path}/", ""))
     progress(len(names), len(names), "")

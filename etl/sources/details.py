@@ -21,8 +21,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 from urllib.parse import unquote
 
 import numpy as np
@@ -37,7 +38,13 @@ from routerset.etl.sources.blocks import Cells, blocks_of, clean_costs, docs_tab
 from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.answer_filters import find_score
 from routerset.etl.sources.parse.csv_text import NO_VALUE
-from routerset.etl.sources.parse.details_text import identify_documents, read_texts
+from routerset.etl.sources.parse.details_text import (
+    REMEMBERED,
+    Documents,
+    identify_documents,
+    read_texts,
+    same_documents,
+)
 from routerset.etl.sources.parse.jsonlines import as_text
 from routerset.etl.sources.parse.questions import literal_of
 from routerset.etl.sources.parse.results_json import with_results
@@ -50,9 +57,12 @@ from routerset.schemas.tables import TOKENS, Reason
 
 MAX_ROWS = 1 << 20  # the largest task has 14,042
 MAX_BYTES = 1 << 28  # of the columns read, in memory; 12,032 prompts of five shots take less than 100 MB
+_LARGE = 1 << 24  # bytes of a column in the file, beyond which it is decoded
 MAX_TOKENS = 1 << 27  # of one file, by its footer; hellaswag has 18 million
 _BATCH = 1 << 12
 _TOKEN_BATCH = 1 << 8
+_SMALL = 1 << 20  # bytes of a file that is read at once
+_FEW = 1 << 8  # columns of a file whose layout is kept
 _SAMPLE = 1 << 6  # rows that tell whether answers were generated
 _TIME_FOLDER = re.compile(TIME)
 _NAME = re.compile(rf"details_(?P<task>.+?)(?:_(?P<time>{TIME}))?\.parquet", re.IGNORECASE)
@@ -109,28 +119,29 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if named is None:
         raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
     run = identify(dump, spec, named["task"], _model(dump), _time(dump))
-    with _opened(dump) as file:
-        reading = _reading(file, run) if isinstance(run, TaskFile) else refuse(dump, run, _rows(file))
+    with _opened(dump) as (stream, file):
+        if isinstance(run, TaskFile):
+            reading = _reading(stream, file, run)
+        else:
+            reading = refuse(dump, run, np.arange(file.metadata.num_rows))
     yield reading
 
 
 @contextmanager
-def _opened(dump: Dump) -> Iterator[pq.ParquetFile]:
+def _opened(dump: Dump) -> Iterator[tuple[BinaryIO, pq.ParquetFile]]:
     """A file with a number of rows that a task can have; what cannot be read in it is DumpUnreadable."""
     try:
-        with files.open_binary(dump.path) as stream:
+        with files.open_binary(dump.path) as opened:
+            start = opened.read(_SMALL + 1)
+            stream = opened if len(start) > _SMALL else pa.BufferReader(start)
             file = open_parquet(stream)
             if not 0 < file.metadata.num_rows <= MAX_ROWS:
                 raise DumpUnreadable(f"found {file.metadata.num_rows} rows, expected 1 to {MAX_ROWS}")
-            yield file
+            yield stream, file
     except DumpUnreadable:
         raise
     except (OSError, *NO_VALUE) as error:  # names may be no UTF-8
         raise DumpUnreadable(f"expected Parquet: {error}") from error
-
-
-def _rows(file: pq.ParquetFile) -> np.ndarray:
-    return np.arange(file.metadata.num_rows)
 
 
 SOURCE = Source("details", discover, read, "details_<task>_<time>.parquet", companions=companions)
@@ -162,16 +173,48 @@ class _Layout:
     """Where the fields that we read stand, by our names; those that a file lacks are absent.
 
     tokens: lists of them, by the measure that they tell. answers: what the LLM said, one of them or both.
+    leaves: numbers of Parquet's columns that hold tokens, by measure, and those of `_IDENTITY`, by "".
+    identity: names and types of the latter.
     """
 
     fields: Mapping[str, Place]
     metrics: Mapping[str, Place]
     tokens: Mapping[str, Place]
     answers: Mapping[str, Place]
+    leaves: Mapping[str, Sequence[int]]
+    identity: str
+
+
+_LAYOUTS: dict[tuple[object, ...], _Layout] = {}
 
 
 def _layout(file: pq.ParquetFile) -> _Layout:
+    """The layout of a file, which is found out once for files of the same columns."""
     schema = file.schema_arrow
+    spelled = _spelled_metrics(file, schema)
+    found = _LAYOUTS.get((schema, spelled))
+    if found is None:
+        found = _find_layout(schema, spelled, [file.schema.column(i).path for i in range(len(file.schema))])
+        if len(_LAYOUTS) >= REMEMBERED:
+            _LAYOUTS.clear()
+        if file.metadata.num_columns <= _FEW:
+            _LAYOUTS[schema, spelled] = found
+    return found
+
+
+def _spelled_metrics(file: pq.ParquetFile, schema: pa.Schema) -> tuple[Place, ...]:
+    """Metrics in columns of text, as the first row spells them."""
+    found: list[Place] = []
+    for name in _METRICS:
+        at = schema.get_field_index(name)  # negative for none, and for several
+        if at >= 0 and _is_text(schema.field(at).type):
+            first = next(file.iter_batches(1, columns=[name], use_threads=False), {name: pa.array([])})
+            found += [(name, metric) for text in first[name].to_pylist() for metric in _spelled(text)]
+    return tuple(found)
+
+
+def _find_layout(schema: pa.Schema, spelled: Sequence[Place], leaves: Sequence[str]) -> _Layout:
+    """The layout of files of this schema. spelled: metrics in text. leaves: Parquet's columns by path."""
     times = Counter(schema.names)
     columns = {field.name: field.type for field in schema if times[field.name] == 1}
     structs = [name for name in _DOCUMENT if name in columns and pt.is_struct(columns[name])]
@@ -187,9 +230,7 @@ def _layout(file: pq.ParquetFile) -> _Layout:
     for struct in (name for name in _METRICS if name in columns):
         if pt.is_struct(columns[struct]):
             metrics |= {field.name: (struct, field.name) for field in columns[struct] if _scores(field.type)}
-        elif _is_text(columns[struct]):
-            first = next(file.iter_batches(1, columns=[struct], use_threads=False), {struct: pa.array([])})
-            metrics |= {name: (struct, name) for text in first[struct].to_pylist() for name in _spelled(text)}
+        metrics |= {place[1]: place for place in spelled if place[0] == struct}
     metrics |= {name: (name,) for name, kind in columns.items() if _scores(kind) and name not in _NO_METRIC}
     found = {name: find(candidates) for name, candidates in _FIELDS.items()}
     kinds: dict[Place, pa.DataType] = {(name,): kind for name, kind in columns.items()}
@@ -202,12 +243,18 @@ def _layout(file: pq.ParquetFile) -> _Layout:
         for measure, names in zip(TOKENS, (_SENT, _WRITTEN), strict=True)
     }
     answers = {p[-1]: p for p in kinds if p[-1] in (*_ANSWERS, _LIKELIHOODS)}
-    return _Layout(
-        {name: place for name, place in found.items() if place is not None},
-        metrics,
-        {measure: place for measure, place in tokens.items() if place is not None},
-        answers,
-    )
+    fields = {name: place for name, place in found.items() if place is not None}
+    lists = {measure: place for measure, place in tokens.items() if place is not None}
+
+    def held(places: Sequence[Place]) -> list[int]:
+        starts = tuple(f"{'.'.join(place)}." for place in places)
+        return [at for at, leaf in enumerate(leaves) if f"{leaf}.".startswith(starts)]
+
+    leaves_of = {measure: held([place]) for measure, place in lists.items()}
+    of_documents = {name: fields[name] for name in _IDENTITY if name in fields}
+    leaves_of[""] = held([*of_documents.values()])
+    identity = repr([(name, place, str(schema.field(place[0]))) for name, place in of_documents.items()])
+    return _Layout(fields, metrics, lists, answers, leaves_of, identity)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -275,41 +322,72 @@ def _written_out(kind: pa.DataType) -> pa.DataType:
 # --- rows ------------------------------------------------------------------------------------------
 
 
-def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
+def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
     layout = _layout(file)
     score = find_score(layout.metrics, run.metrics)
     if score is None:
         found = ", ".join(sorted(layout.metrics)) or "none"
         detail = f"expected metric {' or '.join(run.metrics)}, found {found}"
-        return refuse(run.dump, run.bad(None, Reason.MISSING_METRIC, detail), _rows(file))
+        rows = np.arange(file.metadata.num_rows)
+        return refuse(run.dump, run.bad(None, Reason.MISSING_METRIC, detail), rows)
     if "question" not in layout.fields:
         raise DumpUnreadable(f"expected a column {' or '.join(_FIELDS['question'])}, found none")
-    identity = {name: layout.fields[name] for name in _IDENTITY if name in layout.fields}
-    table = _read(file, {**identity, "score": layout.metrics[score.name]})
-    documents = identify_documents(table.select(list(identity)))
-    cells = _cells(table["score"])
-    usable = np.flatnonzero(documents.keys.is_valid())
-    keys = documents.keys.take(pa.array(usable))
+    documents, column = _documents(stream, file, layout, layout.metrics[score.name])
+    cells = _cells(column)
+    usable, keys = documents.usable, documents.keys
     columns = Columns(
         benchmark=run.benchmark,
         subset=run.subset,
         metric=run.metrics[score.metric],
         key_space=resolve_key_space(run.spec, run.benchmark),
         doc_keys=keys,
-        prints=documents.prints.take(pa.array(usable)),
+        prints=documents.prints,
         docs=lambda: _docs(run.dump, usable, keys),
         bounds=run.bounds,
         prompt_fixed=False,
     )
     runs = Runs((run.model,), (run.timestamp,), usable[None, :], run.settings)
-    told = _tokens(file, layout, score.name, len(table))
-    costs, notes = clean_costs(run.dump, run.benchmark, np.arange(len(table)), told)
+    told = _tokens(file, layout, score.name, len(column))
+    costs, notes = clean_costs(run.dump, run.benchmark, np.arange(len(column)), told)
     of_run = {name: values[usable[None, :]] for name, values in costs.items()}
     blocks, quarantined = blocks_of(run.dump, columns, runs, cells.take(usable[None, :]), of_run)
     bad = [run.bad(row, reason, detail) for row, (reason, detail) in documents.bad.items()]
     tables = pa.concat_tables([*quarantined, quarantine(run.dump, bad)])
     notes.update(run.notes)
-    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(table)}, notes)
+    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(column)}, notes)
+
+
+def _documents(
+    stream: BinaryIO, file: pq.ParquetFile, layout: _Layout, score: Place
+) -> tuple[Documents, pa.ChunkedArray]:
+    """Documents of a file, and its column of scores. Documents that were met before are not decoded."""
+    mark = _mark(stream, file, layout)
+    known = None if mark is None else same_documents(mark)
+    if known is not None:
+        column = _read(file, {"score": score})["score"]
+        if len(column) == known.n:
+            return known, column
+    identity = {name: layout.fields[name] for name in _IDENTITY if name in layout.fields}
+    table = _read(file, {**identity, "score": score})
+    return identify_documents(table.select(list(identity)), mark), table["score"]
+
+
+def _mark(stream: BinaryIO, file: pq.ParquetFile, layout: _Layout) -> bytes | None:
+    """Hash of the columns that tell documents, as they stand in the file; None where they are too large."""
+    hasher = blake2b()
+    hasher.update(repr((layout.identity, file.metadata.created_by)).encode())
+    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
+        for chunk in map(group.column, layout.leaves[""]):
+            start, size = chunk.data_page_offset, chunk.total_compressed_size
+            if chunk.has_dictionary_page:
+                start = min(start, chunk.dictionary_page_offset)
+            if start < 0 or not 0 <= size <= _LARGE:
+                return None
+            stream.seek(start)
+            stored = (chunk.physical_type, chunk.compression, chunk.num_values, size)
+            hasher.update(repr((*stored, chunk.data_page_offset - start)).encode())
+            hasher.update(stream.read(size))
+    return hasher.digest()
 
 
 def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[str, Cells]:
@@ -323,7 +401,7 @@ def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[
         for measure, place in layout.tokens.items():
             if measure == answer and generated is not True:
                 continue
-            lengths = _lengths(file, place)
+            lengths = _lengths(file, place, layout.leaves[measure])
             if len(lengths.total) != n:
                 raise DumpUnreadable(f"found {len(lengths.total)} rows of tokens, expected {n}")
             cells = lengths.cells(lengths.longest if measure == prompt else lengths.total)
@@ -338,18 +416,13 @@ def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[
     return found
 
 
-def _lengths(file: pq.ParquetFile, place: Place) -> Lengths:
+def _lengths(file: pq.ParquetFile, place: Place, leaves: Sequence[int]) -> Lengths:
     """Lengths of the lists of one column. Raises DumpUnreadable where they take more memory than any do."""
     name, groups = ".".join(place), range(file.metadata.num_row_groups)
-    leaves = [i for i, column in enumerate(_leaves(file)) if f"{column}.".startswith(f"{name}.")]
     if sum(file.metadata.row_group(g).column(i).num_values for g in groups for i in leaves) > MAX_TOKENS:
         raise DumpUnreadable(f"found more than {MAX_TOKENS} tokens in {name}")
     batches = file.iter_batches(_TOKEN_BATCH, columns=[name], use_threads=False)
     return Lengths.concat([lengths_of(_column(batch, place)) for batch in batches])
-
-
-def _leaves(file: pq.ParquetFile) -> list[str]:
-    return [file.schema.column(i).path for i in range(len(file.schema))]
 
 
 def _column(batch: pa.RecordBatch, place: Place) -> pa.Array:
@@ -362,14 +435,26 @@ def _generated(file: pq.ParquetFile, layout: _Layout, metric: str) -> bool | Non
     if layout.answers:
         places = {name: ".".join(place) for name, place in layout.answers.items()}
         batch = next(file.iter_batches(_SAMPLE, columns=[*places.values()], use_threads=False))
-        said = {name: values_of(_column(batch, place)) for name, place in layout.answers.items()}
+        said = {name: _column(batch, place) for name, place in layout.answers.items()}
         for name in (name for name in _ANSWERS if name in said):
-            answers = [answer for answer in map(_answer, said[name]) if _says(answer)]
+            if _are_numbers(said[name]):
+                return False
+            answers = [answer for answer in map(_answer, values_of(said[name])) if _says(answer)]
             if answers:
                 return not all(map(_ranks, answers))
-        if any(map(_says, said.get(_LIKELIHOODS, ()))):
+        if _LIKELIHOODS in said and any(map(_says, values_of(said[_LIKELIHOODS]))):
             return False
     return False if _RANKED.fullmatch(metric) else None
+
+
+def _are_numbers(column: pa.Array) -> bool:
+    """Whether a column holds lists of numbers, some of them and no null: such as `_ranks` takes each."""
+    if not pt.is_list(column.type) or not (
+        pt.is_floating(column.type.value_type) or pt.is_integer(column.type.value_type)
+    ):
+        return False
+    numbers = column.flatten()
+    return len(numbers) > 0 and numbers.null_count == 0
 
 
 def _answer(value: object) -> object:
@@ -408,7 +493,7 @@ def _cells(column: pa.ChunkedArray) -> Cells:
 
 def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some rows (schema DOCS)."""
-    with _opened(dump) as file:
+    with _opened(dump) as (_, file):
         table = _read(file, _layout(file).fields).take(pa.array(rows))
     texts = list(read_texts(table))
     return docs_table(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def identity(path: Path | str) -> str:
     It also changes where a file is copied, so that it tells when to look, and never what is there.
     """
     try:
-        found = Path(path).stat()
+        found = os.stat(path)  # noqa: PTH116 - to make a Path takes three times as long as to ask
     except OSError:
         return ""
     return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}-{found.st_ino}"

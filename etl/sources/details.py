@@ -345,6 +345,7 @@ def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
         docs=lambda: _docs(run.dump, usable, keys),
         bounds=run.bounds,
         prompt_fixed=False,
+        mark=documents.mark,
     )
     runs = Runs((run.model,), (run.timestamp,), usable[None, :], run.settings)
     told = _tokens(file, layout, score.name, len(column))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ REMEMBERED = 128  # lists of documents whose keys are kept; a leaderboard has 63
 class Documents:
     """Keys and prints of those documents in a list of `n` that have a key: the rows `usable`.
 
-    bad: of every other row, why.
+    bad: of every other row, why. mark: hash of what they were made from.
     """
 
     n: int
@@ -35,6 +35,7 @@ class Documents:
     keys: pa.Array
     prints: pa.Array
     bad: Mapping[int, tuple[Reason, str]]
+    mark: bytes = b""
 
 
 _RECENT: dict[bytes, Documents] = {}
@@ -56,7 +57,7 @@ def identify_documents(table: pa.Table, mark: bytes | None = None) -> Documents:
     with pa.ipc.new_stream(pa.PythonFile(hashed, "w"), table.schema.remove_metadata()) as writer:
         writer.write_table(table)
     name = hashed.of.digest()
-    found = _RECENT.get(name) or _identify(table)
+    found = _RECENT.get(name) or replace(_identify(table), mark=name)
     if len(_RECENT) >= 2 * REMEMBERED:
         _RECENT.clear()
     _RECENT.update({key: found for key in (name, mark) if key is not None})

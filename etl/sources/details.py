@@ -177,6 +177,7 @@ class _Layout:
     identity: names and types of the latter.
     """
 
+    schema: pa.Schema
     fields: Mapping[str, Place]
     metrics: Mapping[str, Place]
     tokens: Mapping[str, Place]
@@ -254,7 +255,7 @@ def _find_layout(schema: pa.Schema, spelled: Sequence[Place], leaves: Sequence[s
     of_documents = {name: fields[name] for name in _IDENTITY if name in fields}
     leaves_of[""] = held([*of_documents.values()])
     identity = repr([(name, place, str(schema.field(place[0]))) for name, place in of_documents.items()])
-    return _Layout(fields, metrics, lists, answers, leaves_of, identity)
+    return _Layout(schema, fields, metrics, lists, answers, leaves_of, identity)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -275,10 +276,9 @@ def _scores(kind: pa.DataType) -> bool:
     return bool(pt.is_boolean(kind) or pt.is_integer(kind) or pt.is_floating(kind) or pt.is_null(kind))
 
 
-def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
+def _read(file: pq.ParquetFile, schema: pa.Schema, places: Mapping[str, Place]) -> pa.Table:
     """Some columns under our names. Raises DumpUnreadable where they take more memory than any task does."""
     batches, size = [], 0
-    schema = file.schema_arrow
     columns = [".".join(place[: 1 + pt.is_struct(schema.field(place[0]).type)]) for place in places.values()]
     for batch in file.iter_batches(_BATCH, columns=columns, use_threads=False):
         arrays = [_field(batch[place[0]], *place[1:]) for place in places.values()]
@@ -365,11 +365,11 @@ def _documents(
     mark = _mark(stream, file, layout)
     known = None if mark is None else same_documents(mark)
     if known is not None:
-        column = _read(file, {"score": score})["score"]
+        column = _read(file, layout.schema, {"score": score})["score"]
         if len(column) == known.n:
             return known, column
     identity = {name: layout.fields[name] for name in _IDENTITY if name in layout.fields}
-    table = _read(file, {**identity, "score": score})
+    table = _read(file, layout.schema, {**identity, "score": score})
     return identify_documents(table.select(list(identity)), mark), table["score"]
 
 
@@ -395,11 +395,12 @@ def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[
     """Tokens of `n` rows by measure, of those measures that any row tells; none of them costs a score."""
     prompt, answer = TOKENS
     found: dict[str, Cells] = {}
-    if not layout.tokens:
+    places = {m: place for m, place in layout.tokens.items() if not _is_void(file, layout.leaves[m])}
+    if not places:
         return found
     try:
         generated = _generated(file, layout, metric)
-        for measure, place in layout.tokens.items():
+        for measure, place in places.items():
             if measure == answer and generated is not True:
                 continue
             lengths = _lengths(file, place, layout.leaves[measure])
@@ -415,6 +416,13 @@ def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[
     if prompt in found and generated is False:
         found[answer] = Cells.of(np.zeros(n))
     return found
+
+
+def _is_void(file: pq.ParquetFile, leaves: Sequence[int]) -> bool:
+    """Whether the footer says that columns of Parquet hold no value: of lists, that all are empty or null."""
+    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+    chunks = (group.column(leaf) for group in groups for leaf in leaves)
+    return all(c.is_stats_set and c.statistics.null_count == c.num_values for c in chunks)
 
 
 def _lengths(file: pq.ParquetFile, place: Place, leaves: Sequence[int]) -> Lengths:
@@ -495,7 +503,8 @@ def _cells(column: pa.ChunkedArray) -> Cells:
 def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some rows (schema DOCS)."""
     with _opened(dump) as (_, file):
-        table = _read(file, _layout(file).fields).take(pa.array(rows))
+        layout = _layout(file)
+        table = _read(file, layout.schema, layout.fields).take(pa.array(rows))
     texts = list(read_texts(table))
     return docs_table(
         keys,

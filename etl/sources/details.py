@@ -17,13 +17,11 @@ data set in `example`, and `example` elsewhere. Gold answers are compared as tex
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 from urllib.parse import unquote
 
 import numpy as np
@@ -38,8 +36,19 @@ from routerset.etl.sources.blocks import Cells, blocks_of, clean_costs, docs_tab
 from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.answer_filters import find_score
 from routerset.etl.sources.parse.csv_text import NO_VALUE
+from routerset.etl.sources.parse.details_layout import (
+    ANSWERS,
+    FIELDS,
+    IDENTITY,
+    LIKELIHOODS,
+    NOT_A_NUMBER,
+    Layout,
+    Place,
+    is_text,
+    layout_of,
+    spelled_in,
+)
 from routerset.etl.sources.parse.details_text import (
-    REMEMBERED,
     Documents,
     identify_documents,
     read_texts,
@@ -51,7 +60,7 @@ from routerset.etl.sources.parse.results_json import with_results
 from routerset.etl.sources.parse.scores import score_of, without_numpy
 from routerset.etl.sources.parse.tabular import open_parquet, values_of
 from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
-from routerset.etl.sources.parse.token_lists import Lengths, holds_tokens, lengths_of
+from routerset.etl.sources.parse.token_lists import Lengths, lengths_of
 from routerset.etl.sources.quarantine import quarantine
 from routerset.schemas.tables import TOKENS, Reason
 
@@ -62,35 +71,12 @@ MAX_TOKENS = 1 << 27  # of one file, by its footer; hellaswag has 18 million
 _BATCH = 1 << 12
 _TOKEN_BATCH = 1 << 8
 _SMALL = 1 << 20  # bytes of a file that is read at once
-_FEW = 1 << 8  # columns of a file whose layout is kept
 _SAMPLE = 1 << 6  # rows that tell whether answers were generated
 _TIME_FOLDER = re.compile(TIME)
 _NAME = re.compile(rf"details_(?P<task>.+?)(?:_(?P<time>{TIME}))?\.parquet", re.IGNORECASE)
 _MODEL_FOLDER = re.compile(r"details_(?P<model>.+?)(?:_(?:private|public))?")
-_DOCUMENT = ("doc", "__doc__")
-_METRICS = ("metrics", "metric", "__metric__")
-_RESPONSES = ("model_response", "__model_response__")
-_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "question": ("query", "example"),
-    "choices": ("choices",),
-    "gold_index": ("gold_index",),
-    "gold": ("gold",),
-    "prompt": ("full_prompt", "ctx"),
-}
-_PROMPT = "input"  # of a response: the prompt, few-shot text included
-_SENT, _WRITTEN = ("input_tokens",), ("cont_tokens", "output_tokens")
-_ANSWERS, _LIKELIHOODS = ("predictions", "text"), "logprobs"
 _RANKED = re.compile(r"(?:.*_)?(?:acc_norm|mc1|mc2|loglikelihood_acc)(?:_.*)?")
 """Metrics of log-likelihoods, whatever the benchmark."""
-_NO_METRIC = {
-    *("gold", "gold_index", "choices", "predictions", "pred_logits", "truncated", "padded"),
-    *("num_asked_few_shots", "num_effective_few_shots", "input_tokens", "cont_tokens"),
-}
-_IDENTITY = ("question", "choices", "gold_index", "gold")
-_NOT_A_NUMBER = re.compile(r"\b(?:nan|inf)\b")
-
-Place: TypeAlias = tuple[str, ...]
-"""A column: its name, or those of a struct and of a field in it."""
 
 
 def discover(spec: SourceSpec) -> Found:
@@ -168,114 +154,6 @@ def _model(dump: Dump) -> str:
 # --- columns ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where the fields that we read stand, by our names; those that a file lacks are absent.
-
-    tokens: lists of them, by the measure that they tell. answers: what the LLM said, one of them or both.
-    leaves: numbers of Parquet's columns that hold tokens, by measure, and those of `_IDENTITY`, by "".
-    identity: names and types of the latter.
-    """
-
-    schema: pa.Schema
-    fields: Mapping[str, Place]
-    metrics: Mapping[str, Place]
-    tokens: Mapping[str, Place]
-    answers: Mapping[str, Place]
-    leaves: Mapping[str, Sequence[int]]
-    identity: str
-
-
-_LAYOUTS: dict[tuple[object, ...], _Layout] = {}
-
-
-def _layout(file: pq.ParquetFile) -> _Layout:
-    """The layout of a file, which is found out once for files of the same columns."""
-    schema = file.schema_arrow
-    spelled = _spelled_metrics(file, schema)
-    found = _LAYOUTS.get((schema, spelled))
-    if found is None:
-        found = _find_layout(schema, spelled, [file.schema.column(i).path for i in range(len(file.schema))])
-        if len(_LAYOUTS) >= REMEMBERED:
-            _LAYOUTS.clear()
-        if file.metadata.num_columns <= _FEW:
-            _LAYOUTS[schema, spelled] = found
-    return found
-
-
-def _spelled_metrics(file: pq.ParquetFile, schema: pa.Schema) -> tuple[Place, ...]:
-    """Metrics in columns of text, as the first row spells them."""
-    found: list[Place] = []
-    for name in _METRICS:
-        at = schema.get_field_index(name)  # negative for none, and for several
-        if at >= 0 and _is_text(schema.field(at).type):
-            first = next(file.iter_batches(1, columns=[name], use_threads=False), {name: pa.array([])})
-            found += [(name, metric) for text in first[name].to_pylist() for metric in _spelled(text)]
-    return tuple(found)
-
-
-def _find_layout(schema: pa.Schema, spelled: Sequence[Place], leaves: Sequence[str]) -> _Layout:
-    """The layout of files of this schema. spelled: metrics in text. leaves: Parquet's columns by path."""
-    times = Counter(schema.names)
-    columns = {field.name: field.type for field in schema if times[field.name] == 1}
-    structs = [name for name in _DOCUMENT if name in columns and pt.is_struct(columns[name])]
-
-    def find(names: Sequence[str]) -> Place | None:
-        places: list[Place] = [(name,) for name in names if name in columns]
-        for struct in structs:
-            inner = {field.name for field in columns[struct]}
-            places += [(struct, name) for name in names if name in inner]
-        return next(iter(places), None)
-
-    metrics: dict[str, Place] = {}
-    for struct in (name for name in _METRICS if name in columns):
-        if pt.is_struct(columns[struct]):
-            metrics |= {field.name: (struct, field.name) for field in columns[struct] if _scores(field.type)}
-        metrics |= {place[1]: place for place in spelled if place[0] == struct}
-    metrics |= {name: (name,) for name, kind in columns.items() if _scores(kind) and name not in _NO_METRIC}
-    found = {name: find(candidates) for name, candidates in _FIELDS.items()}
-    kinds: dict[Place, pa.DataType] = {(name,): kind for name, kind in columns.items()}
-    for struct in (name for name in _RESPONSES if name in columns and pt.is_struct(columns[name])):
-        kinds |= {(struct, field.name): field.type for field in columns[struct]}
-        if (struct, _PROMPT) in kinds:
-            found["prompt"] = found["prompt"] or (struct, _PROMPT)
-    tokens = {
-        measure: next((p for p, kind in kinds.items() if p[-1] in names and holds_tokens(kind)), None)
-        for measure, names in zip(TOKENS, (_SENT, _WRITTEN), strict=True)
-    }
-    answers = {p[-1]: p for p in kinds if p[-1] in (*_ANSWERS, _LIKELIHOODS)}
-    fields = {name: place for name, place in found.items() if place is not None}
-    lists = {measure: place for measure, place in tokens.items() if place is not None}
-
-    def held(places: Sequence[Place]) -> list[int]:
-        starts = tuple(f"{'.'.join(place)}." for place in places)
-        return [at for at, leaf in enumerate(leaves) if f"{leaf}.".startswith(starts)]
-
-    leaves_of = {measure: held([place]) for measure, place in lists.items()}
-    of_documents = {name: fields[name] for name in _IDENTITY if name in fields}
-    leaves_of[""] = held([*of_documents.values()])
-    identity = repr([(name, place, str(schema.field(place[0]))) for name, place in of_documents.items()])
-    return _Layout(schema, fields, metrics, lists, answers, leaves_of, identity)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pt.is_dictionary(kind) else kind
-    return bool(pt.is_string(kind) or pt.is_large_string(kind))
-
-
-def _spelled(text: object) -> Mapping[str, object]:
-    """Metrics that are spelled as a Python dict; none where they are not."""
-    bare = without_numpy(text) if isinstance(text, str) else ""
-    found = literal_of(_NOT_A_NUMBER.sub(r"'\g<0>'", bare))
-    return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
-
-
-def _scores(kind: pa.DataType) -> bool:
-    """Whether a column of this type can hold scores: numbers, or lists of numbers."""
-    kind = kind.value_type if pt.is_list(kind) or pt.is_large_list(kind) else kind
-    return bool(pt.is_boolean(kind) or pt.is_integer(kind) or pt.is_floating(kind) or pt.is_null(kind))
-
-
 def _read(file: pq.ParquetFile, schema: pa.Schema, places: Mapping[str, Place]) -> pa.Table:
     """Some columns under our names. Raises DumpUnreadable where they take more memory than any task does."""
     batches, size = [], 0
@@ -294,7 +172,7 @@ def _read(file: pq.ParquetFile, schema: pa.Schema, places: Mapping[str, Place]) 
 
 def _size(array: pa.Array) -> int:
     """Bytes of an array, each value of a dictionary counted wherever it stands."""
-    if not _is_text(array.type) or not pt.is_dictionary(array.type):
+    if not is_text(array.type) or not pt.is_dictionary(array.type):
         return int(array.nbytes)
     lengths = pc.binary_length(array.dictionary).cast(pa.int64()).take(array.indices)
     return (pc.sum(lengths).as_py() or 0) + 4 * len(array)
@@ -304,9 +182,9 @@ def _field(column: pa.Array, name: str | None = None) -> pa.Array:
     """A column, or a field of it, as JSON text where the column is text that spells its fields."""
     if name is None:
         return column
-    if not _is_text(column.type):
+    if not is_text(column.type):
         return pc.struct_field(column, name)
-    values = {text: as_text(_spelled(text).get(name)) for text in values_of(column.unique())}
+    values = {text: as_text(spelled_in(text).get(name)) for text in values_of(column.unique())}
     return pa.array([values[text] for text in values_of(column)], pa.string())
 
 
@@ -323,7 +201,7 @@ def _written_out(kind: pa.DataType) -> pa.DataType:
 
 
 def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
-    layout = _layout(file)
+    layout = layout_of(file)
     score = find_score(layout.metrics, run.metrics)
     if score is None:
         found = ", ".join(sorted(layout.metrics)) or "none"
@@ -331,7 +209,7 @@ def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
         rows = np.arange(file.metadata.num_rows)
         return refuse(run.dump, run.bad(None, Reason.MISSING_METRIC, detail), rows)
     if "question" not in layout.fields:
-        raise DumpUnreadable(f"expected a column {' or '.join(_FIELDS['question'])}, found none")
+        raise DumpUnreadable(f"expected a column {' or '.join(FIELDS['question'])}, found none")
     documents, column = _documents(stream, file, layout, layout.metrics[score.name])
     cells = _cells(column)
     usable, keys = documents.usable, documents.keys
@@ -359,7 +237,7 @@ def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
 
 
 def _documents(
-    stream: BinaryIO, file: pq.ParquetFile, layout: _Layout, score: Place
+    stream: BinaryIO, file: pq.ParquetFile, layout: Layout, score: Place
 ) -> tuple[Documents, pa.ChunkedArray]:
     """Documents of a file, and its column of scores. Documents that were met before are not decoded."""
     mark = _mark(stream, file, layout)
@@ -368,12 +246,12 @@ def _documents(
         column = _read(file, layout.schema, {"score": score})["score"]
         if len(column) == known.n:
             return known, column
-    identity = {name: layout.fields[name] for name in _IDENTITY if name in layout.fields}
+    identity = {name: layout.fields[name] for name in IDENTITY if name in layout.fields}
     table = _read(file, layout.schema, {**identity, "score": score})
     return identify_documents(table.select(list(identity)), mark), table["score"]
 
 
-def _mark(stream: BinaryIO, file: pq.ParquetFile, layout: _Layout) -> bytes | None:
+def _mark(stream: BinaryIO, file: pq.ParquetFile, layout: Layout) -> bytes | None:
     """Hash of the columns that tell documents, as they stand in the file; None where they are too large."""
     hasher = blake2b()
     hasher.update(repr((layout.identity, file.metadata.created_by)).encode())
@@ -391,7 +269,7 @@ def _mark(stream: BinaryIO, file: pq.ParquetFile, layout: _Layout) -> bytes | No
     return hasher.digest()
 
 
-def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[str, Cells]:
+def _tokens(file: pq.ParquetFile, layout: Layout, metric: str, n: int) -> dict[str, Cells]:
     """Tokens of `n` rows by measure, of those measures that any row tells; none of them costs a score."""
     prompt, answer = TOKENS
     found: dict[str, Cells] = {}
@@ -439,19 +317,19 @@ def _column(batch: pa.RecordBatch, place: Place) -> pa.Array:
     return column if len(place) == 1 else pc.struct_field(column, place[1])
 
 
-def _generated(file: pq.ParquetFile, layout: _Layout, metric: str) -> bool | None:
+def _generated(file: pq.ParquetFile, layout: Layout, metric: str) -> bool | None:
     """Whether the LLM wrote its answers (True) or options were ranked (False); None where nothing tells."""
     if layout.answers:
         places = {name: ".".join(place) for name, place in layout.answers.items()}
         batch = next(file.iter_batches(_SAMPLE, columns=[*places.values()], use_threads=False))
         said = {name: _column(batch, place) for name, place in layout.answers.items()}
-        for name in (name for name in _ANSWERS if name in said):
+        for name in (name for name in ANSWERS if name in said):
             if _are_numbers(said[name]):
                 return False
             answers = [answer for answer in map(_answer, values_of(said[name])) if _says(answer)]
             if answers:
                 return not all(map(_ranks, answers))
-        if _LIKELIHOODS in said and any(map(_says, values_of(said[_LIKELIHOODS]))):
+        if LIKELIHOODS in said and any(map(_says, values_of(said[LIKELIHOODS]))):
             return False
     return False if _RANKED.fullmatch(metric) else None
 
@@ -471,7 +349,7 @@ def _answer(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = without_numpy(value.strip())
-    found = literal_of(f"[{_NOT_A_NUMBER.sub('0.0', text)}]") if text.startswith(("[", "(")) else None
+    found = literal_of(f"[{NOT_A_NUMBER.sub('0.0', text)}]") if text.startswith(("[", "(")) else None
     return found[0] if isinstance(found, list) and found else value
 
 
@@ -494,7 +372,7 @@ def _ranks(answer: object) -> bool:
 
 def _cells(column: pa.ChunkedArray) -> Cells:
     """Cells of a column, one per row; a list may hold a single number, and nothing else."""
-    if not (pt.is_nested(column.type) or _is_text(column.type)):
+    if not (pt.is_nested(column.type) or is_text(column.type)):
         return Cells.of(column.cast(pa.float64()).to_numpy())
     found = [score_of(value) for value in values_of(column)]
     return Cells.of([score for score, _ in found], {i: t for i, (_, t) in enumerate(found) if t is not None})
@@ -503,7 +381,7 @@ def _cells(column: pa.ChunkedArray) -> Cells:
 def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some rows (schema DOCS)."""
     with _opened(dump) as (_, file):
-        layout = _layout(file)
+        layout = layout_of(file)
         table = _read(file, layout.schema, layout.fields).take(pa.array(rows))
     texts = list(read_texts(table))
     return docs_table(

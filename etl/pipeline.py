@@ -10,8 +10,10 @@ import functools
 import json
 import logging
 import os
+import pickle
 import signal
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -58,7 +60,7 @@ def group_map(
     with _beam(runner, min(len(elements), GROUPED), seconds) as pipeline:
         (
             pipeline
-            | beam.Create(list(elements))
+            | beam.Create([zlib.compress(pickle.dumps(element), 1) for element in elements])
             | beam.Reshuffle()
             | "produce" >> beam.FlatMap(functools.partial(_yield_or_tell, produce))
             | beam.GroupByKey()
@@ -96,9 +98,10 @@ def _run_or_tell(function: Callable, *values: object) -> object:
         return function(*values)
 
 
-def _yield_or_tell(function: Callable, element: object) -> Iterator:
+def _yield_or_tell(function: Callable, packed: bytes) -> Iterator:
+    """packed: an element as bytes, since Beam pickles, compresses and copies all of them several times."""
     with _telling():
-        yield from function(element)
+        yield from function(pickle.loads(zlib.decompress(packed)))  # noqa: S301 - made by `group_map`
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,8 +23,7 @@ MAX_BYTES = 1 << 30
 
 def write_sealed(path: Path, value: Mapping[str, object]) -> None:
     """Write a record atomically: a JSON object with its seal."""
-    plain = json.loads(json.dumps(value, allow_nan=False))
-    store.write_json(path, {**plain, SEAL: _seal(plain)})
+    store.write_json(path, _sealed(value))
 
 
 def read_sealed(path: Path) -> store.JsonObject | None:
@@ -41,7 +41,8 @@ def read_sealed(path: Path) -> store.JsonObject | None:
 def seal_folder(record: Path, name: str, facts: Mapping[str, object]) -> None:
     """Write a record beside the files of a folder: facts, and digests by name. name: the folder's own."""
     digests = {path.name: store.sha256(path) for path in sorted(record.parent.iterdir())}
-    write_sealed(record, {**facts, "folder": name, "outputs": digests})
+    sealed = _sealed({**facts, "folder": name, "outputs": digests})
+    store.write_text(record, json.dumps(sealed))  # many, and long: to indent them takes ten times as long
 
 
 def sealed_folder(record: Path) -> store.JsonObject | None:
@@ -62,7 +63,7 @@ def identity(path: Path | str) -> str:
     It also changes where a file is copied, so that it tells when to look, and never what is there.
     """
     try:
-        found = Path(path).stat()
+        found = os.stat(path)  # noqa: PTH116 - to make a Path takes three times as long as to ask
     except OSError:
         return ""
     return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}-{found.st_ino}"
@@ -79,6 +80,12 @@ def _digest(path: str, _identity: str) -> str:
         return store.sha256(path)
     except OSError:
         return ""
+
+
+def _sealed(value: Mapping[str, object]) -> store.JsonObject:
+    """A record as plain values, with its seal."""
+    plain = json.loads(json.dumps(value, allow_nan=False))
+    return {**plain, SEAL: _seal(plain)}
 
 
 def _seal(value: Mapping[str, object]) -> str:

@@ -9,13 +9,16 @@ record has digests of all that was written and read: `unaltered` tells whether t
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.etl.ingest.batches import Batch
-from routerset.etl.records import digest_of, read_sealed, seal_folder, sealed_folder, write_sealed
+from routerset.etl.records import digest_of, identity, read_sealed, seal_folder, sealed_folder, write_sealed
 from routerset.etl.sources.base import DOCS, Block, Columns, Dump, DumpUnreadable, Reading, SourceSpec
 from routerset.etl.sources.quarantine import (
     BadRow,
@@ -37,6 +40,8 @@ from routerset.schemas.matrix import MISSING
 from routerset.schemas.tables import COST_MEASURES, QUARANTINE, TOKENS, Reason
 
 FLUSH_BYTES = 16 << 20
+SMALL = 1 << 20
+"""Bytes of a dump, up to which its checksum takes no longer than to hand it to another thread."""
 RUNS_FILE = ".runs.parquet"
 RECORD = "batch.json"
 BAD_ROWS = "quarantine.parquet"
@@ -75,6 +80,10 @@ RUN_FRAGMENTS = pa.schema(
 """One row per run and file. width: bytes per value, 1 (0, 1 or 255 for missing) or 4 (float32). n_costs: how
 many costs are known. lines: int32 row numbers in the file, one per document, or a single one for all of them.
 Costs: float32, null where the file tells none."""
+
+
+Fragments: TypeAlias = Mapping[str, Sequence[object] | pa.Array]
+"""Rows of RUN_FRAGMENTS by column: arrays of binary values, and plain values of all else."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +188,7 @@ def _parse(batch: Batch, root: Path, folder: Path, aside: Collection[str]) -> No
                     except DumpUnreadable as error:  # its text cannot be read, which is found out only now
                         quarantined.add(_without_text(block, dump, error))
                         continue
-                    docsets.update(fragments["docset"].unique().to_pylist())
+                    docsets.update(map(str, fragments["docset"]))
                     models.setdefault(block.columns.benchmark, set()).update(block.runs.models)
                     shards.add(block.columns.benchmark, fragments)
             files.append({"file": dump.file, "sha256": digest(), "bytes": dump.size})
@@ -221,17 +230,17 @@ def _without_text(block: Block, dump: Dump, error: DumpUnreadable) -> pa.Table:
 
 
 class _Shards:
-    """Shard files of one batch, written a few megabytes at a time."""
+    """Shard files of one batch, written a few megabytes at a time: rows of thousands of files at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[str, store.Writer] = {}
-        self._waiting: dict[str, list[pa.Table]] = {}
+        self._waiting: dict[str, list[Fragments]] = {}
         self._bytes: Counter[str] = Counter()
 
-    def add(self, benchmark: str, table: pa.Table) -> None:
-        self._waiting.setdefault(benchmark, []).append(table)
-        self._bytes[benchmark] += table.nbytes
+    def add(self, benchmark: str, fragments: Fragments) -> None:
+        self._waiting.setdefault(benchmark, []).append(fragments)
+        self._bytes[benchmark] += sum(of.nbytes for of in fragments.values() if isinstance(of, pa.Array))
         if self._bytes[benchmark] > FLUSH_BYTES:
             self._flush(benchmark)
 
@@ -248,18 +257,27 @@ class _Shards:
             if benchmark not in self._writers:
                 path = self._folder / f"{benchmark}{RUNS_FILE}"
                 self._writers[benchmark] = store.open_writer(path, RUN_FRAGMENTS)
-            self._writers[benchmark].write_table(pa.concat_tables(waiting))
+            columns = [_joined([part[field.name] for part in waiting], field.type) for field in RUN_FRAGMENTS]
+            self._writers[benchmark].write_table(pa.table(columns, schema=RUN_FRAGMENTS))
+
+
+def _joined(parts: Sequence[pa.Array | Sequence[object]], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """One column of some fragments."""
+    if isinstance(parts[0], pa.Array):
+        return pa.chunked_array(parts, kind)
+    return pa.array(list(chain.from_iterable(parts)), kind)
 
 
 def _open_all(
     batch: Batch, aside: Collection[str]
 ) -> Iterator[tuple[Dump, Iterator[Reading], Callable[[], str]]]:
-    """Every dump with its readings and its checksum, which is computed while the dump is read."""
+    """Every dump with its readings and its checksum, which is computed while a large dump is read."""
     with ThreadPoolExecutor(1) as hashing:
         for dump, beside in zip(batch.dumps, batch.beside, strict=True):
-            digest = hashing.submit(digest_of, dump.path)
             changing = not {dump.path, *beside}.isdisjoint(aside)
-            yield dump, _readings(dump, batch.spec, changing), digest.result
+            take = functools.partial(digest_of, dump.path)
+            digest = hashing.submit(take).result if dump.size > SMALL else take
+            yield dump, _readings(dump, batch.spec, changing), digest
 
 
 def _readings(dump: Dump, spec: SourceSpec, changing: bool) -> Iterator[Reading]:
@@ -274,11 +292,10 @@ def _readings(dump: Dump, spec: SourceSpec, changing: bool) -> Iterator[Reading]
         yield Reading((), quarantine(dump, [row]), {spec.benchmark: 1})
 
 
-def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
+def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> Fragments:
     """Rows of RUN_FRAGMENTS for one block, with its documents stored if they are new."""
     columns, runs = block.columns, block.runs
-    order = pc.sort_indices(columns.doc_keys).to_numpy()
-    docset = _store_docset(columns.take(order), root)
+    order, docset = _stored(columns, root)
     # indexing columns of a matrix gives column-major memory, and the bytes below are taken row by row
     values = np.ascontiguousarray(block.values[:, order], np.float32)
     missing = np.isnan(values)
@@ -291,39 +308,36 @@ def _fragments(block: Block, dump: Dump, digest: str, root: Path) -> pa.Table:
         sum((counts[name] for name in TOKENS if name in counts), np.zeros(n_runs, np.int64)) > 0
     )
 
-    def same(value: str | int | None, kind: pa.DataType = _STRING) -> pa.Array:
-        return pa.repeat(pa.scalar(value, kind), n_runs)
-
-    return pa.table(
-        {
-            "subset": same(columns.subset),
-            "model_id": pa.array(runs.models, pa.string()),
-            "timestamp": pa.array(runs.timestamps, pa.string()),
-            "metric": same(columns.metric),
-            "file": same(dump.file),
-            "sha256": same(digest),
-            "task": same(runs.settings.task),
-            "few_shot": same(runs.settings.few_shot, pa.int32()),
-            "chat_template": same(runs.settings.chat_template, pa.bool_()),
-            "dtype": same(runs.settings.dtype),
-            "tokens_from": pa.array([block.tokens_from if any_ else None for any_ in counted], pa.string()),
-            "prompt_fixed": same(columns.prompt_fixed, pa.bool_()),
-            "key_space": same(columns.key_space),
-            "docset": same(docset),
-            "n_read": pa.array(block.n_read, pa.int64()),
-            "n_superseded": pa.array(block.n_superseded, pa.int64()),
-            "n_values": pa.array((~missing).sum(axis=1), pa.int64()),
-            "n_costs": pa.array(sum(counts.values(), np.zeros(n_runs, np.int64)), pa.int64()),
-            "width": pa.array(np.full(n_runs, data.itemsize, np.int8)),
-            "values": _blobs(data),
-            "lines": _line_blobs(runs.rows, order),
-            **{
-                name: _blobs(costs[name]) if name in costs else pa.nulls(n_runs, pa.large_binary())
-                for name in COST_MEASURES
-            },
+    of_block = {
+        "subset": columns.subset,
+        "metric": columns.metric,
+        "file": dump.file,
+        "sha256": digest,
+        "task": runs.settings.task,
+        "few_shot": runs.settings.few_shot,
+        "chat_template": runs.settings.chat_template,
+        "dtype": runs.settings.dtype,
+        "prompt_fixed": columns.prompt_fixed,
+        "key_space": columns.key_space,
+        "docset": docset,
+        "width": data.itemsize,
+    }
+    return {
+        **{name: [value] * n_runs for name, value in of_block.items()},
+        "model_id": runs.models,
+        "timestamp": runs.timestamps,
+        "tokens_from": [block.tokens_from if any_ else None for any_ in counted.tolist()],
+        "n_read": block.n_read.tolist(),
+        "n_superseded": block.n_superseded.tolist(),
+        "n_values": (~missing).sum(axis=1).tolist(),
+        "n_costs": sum(counts.values(), np.zeros(n_runs, np.int64)).tolist(),
+        "values": _blobs(data),
+        "lines": _line_blobs(runs.rows, order),
+        **{
+            name: _blobs(costs[name]) if name in costs else pa.nulls(n_runs, pa.large_binary())
+            for name in COST_MEASURES
         },
-        schema=RUN_FRAGMENTS,
-    )
+    }
 
 
 def _blobs(matrix: np.ndarray) -> pa.Array:
@@ -341,6 +355,25 @@ def _line_blobs(lines: np.ndarray, order: np.ndarray) -> pa.Array:
     if lines.strides[0] == 0:  # a broadcast: all runs have theirs in the same rows
         return pa.repeat(pa.scalar(lines[0, order].astype(np.int32).tobytes(), pa.large_binary()), len(lines))
     return _blobs(np.ascontiguousarray(lines[:, order], np.int32))
+
+
+_STORED: dict[tuple[object, ...], tuple[np.ndarray, str]] = {}
+REMEMBERED = 128
+"""Lists of documents whose names and order are kept; a leaderboard has 63."""
+
+
+def _stored(columns: Columns, root: Path) -> tuple[np.ndarray, str]:
+    """The order of a document list by its keys, and the name that it is stored under in this order."""
+    mark = (columns.mark, columns.benchmark, columns.subset, columns.key_space)
+    known = None if columns.mark is None else _STORED.get(mark)
+    if known is None or not identity(f"{root}/{DOCSETS}/{known[1]}.parquet"):
+        order = pc.sort_indices(columns.doc_keys).to_numpy()
+        known = order, _store_docset(columns.take(order), root)
+        if columns.mark is not None:
+            if len(_STORED) >= REMEMBERED:
+                _STORED.clear()
+            _STORED[mark] = known
+    return known
 
 
 def _store_docset(columns: Columns, root: Path) -> str:

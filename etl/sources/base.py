@@ -216,6 +216,8 @@ class Columns:
     bounds: least and greatest score, which become 0 and 1.
     prompt_fixed: prints change with the prompt, too; where they do not (each model may have its own chat
     template), the prompt of one model stands for all.
+    mark: hash of the keys, prints and categories, where it was at hand: what is known of them need not be
+    worked out again.
     """
 
     benchmark: str
@@ -228,6 +230,7 @@ class Columns:
     categories: pa.Array | None = None
     bounds: tuple[float, float] = (0.0, 1.0)
     prompt_fixed: bool = True
+    mark: bytes | None = None
 
     def take(self, places: np.ndarray) -> Columns:
         """Some of the documents, in this order."""
@@ -238,6 +241,7 @@ class Columns:
             prints=self.prints.take(at),
             docs=lambda: self.docs().take(at),
             categories=None if self.categories is None else self.categories.take(at),
+            mark=None,
         )
 
 

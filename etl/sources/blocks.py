@@ -159,7 +159,18 @@ def _block(
     kept = np.where(good, np.clip(scaled, 0.0, 1.0), np.nan)
     clean = kept.astype(np.float32) + np.float32(0.0)  # no negative zero
     there = cells.state != ABSENT
-    run, column = np.nonzero(~good & there)
+    quarantined = _out_of_bounds(dump, columns, runs, cells, ~good & there)
+    n_read, n_superseded = there.sum(axis=1, dtype=np.int64), np.zeros(len(clean), np.int64)
+    known = {name: np.where(good, values, np.float32(np.nan)) for name, values in costs.items()}
+    return Block(columns, runs, clean, n_read, n_superseded, known), quarantined
+
+
+def _out_of_bounds(dump: Dump, columns: Columns, runs: Runs, cells: Cells, bad: np.ndarray) -> pa.Table:
+    """Quarantine of some cells of a block: of no score, or of one out of bounds. bad: bool, of that shape."""
+    if not bad.any():
+        return quarantine(dump, [])
+    low, high = columns.bounds
+    run, column = np.nonzero(bad)
     missing = np.isnan(cells.values[run, column]) & (cells.state[run, column] == 0)
     rows = runs.rows[run] if runs.rows.ndim == 1 else runs.rows[run, column]
     told = shown(missing.astype(np.int8))
@@ -181,7 +192,7 @@ def _block(
         )
     ]
     several = (told.n > 1) & (len(runs.models) > 1)
-    quarantined = quarantine_columns(
+    return quarantine_columns(
         len(details),
         source=dump.source,
         file=dump.file,
@@ -194,9 +205,6 @@ def _block(
         n=told.n,
         last_row=last_row,
     )
-    n_read, n_superseded = there.sum(axis=1, dtype=np.int64), np.zeros(len(clean), np.int64)
-    known = {name: np.where(good, values, np.float32(np.nan)) for name, values in costs.items()}
-    return Block(columns, runs, clean, n_read, n_superseded, known), quarantined
 
 
 def _settle_repeats(

@@ -17,12 +17,11 @@ data set in `example`, and `example` elsewhere. Gold answers are compared as tex
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import BinaryIO
 from urllib.parse import unquote
 
 import numpy as np
@@ -37,50 +36,47 @@ from routerset.etl.sources.blocks import Cells, blocks_of, clean_costs, docs_tab
 from routerset.etl.sources.names import TIME, resolve_key_space
 from routerset.etl.sources.parse.answer_filters import find_score
 from routerset.etl.sources.parse.csv_text import NO_VALUE
-from routerset.etl.sources.parse.details_text import identify_documents, read_texts
+from routerset.etl.sources.parse.details_layout import (
+    ANSWERS,
+    FIELDS,
+    IDENTITY,
+    LIKELIHOODS,
+    NOT_A_NUMBER,
+    Layout,
+    Place,
+    is_text,
+    layout_of,
+    spelled_in,
+)
+from routerset.etl.sources.parse.details_text import (
+    Documents,
+    identify_documents,
+    read_texts,
+    same_documents,
+)
 from routerset.etl.sources.parse.jsonlines import as_text
 from routerset.etl.sources.parse.questions import literal_of
 from routerset.etl.sources.parse.results_json import with_results
 from routerset.etl.sources.parse.scores import score_of, without_numpy
 from routerset.etl.sources.parse.tabular import open_parquet, values_of
 from routerset.etl.sources.parse.task_files import TaskFile, companions, identify, refuse
-from routerset.etl.sources.parse.token_lists import Lengths, holds_tokens, lengths_of
+from routerset.etl.sources.parse.token_lists import Lengths, lengths_of
 from routerset.etl.sources.quarantine import quarantine
 from routerset.schemas.tables import TOKENS, Reason
 
 MAX_ROWS = 1 << 20  # the largest task has 14,042
 MAX_BYTES = 1 << 28  # of the columns read, in memory; 12,032 prompts of five shots take less than 100 MB
+_LARGE = 1 << 24  # bytes of a column in the file, beyond which it is decoded
 MAX_TOKENS = 1 << 27  # of one file, by its footer; hellaswag has 18 million
 _BATCH = 1 << 12
 _TOKEN_BATCH = 1 << 8
+_SMALL = 1 << 20  # bytes of a file that is read at once
 _SAMPLE = 1 << 6  # rows that tell whether answers were generated
 _TIME_FOLDER = re.compile(TIME)
 _NAME = re.compile(rf"details_(?P<task>.+?)(?:_(?P<time>{TIME}))?\.parquet", re.IGNORECASE)
 _MODEL_FOLDER = re.compile(r"details_(?P<model>.+?)(?:_(?:private|public))?")
-_DOCUMENT = ("doc", "__doc__")
-_METRICS = ("metrics", "metric", "__metric__")
-_RESPONSES = ("model_response", "__model_response__")
-_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "question": ("query", "example"),
-    "choices": ("choices",),
-    "gold_index": ("gold_index",),
-    "gold": ("gold",),
-    "prompt": ("full_prompt", "ctx"),
-}
-_PROMPT = "input"  # of a response: the prompt, few-shot text included
-_SENT, _WRITTEN = ("input_tokens",), ("cont_tokens", "output_tokens")
-_ANSWERS, _LIKELIHOODS = ("predictions", "text"), "logprobs"
 _RANKED = re.compile(r"(?:.*_)?(?:acc_norm|mc1|mc2|loglikelihood_acc)(?:_.*)?")
 """Metrics of log-likelihoods, whatever the benchmark."""
-_NO_METRIC = {
-    *("gold", "gold_index", "choices", "predictions", "pred_logits", "truncated", "padded"),
-    *("num_asked_few_shots", "num_effective_few_shots", "input_tokens", "cont_tokens"),
-}
-_IDENTITY = ("question", "choices", "gold_index", "gold")
-_NOT_A_NUMBER = re.compile(r"\b(?:nan|inf)\b")
-
-Place: TypeAlias = tuple[str, ...]
-"""A column: its name, or those of a struct and of a field in it."""
 
 
 def discover(spec: SourceSpec) -> Found:
@@ -109,28 +105,29 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if named is None:
         raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
     run = identify(dump, spec, named["task"], _model(dump), _time(dump))
-    with _opened(dump) as file:
-        reading = _reading(file, run) if isinstance(run, TaskFile) else refuse(dump, run, _rows(file))
+    with _opened(dump) as (stream, file):
+        if isinstance(run, TaskFile):
+            reading = _reading(stream, file, run)
+        else:
+            reading = refuse(dump, run, np.arange(file.metadata.num_rows))
     yield reading
 
 
 @contextmanager
-def _opened(dump: Dump) -> Iterator[pq.ParquetFile]:
+def _opened(dump: Dump) -> Iterator[tuple[BinaryIO, pq.ParquetFile]]:
     """A file with a number of rows that a task can have; what cannot be read in it is DumpUnreadable."""
     try:
-        with files.open_binary(dump.path) as stream:
+        with files.open_binary(dump.path) as opened:
+            start = opened.read(_SMALL + 1)
+            stream = opened if len(start) > _SMALL else pa.BufferReader(start)
             file = open_parquet(stream)
             if not 0 < file.metadata.num_rows <= MAX_ROWS:
                 raise DumpUnreadable(f"found {file.metadata.num_rows} rows, expected 1 to {MAX_ROWS}")
-            yield file
+            yield stream, file
     except DumpUnreadable:
         raise
     except (OSError, *NO_VALUE) as error:  # names may be no UTF-8
         raise DumpUnreadable(f"expected Parquet: {error}") from error
-
-
-def _rows(file: pq.ParquetFile) -> np.ndarray:
-    return np.arange(file.metadata.num_rows)
 
 
 SOURCE = Source("details", discover, read, "details_<task>_<time>.parquet", companions=companions)
@@ -157,81 +154,9 @@ def _model(dump: Dump) -> str:
 # --- columns ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where the fields that we read stand, by our names; those that a file lacks are absent.
-
-    tokens: lists of them, by the measure that they tell. answers: what the LLM said, one of them or both.
-    """
-
-    fields: Mapping[str, Place]
-    metrics: Mapping[str, Place]
-    tokens: Mapping[str, Place]
-    answers: Mapping[str, Place]
-
-
-def _layout(file: pq.ParquetFile) -> _Layout:
-    schema = file.schema_arrow
-    times = Counter(schema.names)
-    columns = {field.name: field.type for field in schema if times[field.name] == 1}
-    structs = [name for name in _DOCUMENT if name in columns and pt.is_struct(columns[name])]
-
-    def find(names: Sequence[str]) -> Place | None:
-        places: list[Place] = [(name,) for name in names if name in columns]
-        for struct in structs:
-            inner = {field.name for field in columns[struct]}
-            places += [(struct, name) for name in names if name in inner]
-        return next(iter(places), None)
-
-    metrics: dict[str, Place] = {}
-    for struct in (name for name in _METRICS if name in columns):
-        if pt.is_struct(columns[struct]):
-            metrics |= {field.name: (struct, field.name) for field in columns[struct] if _scores(field.type)}
-        elif _is_text(columns[struct]):
-            first = next(file.iter_batches(1, columns=[struct], use_threads=False), {struct: pa.array([])})
-            metrics |= {name: (struct, name) for text in first[struct].to_pylist() for name in _spelled(text)}
-    metrics |= {name: (name,) for name, kind in columns.items() if _scores(kind) and name not in _NO_METRIC}
-    found = {name: find(candidates) for name, candidates in _FIELDS.items()}
-    kinds: dict[Place, pa.DataType] = {(name,): kind for name, kind in columns.items()}
-    for struct in (name for name in _RESPONSES if name in columns and pt.is_struct(columns[name])):
-        kinds |= {(struct, field.name): field.type for field in columns[struct]}
-        if (struct, _PROMPT) in kinds:
-            found["prompt"] = found["prompt"] or (struct, _PROMPT)
-    tokens = {
-        measure: next((p for p, kind in kinds.items() if p[-1] in names and holds_tokens(kind)), None)
-        for measure, names in zip(TOKENS, (_SENT, _WRITTEN), strict=True)
-    }
-    answers = {p[-1]: p for p in kinds if p[-1] in (*_ANSWERS, _LIKELIHOODS)}
-    return _Layout(
-        {name: place for name, place in found.items() if place is not None},
-        metrics,
-        {measure: place for measure, place in tokens.items() if place is not None},
-        answers,
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pt.is_dictionary(kind) else kind
-    return bool(pt.is_string(kind) or pt.is_large_string(kind))
-
-
-def _spelled(text: object) -> Mapping[str, object]:
-    """Metrics that are spelled as a Python dict; none where they are not."""
-    bare = without_numpy(text) if isinstance(text, str) else ""
-    found = literal_of(_NOT_A_NUMBER.sub(r"'\g<0>'", bare))
-    return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
-
-
-def _scores(kind: pa.DataType) -> bool:
-    """Whether a column of this type can hold scores: numbers, or lists of numbers."""
-    kind = kind.value_type if pt.is_list(kind) or pt.is_large_list(kind) else kind
-    return bool(pt.is_boolean(kind) or pt.is_integer(kind) or pt.is_floating(kind) or pt.is_null(kind))
-
-
-def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
+def _read(file: pq.ParquetFile, schema: pa.Schema, places: Mapping[str, Place]) -> pa.Table:
     """Some columns under our names. Raises DumpUnreadable where they take more memory than any task does."""
     batches, size = [], 0
-    schema = file.schema_arrow
     columns = [".".join(place[: 1 + pt.is_struct(schema.field(place[0]).type)]) for place in places.values()]
     for batch in file.iter_batches(_BATCH, columns=columns, use_threads=False):
         arrays = [_field(batch[place[0]], *place[1:]) for place in places.values()]
@@ -247,7 +172,7 @@ def _read(file: pq.ParquetFile, places: Mapping[str, Place]) -> pa.Table:
 
 def _size(array: pa.Array) -> int:
     """Bytes of an array, each value of a dictionary counted wherever it stands."""
-    if not _is_text(array.type) or not pt.is_dictionary(array.type):
+    if not is_text(array.type) or not pt.is_dictionary(array.type):
         return int(array.nbytes)
     lengths = pc.binary_length(array.dictionary).cast(pa.int64()).take(array.indices)
     return (pc.sum(lengths).as_py() or 0) + 4 * len(array)
@@ -257,9 +182,9 @@ def _field(column: pa.Array, name: str | None = None) -> pa.Array:
     """A column, or a field of it, as JSON text where the column is text that spells its fields."""
     if name is None:
         return column
-    if not _is_text(column.type):
+    if not is_text(column.type):
         return pc.struct_field(column, name)
-    values = {text: as_text(_spelled(text).get(name)) for text in values_of(column.unique())}
+    values = {text: as_text(spelled_in(text).get(name)) for text in values_of(column.unique())}
     return pa.array([values[text] for text in values_of(column)], pa.string())
 
 
@@ -275,55 +200,88 @@ def _written_out(kind: pa.DataType) -> pa.DataType:
 # --- rows ------------------------------------------------------------------------------------------
 
 
-def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
-    layout = _layout(file)
+def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
+    layout = layout_of(file)
     score = find_score(layout.metrics, run.metrics)
     if score is None:
         found = ", ".join(sorted(layout.metrics)) or "none"
         detail = f"expected metric {' or '.join(run.metrics)}, found {found}"
-        return refuse(run.dump, run.bad(None, Reason.MISSING_METRIC, detail), _rows(file))
+        rows = np.arange(file.metadata.num_rows)
+        return refuse(run.dump, run.bad(None, Reason.MISSING_METRIC, detail), rows)
     if "question" not in layout.fields:
-        raise DumpUnreadable(f"expected a column {' or '.join(_FIELDS['question'])}, found none")
-    identity = {name: layout.fields[name] for name in _IDENTITY if name in layout.fields}
-    table = _read(file, {**identity, "score": layout.metrics[score.name]})
-    documents = identify_documents(table.select(list(identity)))
-    cells = _cells(table["score"])
-    usable = np.flatnonzero(documents.keys.is_valid())
-    keys = documents.keys.take(pa.array(usable))
+        raise DumpUnreadable(f"expected a column {' or '.join(FIELDS['question'])}, found none")
+    documents, column = _documents(stream, file, layout, layout.metrics[score.name])
+    cells = _cells(column)
+    usable, keys = documents.usable, documents.keys
     columns = Columns(
         benchmark=run.benchmark,
         subset=run.subset,
         metric=run.metrics[score.metric],
         key_space=resolve_key_space(run.spec, run.benchmark),
         doc_keys=keys,
-        prints=documents.prints.take(pa.array(usable)),
+        prints=documents.prints,
         docs=lambda: _docs(run.dump, usable, keys),
         bounds=run.bounds,
         prompt_fixed=False,
+        mark=documents.mark,
     )
     runs = Runs((run.model,), (run.timestamp,), usable[None, :], run.settings)
-    told = _tokens(file, layout, score.name, len(table))
-    costs, notes = clean_costs(run.dump, run.benchmark, np.arange(len(table)), told)
+    told = _tokens(file, layout, score.name, len(column))
+    costs, notes = clean_costs(run.dump, run.benchmark, np.arange(len(column)), told)
     of_run = {name: values[usable[None, :]] for name, values in costs.items()}
     blocks, quarantined = blocks_of(run.dump, columns, runs, cells.take(usable[None, :]), of_run)
     bad = [run.bad(row, reason, detail) for row, (reason, detail) in documents.bad.items()]
     tables = pa.concat_tables([*quarantined, quarantine(run.dump, bad)])
     notes.update(run.notes)
-    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(table)}, notes)
+    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(column)}, notes)
 
 
-def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[str, Cells]:
+def _documents(
+    stream: BinaryIO, file: pq.ParquetFile, layout: Layout, score: Place
+) -> tuple[Documents, pa.ChunkedArray]:
+    """Documents of a file, and its column of scores. Documents that were met before are not decoded."""
+    mark = _mark(stream, file, layout)
+    known = None if mark is None else same_documents(mark)
+    if known is not None:
+        column = _read(file, layout.schema, {"score": score})["score"]
+        if len(column) == known.n:
+            return known, column
+    identity = {name: layout.fields[name] for name in IDENTITY if name in layout.fields}
+    table = _read(file, layout.schema, {**identity, "score": score})
+    return identify_documents(table.select(list(identity)), mark), table["score"]
+
+
+def _mark(stream: BinaryIO, file: pq.ParquetFile, layout: Layout) -> bytes | None:
+    """Hash of the columns that tell documents, as they stand in the file; None where they are too large."""
+    hasher = blake2b()
+    hasher.update(repr((layout.identity, file.metadata.created_by)).encode())
+    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
+        for chunk in map(group.column, layout.leaves[""]):
+            start, size = chunk.data_page_offset, chunk.total_compressed_size
+            if chunk.has_dictionary_page:
+                start = min(start, chunk.dictionary_page_offset)
+            if start < 0 or not 0 <= size <= _LARGE:
+                return None
+            stream.seek(start)
+            stored = (chunk.physical_type, chunk.compression, chunk.num_values, size)
+            hasher.update(repr((*stored, chunk.data_page_offset - start)).encode())
+            hasher.update(stream.read(size))
+    return hasher.digest()
+
+
+def _tokens(file: pq.ParquetFile, layout: Layout, metric: str, n: int) -> dict[str, Cells]:
     """Tokens of `n` rows by measure, of those measures that any row tells; none of them costs a score."""
     prompt, answer = TOKENS
     found: dict[str, Cells] = {}
-    if not layout.tokens:
+    places = {m: place for m, place in layout.tokens.items() if not _is_void(file, layout.leaves[m])}
+    if not places:
         return found
     try:
         generated = _generated(file, layout, metric)
-        for measure, place in layout.tokens.items():
+        for measure, place in places.items():
             if measure == answer and generated is not True:
                 continue
-            lengths = _lengths(file, place)
+            lengths = _lengths(file, place, layout.leaves[measure])
             if len(lengths.total) != n:
                 raise DumpUnreadable(f"found {len(lengths.total)} rows of tokens, expected {n}")
             cells = lengths.cells(lengths.longest if measure == prompt else lengths.total)
@@ -338,18 +296,20 @@ def _tokens(file: pq.ParquetFile, layout: _Layout, metric: str, n: int) -> dict[
     return found
 
 
-def _lengths(file: pq.ParquetFile, place: Place) -> Lengths:
+def _is_void(file: pq.ParquetFile, leaves: Sequence[int]) -> bool:
+    """Whether the footer says that columns of Parquet hold no value: of lists, that all are empty or null."""
+    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+    chunks = (group.column(leaf) for group in groups for leaf in leaves)
+    return all(c.is_stats_set and c.statistics.null_count == c.num_values for c in chunks)
+
+
+def _lengths(file: pq.ParquetFile, place: Place, leaves: Sequence[int]) -> Lengths:
     """Lengths of the lists of one column. Raises DumpUnreadable where they take more memory than any do."""
     name, groups = ".".join(place), range(file.metadata.num_row_groups)
-    leaves = [i for i, column in enumerate(_leaves(file)) if f"{column}.".startswith(f"{name}.")]
     if sum(file.metadata.row_group(g).column(i).num_values for g in groups for i in leaves) > MAX_TOKENS:
         raise DumpUnreadable(f"found more than {MAX_TOKENS} tokens in {name}")
     batches = file.iter_batches(_TOKEN_BATCH, columns=[name], use_threads=False)
     return Lengths.concat([lengths_of(_column(batch, place)) for batch in batches])
-
-
-def _leaves(file: pq.ParquetFile) -> list[str]:
-    return [file.schema.column(i).path for i in range(len(file.schema))]
 
 
 def _column(batch: pa.RecordBatch, place: Place) -> pa.Array:
@@ -357,19 +317,31 @@ def _column(batch: pa.RecordBatch, place: Place) -> pa.Array:
     return column if len(place) == 1 else pc.struct_field(column, place[1])
 
 
-def _generated(file: pq.ParquetFile, layout: _Layout, metric: str) -> bool | None:
+def _generated(file: pq.ParquetFile, layout: Layout, metric: str) -> bool | None:
     """Whether the LLM wrote its answers (True) or options were ranked (False); None where nothing tells."""
     if layout.answers:
         places = {name: ".".join(place) for name, place in layout.answers.items()}
         batch = next(file.iter_batches(_SAMPLE, columns=[*places.values()], use_threads=False))
-        said = {name: values_of(_column(batch, place)) for name, place in layout.answers.items()}
-        for name in (name for name in _ANSWERS if name in said):
-            answers = [answer for answer in map(_answer, said[name]) if _says(answer)]
+        said = {name: _column(batch, place) for name, place in layout.answers.items()}
+        for name in (name for name in ANSWERS if name in said):
+            if _are_numbers(said[name]):
+                return False
+            answers = [answer for answer in map(_answer, values_of(said[name])) if _says(answer)]
             if answers:
                 return not all(map(_ranks, answers))
-        if any(map(_says, said.get(_LIKELIHOODS, ()))):
+        if LIKELIHOODS in said and any(map(_says, values_of(said[LIKELIHOODS]))):
             return False
     return False if _RANKED.fullmatch(metric) else None
+
+
+def _are_numbers(column: pa.Array) -> bool:
+    """Whether a column holds lists of numbers, some of them and no null: such as `_ranks` takes each."""
+    if not pt.is_list(column.type) or not (
+        pt.is_floating(column.type.value_type) or pt.is_integer(column.type.value_type)
+    ):
+        return False
+    numbers = column.flatten()
+    return len(numbers) > 0 and numbers.null_count == 0
 
 
 def _answer(value: object) -> object:
@@ -377,7 +349,7 @@ def _answer(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = without_numpy(value.strip())
-    found = literal_of(f"[{_NOT_A_NUMBER.sub('0.0', text)}]") if text.startswith(("[", "(")) else None
+    found = literal_of(f"[{NOT_A_NUMBER.sub('0.0', text)}]") if text.startswith(("[", "(")) else None
     return found[0] if isinstance(found, list) and found else value
 
 
@@ -400,7 +372,7 @@ def _ranks(answer: object) -> bool:
 
 def _cells(column: pa.ChunkedArray) -> Cells:
     """Cells of a column, one per row; a list may hold a single number, and nothing else."""
-    if not (pt.is_nested(column.type) or _is_text(column.type)):
+    if not (pt.is_nested(column.type) or is_text(column.type)):
         return Cells.of(column.cast(pa.float64()).to_numpy())
     found = [score_of(value) for value in values_of(column)]
     return Cells.of([score for score, _ in found], {i: t for i, (_, t) in enumerate(found) if t is not None})
@@ -408,8 +380,9 @@ def _cells(column: pa.ChunkedArray) -> Cells:
 
 def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some rows (schema DOCS)."""
-    with _opened(dump) as file:
-        table = _read(file, _layout(file).fields).take(pa.array(rows))
+    with _opened(dump) as (_, file):
+        layout = layout_of(file)
+        table = _read(file, layout.schema, layout.fields).take(pa.array(rows))
     texts = list(read_texts(table))
     return docs_table(
         keys,

@@ -26,6 +26,7 @@ _PIECE = 1 << 12
 _ALIKE = ("source", "file", "benchmark", "reason")
 T = TypeVar("T")
 Key: TypeAlias = tuple[object, ...]
+_NOTHING = QUARANTINE.empty_table()
 Values: TypeAlias = str | Sequence[object] | np.ndarray | pa.Array | None
 
 
@@ -45,12 +46,14 @@ class Quarantined:
     """Quarantine of records as they come, each file's in its order; holds no more than `table` gives."""
 
     def __init__(self) -> None:
-        self._tables = [QUARANTINE.empty_table()]
+        self._tables = [_NOTHING]
         self._shown: Counter[Key] = Counter()
         self._others: dict[Key, JsonObject] = {}
 
     def add(self, table: pa.Table) -> None:
         """More records (schema QUARANTINE)."""
+        if len(table) == 0:
+            return
         shown: list[int] = []
         others: dict[Key, list[int]] = {}
         for at, key in enumerate(zip(*(table[name].to_pylist() for name in _ALIKE), strict=True)):
@@ -85,7 +88,8 @@ class Quarantined:
 
     def table(self) -> pa.Table:
         """All of them (schema QUARANTINE)."""
-        return pa.concat_tables([*self._tables, pa.Table.from_pylist([*self._others.values()], QUARANTINE)])
+        others = [pa.Table.from_pylist([*self._others.values()], QUARANTINE)] if self._others else []
+        return pa.concat_tables([*self._tables, *others])
 
     def _count(self, key: Key, alike: pa.Table) -> None:
         """Add records to the row that stands for those without one of their own."""
@@ -132,6 +136,8 @@ def shown(alike: np.ndarray) -> Shown:
 
     alike: int (records,), equal for records of one file, benchmark and reason.
     """
+    if len(alike) == 0:
+        return Shown(*(np.empty(0, np.int64) for _ in Shown._fields))
     order = np.argsort(alike, kind="stable")
     starts = np.flatnonzero(np.diff(alike[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
@@ -162,7 +168,7 @@ def quarantine_columns(
     n: by default, every row is one record.
     """
     if n_rows == 0:
-        return QUARANTINE.empty_table()
+        return _NOTHING
     given = {
         "source": source,
         "file": file,

@@ -213,6 +213,73 @@ def test_documents_of_many_models_are_worked_out_once(
     assert lists == [3]
 
 
+def test_documents_that_stand_in_a_file_as_in_one_before_are_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "first", OLD)
+    first = read_one(tmp_path / "first")
+    monkeypatch.setattr(details, "identify_documents", None)
+    write(tmp_path / "second", {**OLD, "acc_norm": [0.0, 1.0, 1.0], "input_tokens": [[[7]]] * 3})
+    second = read_one(tmp_path / "second")
+    assert scores(second) == dict(zip(scores(first), [0.0, 1.0, 1.0], strict=True))
+    assert second.blocks[0].columns.prints.equals(first.blocks[0].columns.prints)
+
+
+@pytest.mark.parametrize(
+    ("changed", "same_keys"),
+    [
+        ({"query": [ASKED[0], ASKED[1], "Which of these is  a METAL!"]}, False),
+        ({"choices": [*OPTIONS[:2], ["wood", "zinc"]]}, False),
+        ({"gold": [0, 1, 0]}, True),
+        ({"gold": pa.array([0, 1, 0], pa.int8())}, True),
+    ],
+)
+def test_documents_that_differ_in_a_letter_or_a_gold_answer_are_others(
+    tmp_path: Path, changed: Mapping[str, object], same_keys: bool
+) -> None:
+    write(tmp_path / "one", OLD)
+    write(tmp_path / "other", {**OLD, **changed})
+    one, other = (read_one(tmp_path / name).blocks[0].columns for name in ("one", "other"))
+    assert other.doc_keys.equals(one.doc_keys) is same_keys
+    assert [a == b for a, b in zip(one.prints.to_pylist(), other.prints.to_pylist(), strict=True)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "none"},
+        {"row_group_size": 2},
+        {"use_dictionary": False},
+        {"data_page_version": "2.0"},
+        {"write_statistics": False},
+        {"store_schema": False},
+    ],
+    ids=str,
+)
+def test_how_a_file_is_written_does_not_matter(tmp_path: Path, options: Mapping[str, object]) -> None:
+    for name, how in (("plain", {}), ("other", options), ("plain again", {})):
+        for tokens in (TOKENS, [[[]]] * 3, [[], None, [[]]]):
+            folder = tmp_path / name / str(len(str(tokens)))
+            write(folder, {**OLD, "input_tokens": pa.array(tokens, pa.list_(pa.list_(pa.int64())))}, **how)
+            reading = read_one(folder)
+            assert list(scores(reading).values()) == SCORES
+            assert accounted(reading)
+            costs = reading.blocks[0].costs
+            assert ("prompt_tokens" in costs) is (tokens is TOKENS)
+
+
+def test_a_file_is_read_alike_whatever_columns_the_one_before_had(tmp_path: Path) -> None:
+    found = []
+    for at, layout in enumerate([*LAYOUTS.values(), *reversed(LAYOUTS.values())]):
+        write(tmp_path / str(at), layout)
+        found.append(scores(read_one(tmp_path / str(at))))
+    assert all(each == found[0] for each in found)
+
+
 @pytest.mark.parametrize(
     ("index", "gold", "choices", "expected"),
     [

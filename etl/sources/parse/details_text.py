@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from routerset.etl.sources.parse.csv_text import NO_VALUE
@@ -24,31 +25,42 @@ REMEMBERED = 128  # lists of documents whose keys are kept; a leaderboard has 63
 
 @dataclass(frozen=True)
 class Documents:
-    """Keys and prints of a list of documents, null where a document has no key: `bad` says why."""
+    """Keys and prints of those documents in a list of `n` that have a key: the rows `usable`.
 
+    bad: of every other row, why. mark: hash of what they were made from.
+    """
+
+    n: int
+    usable: np.ndarray
     keys: pa.Array
     prints: pa.Array
     bad: Mapping[int, tuple[Reason, str]]
+    mark: bytes = b""
 
 
 _RECENT: dict[bytes, Documents] = {}
 
 
-def identify_documents(table: pa.Table) -> Documents:
+def same_documents(mark: bytes) -> Documents | None:
+    """What `identify_documents` gave for a table that it was told this mark of."""
+    return _RECENT.get(mark)
+
+
+def identify_documents(table: pa.Table, mark: bytes | None = None) -> Documents:
     """Keys and prints of a table of documents, as `read_texts` takes it.
 
     A key is the hash of the question and its options, with `#k` for the k-th exact repeat. Files of
     thousands of models hold the same columns: these are compared by hash, and worked out once.
+    mark: hash of what the table was read from, for `same_documents`.
     """
     hashed = _Hashed()
     with pa.ipc.new_stream(pa.PythonFile(hashed, "w"), table.schema.remove_metadata()) as writer:
         writer.write_table(table)
     name = hashed.of.digest()
-    found = _RECENT.get(name)
-    if found is None:
-        if len(_RECENT) >= REMEMBERED:
-            _RECENT.clear()
-        found = _RECENT[name] = _identify(table)
+    found = _RECENT.get(name) or replace(_identify(table), mark=name)
+    if len(_RECENT) >= 2 * REMEMBERED:
+        _RECENT.clear()
+    _RECENT.update({key: found for key in (name, mark) if key is not None})
     return found
 
 
@@ -86,7 +98,9 @@ def _identify(table: pa.Table) -> Documents:
         keys.append(content + (f"#{repeats[content]}" if repeats[content] else ""))
         repeats[content] += 1
         prints.append(ids.digest(text.question, *(text.choices or ()), "gold", text.gold or ""))
-    return Documents(pa.array(keys, pa.string()), pa.array(prints, pa.string()), bad)
+    usable = np.array([row for row in range(len(keys)) if row not in bad], np.int64)
+    told = [pa.array([of[row] for row in usable.tolist()], pa.string()) for of in (keys, prints)]
+    return Documents(len(keys), usable, told[0], told[1], bad)
 
 
 class Text(NamedTuple):

@@ -177,15 +177,25 @@ def _text(cell: object) -> str:
 
 def open_parquet(stream: BinaryIO) -> pq.ParquetFile:
     """A Parquet file whose columns of text stay dictionaries: written out, a few bytes can be gigabytes."""
-    file = pq.ParquetFile(stream)
-    texts = [
-        field.name
-        for field in file.schema_arrow
-        if pa.types.is_string(field.type)
-        or pa.types.is_binary(field.type)
-        or pa.types.is_large_string(field.type)
-    ]
-    return pq.ParquetFile(stream, metadata=file.metadata, read_dictionary=texts) if texts else file
+    before = [*_texts_before]
+    try:
+        file = pq.ParquetFile(stream, read_dictionary=before)
+    except KeyError:  # a column that this file lacks
+        before, file = [], pq.ParquetFile(stream)
+    texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+    if texts == before:
+        return file
+    _texts_before[:] = texts
+    return pq.ParquetFile(stream, metadata=file.metadata, read_dictionary=texts)
+
+
+_texts_before: list[str] = []
+"""Columns of text in the file opened before: mostly this one has the same, and need not be opened twice."""
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_string(kind))
 
 
 def _parquet_rows(

@@ -169,7 +169,7 @@ def test_sides_and_costs_that_cannot_be_are_refused(
 def test_every_format_is_in_the_help_and_on_the_page() -> None:
     page = (ROOT / "docs/exporting.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([\w-]+)` \| ", page, re.MULTILINE)) == set(FORMATS)
-    cli = (ROOT / "etl/cli.py").read_text("utf-8")
+    cli = (ROOT / "etl/verbs/using.py").read_text("utf-8")
     assert all(name in cli for name in FORMATS)
 
 

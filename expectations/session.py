@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -103,6 +106,13 @@ class Session:
         self.connection.close()
         if self.previous is not None:
             self.previous.close()
+
+
+@atexit.register
+def _mute() -> None:
+    """Let the binding of DuckDB say at exit, to nobody, that somebody still holds some of its types."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import gc
 import itertools
@@ -137,7 +136,6 @@ def _framework():
         _register_dialect()
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    atexit.register(_mute)
     return gx, context, _no_rows(gx)
 
 
@@ -152,12 +150,6 @@ def _no_collection() -> Iterator[None]:
         gc.freeze()
         if enabled:
             gc.enable()
-
-
-def _mute() -> None:
-    """Let the binding of DuckDB say at exit, to nobody, that the framework still holds some of its types."""
-    sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _no_rows(gx):

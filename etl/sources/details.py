@@ -19,9 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import BinaryIO
 from urllib.parse import unquote
 
 import numpy as np
@@ -49,10 +47,8 @@ from routerset.etl.sources.parse.details_layout import (
     spelled_in,
 )
 from routerset.etl.sources.parse.details_text import (
-    Documents,
     identify_documents,
     read_texts,
-    same_documents,
 )
 from routerset.etl.sources.parse.jsonlines import as_text
 from routerset.etl.sources.parse.questions import literal_of
@@ -66,7 +62,6 @@ from routerset.schemas.tables import TOKENS, Reason
 
 MAX_ROWS = 1 << 20  # the largest task has 14,042
 MAX_BYTES = 1 << 28  # of the columns read, in memory; 12,032 prompts of five shots take less than 100 MB
-_LARGE = 1 << 24  # bytes of a column in the file, beyond which it is decoded
 MAX_TOKENS = 1 << 27  # of one file, by its footer; hellaswag has 18 million
 _BATCH = 1 << 12
 _TOKEN_BATCH = 1 << 8
@@ -105,25 +100,24 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if named is None:
         raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
     run = identify(dump, spec, named["task"], _model(dump), _time(dump))
-    with _opened(dump) as (stream, file):
+    with _opened(dump) as file:
         if isinstance(run, TaskFile):
-            reading = _reading(stream, file, run)
+            reading = _reading(file, run)
         else:
             reading = refuse(dump, run, np.arange(file.metadata.num_rows))
     yield reading
 
 
 @contextmanager
-def _opened(dump: Dump) -> Iterator[tuple[BinaryIO, pq.ParquetFile]]:
+def _opened(dump: Dump) -> Iterator[pq.ParquetFile]:
     """A file with a number of rows that a task can have; what cannot be read in it is DumpUnreadable."""
     try:
         with files.open_binary(dump.path) as opened:
             start = opened.read(_SMALL + 1)
-            stream = opened if len(start) > _SMALL else pa.BufferReader(start)
-            file = open_parquet(stream)
+            file = open_parquet(opened if len(start) > _SMALL else pa.BufferReader(start))
             if not 0 < file.metadata.num_rows <= MAX_ROWS:
                 raise DumpUnreadable(f"found {file.metadata.num_rows} rows, expected 1 to {MAX_ROWS}")
-            yield stream, file
+            yield file
     except DumpUnreadable:
         raise
     except (OSError, *NO_VALUE) as error:  # names may be no UTF-8
@@ -200,7 +194,7 @@ def _written_out(kind: pa.DataType) -> pa.DataType:
 # --- rows ------------------------------------------------------------------------------------------
 
 
-def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
+def _reading(file: pq.ParquetFile, run: TaskFile) -> Reading:
     layout = layout_of(file)
     score = find_score(layout.metrics, run.metrics)
     if score is None:
@@ -210,8 +204,10 @@ def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
         return refuse(run.dump, run.bad(None, Reason.MISSING_METRIC, detail), rows)
     if "question" not in layout.fields:
         raise DumpUnreadable(f"expected a column {' or '.join(FIELDS['question'])}, found none")
-    documents, column = _documents(stream, file, layout, layout.metrics[score.name])
-    cells = _cells(column)
+    identity = {name: layout.fields[name] for name in IDENTITY if name in layout.fields}
+    table = _read(file, layout.schema, {**identity, "score": layout.metrics[score.name]})
+    documents = identify_documents(table.select(list(identity)))
+    cells = _cells(table["score"])
     usable, keys = documents.usable, documents.keys
     columns = Columns(
         benchmark=run.benchmark,
@@ -226,59 +222,25 @@ def _reading(stream: BinaryIO, file: pq.ParquetFile, run: TaskFile) -> Reading:
         mark=documents.mark,
     )
     runs = Runs((run.model,), (run.timestamp,), usable[None, :], run.settings)
-    told = _tokens(file, layout, score.name, len(column))
-    costs, notes = clean_costs(run.dump, run.benchmark, np.arange(len(column)), told)
+    told = _tokens(file, layout, score.name, len(table))
+    costs, notes = clean_costs(run.dump, run.benchmark, np.arange(len(table)), told)
     of_run = {name: values[usable[None, :]] for name, values in costs.items()}
     blocks, quarantined = blocks_of(run.dump, columns, runs, cells.take(usable[None, :]), of_run)
     bad = [run.bad(row, reason, detail) for row, (reason, detail) in documents.bad.items()]
     tables = pa.concat_tables([*quarantined, quarantine(run.dump, bad)])
     notes.update(run.notes)
-    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(column)}, notes)
-
-
-def _documents(
-    stream: BinaryIO, file: pq.ParquetFile, layout: Layout, score: Place
-) -> tuple[Documents, pa.ChunkedArray]:
-    """Documents of a file, and its column of scores. Documents that were met before are not decoded."""
-    mark = _mark(stream, file, layout)
-    known = None if mark is None else same_documents(mark)
-    if known is not None:
-        column = _read(file, layout.schema, {"score": score})["score"]
-        if len(column) == known.n:
-            return known, column
-    identity = {name: layout.fields[name] for name in IDENTITY if name in layout.fields}
-    table = _read(file, layout.schema, {**identity, "score": score})
-    return identify_documents(table.select(list(identity)), mark), table["score"]
-
-
-def _mark(stream: BinaryIO, file: pq.ParquetFile, layout: Layout) -> bytes | None:
-    """Hash of the columns that tell documents, as they stand in the file; None where they are too large."""
-    hasher = blake2b()
-    hasher.update(repr((layout.identity, file.metadata.created_by)).encode())
-    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
-        for chunk in map(group.column, layout.leaves[""]):
-            start, size = chunk.data_page_offset, chunk.total_compressed_size
-            if chunk.has_dictionary_page:
-                start = min(start, chunk.dictionary_page_offset)
-            if start < 0 or not 0 <= size <= _LARGE:
-                return None
-            stream.seek(start)
-            stored = (chunk.physical_type, chunk.compression, chunk.num_values, size)
-            hasher.update(repr((*stored, chunk.data_page_offset - start)).encode())
-            hasher.update(stream.read(size))
-    return hasher.digest()
+    return Reading(tuple(blocks) if len(usable) else (), tables, {run.benchmark: len(table)}, notes)
 
 
 def _tokens(file: pq.ParquetFile, layout: Layout, metric: str, n: int) -> dict[str, Cells]:
     """Tokens of `n` rows by measure, of those measures that any row tells; none of them costs a score."""
     prompt, answer = TOKENS
     found: dict[str, Cells] = {}
-    places = {m: place for m, place in layout.tokens.items() if not _is_void(file, layout.leaves[m])}
-    if not places:
+    if not layout.tokens:
         return found
     try:
         generated = _generated(file, layout, metric)
-        for measure, place in places.items():
+        for measure, place in layout.tokens.items():
             if measure == answer and generated is not True:
                 continue
             lengths = _lengths(file, place, layout.leaves[measure])
@@ -294,13 +256,6 @@ def _tokens(file: pq.ParquetFile, layout: Layout, metric: str, n: int) -> dict[s
     if prompt in found and generated is False:
         found[answer] = Cells.of(np.zeros(n))
     return found
-
-
-def _is_void(file: pq.ParquetFile, leaves: Sequence[int]) -> bool:
-    """Whether the footer says that columns of Parquet hold no value: of lists, that all are empty or null."""
-    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
-    chunks = (group.column(leaf) for group in groups for leaf in leaves)
-    return all(c.is_stats_set and c.statistics.null_count == c.num_values for c in chunks)
 
 
 def _lengths(file: pq.ParquetFile, place: Place, leaves: Sequence[int]) -> Lengths:
@@ -380,7 +335,7 @@ def _cells(column: pa.ChunkedArray) -> Cells:
 
 def _docs(dump: Dump, rows: np.ndarray, keys: pa.Array) -> pa.Table:
     """Text of the documents in some rows (schema DOCS)."""
-    with _opened(dump) as (_, file):
+    with _opened(dump) as file:
         layout = layout_of(file)
         table = _read(file, layout.schema, layout.fields).take(pa.array(rows))
     texts = list(read_texts(table))

@@ -213,18 +213,6 @@ def test_documents_of_many_models_are_worked_out_once(
     assert lists == [3]
 
 
-def test_documents_that_stand_in_a_file_as_in_one_before_are_not_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(tmp_path / "first", OLD)
-    first = read_one(tmp_path / "first")
-    monkeypatch.setattr(details, "identify_documents", None)
-    write(tmp_path / "second", {**OLD, "acc_norm": [0.0, 1.0, 1.0], "input_tokens": [[[7]]] * 3})
-    second = read_one(tmp_path / "second")
-    assert scores(second) == dict(zip(scores(first), [0.0, 1.0, 1.0], strict=True))
-    assert second.blocks[0].columns.prints.equals(first.blocks[0].columns.prints)
-
-
 @pytest.mark.parametrize(
     ("changed", "same_keys"),
     [

@@ -48,8 +48,7 @@ class Layout:
     """Where the fields that we read stand, by our names; those that a file lacks are absent.
 
     tokens: lists of them, by the measure that they tell. answers: what the LLM said, one of them or both.
-    leaves: numbers of Parquet's columns that hold tokens, by measure, and those of `IDENTITY`, by "".
-    identity: names and types of the latter.
+    leaves: numbers of Parquet's columns that hold tokens, by measure.
     """
 
     schema: pa.Schema
@@ -58,7 +57,6 @@ class Layout:
     tokens: Mapping[str, Place]
     answers: Mapping[str, Place]
     leaves: Mapping[str, Sequence[int]]
-    identity: str
 
 
 _LAYOUTS: dict[tuple[object, ...], Layout] = {}
@@ -122,15 +120,11 @@ def _find_layout(schema: pa.Schema, spelled: Sequence[Place], leaves: Sequence[s
     fields = {name: place for name, place in found.items() if place is not None}
     lists = {measure: place for measure, place in tokens.items() if place is not None}
 
-    def held(places: Sequence[Place]) -> list[int]:
-        starts = tuple(f"{'.'.join(place)}." for place in places)
-        return [at for at, leaf in enumerate(leaves) if f"{leaf}.".startswith(starts)]
-
-    leaves_of = {measure: held([place]) for measure, place in lists.items()}
-    of_documents = {name: fields[name] for name in IDENTITY if name in fields}
-    leaves_of[""] = held([*of_documents.values()])
-    identity = repr([(name, place, str(schema.field(place[0]))) for name, place in of_documents.items()])
-    return Layout(schema, fields, metrics, lists, answers, leaves_of, identity)
+    leaves_of = {
+        measure: [at for at, leaf in enumerate(leaves) if f"{leaf}.".startswith(f"{'.'.join(place)}.")]
+        for measure, place in lists.items()
+    }
+    return Layout(schema, fields, metrics, lists, answers, leaves_of)
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -41,26 +41,21 @@ class Documents:
 _RECENT: dict[bytes, Documents] = {}
 
 
-def same_documents(mark: bytes) -> Documents | None:
-    """What `identify_documents` gave for a table that it was told this mark of."""
-    return _RECENT.get(mark)
-
-
-def identify_documents(table: pa.Table, mark: bytes | None = None) -> Documents:
+def identify_documents(table: pa.Table) -> Documents:
     """Keys and prints of a table of documents, as `read_texts` takes it.
 
     A key is the hash of the question and its options, with `#k` for the k-th exact repeat. Files of
     thousands of models hold the same columns: these are compared by hash, and worked out once.
-    mark: hash of what the table was read from, for `same_documents`.
     """
     hashed = _Hashed()
     with pa.ipc.new_stream(pa.PythonFile(hashed, "w"), table.schema.remove_metadata()) as writer:
         writer.write_table(table)
     name = hashed.of.digest()
-    found = _RECENT.get(name) or replace(_identify(table), mark=name)
-    if len(_RECENT) >= 2 * REMEMBERED:
-        _RECENT.clear()
-    _RECENT.update({key: found for key in (name, mark) if key is not None})
+    found = _RECENT.get(name)
+    if found is None:
+        if len(_RECENT) >= REMEMBERED:
+            _RECENT.clear()
+        found = _RECENT[name] = replace(_identify(table), mark=name)
     return found
 
 

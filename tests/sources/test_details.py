@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -358,6 +360,36 @@ def test_more_rows_than_any_task_has_are_refused(tmp_path: Path, monkeypatch: py
     write(tmp_path, OLD)
     with pytest.raises(DumpUnreadable, match="found 3 rows, expected 1 to 2"):
         read_one(tmp_path)
+
+
+DAMAGING = """
+import sys
+from pathlib import Path
+from routerset.etl.sources import details
+from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
+
+path = Path(sys.argv[1])
+sound = path.read_bytes()
+footer = int.from_bytes(sound[-8:-4], "little")
+for at in range(len(sound) - 8 - footer, len(sound) - 8):
+    for bit in (0, 3, 6):
+        damaged = bytearray(sound)
+        damaged[at] ^= 1 << bit
+        path.write_bytes(damaged)
+        try:
+            list(details.read(Dump("details", str(path), "/".join(path.parts[-2:]), "", 0, ""), SourceSpec("details", "")))
+        except DumpUnreadable:
+            pass
+print("read", footer)
+"""  # noqa: E501 - a program
+
+
+def test_no_damaged_footer_ends_the_process(tmp_path: Path) -> None:
+    """As pyarrow does where it is asked about a column that a damaged footer tells of."""
+    path = write(tmp_path, {"example": ASKED, "acc_norm": SCORES, "input_tokens": TOKENS})
+    done = subprocess.run([sys.executable, "-c", DAMAGING, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("read")
 
 
 @settings(max_examples=150, deadline=None)

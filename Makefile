@@ -12,7 +12,7 @@ demo: $(STAMP)
 	$(BIN)/routerset demo --out out/demo
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 check: test
 

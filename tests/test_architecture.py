@@ -30,7 +30,12 @@ ALLOWED = {
 VERBS = tuple(_ACTION.choices)
 
 
-def modules() -> list[tuple[str, ast.Module]]:
+Modules = list[tuple[str, ast.Module]]
+
+
+@pytest.fixture(scope="module")
+def modules() -> Modules:
+    """Names and trees of all modules of the rooms."""
     found = []
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -54,20 +59,20 @@ def rooms(names: set[str]) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("routerset.") and name.count(".")}
 
 
-def test_imports_go_one_way() -> None:
+def test_imports_go_one_way(modules: Modules) -> None:
     wrong = [
         (name, room)
-        for name, tree in modules()
+        for name, tree in modules
         for room in sorted(rooms(imported(tree)))
         if room not in ALLOWED[name.split(".")[1]]
     ]
     assert wrong == []
 
 
-def test_the_evaluator_imports_nothing_of_ours() -> None:
+def test_the_evaluator_imports_nothing_of_ours(modules: Modules) -> None:
     wrong = [
         (name, room)
-        for name, tree in modules()
+        for name, tree in modules
         if name.startswith("routerset.release.evaluator")
         for room in rooms(imported(tree))
     ]
@@ -82,10 +87,10 @@ def test_the_evaluator_imports_nothing_of_ours() -> None:
         ("pyarrow.parquet.ParquetWriter", {"routerset.schemas.store"}),
     ],
 )
-def test_a_framework_is_imported_in_one_module(library: str, homes: set[str]) -> None:
+def test_a_framework_is_imported_in_one_module(modules: Modules, library: str, homes: set[str]) -> None:
     users = {
         name
-        for name, tree in modules()
+        for name, tree in modules
         if any(t == library or t.startswith(library + ".") for t in imported(tree))
     }
     assert users <= homes
@@ -105,7 +110,7 @@ CHANGING = (
 """How the names begin of what the Hub's client can change there."""
 
 
-def test_only_publish_changes_anything_on_the_hub() -> None:
+def test_only_publish_changes_anything_on_the_hub(modules: Modules) -> None:
     import huggingface_hub
 
     known = {*dir(huggingface_hub), *dir(huggingface_hub.HfApi)}
@@ -113,7 +118,7 @@ def test_only_publish_changes_anything_on_the_hub() -> None:
     assert changing >= {"create_commit", "create_tag", "create_repo", "upload_folder", "CommitOperationAdd"}
     users = {
         module
-        for module, tree in modules()
+        for module, tree in modules
         for node in ast.walk(tree)
         for name in (getattr(node, "attr", None), getattr(node, "name", None), getattr(node, "id", None))
         if name in changing
@@ -122,11 +127,11 @@ def test_only_publish_changes_anything_on_the_hub() -> None:
     assert users != set()
 
 
-def test_only_the_store_writes_our_parquet() -> None:
+def test_only_the_store_writes_our_parquet(modules: Modules) -> None:
     """Synthetic dumps are written in the leaderboards' own layouts, not in ours."""
     writers = {
         name
-        for name, tree in modules()
+        for name, tree in modules
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and getattr(node.value, "id", "") == "pq"

@@ -113,6 +113,7 @@ def test_every_eval_ever_gives_the_cells_of_the_newest_run(tmp_path: Path, bench
     assert "data/fair/lab/tiny/00000008-0000-4000-8000-000000000000.json" in passed.values()
 
 
+@pytest.mark.usefixtures("ungated")
 @pytest.mark.parametrize(("config", "form"), [(ROUTERBENCH, "llmrouterbench"), (EVER, "every_eval_ever")])
 def test_they_become_a_release(tmp_path: Path, config: str, form: str) -> None:
     text = config.format(dump=(GOLDEN / form / "sound" / "dump").as_posix())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -57,21 +59,26 @@ class Built:
 @dataclass
 class Builder:
     out: Path
-    capture: pytest.CaptureFixture[str]
     built: dict[str, Built] = field(default_factory=dict)
 
-    def __call__(self, case: str, config: Path | None = None) -> Built:
-        folder = self.out / case.replace("/", "-")
-        code = main(
-            ["build", str(config or CASES / case / "config.toml"), "--out", str(folder), "--only", "ingest"]
-        )
-        printed = self.capture.readouterr()
-        return Built(code, printed.out + printed.err, folder)
+    def __call__(self, case: str) -> Built:
+        if case not in self.built:
+            self.built[case] = self._build(case)
+        return self.built[case]
+
+    def _build(self, case: str) -> Built:
+        folder, said = self.out / case.replace("/", "-"), StringIO()
+        with redirect_stdout(said), redirect_stderr(said):
+            code = main(
+                ["build", str(CASES / case / "config.toml"), "--out", str(folder), "--only", "ingest"]
+            )
+        return Built(code, said.getvalue(), folder)
 
 
-@pytest.fixture
-def build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Builder:
-    return Builder(tmp_path, capsys)
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    """Builds a case where none did before; what it leaves is not to be changed."""
+    return Builder(tmp_path_factory.mktemp("cases"))
 
 
 def lines(pattern: str) -> list[dict[str, object]]:

@@ -25,6 +25,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def there(folder: Path) -> dict[str, set[str]]:
+    """The names that the demo's release has."""
+    return names_of(folder / "out/demo/build/release")
+
+
 def run(code: str, folder: Path) -> str:
     """What Python code prints, run in a folder without any network."""
     environment = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(folder / "cache"), "PATH": "/usr/bin:/bin"}
@@ -52,9 +58,8 @@ PAGES = [
 ]
 
 
-def test_examples_name_what_there_is(folder: Path) -> None:
+def test_examples_name_what_there_is(folder: Path, there: dict[str, set[str]]) -> None:
     release = folder / "out/demo/build/release"
-    there = names_of(release)
     pages = {name: (ROOT / name).read_text("utf-8") for name in PAGES}
     pages["its card"] = (release / "README.md").read_text("utf-8")
     assert {name: found for name, text in pages.items() if (found := unknown(text, there))} == {}
@@ -83,8 +88,9 @@ def test_examples_name_what_there_is(folder: Path) -> None:
         ('toml\n[[source]]\nbenchmark = "mine"', Used("benchmark", "mine")),
     ],
 )
-def test_what_an_example_names_wrongly_is_found(example: str, wrong: Used | None, folder: Path) -> None:
-    there = names_of(folder / "out/demo/build/release")
+def test_what_an_example_names_wrongly_is_found(
+    example: str, wrong: Used | None, there: dict[str, set[str]]
+) -> None:
     assert unknown(f"```{example}\n```\n", there) == ([] if wrong is None else [wrong])
     assert unknown(f"1. so:\n\n   ```{example}\n".replace("\n", "\n   ") + "```\n", there) == (
         [] if wrong is None else [wrong]

@@ -65,11 +65,16 @@ def why_not(line: str) -> str | None:
 
 
 def cases() -> Iterator[object]:
+    """Every command, once; what several pages say alike is of the first of them."""
+    known = set[str]()
     for page in PAGES:
         for line in commands(page) if page not in WHOLE else ():
             told = line.partition(" #")[0].strip().removeprefix(".venv/bin/")
             why = why_not(told)
             marks = [pytest.mark.skip(reason=why)] if why else []
+            if told in known:
+                continue
+            known.add(told)
             yield pytest.param(told, id=f"{page}: {told}", marks=marks)
 
 

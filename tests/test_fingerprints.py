@@ -26,11 +26,15 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_change_counts_where_it_is_imported_and_only_there(stage: str, copy: Path) -> None:
     inside = closure(MODULES[stage], copy)
     before = fingerprint(inside)
-    for name in inside:
-        whole = (copy / name).read_bytes()
+    texts = {name: (copy / name).read_bytes() for name in inside}
+    for name, whole in texts.items():
         (copy / name).write_bytes(whole + b"\n")
-        assert fingerprint(closure(MODULES[stage], copy)) != before, name
+    changed = closure(MODULES[stage], copy)
+    for name, whole in texts.items():
         (copy / name).write_bytes(whole)
+    assert changed.keys() == inside.keys()
+    for name in inside:  # as if that one alone had changed
+        assert fingerprint({**inside, name: changed[name]}) != before, name
     outside = {p: p.read_bytes() for p in copy.rglob("*.py") if p.relative_to(copy).as_posix() not in inside}
     assert outside
     for path, whole in outside.items():

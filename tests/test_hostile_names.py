@@ -8,12 +8,15 @@ import shutil
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from routerset.etl.cli import main
+from routerset.expectations import validate as validation
+from routerset.expectations.findings import Validation
 from tests.dumps import truth, write_items, write_wide
 
 SHORT = "\x1b[2J\n::error file=x::y\r\u202e\x9b"
@@ -165,14 +168,29 @@ def hurt(release: Path) -> None:
     (release / "manifest.json").write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize("form", ["text", "json", "github"])
+FORMS = ("text", "json", "github")
+
+
 @pytest.mark.parametrize("part", ["", "release"])
-def test_validate_builds_and_releases(form: str, part: str, built: Path, tmp_path: Path, told: Told) -> None:
+def test_validate_builds_and_releases(
+    part: str, built: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found, once, is told in every form."""
     copy = Path(shutil.copytree(built / part, tmp_path / IN_NAMES))
     hurt(copy)
-    assert told("validate", copy, "--format", form)[0] in (1, 3)
+    gate, found = validation.validate, []
+
+    def once(path: Path, **given: Any) -> Validation:
+        found.append(found[0] if found else gate(path, **given))
+        return found[0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(validation, "validate", once)
+        for form in FORMS:
+            assert told("validate", copy, "--format", form)[0] in (1, 3)
     (copy / "manifest.json").write_text(HOSTILE)
-    assert told("validate", copy, "--format", form)[0] == 3
+    for form in FORMS:
+        assert told("validate", copy, "--format", form)[0] == 3
 
 
 def test_verify_report_and_publish(built: Path, tmp_path: Path, told: Told) -> None:

@@ -105,7 +105,7 @@ def at_moments(case: Case, name: str, folder: Path, n: int, seed: int = 0) -> No
 
 @pytest.mark.parametrize("name", RUNS)
 def test_an_interrupt_at_some_moments(case: Case, tmp_path: Path, name: str) -> None:
-    at_moments(case, name, tmp_path, 4)
+    at_moments(case, name, tmp_path, 3)
 
 
 @pytest.mark.slow

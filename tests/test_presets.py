@@ -165,6 +165,7 @@ def test_repeats_of_embedllm_count_once_or_not_at_all(tmp_path: Path) -> None:
     assert row["reasons"] == {"duplicate_key": 2}
 
 
+@pytest.mark.usefixtures("ungated")
 @pytest.mark.skipif(not LLMROUTER.exists(), reason=f"{LLMROUTER} is not there")
 def test_llmrouters_own_files_become_a_release_with_prices(tmp_path: Path) -> None:
     routerset.build(CONFIGS / "llmrouter.toml", tmp_path)

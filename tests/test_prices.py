@@ -212,6 +212,7 @@ def costs(out: Path) -> list[float | None]:
     return [usd and round(usd, 9) for usd in table["usd"].to_pylist()]
 
 
+@pytest.mark.usefixtures("ungated")
 def test_the_example_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -244,6 +245,7 @@ def test_the_example_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert main(["validate", str(out)]) == 0
 
 
+@pytest.mark.usefixtures("ungated")
 def test_a_changed_table_makes_costs_again_and_reads_no_dump(tmp_path: Path) -> None:
     config, out = example(tmp_path), tmp_path / "out"
     assert main(["build", str(config), "--out", str(out), "--only", "ingest"]) == 0

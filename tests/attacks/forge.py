@@ -89,7 +89,7 @@ class Forgery:
     def _describe(self, document: Json) -> None:
         for path, entry in document["tables"].items():
             file = self.root / path
-            if file.is_file():
+            if file.is_file() and file.stat().st_nlink == 1:  # else it is the good one's
                 entry |= {"sha256": store.sha256(file), "bytes": file.stat().st_size}
                 try:
                     table = self.read(path)
@@ -99,11 +99,11 @@ class Forgery:
 
     def sums(self, digest: bool = True) -> None:
         """Write `SHA256SUMS` of all that is there, and its digest into the changelog."""
-        history = self.root / layout.CHANGELOG
+        history, found = self.root / layout.CHANGELOG, self._sums()
         if digest and history.is_file():
-            told = seal(self._sums())
-            self.write(layout.CHANGELOG, with_digest(history.read_bytes().decode(), told).encode())
-        self.write(layout.CHECKSUMS, format_checksums(self._sums()).encode())
+            self.write(layout.CHANGELOG, with_digest(history.read_bytes().decode(), seal(found)).encode())
+            found[layout.CHANGELOG] = store.sha256(history)
+        self.write(layout.CHECKSUMS, format_checksums(found).encode())
 
     def _sums(self) -> dict[str, str]:
         found = (path for path in self.root.rglob("*") if path.is_file() and path.name != layout.CHECKSUMS)

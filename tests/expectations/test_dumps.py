@@ -116,7 +116,7 @@ def test_every_expectation_is_seen_to_fail(tmp_path: Path) -> None:
 def test_synthetic_dumps_have_no_error(layout: Layout, tmp_path: Path) -> None:
     from routerset.etl.synth import build_config
 
-    plan = Plan(models=12, layout=layout)
+    plan = Plan(models=4, layout=layout)
     write(tmp_path / "dumps", plan, lambda _: None)
     (tmp_path / "x.toml").write_text(build_config(Path("dumps"), plan))
     found = validate(tmp_path / "dumps", load_config(tmp_path / "x.toml"))

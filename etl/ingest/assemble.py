@@ -21,10 +21,12 @@ import pyarrow as pa
 from routerset.etl.ingest.benchmark_items import Column, benchmark_items
 from routerset.etl.ingest.choosing import choose_runs
 from routerset.etl.ingest.costs import CostCounts, Rates, cost_batches
+from routerset.etl.ingest.docsets import read_docset
+from routerset.etl.ingest.fragments import read_lines
 from routerset.etl.ingest.identity import CONTENT, HASH, KEY
 from routerset.etl.ingest.items import CONFLICT
 from routerset.etl.ingest.packs import load_fragments, shard_file
-from routerset.etl.ingest.shards import Shard, read_docset, read_lines
+from routerset.etl.ingest.shards import Shard
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.quarantine import quarantine_columns
 from routerset.schemas import store

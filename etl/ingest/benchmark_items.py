@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from routerset.etl.fingerprints import fingerprint
+from routerset.etl.ingest.docsets import read_docset, read_prompts
 from routerset.etl.ingest.identity import TEXTS, DocList
 from routerset.etl.ingest.items import OWN, Canonical, Placed, Readers, canonical_items
-from routerset.etl.ingest.shards import read_docset, read_prompts
 from routerset.etl.records import digest_of, read_sealed, seal_folder, sealed_folder
 from routerset.etl.sources.base import Dump, DumpUnreadable, SourceSpec
 from routerset.etl.sources.registry import SOURCES

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from routerset.etl.ingest.benchmark_items import Column
-from routerset.etl.ingest.shards import read_costs
+from routerset.etl.ingest.fragments import read_costs
 from routerset.schemas.matrix import missing
 from routerset.schemas.pricing import usd_of
 from routerset.schemas.tables import COST_MEASURES, COSTS

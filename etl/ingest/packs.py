@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from routerset.etl.ingest.shards import RUN_FRAGMENTS, RUNS_FILE, SHARDS, Shard
+from routerset.etl.ingest.fragments import RUN_FRAGMENTS
+from routerset.etl.ingest.shards import RUNS_FILE, SHARDS, Shard
 from routerset.etl.records import digest_of, read_sealed, write_sealed
 from routerset.schemas import store
 from routerset.schemas.tables import COST_MEASURES

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from routerset.etl.fingerprints import code_fingerprint, fingerprint
 from routerset.etl.ingest.batches import Batch, PassedOver, plan_batches
 from routerset.etl.ingest.descriptions import NOTHING, describe
+from routerset.etl.ingest.docsets import DOCSETS
 from routerset.etl.ingest.models import NO_FACTS, ModelFacts
 from routerset.etl.ingest.price_files import read_prices
-from routerset.etl.ingest.shards import DOCSETS, SHARDS, Shard, stage_batch, staged_shards, unaltered
+from routerset.etl.ingest.shards import SHARDS, Shard, stage_batch, staged_shards, unaltered
 from routerset.etl.sources.registry import SOURCES
 from routerset.etl.sources.tokens import Tokenizer, find_tokenizer
 from routerset.schemas import store

@@ -141,13 +141,12 @@ def _framework():
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """What is imported meanwhile stays, and is not looked through for garbage, now or later."""
+    """What is imported meanwhile stays, and is not looked through for garbage again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         if enabled:
             gc.enable()
 

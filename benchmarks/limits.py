@@ -1,4 +1,4 @@
-"""Noise floors and upper bounds of all groups at full shape: all sizes and kinds, two methods and null models.
+"""Noise floors and upper bounds of all groups at full shape: every size and kind, two null models.
 
     python benchmarks/limits.py                      12 benchmarks, 2 processes
     python benchmarks/limits.py --benchmarks gsm8k arc --processes 1

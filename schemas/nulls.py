@@ -75,7 +75,8 @@ def _trade(scores: np.ndarray, first: np.ndarray, second: np.ndarray, rng: np.ra
         moved = mine[at] == too_many
         mine[at[moved]] ^= True
         surplus[off[moved]] -= np.where(too_many[moved], 1, -1)
-    ours.ravel()[places], theirs.ravel()[places] = mine, ~mine
+    ours.put(places, mine)  # whatever the layout of a matrix
+    theirs.put(places, ~mine)
     scores[first], scores[second] = ours, theirs
 
 

@@ -56,8 +56,10 @@ def test_every_choice_of_models_is_as_likely() -> None:
 @pytest.mark.parametrize("shape", [(2, 2), (7, 3), (60, 45), (61, 300)])
 def test_trades_keep_both_margins(shape: tuple[int, int]) -> None:
     scores = rasch(*shape)
-    world = scores.copy()
+    world, by_columns = scores.copy(), np.asfortranarray(scores)
     trade(world, np.random.default_rng(0), 9)
+    trade(by_columns, np.random.default_rng(0), 9)
+    np.testing.assert_array_equal(by_columns, world)
     assert world.dtype == np.uint8
     np.testing.assert_array_equal(world.sum(axis=0), scores.sum(axis=0))
     np.testing.assert_array_equal(world.sum(axis=1), scores.sum(axis=1))

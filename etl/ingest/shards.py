@@ -25,12 +25,7 @@ from routerset.etl.ingest.docsets import DOCSETS
 from routerset.etl.ingest.fragments import RUN_FRAGMENTS, Fragments, fragments_of, fragments_table
 from routerset.etl.records import digest_of, read_sealed, seal_folder, sealed_folder, write_sealed
 from routerset.etl.sources.base import Block, Dump, DumpUnreadable, Reading, SourceSpec
-from routerset.etl.sources.quarantine import (
-    BadRow,
-    Quarantined,
-    quarantine,
-    quarantine_columns,
-)
+from routerset.etl.sources.quarantine import BadRow, Quarantined, quarantine, quarantine_columns
 from routerset.etl.sources.registry import SOURCES
 from routerset.schemas import store
 from routerset.schemas.tables import QUARANTINE, Reason

@@ -46,10 +46,7 @@ from routerset.etl.sources.parse.details_layout import (
     layout_of,
     spelled_in,
 )
-from routerset.etl.sources.parse.details_text import (
-    identify_documents,
-    read_texts,
-)
+from routerset.etl.sources.parse.details_text import identify_documents, read_texts
 from routerset.etl.sources.parse.jsonlines import as_text
 from routerset.etl.sources.parse.questions import literal_of
 from routerset.etl.sources.parse.results_json import with_results

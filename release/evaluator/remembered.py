@@ -22,14 +22,15 @@ class Remembered:
 
     def __call__(self, path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
         """As `read_parquet`, whose errors it raises."""
-        known = self._columns.setdefault(path, {})
+        known = self._columns.get(path, {})
         lacking = [name for name in columns if known.get(name) is None]
         perhaps = [name for name in optional if name not in known]
         if lacking or perhaps:
             read = read_parquet(path, lacking, perhaps)
-            if read.nbytes > self._room:
-                return read_parquet(path, columns, optional)
-            self._room -= read.nbytes
-            known |= dict.fromkeys(perhaps) | dict(zip(read.column_names, read.columns, strict=True))
+            told = dict(zip(read.column_names, read.columns, strict=True))
+            known = {**known, **dict.fromkeys(perhaps), **told}
+            if read.nbytes <= self._room:
+                self._room -= read.nbytes
+                self._columns[path] = known
         found = {name: known[name] for name in (*columns, *optional)}
         return pa.table({name: column for name, column in found.items() if column is not None})

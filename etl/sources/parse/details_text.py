@@ -25,12 +25,11 @@ REMEMBERED = 128  # lists of documents whose keys are kept; a leaderboard has 63
 
 @dataclass(frozen=True)
 class Documents:
-    """Keys and prints of those documents in a list of `n` that have a key: the rows `usable`.
+    """Keys and prints of those documents in a list that have a key: the rows `usable`.
 
     bad: of every other row, why. mark: hash of what they were made from.
     """
 
-    n: int
     usable: np.ndarray
     keys: pa.Array
     prints: pa.Array
@@ -95,7 +94,7 @@ def _identify(table: pa.Table) -> Documents:
         prints.append(ids.digest(text.question, *(text.choices or ()), "gold", text.gold or ""))
     usable = np.array([row for row in range(len(keys)) if row not in bad], np.int64)
     told = [pa.array([of[row] for row in usable.tolist()], pa.string()) for of in (keys, prints)]
-    return Documents(len(keys), usable, told[0], told[1], bad)
+    return Documents(usable, told[0], told[1], bad)
 
 
 class Text(NamedTuple):

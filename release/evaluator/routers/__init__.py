@@ -15,7 +15,7 @@ from .knn import SWEEP, NearestNeighbours
 from .linear import LinearRouter
 from .mf import MatrixFactors, MatrixFactorsOfAll
 from .mlc import MultiLabelRoberta, no_model
-from .mlp import MlpRouter, no_torch
+from .mlp import MlpRouter
 from .mlp_per_model import MlpPerModel
 from .privileged import Privileged
 from .routoo import Routoo
@@ -100,7 +100,7 @@ _ROWS = (
         "privileged", Privileged, "Privileged", on_request=True, colour=("#0369a1", "#7dd3fc"), marker="P"
     ),
     RouterRow("linear", LinearRouter, "LinearR", trained=True, colour=("#be185d", "#f472b6")),
-    RouterRow("mlp", MlpRouter, "MLPR", trained=True, lacks=no_torch, colour=("#7e22ce", "#d8a4ff")),
+    RouterRow("mlp", MlpRouter, "MLPR", trained=True, colour=("#7e22ce", "#d8a4ff")),
     RouterRow("c_roberta", ClusterRouter, "C-RoBERTa", colour=("#0f766e", "#2dd4bf"), marker="s"),
     RouterRow("mlc", MultiLabelRoberta, "MLC", trained=True, lacks=no_model, colour=("#a16207", "#facc15")),
     RouterRow("knn", NearestNeighbours, "PRknn", colour=("#d9480f", "#fb923c"), marker="^"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +35,13 @@ class LinearRouter:
         # torch.nn.Linear's default initial weights and bias (the last column)
         starts = [np.random.default_rng(t.stream).uniform(-bound, bound, (t.m, shape)) for t in tasks]
         weights = train_linear(
-            _with_bias(first.X_train),
+            with_bias(first.X_train),
             np.concatenate([t.labels_train for t in tasks], axis=1).astype(np.float32),
             np.concatenate(starts).astype(np.float32),
             np.concatenate([np.full(t.m, 1 / t.m, np.float32) for t in tasks]),
             np.random.default_rng(first.seed),
         )
-        test = _with_bias(first.X_test)
+        test = with_bias(first.X_test)
         own = np.split(weights, np.cumsum([t.m for t in tasks])[:-1])
         self.logits: dict[Cell, Scores] = {t.cell: test @ w.T for t, w in zip(tasks, own, strict=True)}
 
@@ -58,18 +58,18 @@ class LinearRouter:
         return softmax(self.logits[task.cell])
 
 
-def _with_bias(vectors: Scores) -> Scores:
+def with_bias(vectors: Scores) -> Scores:
+    """Vectors, (n, d), with a constant 1 at the end of each."""
     return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
 
 
 def schedule(
     items: int, epochs: int, rate: float, rng: np.random.Generator
-) -> Iterator[tuple[int, int, float]]:
-    """Every training step as (step from 1, item, learning rate): shuffled epochs, cosine from `rate` to 0."""
+) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Item and learning rate of every training step: shuffled epochs, cosine from `rate` to 0."""
     steps = items * epochs
     order = np.concatenate([rng.permutation(items) for _ in range(epochs)])
-    rates = 0.5 * rate * (1 + np.cos(np.pi * np.arange(steps) / steps))
-    return zip(range(1, steps + 1), order.tolist(), rates.tolist(), strict=True)
+    return order, 0.5 * rate * (1 + np.cos(np.pi * np.arange(steps) / steps))
 
 
 def train_linear(
@@ -84,7 +84,8 @@ def train_linear(
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
     blocks = [slice(start, start + BLOCK) for start in range(0, len(weights), BLOCK)]
     scratch = np.empty_like(weights[:BLOCK])
-    for step, item, rate in schedule(len(X), EPOCHS, RATE, rng):
+    order, rates = schedule(len(X), EPOCHS, RATE, rng)
+    for step, (item, rate) in enumerate(zip(order.tolist(), rates.tolist(), strict=True), 1):
         rate /= 1 - BETA_1**step
         root = 1 / (rate * np.sqrt(1 - BETA_2**step))
         for block in blocks:

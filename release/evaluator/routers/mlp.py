@@ -1,42 +1,37 @@
-"""MLPR: two hidden layers of 256, the groups of one size trained together (needs torch)."""
+"""MLPR: two hidden layers of 256, trained item by item; a block of items is one product of matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.util import find_spec
-from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
-from ..errors import InputError
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
-from .linear import schedule, sigmoid
-
-if TYPE_CHECKING:
-    import torch
+from ..threads import in_threads
+from .linear import BETA_1, BETA_2, EPSILON, schedule, sigmoid, with_bias
 
 EPOCHS, RATE, HIDDEN = 100, 1e-4, 256
-BETAS, EPSILON = (0.9, 0.999), 1e-8
-BATCH = 4
-"""Items of one step, which follows the path of four steps of one item each: see `MlpRouter`."""
-
-
-def no_torch() -> str | None:
-    """Why it cannot run here."""
-    return "PyTorch is not installed" if find_spec("torch") is None else None
+BLOCK, SHARE = 64, 16
+"""Items of a block at most, and the part of those seen before that they may be: see `MlpRouter`."""
+SETTLED = 400
+"""Items after which Adam's mean has forgotten, in double precision, that it began at 0."""
 
 
 class MlpRouter:
-    """d-256-ReLU-256-ReLU-m under binary cross-entropy with logits: Adam, batch 1, 100 epochs, rate 1e-4.
+    """d-256-ReLU-256-ReLU-m under binary cross-entropy with logits: Adam, batch 1, 100 epochs, cosine rate
+    1e-4 to 0.
 
-    Most of such a step is Adam's, whatever the batch, so `BATCH` items are taken at a time, with the rate,
-    the decay rates and epsilon that keep the path of Adam in the limit of small steps (the square root
-    scaling rule of Malladi et al., On the SDEs and Scaling Rules for Adaptive Gradient Algorithms, 2022):
-    results stay within what seeds of batch 1 differ by. Groups of the same size share every matrix product
-    and the element-wise optimiser step, so each learns what it would learn alone, up to rounding. The rate
-    follows a cosine to 0.
+    Of an item alone a step costs as much as of many. So a block of items is taken at once: their gradients
+    are those of the weights before it, and all else is what Adam does item by item, in closed form. Its means
+    fade from item to item, and the weights move by the sum of the steps of its items, each divided by the
+    root of the mean square after the block. A block holds a sixteenth of as many items as came before, and 64
+    at most: then the logits are nearer to those of single items than a half of what another seed changes
+    (tests/evaluator/test_routers.py). Cells are trained each for itself, on all cores.
     """
 
     def fit(self, task: Task) -> None:
@@ -44,24 +39,14 @@ class MlpRouter:
         self.fit_all([task])
 
     def fit_all(self, tasks: Sequence[Task]) -> None:
-        """Train size by size. Raises InputError where torch is not installed."""
-        try:
-            import torch
-        except ImportError:
-            raise InputError(
-                "router 'mlp' needs PyTorch, which is not installed: "
-                "pip install torch, or leave 'mlp' out of --routers"
-            ) from None
-        self.logits: dict[Cell, Scores] = {}
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # steps are so short that threads mostly wait for each other
-        try:
-            for m in sorted({t.m for t in tasks}):
-                same_size = [t for t in tasks if t.m == m]
-                for task, logits in zip(same_size, _train(same_size), strict=True):
-                    self.logits[task.cell] = logits
-        finally:
-            torch.set_num_threads(threads)
+        """Train every cell, over the same items in the same order."""
+        first = tasks[0]
+        course = schedule(len(first.X_train), EPOCHS, RATE, np.random.default_rng(first.seed))
+        largest_first = sorted(tasks, key=lambda task: -task.m)
+        logits = in_threads(partial(_logits, with_bias(first.X_train), *course), largest_first)
+        self.logits: dict[Cell, Scores] = {
+            task.cell: own for task, own in zip(largest_first, logits, strict=True)
+        }
 
     def predict_scores(self, task: Task) -> Floats:
         """sigmoid(logits): see `LinearRouter.predict_scores`."""
@@ -72,62 +57,117 @@ class MlpRouter:
         return softmax(self.logits[task.cell])
 
 
-def _train(tasks: Sequence[Task]) -> list[Scores]:
-    """Test logits, (n_test, m), of each task; all tasks have the same m."""
-    import torch
-
-    first = tasks[0]
-    sizes = [first.X_train.shape[1], HIDDEN, HIDDEN, first.m]
-    layers = []
-    rngs = [np.random.default_rng(t.stream) for t in tasks]
-    for fan_in, fan_out in pairwise(sizes):
-        bound = 1 / np.sqrt(fan_in)  # torch.nn.Linear's default initial weights and bias
-        weight = np.stack([rng.uniform(-bound, bound, (fan_in, fan_out)) for rng in rngs])
-        bias = np.stack([rng.uniform(-bound, bound, (1, fan_out)) for rng in rngs])
-        layers.append((torch.tensor(weight, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32)))
-    parameters = [p for layer in layers for p in layer]
-    for p in parameters:
-        p.grad = torch.zeros_like(p)
-    first_decay, second_decay = (1 - BATCH * (1 - beta) for beta in BETAS)
-    optimiser = torch.optim.Adam(
-        parameters, betas=(first_decay, second_decay), eps=EPSILON / BATCH**0.5, fused=True
-    )
-    X = torch.tensor(first.X_train)
-    Y = torch.tensor(np.stack([t.labels_train for t in tasks], axis=1), dtype=torch.float32)
-    steps = schedule(len(X), EPOCHS, RATE, np.random.default_rng(first.seed))
-    with torch.no_grad():
-        while batch := [*islice(steps, BATCH)]:
-            items = [item for _, item, _ in batch]
-            _backward(layers, X[items].expand(len(tasks), -1, -1), Y[items].transpose(0, 1))
-            optimiser.param_groups[0]["lr"] = batch[0][2] * BATCH**0.5
-            optimiser.step()
-        test = torch.tensor(first.X_test).expand(len(tasks), -1, -1)
-        logits = _forward(layers, test)[-1]
-    return [z.numpy().copy() for z in logits]
+def _logits(X: Scores, order: npt.NDArray[np.intp], rates: Floats, task: Task) -> Scores:
+    """Test logits, (n_test, m), of a trained cell. X: train vectors with a constant, (n, d + 1)."""
+    rng = np.random.default_rng(task.stream)
+    layers = [_Layer.of(*sizes, rng) for sizes in pairwise((X.shape[1] - 1, HIDDEN, HIDDEN, task.m))]
+    labels = task.labels_train.astype(np.float32)
+    for block in _blocks(len(order)):
+        items = order[block.start : block.start + block.items]
+        rate = rates[block.start : block.start + block.items].mean()
+        _learn(layers, X[items], labels[items], block, rate)
+    return _forward(layers, with_bias(task.X_test))[-1]
 
 
-Layers = Sequence[tuple["torch.Tensor", "torch.Tensor"]]
+@dataclass(frozen=True)
+class _Block:
+    """Items `start` to `start + items` of all that are learnt from, and what they are to Adam.
 
-
-def _forward(layers: Layers, x: torch.Tensor) -> list[torch.Tensor]:
-    """Activations of each layer, (groups, items, width); the last is the logits."""
-    activations = []
-    for depth, (weight, bias) in enumerate(layers, 1):
-        x = x.matmul(weight).add_(bias)
-        activations.append(x.relu_() if depth < len(layers) else x)
-    return activations
-
-
-def _backward(layers: Layers, x: torch.Tensor, y: torch.Tensor) -> None:
-    """Gradient of the mean loss of a batch, into `.grad`; written out, as autograd would double the time.
-
-    x: (groups, batch, d). y: (groups, batch, m).
+    fade: factors of the mean and the mean square over the block. mean_in_step: factor of the mean before it
+    in the sum of its steps. in_step, in_mean, in_square: (items, 1), factors of each item's error there; in
+    the square, of the error before it is squared. correction: of the root of the mean square.
     """
-    activations = _forward(layers, x)
-    inputs = [x, *activations[:-1]]
-    error = (activations[-1].sigmoid() - y) / y[0].numel()
-    for (weight, bias), below in zip(reversed(layers), reversed(inputs), strict=True):
-        weight.grad = below.transpose(1, 2).matmul(error)
-        bias.grad = error.sum(dim=1, keepdim=True)
-        if below is not x:
-            error = error.matmul(weight.transpose(1, 2)) * (below > 0)
+
+    start: int
+    items: int
+    fade: tuple[np.float32, np.float32]
+    mean_in_step: np.float32
+    in_step: Scores
+    in_mean: Scores
+    in_square: Scores
+    correction: float
+
+
+def _blocks(total: int) -> Iterator[_Block]:
+    """All blocks of a training on so many items."""
+    start = 0
+    while start < total:
+        items = min(max(1, start // SHARE), BLOCK, total - start)
+        fade = np.float32(BETA_1**items), np.float32(BETA_2**items)
+        correction = np.sqrt(1 - BETA_2 ** (start + items))
+        yield _Block(start, items, fade, *_factors(min(start, SETTLED), items), correction)
+        start += items
+
+
+@lru_cache(maxsize=256)
+def _factors(start: int, items: int) -> tuple[np.float32, Scores, Scores, Scores]:
+    """`mean_in_step`, `in_step`, `in_mean` and `in_square` of a block.
+
+    The mean after item i of a block is b^i times that before it, and (1 - b) b^(i - j) times the gradient of
+    every item j up to i; a step takes it over 1 - b^(start + i).
+    """
+    place = np.arange(1, items + 1)
+    unbiased = 1 / (1 - BETA_1 ** (start + place))
+    ages = place[:, None] - place
+    in_means = np.where(ages >= 0, (1 - BETA_1) * BETA_1 ** np.maximum(ages, 0), 0)
+    in_square = np.sqrt((1 - BETA_2) * BETA_2 ** (items - place))
+    step, mean, square = (
+        each[:, None].astype(np.float32) for each in (unbiased @ in_means, in_means[-1], in_square)
+    )
+    return np.float32(unbiased @ BETA_1**place), step, mean, square
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """weights: (inputs + 1, outputs), the last row is the bias. mean, square: Adam's. The rest is scratch."""
+
+    weights: Scores
+    mean: Scores
+    square: Scores
+    step: Scores
+    scratch: Scores
+
+    @classmethod
+    def of(cls, inputs: int, outputs: int, rng: np.random.Generator) -> _Layer:
+        """A layer with the first weights and bias of torch.nn.Linear."""
+        bound = 1 / np.sqrt(inputs)
+        parts = [rng.uniform(-bound, bound, (rows, outputs)) for rows in (inputs, 1)]
+        weights = np.concatenate(parts).astype(np.float32)
+        return cls(weights, *(np.zeros_like(weights) for _ in range(4)))
+
+    def learn(self, below: Scores, error: Scores, block: _Block, rate: float) -> None:
+        """Adam's steps for a block. below: (items, inputs + 1). error: (items, outputs), of the loss."""
+        step, scratch = self.step, self.scratch
+        np.matmul(below.T, block.in_step * error, out=step)
+        step += np.multiply(self.mean, block.mean_in_step, out=scratch)
+        _fade(self.mean, block.fade[0], np.matmul(below.T, block.in_mean * error, out=scratch))
+        squares = np.square(below).T, np.square(block.in_square * error)
+        _fade(self.square, block.fade[1], np.matmul(*squares, out=scratch))
+        np.sqrt(self.square, out=scratch)
+        scratch += np.float32(EPSILON * block.correction)
+        step /= scratch
+        step *= np.float32(rate * block.correction)
+        np.subtract(self.weights, step, out=self.weights)
+
+
+def _fade(mean: Scores, by: np.float32, new: Scores) -> None:
+    mean *= by
+    mean += new
+
+
+def _learn(layers: Sequence[_Layer], x: Scores, y: Scores, block: _Block, rate: float) -> None:
+    """A block of training. x: (items, d + 1). y: (items, m), 0 or 1."""
+    inputs = _forward(layers, x)
+    error = (sigmoid(inputs.pop()) - y) / np.float32(y.shape[1])
+    for layer, below in zip(reversed(layers), reversed(inputs), strict=True):
+        beneath = error @ layer.weights[:-1].T * (below[:, :-1] > 0) if below is not x else error
+        layer.learn(below, error, block, rate)
+        error = beneath
+
+
+def _forward(layers: Sequence[_Layer], x: Scores) -> list[Scores]:
+    """What goes into each layer, with a constant, and the logits at last."""
+    found = [x]
+    for layer in layers[:-1]:
+        found.append(with_bias(np.maximum(found[-1] @ layer.weights, 0)))
+    return [*found, found[-1] @ layers[-1].weights]

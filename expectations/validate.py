@@ -165,8 +165,10 @@ def _no_rows(gx):
 
 
 def _register_dialect() -> None:
-    """Make `duckdb.buf`: DuckDB's dialect, but that a result is read before its connection is closed."""
+    """Make `duckdb.buf`: DuckDB's dialect, but that a result is read before its connection is closed, and a
+    view not looked up in PostgreSQL's catalogs, which takes longer than to check it."""
     import duckdb_engine
+    from sqlalchemy import types as sql_types
     from sqlalchemy.dialects import registry
     from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
@@ -184,6 +186,13 @@ def _register_dialect() -> None:
 
         def connect(self, *, database: str, **_: object):
             return duckdb_engine.ConnectionWrapper(_sessions[database].connection.cursor())
+
+        def get_columns(self, connection, table_name: str, schema: str | None = None, **_: object):
+            rows = connection.exec_driver_sql(f'describe "{table_name}"')
+            return [{"name": row[0], "type": sql_types.NullType(), "nullable": True} for row in rows]
+
+        def get_pk_constraint(self, connection, table_name: str, schema: str | None = None, **_: object):
+            return {"constrained_columns": [], "name": None}
 
     module = types.ModuleType("expectations_duckdb_buf")
     module.Dialect = Dialect

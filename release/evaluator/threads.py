@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from threading import get_ident
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,10 +16,25 @@ R = TypeVar("R")
 def in_threads(function: Callable[[T], R], of: Iterable[T]) -> list[R]:
     """What a function gives for each, in order; the same on any number of cores.
 
-    For work that leaves the interpreter's lock nearly all the time, as products of matrices do. What is short
-    of these gains nothing from threads of its own, which would wait for each other.
+    For work that does without the interpreter's lock most of the time, as products of matrices do. Where one
+    raises, or Ctrl-C comes, the others stop where they are.
     """
     from threadpoolctl import threadpool_limits
 
+    busy: set[int] = set()
+
+    def run(each: T) -> R:
+        busy.add(get_ident())
+        try:
+            return function(each)
+        finally:
+            busy.discard(get_ident())
+
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(function, of))
+        try:
+            return list(pool.map(run, of))
+        except BaseException:
+            for thread in busy.copy():
+                stop = ctypes.pythonapi.PyThreadState_SetAsyncExc
+                stop(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+            raise

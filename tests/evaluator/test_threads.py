@@ -1,0 +1,56 @@
+"""Work in threads: its order, and that nobody waits for what is of no use any more."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from routerset.release.evaluator.threads import in_threads
+
+LONG = """
+import os, signal, threading, time
+from routerset.release.evaluator.threads import in_threads
+
+def work(each):
+    print("at work", flush=True)
+    for _ in range(6000):
+        time.sleep(0.01)
+
+in_threads(work, range(40))
+"""
+
+
+def test_what_comes_out_is_in_order_and_libraries_have_one_thread() -> None:
+    before = [library["num_threads"] for library in threadpool_info()]
+    found = in_threads(lambda each: (each, [one["num_threads"] for one in threadpool_info()]), range(9))
+    assert found == [(each, [1] * len(before)) for each in range(9)]
+    assert [library["num_threads"] for library in threadpool_info()] == before
+
+
+def test_an_error_stops_the_others_and_is_raised() -> None:
+    def work(each: int) -> None:
+        if each == 0:
+            raise ValueError("the first")
+        for _ in range(6000):
+            time.sleep(0.01)
+
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="the first"):
+        in_threads(work, range(40))
+    assert time.monotonic() - start < 10
+
+
+def test_ctrl_c_stops_what_is_at_work() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert said.splitlines()[-1] == b"KeyboardInterrupt"

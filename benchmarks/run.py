@@ -41,13 +41,14 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "clusters": ("clusters.py",),
     "validate": ("validate.py", SCRATCH),
     "evaluate": ("evaluate.py", RELEASE),
+    "routers": ("routers.py", RELEASE),
     "audit": ("audit.py",),
     "coverage": ("coverage.py",),
     "coverage-costs": ("coverage_costs.py",),
     "publish-bytes": ("publish.py", "bytes"),
     "publish-rebuild": ("publish.py", "rebuild"),
 }
-"""Name -> script and arguments; `evaluate` needs a release, `validate` a folder for its tables."""
+"""Name -> script and arguments; some need a release, `validate` a folder for its tables."""
 PACKAGES = ("apache-beam", "distributed", "duckdb", "datasets", "msgspec", "numpy", "pyarrow", "torch")
 
 
@@ -70,16 +71,19 @@ def main(arguments: Sequence[str]) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; default: all")
-    parser.add_argument("--release", type=Path, help="release for `evaluate`, which is left out without one")
+    parser.add_argument(
+        "--release", type=Path, help="release for those that need one, which are left out otherwise"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="file to append to")
     args = parser.parse_args(own)
     if unknown := [name for name in args.names if name not in BENCHMARKS]:
         parser.error(f"unknown benchmark {unknown[0]!r}; valid: {', '.join(BENCHMARKS)}")
     if extra and len(args.names) != 1:
         parser.error("arguments after -- need exactly one NAME")
-    if "evaluate" in args.names and args.release is None:
-        parser.error("evaluate needs --release")
-    names = args.names or [n for n in BENCHMARKS if n != "evaluate" or args.release]
+    lacking = {name for name, words in BENCHMARKS.items() if RELEASE in words and args.release is None}
+    if needing := lacking.intersection(args.names):
+        parser.error(f"{min(needing)} needs --release")
+    names = args.names or [name for name in BENCHMARKS if name not in lacking]
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     text = f"\n## {today}\n\n{measure.machine()}. {measure.versions(*PACKAGES)}.\n"
     costs, failed = [], False

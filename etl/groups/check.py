@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from routerset.etl.groups.limits import Scored, limits
 from routerset.etl.groups.methods import METHODS, coverage, pool_for
 from routerset.etl.groups.tiers import of_tiers, told_of
 from routerset.release.curating.table import curated_of, pruned_models
-from routerset.release.evaluator.threads import in_threads
 from routerset.release.layout import (
     GROUPS,
     LIMITS,
@@ -60,37 +58,21 @@ def check_groups(release: Path, note: Callable[[str], None] = lambda words: None
     tiers = told_of(release / MODELS, manifest.tiers.get("chosen", ()))
     if manifest.tiers != tiers:
         yield Problem(MANIFEST, f"tiers {manifest.tiers}", f"{tiers}, by {MODELS}")
-    of = partial(_benchmark, release, manifest, chosen, limited, others)
-    for problems, notes in in_threads(of, manifest.benchmarks):
-        for words in notes:
-            note(words)
-        yield from problems
-
-
-def _benchmark(
-    release: Path,
-    manifest: Manifest,
-    chosen: pa.Table,
-    limited: pa.Table,
-    others: Collection[str],
-    benchmark: str,
-) -> tuple[list[Problem], list[str]]:
-    """Problems of one benchmark, and what could not be compared. others: columns of limits left alone."""
-    scored, models = _scored(release, manifest, benchmark)
-    groups, found = (t.filter(pc.equal(t["benchmark"], benchmark)) for t in (chosen, limited))
-    problems = list(_groups(manifest, benchmark, scored, models, groups, found))
-    if problems:
-        return problems, []
-    methods = [method for method in METHODS if method in manifest.methods]
-    kept = _limits_kept(manifest.frozen_groups(benchmark), found)
-    again = limits_table({(benchmark, m): t for m, t in limits(scored, methods, kept).items()})
-    names = again.column_names if len(found) == len(again) else ["benchmark"]
-    wrong = [name for name in names if name not in others and not found[name].equals(again[name])]
-    problems = [Problem(LIMITS, f"other {name} of {benchmark}", "what its scores give") for name in wrong]
-    if not kept:
-        return problems, []
-    since = manifest.frozen["version"]
-    return problems, [f"{LIMITS}: {benchmark}: groups frozen since v{since} and their limits not found again"]
+    for benchmark in manifest.benchmarks:
+        scored, models = _scored(release, manifest, benchmark)
+        groups, found = (t.filter(pc.equal(t["benchmark"], benchmark)) for t in (chosen, limited))
+        wrong = list(_groups(manifest, benchmark, scored, models, groups, found))
+        yield from wrong
+        if not wrong:
+            methods = [method for method in METHODS if method in manifest.methods]
+            kept = _limits_kept(manifest.frozen_groups(benchmark), found)
+            if kept:
+                since = manifest.frozen["version"]
+                note(f"{LIMITS}: {benchmark}: groups frozen since v{since} and their limits not found again")
+            again = limits_table({(benchmark, m): t for m, t in limits(scored, methods, kept).items()})
+            for name in again.column_names if len(found) == len(again) else ("benchmark",):
+                if name not in others and not found[name].equals(again[name]):
+                    yield Problem(LIMITS, f"other {name} of {benchmark}", "what its scores give")
 
 
 def _groups(

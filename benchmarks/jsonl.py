@@ -30,18 +30,17 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
-import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, machine, versions
 from routerset.etl import records
 from routerset.etl.ingest.batches import plan_batches
-from routerset.etl.ingest.shards import stage_batch
+from routerset.etl.ingest.shards import RUNS_FILE, SHARDS, stage_batch
 from routerset.etl.sources import lm_eval
 from routerset.etl.sources.base import SourceSpec
 from routerset.etl.sources.parse.jsonlines import CHUNK
-from routerset.schemas.store import sha256 as checksum
+from routerset.schemas import store
 
 LINES = 2_000
 WORDS = 3_000
@@ -113,11 +112,11 @@ def readers(folder: Path, paths: list[Path]) -> dict[str, Callable[[], int]]:
         with tempfile.TemporaryDirectory(dir=folder.parent) as staging:
             batches, _ = plan_batches([spec], code="")
             shards = [shard for batch in batches for shard in stage_batch(batch, staging)]
-            fragments = [f"{staging}/shards/{s.folder}/{s.benchmark}.runs.parquet" for s in shards]
-            return sum(pc.sum(pq.read_table(f, columns=["n_read"])["n_read"]).as_py() for f in fragments)
+            fragments = [Path(staging, SHARDS, s.folder, f"{s.benchmark}{RUNS_FILE}") for s in shards]
+            return sum(pc.sum(store.read_file(f, ["n_read"])["n_read"]).as_py() for f in fragments)
 
     def checksums() -> int:
-        return sum(LINES for name in names if checksum(name))
+        return sum(LINES for name in names if store.sha256(name))
 
     def bare() -> int:
         return sum(len(decoder.decode_lines(path.read_bytes())) for path in paths)

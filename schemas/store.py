@@ -23,6 +23,8 @@ from routerset.schemas.outfolder import refuse_links
 from routerset.schemas.plainfiles import open_regular
 
 ROW_GROUP = 1 << 20
+PART = 4 << 20
+"""Bytes that are hashed at a time: for every part, a thread waits until others let go of the interpreter."""
 DELTA_COLUMNS = frozenset({"item"})
 PLAIN_COLUMNS = frozenset({"vector", "embedding", "scores"})
 CHUNKS = {"min_chunk_size": 256 << 10, "max_chunk_size": 1 << 20, "norm_level": 0}
@@ -219,8 +221,11 @@ def sort_rows(table: pa.Table) -> pa.Table:
 
 def sha256(path: Path | str) -> str:
     """SHA-256 of a local file, as hex digits. Raises NotARegularFile for what has no end."""
+    hasher = hashlib.sha256()
     with open_regular(path) as stream, naming(Path(path)):
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while part := stream.read(PART):
+            hasher.update(part)
+    return hasher.hexdigest()
 
 
 def describe(root: Path, path: Path, rows: int | None = None) -> Output:

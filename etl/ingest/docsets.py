@@ -19,20 +19,35 @@ DOCSETS = "docsets"
 _STORED: dict[tuple[object, ...], tuple[np.ndarray, str]] = {}
 REMEMBERED = 128
 """Lists of documents whose names and order are kept; a leaderboard has 63."""
+LONGEST = 1 << 16
+"""Documents in such a list, at most; the largest task has 14,042."""
 
 
 def stored(columns: Columns, root: Path) -> tuple[np.ndarray, str]:
     """The order of a document list by its keys, and the name that it is stored under in this order."""
-    mark = (columns.mark, columns.benchmark, columns.subset, columns.key_space)
-    known = None if columns.mark is None else _STORED.get(mark)
+    if len(columns.doc_keys) > LONGEST:
+        return _sorted(columns, root)
+    mark = (columns.mark or _mark(columns), columns.benchmark, columns.subset, columns.key_space)
+    known = _STORED.get(mark)
     if known is None or not identity(f"{root}/{DOCSETS}/{known[1]}.parquet"):
-        order = pc.sort_indices(columns.doc_keys).to_numpy()
-        known = order, _store_docset(columns.take(order), root)
-        if columns.mark is not None:
-            if len(_STORED) >= REMEMBERED:
-                _STORED.clear()
-            _STORED[mark] = known
+        known = _sorted(columns, root)
+        if len(_STORED) >= REMEMBERED:
+            _STORED.clear()
+        _STORED[mark] = known
     return known
+
+
+def _mark(columns: Columns) -> bytes:
+    """Hash of the keys, prints and categories as they lie in memory: to sort them takes longer."""
+    parts = (columns.doc_keys, columns.prints, columns.categories)
+    known = {str(at): part for at, part in enumerate(parts) if part is not None}
+    return blake2b(pa.record_batch(known).serialize(), digest_size=16).digest()
+
+
+def _sorted(columns: Columns, root: Path) -> tuple[np.ndarray, str]:
+    """What `stored` returns, of a list that is not remembered."""
+    order = pc.sort_indices(columns.doc_keys).to_numpy()
+    return order, _store_docset(columns.take(order), root)
 
 
 def _store_docset(columns: Columns, root: Path) -> str:

@@ -41,7 +41,7 @@ from routerset.etl.sources.names import TIME
 from routerset.etl.sources.parse.answer_filters import NO_FILTER, choose_rows
 from routerset.etl.sources.parse.answer_texts import cells_of, count_exchanges, exchange_of
 from routerset.etl.sources.parse.jsonlines import as_text, decode_line, numbered_chunks
-from routerset.etl.sources.parse.lm_eval_lines import ROWS, parse_lines
+from routerset.etl.sources.parse.lm_eval_lines import parse_lines
 from routerset.etl.sources.parse.questions import (
     FIRST_REQUEST,
     choices_of,
@@ -111,7 +111,8 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if isinstance(run, BadRow):
         yield refuse(dump, run, _line_numbers(dump))
         return
-    tables, bad, n_read, size = [ROWS.empty_table()], Quarantined(), 0, 0
+    tables: list[pa.Table] = []
+    bad, n_read, size = Quarantined(), 0, 0
     for table, found, n in parse_lines(run, spec.options_as(LmEvalOptions).filter):
         tables.append(table)
         bad.add_rows(dump, found)

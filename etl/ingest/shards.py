@@ -159,7 +159,7 @@ def _parse(batch: Batch, root: Path, folder: Path, aside: Collection[str]) -> No
         "notes": notes,
         "models": {benchmark: sorted(found) for benchmark, found in models.items()},
         "source": batch.spec.format,
-        "docsets": {name: digest_of(root / DOCSETS / f"{name}.parquet") for name in docsets},
+        "docsets": {name: digest_of(root / DOCSETS / f"{name}.parquet") for name in sorted(docsets)},
         # what was set aside is of no digest and no identity, so that it is read the next time
         "read": ["" if path in aside else digest_of(path) for path in batch.paths],
         "seen": ["" if path in aside else was for path, was in zip(batch.paths, seen, strict=True)],

@@ -27,17 +27,19 @@ def refitted(train: np.ndarray, test: np.ndarray, Y: np.ndarray, scale: float) -
     return min(found, key=lambda pair: pair[0])[1]
 
 
-@pytest.mark.parametrize(("n", "models"), [(40, 90), (90, 40), (50, 50)])
-def test_taking_models_out_is_what_a_ridge_without_them_gives(n: int, models: int) -> None:
+@pytest.mark.parametrize("out", [7, 60])
+@pytest.mark.parametrize(("n", "models"), [(40, 90), (90, 70), (65, 65)])
+def test_taking_models_out_is_what_a_ridge_without_them_gives(n: int, models: int, out: int) -> None:
+    """Also of more models than there are axes, as 60 are where there are 40 items."""
     rng = np.random.default_rng(n)
     ability, hardness = rng.normal(size=models), rng.normal(size=n + 15)
     scores = (ability - hardness[:, None] + rng.logistic(size=(n + 15, models)) > 0).astype(np.float32)
     train, test = scores[:n], scores[n:]
     scale = ((train - train.mean(axis=0)) ** 2).sum() / n
     without = np.zeros(models, bool)
-    without[:7] = True
+    without[:out] = True
     got = Ridge.of(train).predict(test, train[:, :3], without)
-    assert np.allclose(got, refitted(train[:, 7:], test[:, 7:], train[:, :3], scale), atol=1e-4)
+    assert np.allclose(got, refitted(train[:, out:], test[:, out:], train[:, :3], scale), atol=1e-4)
 
 
 def test_near_twins_and_only_they_are_twins() -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
 from .estimating import Array, distinct, or_mean
+from .linear import BETA_1, BETA_2, EPSILON
 
 EPOCHS, HIDDEN, RATE, SEED = 200, 100, 1e-3, 1234
+BATCH, ALPHA = 200, 1e-4  # at most so many items a step, and the strength of L2: MLPRegressor's defaults
 TOLERANCE, PATIENCE = 1e-4, 10
-WORK = 24_000_000
-"""Items x candidates x epochs of a cell: some two minutes on one core with 384 dimensions."""
+WORK = 2_400_000
+"""Items x candidates x epochs of a cell: some four seconds on one core with 384 dimensions."""
+BLOCK = 4  # networks that take their steps side by side, so that few calls do much
 
 
 class MlpPerModel:
@@ -25,10 +30,13 @@ class MlpPerModel:
     epochs, or when the training loss has not fallen by 1e-4 for more than ten, as there.
 
     A candidate's network depends on nothing but its own scores, so it is trained once for all cells. That
-    takes a second for a thousand items and 200 epochs, and there are cells of 1,000 candidates: a cell has as
-    many epochs as make at most `WORK` steps of one item and one candidate, at least one. So 100 candidates on
-    1,200 items or 10 on 12,000 have all 200, but 1,000 on 12,000 have 2, which says less of the method. A
-    cell that has fewer takes the state that the same networks have then.
+    takes a third of a second for a thousand items and 200 epochs, and there are cells of 1,000 candidates: a
+    cell has as many epochs as make at most `WORK` steps of one item and one candidate, at least one. So 10
+    candidates on 1,200 items have all 200, but 100 on 1,200 have 20, and 1,000 on 1,200 have 2, which says
+    less of the method. A cell that has fewer takes the state that the same networks have then.
+
+    NumPy trains them, many at once. In float64 they are scikit-learn's to its last digits; float32, in which
+    either works here, moves some estimates by some 0.001, as it does between two orders of the same items.
     """
 
     def fit(self, task: Task) -> None:
@@ -39,22 +47,15 @@ class MlpPerModel:
         """Train every candidate once, as long as the cell that lets it train longest."""
         first = tasks[0]
         scores, places = distinct(tasks)
-        wanted: defaultdict[int, set[int]] = defaultdict(set)
+        stops: defaultdict[int, set[int]] = defaultdict(set)
         for task in tasks:
             for place in places[task.cell].tolist():
-                wanted[place].add(epochs_of(task))
-        predicted = {
-            (place, epochs): estimates
-            for place, stops in wanted.items()
-            for epochs, estimates in train(first.X_train, scores[place], first.X_test, stops, first.seed)
-        }
-        self.predicted: dict[Cell, Array] = {
-            task.cell: or_mean(
-                task,
-                np.stack([predicted[place, epochs_of(task)] for place in places[task.cell].tolist()], axis=1),
-            )
-            for task in tasks
-        }
+                stops[place].add(epochs_of(task))
+        found = estimates_of(first, scores, [frozenset(stops[place]) for place in range(len(scores))])
+        self.predicted: dict[Cell, Array] = {}
+        for task in tasks:
+            columns = [found[place][epochs_of(task)] for place in places[task.cell].tolist()]
+            self.predicted[task.cell] = or_mean(task, np.stack(columns, axis=1))
 
     def predict_scores(self, task: Task) -> Floats:
         """The networks' estimates of the score, which may leave [0, 1]."""
@@ -70,31 +71,160 @@ def epochs_of(task: Task) -> int:
     return max(1, min(EPOCHS, WORK // (task.m * len(task.X_train))))
 
 
-def train(
-    X: Scores, y: Scores, X_test: Scores, stops: Collection[int], seed: int
-) -> Iterator[tuple[int, Array]]:
-    """Estimates for the rows of X_test after each number of epochs in `stops`, ascending.
+def estimates_of(task: Task, scores: Scores, stops: Sequence[frozenset[int]]) -> list[dict[int, Array]]:
+    """For each row of scores, (u, n), estimates for the test items of `task` after each number of epochs.
 
-    X: (n, d). y: (n,), NaN where a score is not known; where none is, every estimate is 0.
+    stops: the numbers of epochs, for each row. Networks that know the same items and have the same stops
+    train in blocks, as many blocks at a time as the products of matrices may have threads.
     """
-    import sklearn
-    from sklearn.neural_network import MLPRegressor
+    from threadpoolctl import threadpool_info, threadpool_limits
 
-    known = ~np.isnan(y)
-    if not known.any():
-        yield from ((epochs, np.zeros(len(X_test))) for epochs in stops)
-        return
-    if not known.all():
-        X, y = X[known], y[known]
-    network = MLPRegressor(
-        hidden_layer_sizes=(HIDDEN,), learning_rate_init=RATE, random_state=np.random.RandomState(SEED + seed)
-    )
-    idle, best = 0, np.inf
-    with sklearn.config_context(assume_finite=True):
-        for epoch in range(1, max(stops) + 1):
-            if idle <= PATIENCE:
-                network.partial_fit(X, y)
-                idle = idle + 1 if network.loss_ > best - TOLERANCE else 0
-                best = min(best, network.loss_)
-            if epoch in stops:
-                yield epoch, network.predict(X_test).astype(np.float64)
+    known = ~np.isnan(scores)
+    alike: defaultdict[tuple[bytes, frozenset[int]], list[int]] = defaultdict(list)
+    for place, own in enumerate(stops):
+        alike[known[place].tobytes(), own].append(place)
+    blocks = [rows[at : at + BLOCK] for rows in alike.values() for at in range(0, len(rows), BLOCK)]
+
+    def learn(block: list[int]) -> dict[int, Array]:
+        items = known[block[0]]
+        return train(task.X_train[items], scores[block][:, items], task.X_test, stops[block[0]], task.seed)
+
+    threads = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    found: list[dict[int, Array]] = [{} for _ in stops]
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(threads, default=1)) as pool:
+        for block, learnt in zip(blocks, pool.map(learn, blocks), strict=True):
+            for at, place in enumerate(block):
+                found[place] = {epochs: estimates[at] for epochs, estimates in learnt.items()}
+    return found
+
+
+def train(X: Scores, Y: Scores, X_test: Scores, stops: frozenset[int], seed: int) -> dict[int, Array]:
+    """Estimates, (k, n_test), of k networks after each number of epochs in `stops`.
+
+    X: (n, d). Y: (k, n), the scores that each network learns. Without items every estimate is 0.
+    """
+    found = {epochs: np.zeros((len(Y), len(X_test))) for epochs in stops}
+    if not len(X):
+        return found
+    rng = np.random.RandomState(SEED + seed)
+    networks = Networks(X.shape[1], len(Y), rng, X.dtype)
+    order = np.arange(len(X))
+    active = np.arange(len(Y))
+    idle, best = np.zeros(len(Y), int), np.full(len(Y), np.inf)
+    for epoch in range(1, max(stops) + 1):
+        order = order[rng.permutation(len(X))]
+        loss = networks.learn(X, Y[active], order)
+        idle = np.where(loss > best - TOLERANCE, idle + 1, 0)
+        best = np.minimum(best, loss)
+        going = idle <= PATIENCE
+        if epoch in stops or not going.all():
+            estimates = networks.estimate(X_test)
+            for stop in stops:
+                if stop >= epoch:
+                    found[stop][active] = estimates
+        if not going.any():
+            break
+        if not going.all():
+            networks.keep(going)
+            active, idle, best = active[going], idle[going], best[going]
+    return found
+
+
+class Networks:
+    """k networks that start from the same weights and take the same items, each with scores of its own.
+
+    A row of `weights`, (k, d * HIDDEN + 2 * HIDDEN + 1), is a network: the weights of its first layer, those
+    of its second, and the offsets of both. Products go network by network, so that none rounds differently
+    by what others are beside it.
+    """
+
+    def __init__(self, d: int, k: int, rng: np.random.RandomState, dtype: npt.DTypeLike) -> None:
+        self.d = d
+        first, offset = glorot(rng, d, HIDDEN)
+        second, last = glorot(rng, HIDDEN, 1)
+        start = np.concatenate([first, second, offset, last]).astype(dtype)
+        self.weights = np.tile(start, (k, 1))
+        self.mean, self.square, self.gradient, self.scratch = (np.zeros_like(self.weights) for _ in range(4))
+        self.steps = 0
+
+    def keep(self, which: npt.NDArray[np.bool_]) -> None:
+        """Let the others go."""
+        self.weights, self.mean, self.square = self.weights[which], self.mean[which], self.square[which]
+        self.gradient, self.scratch = self.gradient[which], self.scratch[which]
+
+    def estimate(self, x: Scores) -> Scores:
+        """(k, n), of items with vectors x, (n, d)."""
+        _, second, _, last = self._parts(self.weights)
+        return np.asarray(self._hidden(x) @ second + last)[:, :, 0]
+
+    def learn(self, X: Scores, Y: Scores, order: npt.NDArray[np.intp]) -> Array:
+        """One pass over the items; the mean losses, (k,), each as it is before its step."""
+        loss = np.zeros(len(Y))
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            loss += len(rows) * self._step(X[rows], Y[:, rows])
+        return loss / len(order)
+
+    def _step(self, x: Scores, y: Scores) -> Scores:
+        """Adam on half the mean squared error and the L2 of the weights over n; the losses, (k,)."""
+        n, ends = len(x), (self.d + 1) * HIDDEN
+        _, second, _, last = self._parts(self.weights)
+        g_first, g_second, g_offset, g_last = self._parts(self.gradient)
+        hidden = self._hidden(x)
+        error = hidden @ second
+        error += last - y[:, :, None]
+        loss = np.square(error[:, :, 0]).mean(axis=1) / 2
+        error /= n
+        ones = np.ones((1, n), x.dtype)
+        np.matmul(hidden.swapaxes(1, 2), error, out=g_second)
+        np.matmul(ones, error, out=g_last)
+        active = hidden > 0
+        np.multiply(error, second.swapaxes(1, 2), out=hidden)
+        hidden *= active
+        np.matmul(x.T, hidden, out=g_first)
+        np.matmul(ones, hidden, out=g_offset)
+        weights, decay, gradient = (a[:, :ends] for a in (self.weights, self.scratch, self.gradient))
+        np.multiply(weights, ALPHA / n, out=decay)
+        gradient += decay
+        loss += np.vecdot(weights, decay) / 2
+        self._adam()
+        return np.asarray(loss)
+
+    def _adam(self) -> None:
+        """Both means are kept without their factors 1 - beta, which spares two passes."""
+        g, u = self.gradient, self.scratch
+        self.steps += 1
+        self.mean *= BETA_1
+        self.mean += g
+        g *= g
+        self.square *= BETA_2
+        self.square += g
+        root = ((1 - BETA_2**self.steps) / (1 - BETA_2)) ** 0.5
+        np.sqrt(self.square, out=u)
+        u += EPSILON / (1 - BETA_2) ** 0.5
+        np.divide(self.mean, u, out=u)
+        u *= RATE * root * (1 - BETA_1) / (1 - BETA_1**self.steps)
+        self.weights -= u
+
+    def _hidden(self, x: Scores) -> Scores:
+        """(k, n, HIDDEN)."""
+        first, _, offset, _ = self._parts(self.weights)
+        hidden = x @ first
+        hidden += offset
+        return np.asarray(np.maximum(hidden, 0, out=hidden))
+
+    def _parts(self, rows: Scores) -> tuple[Scores, Scores, Scores, Scores]:
+        """Views of both layers, (k, d, HIDDEN) and (k, HIDDEN, 1), and offsets, (k, 1, HIDDEN or 1)."""
+        first, second = self.d * HIDDEN, (self.d + 1) * HIDDEN
+        return (
+            rows[:, :first].reshape(-1, self.d, HIDDEN),
+            rows[:, first:second, None],
+            rows[:, None, second:-1],
+            rows[:, None, -1:],
+        )
+
+
+def glorot(rng: np.random.RandomState, fan_in: int, fan_out: int) -> tuple[Array, Array]:
+    """First weights of a layer, flat, and offsets, as MLPRegressor draws them (Glorot and Bengio, 2010)."""
+    bound = (6 / (fan_in + fan_out)) ** 0.5
+    return rng.uniform(-bound, bound, fan_in * fan_out), rng.uniform(-bound, bound, fan_out)

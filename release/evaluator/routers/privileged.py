@@ -100,18 +100,23 @@ class Ridge:
         """(t, m), predictions of the columns of Y, (n, m), for t other items with features `test`, (t, F).
 
         without: (F,), features to do without. Taking them out lowers the rank of a matrix whose inverse is
-        known (Woodbury), and the trace that cross-validation needs comes with it.
+        known (Woodbury), and the trace that cross-validation needs comes with it. Where they are more than
+        the axes, these are turned to the axes of what is left: once, and not an inverse for each strength.
         """
         means = Y.mean(axis=0, dtype=np.float64)
         if not len(self.squares):
             return np.tile(means, (len(test), 1))
         n = len(Y)
-        targets = self.axes.T @ Y
+        squares, axes = self.squares, self.axes
+        removed = axes.T @ self.features[:, without]
+        if removed.shape[1] > len(squares):
+            left, turn = np.linalg.eigh(np.diag(squares) - removed @ removed.T)
+            squares, axes, removed = left.clip(0), axes @ turn, removed[:, :0]
+        targets = axes.T @ Y
         outside = ((Y - means) ** 2).sum() - (targets**2).sum()
-        removed = self.axes.T @ self.features[:, without]
         best, solution = np.inf, targets
         for strength in STRENGTHS * self.squares.sum() / n:
-            weights = 1 / (self.squares + strength)
+            weights = 1 / (squares + strength)
             shrunk = weights[:, None] * removed
             inner = np.linalg.inv(np.eye(removed.shape[1]) - removed.T @ shrunk)
             solved = weights[:, None] * targets + shrunk @ (inner @ (shrunk.T @ targets))
@@ -119,7 +124,7 @@ class Ridge:
             error = (strength**2 * (solved**2).sum() + outside) / freedom**2
             if error < best:
                 best, solution = error, solved
-        coefficients = self.features.T @ (self.axes @ solution)
+        coefficients = self.features.T @ (axes @ solution)
         coefficients[without] = 0
         offset = means - self.features.mean(axis=0, dtype=np.float64) @ coefficients
         return np.asarray(test @ coefficients + offset)

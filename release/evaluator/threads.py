@@ -1,9 +1,8 @@
-"""Work on all cores, each with numeric libraries of one thread."""
+"""Work in threads, each with numeric libraries of one thread."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import get_ident
@@ -14,13 +13,15 @@ R = TypeVar("R")
 
 
 def in_threads(function: Callable[[T], R], of: Iterable[T]) -> list[R]:
-    """What a function gives for each, in order; the same on any number of cores.
+    """What a function gives for each, in order; the same in any number of threads, of which there are as many
+    as a product of matrices may have.
 
-    For work that does without the interpreter's lock most of the time, as products of matrices do. Where one
-    raises, or Ctrl-C comes, the others stop where they are.
+    For work that does without the interpreter's lock most of the time, as these do. Where one raises, or
+    Ctrl-C comes, the others stop where they are.
     """
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_info, threadpool_limits
 
+    threads = max((one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"), default=1)
     busy: set[int] = set()
 
     def run(each: T) -> R:
@@ -30,7 +31,7 @@ def in_threads(function: Callable[[T], R], of: Iterable[T]) -> list[R]:
         finally:
             busy.discard(get_ident())
 
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         try:
             return list(pool.map(run, of))
         except BaseException:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
+from ..threads import in_threads
 from .estimating import Array, distinct, or_mean
 from .linear import BETA_1, BETA_2, EPSILON
 
@@ -75,10 +75,8 @@ def estimates_of(task: Task, scores: Scores, stops: Sequence[frozenset[int]]) ->
     """For each row of scores, (u, n), estimates for the test items of `task` after each number of epochs.
 
     stops: the numbers of epochs, for each row. Networks that know the same items and have the same stops
-    train in blocks, as many blocks at a time as the products of matrices may have threads.
+    train in blocks.
     """
-    from threadpoolctl import threadpool_info, threadpool_limits
-
     known = ~np.isnan(scores)
     alike: defaultdict[tuple[bytes, frozenset[int]], list[int]] = defaultdict(list)
     for place, own in enumerate(stops):
@@ -89,12 +87,10 @@ def estimates_of(task: Task, scores: Scores, stops: Sequence[frozenset[int]]) ->
         items = known[block[0]]
         return train(task.X_train[items], scores[block][:, items], task.X_test, stops[block[0]], task.seed)
 
-    threads = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
     found: list[dict[int, Array]] = [{} for _ in stops]
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(threads, default=1)) as pool:
-        for block, learnt in zip(blocks, pool.map(learn, blocks), strict=True):
-            for at, place in enumerate(block):
-                found[place] = {epochs: estimates[at] for epochs, estimates in learnt.items()}
+    for block, learnt in zip(blocks, in_threads(learn, blocks), strict=True):
+        for at, place in enumerate(block):
+            found[place] = {epochs: estimates[at] for epochs, estimates in learnt.items()}
     return found
 
 

@@ -1,4 +1,4 @@
-"""Work in threads, each with numeric libraries of one thread."""
+"""Work in threads, whose products of matrices have no threads of their own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def in_threads(function: Callable[[T], R], of: Iterable[T]) -> list[R]:
         finally:
             busy.discard(get_ident())
 
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         try:
             return list(pool.map(run, of))
         except BaseException:

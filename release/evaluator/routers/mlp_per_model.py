@@ -17,8 +17,8 @@ from .linear import BETA_1, BETA_2, EPSILON
 EPOCHS, HIDDEN, RATE, SEED = 200, 100, 1e-3, 1234
 BATCH, ALPHA = 200, 1e-4  # at most so many items a step, and the strength of L2: MLPRegressor's defaults
 TOLERANCE, PATIENCE = 1e-4, 10
-WORK = 2_400_000
-"""Items x candidates x epochs of a cell: some four seconds on one core with 384 dimensions."""
+WORK = 6_000_000
+"""Items x candidates x epochs of a cell: some ten seconds on one core with 384 dimensions."""
 BLOCK = 4  # networks that take their steps side by side, so that few calls do much
 
 
@@ -31,8 +31,8 @@ class MlpPerModel:
 
     A candidate's network depends on nothing but its own scores, so it is trained once for all cells. That
     takes a third of a second for a thousand items and 200 epochs, and there are cells of 1,000 candidates: a
-    cell has as many epochs as make at most `WORK` steps of one item and one candidate, at least one. So 10
-    candidates on 1,200 items have all 200, but 100 on 1,200 have 20, and 1,000 on 1,200 have 2, which says
+    cell has as many epochs as make at most `WORK` steps of one item and one candidate, at least one. So 25
+    candidates on 1,200 items have all 200, but 100 on 1,200 have 50, and 1,000 on 1,200 have 5, which says
     less of the method. A cell that has fewer takes the state that the same networks have then.
 
     NumPy trains them, many at once. In float64 they are scikit-learn's to its last digits; float32, in which

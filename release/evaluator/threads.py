@@ -35,6 +35,7 @@ def in_threads(function: Callable[[T], R], of: Iterable[T]) -> list[R]:
         try:
             return list(pool.map(run, of))
         except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
             for thread in busy.copy():
                 stop = ctypes.pythonapi.PyThreadState_SetAsyncExc
                 stop(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))

@@ -18,7 +18,7 @@ EPOCHS, HIDDEN, RATE, SEED = 200, 100, 1e-3, 1234
 BATCH, ALPHA = 200, 1e-4  # at most so many items a step, and the strength of L2: MLPRegressor's defaults
 TOLERANCE, PATIENCE = 1e-4, 10
 WORK = 6_000_000
-"""Items x candidates x epochs of a cell: some ten seconds on one core with 384 dimensions."""
+"""Items x candidates x epochs of a cell: five to ten seconds on one core with 384 dimensions."""
 BLOCK = 4  # networks that take their steps side by side, so that few calls do much
 
 
@@ -30,7 +30,7 @@ class MlpPerModel:
     epochs, or when the training loss has not fallen by 1e-4 for more than ten, as there.
 
     A candidate's network depends on nothing but its own scores, so it is trained once for all cells. That
-    takes a third of a second for a thousand items and 200 epochs, and there are cells of 1,000 candidates: a
+    takes a fifth of a second for a thousand items and 200 epochs, and there are cells of 1,000 candidates: a
     cell has as many epochs as make at most `WORK` steps of one item and one candidate, at least one. So 25
     candidates on 1,200 items have all 200, but 100 on 1,200 have 50, and 1,000 on 1,200 have 5, which says
     less of the method. A cell that has fewer takes the state that the same networks have then.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
-from .linear import BETA_1, BETA_2, EPSILON, sigmoid
+from ..threads import in_threads
+from .adam import Adam
+from .linear import sigmoid
 
 Weights = Mapping[str, Scores]
 Factors = tuple[Scores, Scores, np.float32]
@@ -76,14 +79,13 @@ class FactorRouter(ABC):
             active = [learner for learner in learners if learner.waited < PATIENCE]
             if not active:
                 break
+            epoch = []
             for rows in np.array_split(rng.permutation(len(train)), min(BATCHES, len(train))):
                 x = train[rows]
                 if self.noise:
                     x += np.float32(self.noise) * rng.standard_normal(x.shape, np.float32)
-                for learner in active:
-                    learner.step(x, rows)
-            for learner in active:
-                learner.look(validation)
+                epoch.append((x, rows))
+            in_threads(partial(Learner.learn, epoch=epoch, validation=validation), active)
         return [self.factors(learner.best, test) for learner in learners]
 
     def predict_scores(self, task: Task) -> Floats:
@@ -104,32 +106,25 @@ class Learner:
         self.partial = bool(np.isnan(self.scores).any())
         first = form.start(d, self.scores.shape[1], rng)
         self.shapes = {name: value.shape for name, value in first.items()}
-        self.flat = np.concatenate([value.ravel() for value in first.values()]).astype(np.float32)
-        self.weights = self.best = self._named(self.flat)
-        self.mean, self.square, self.scratch = (np.zeros_like(self.flat) for _ in range(3))
-        self.steps = self.waited = 0
+        self.adam = Adam(np.concatenate([value.ravel() for value in first.values()]).astype(np.float32))
+        self.weights = self.best = self._named(self.adam.weights)
+        self.waited = 0
         self.least = np.inf
+
+    def learn(self, epoch: Sequence[tuple[Scores, npt.NDArray[np.intp]]], validation: Scores) -> None:
+        """Steps over all train items, and a look at the validation items."""
+        for x, rows in epoch:
+            self.step(x, rows)
+        self.look(validation)
 
     def step(self, x: Scores, rows: npt.NDArray[np.intp]) -> None:
         """Adam on the mean loss over the known scores of some items, whose vectors are x."""
         scores = self.scores[rows]
         gradient = loss_gradient(self.form, self.weights, x, scores, self.partial)
-        g, u = np.concatenate([gradient[name].ravel() for name in self.shapes]), self.scratch
-        self.steps += 1
+        flat = np.concatenate([gradient[name].ravel() for name in self.shapes])
         if self.form.decay:
-            g += np.multiply(self.flat, self.form.decay, out=u)
-        self.mean *= BETA_1
-        self.mean += np.multiply(g, 1 - BETA_1, out=u)
-        self.square *= BETA_2
-        np.multiply(g, g, out=u)
-        u *= 1 - BETA_2
-        self.square += u
-        np.sqrt(self.square, out=u)
-        u /= (1 - BETA_2**self.steps) ** 0.5
-        u += EPSILON
-        np.divide(self.mean, u, out=u)
-        u *= self.form.rate / (1 - BETA_1**self.steps)
-        self.flat -= u
+            flat += self.form.decay * self.adam.weights
+        self.adam.step(flat, self.form.rate)
 
     def look(self, x: Scores) -> None:
         """Whether this epoch's weights are the best so far, by the validation items, whose vectors are x."""
@@ -142,7 +137,7 @@ class Learner:
         self.waited += 1
         if loss < self.least:
             self.least, self.waited = loss, 0
-            self.best = self._named(self.flat.copy())
+            self.best = self._named(self.adam.weights.copy())
 
     def _named(self, flat: Scores) -> Weights:
         """Views of the parts of a vector of weights."""

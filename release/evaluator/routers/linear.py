@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
+from ..threads import in_threads
+from .adam import Adam
 
 EPOCHS, RATE = 10, 0.01
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 BLOCK = 160  # rows of weights whose state stays in a core's cache
 
 
@@ -75,35 +76,24 @@ def schedule(
 def train_linear(
     X: Scores, Y: Scores, weights: Scores, scale: npt.NDArray[np.float32], rng: np.random.Generator
 ) -> Scores:
-    """Adam on the rows of `weights`, updated in place and returned.
+    """Adam on the rows of `weights`, updated in place and returned; blocks of them on all cores.
 
     X: (n, d) inputs. Y: (n, rows) targets in {0, 1}. weights: (rows, d). scale: the factor of each row's
     loss, 1 / m, as the loss is a mean over the group's m candidates.
     """
-    squares = X * X
-    mean, square = np.zeros_like(weights), np.zeros_like(weights)
-    blocks = [slice(start, start + BLOCK) for start in range(0, len(weights), BLOCK)]
-    scratch = np.empty_like(weights[:BLOCK])
     order, rates = schedule(len(X), EPOCHS, RATE, rng)
-    for step, (item, rate) in enumerate(zip(order.tolist(), rates.tolist(), strict=True), 1):
-        rate /= 1 - BETA_1**step
-        root = 1 / (rate * np.sqrt(1 - BETA_2**step))
-        for block in blocks:
-            w, m, v = weights[block], mean[block], square[block]
-            u = scratch[: len(w)]
+    course = list(zip(order.tolist(), rates.tolist(), strict=True))
+
+    def train(rows: slice) -> None:
+        own, targets, share = Adam(weights[rows]), np.ascontiguousarray(Y[:, rows]), scale[rows]
+        gradient = np.empty_like(own.weights)
+        for item, rate in course:
             # einsum, unlike a BLAS product, rounds each row the same whatever rows surround it
-            error = (sigmoid(np.einsum("ij,j->i", w, X[item])) - Y[item, block]) * scale[block]
-            np.multiply(((1 - BETA_1) * error)[:, None], X[item], out=u)
-            m *= BETA_1
-            m += u
-            np.multiply(((1 - BETA_2) * error * error)[:, None], squares[item], out=u)
-            v *= BETA_2
-            v += u
-            np.sqrt(v, out=u)
-            u *= root
-            u += EPSILON / rate
-            np.divide(m, u, out=u)
-            w -= u
+            error = sigmoid(np.einsum("ij,j->i", own.weights, X[item])) - targets[item]
+            np.multiply((error * share)[:, None], X[item], out=gradient)
+            own.step(gradient, rate)
+
+    in_threads(train, [slice(start, start + BLOCK) for start in range(0, len(weights), BLOCK)])
     return weights
 
 

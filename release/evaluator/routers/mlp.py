@@ -13,7 +13,8 @@ import numpy.typing as npt
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
 from ..threads import in_threads
-from .linear import BETA_1, BETA_2, EPSILON, schedule, sigmoid, with_bias
+from .adam import BETA_1, BETA_2, EPSILON
+from .linear import schedule, sigmoid, with_bias
 
 EPOCHS, RATE, HIDDEN = 100, 1e-4, 256
 BLOCK, SHARE = 64, 16

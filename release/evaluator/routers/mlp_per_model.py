@@ -11,8 +11,8 @@ import numpy.typing as npt
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
 from ..threads import in_threads
+from .adam import Adam
 from .estimating import Array, distinct, or_mean
-from .linear import BETA_1, BETA_2, EPSILON
 
 EPOCHS, HIDDEN, RATE, SEED = 200, 100, 1e-3, 1234
 BATCH, ALPHA = 200, 1e-4  # at most so many items a step, and the strength of L2: MLPRegressor's defaults
@@ -139,13 +139,17 @@ class Networks:
         first, offset = glorot(rng, d, HIDDEN)
         second, last = glorot(rng, HIDDEN, 1)
         start = np.concatenate([first, second, offset, last]).astype(dtype)
-        self.weights = np.tile(start, (k, 1))
-        self.mean, self.square, self.gradient, self.scratch = (np.zeros_like(self.weights) for _ in range(4))
-        self.steps = 0
+        self.adam = Adam(np.tile(start, (k, 1)), late=True)
+        self.gradient, self.scratch = np.empty_like(self.weights), np.empty_like(self.weights)
+
+    @property
+    def weights(self) -> Scores:
+        """As above."""
+        return self.adam.weights
 
     def keep(self, which: npt.NDArray[np.bool_]) -> None:
         """Let the others go."""
-        self.weights, self.mean, self.square = self.weights[which], self.mean[which], self.square[which]
+        self.adam.keep(which)
         self.gradient, self.scratch = self.gradient[which], self.scratch[which]
 
     def estimate(self, x: Scores) -> Scores:
@@ -183,24 +187,8 @@ class Networks:
         np.multiply(weights, ALPHA / n, out=decay)
         gradient += decay
         loss += np.vecdot(weights, decay) / 2
-        self._adam()
+        self.adam.step(self.gradient, RATE)
         return np.asarray(loss)
-
-    def _adam(self) -> None:
-        """Both means are kept without their factors 1 - beta, which spares two passes."""
-        g, u = self.gradient, self.scratch
-        self.steps += 1
-        self.mean *= BETA_1
-        self.mean += g
-        g *= g
-        self.square *= BETA_2
-        self.square += g
-        root = ((1 - BETA_2**self.steps) / (1 - BETA_2)) ** 0.5
-        np.sqrt(self.square, out=u)
-        u += EPSILON / (1 - BETA_2) ** 0.5
-        np.divide(self.mean, u, out=u)
-        u *= RATE * root * (1 - BETA_1) / (1 - BETA_1**self.steps)
-        self.weights -= u
 
     def _hidden(self, x: Scores) -> Scores:
         """(k, n, HIDDEN)."""

@@ -6,17 +6,10 @@ as `parse_failed`. Documents are keyed by `question_id`; files differ in the tex
 
 from __future__ import annotations
 
-import codecs
-import io
-import json
 import re
-import zipfile
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, islice
-from typing import IO, Any
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -27,17 +20,9 @@ from routerset.etl.sources import files
 from routerset.etl.sources.base import Columns, Dump, DumpUnreadable, Found, Reading, Runs, Source, SourceSpec
 from routerset.etl.sources.blocks import Cells, blocks_of, clean_costs, docs_table
 from routerset.etl.sources.names import TIME, resolve_key_space
+from routerset.etl.sources.parse import json_list
 from routerset.etl.sources.parse.answer_texts import cells_of
-from routerset.etl.sources.parse.archives import UNREADABLE, is_plain, opened, refusal
-from routerset.etl.sources.parse.jsonlines import (
-    MAX_LINE,
-    MAX_VALUES,
-    as_text,
-    decode_line,
-    holds_too_much,
-    key_of,
-    kind_of,
-)
+from routerset.etl.sources.parse.jsonlines import as_text, key_of, kind_of
 from routerset.etl.sources.parse.questions import resolve_gold
 from routerset.etl.sources.parse.records import printable_text
 from routerset.etl.sources.parse.results_json import RunFacts
@@ -51,11 +36,8 @@ TASK = "mmlu_pro"
 METRIC = "acc"
 COMPLETION = TOKENS[1]
 PARSE_FAILED = "parse_failed"
-MAX_BYTES = 256 << 20  # of the inflated list; 12,032 rows take about 20 MB
 MAX_ROWS = 1 << 18  # that are scored
 MAX_TEXT = 1 << 26  # characters of their questions and options; 12,032 have 10 million
-MAX_ELEMENT = 1 << 22  # characters of an element that can be told from the end of a list that was cut
-WHOLE = 1 << 26  # bytes of a file that is decoded at once
 _NOTHING = object()
 _NAME = re.compile(
     rf"model_outputs_(?P<model>.+?)[_-](?P<shots>\d{{1,4}}|zero|one|few)[-_ ]?shots?"
@@ -63,8 +45,6 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _SHOTS = {"zero": 0, "one": 1}
-_PIECE = 1 << 20
-_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -94,7 +74,6 @@ class _Answered(_Row, gc=False):
 
 _LIST = msgspec.json.Decoder(list[_Row | str | int | float | bool | list[msgspec.Raw] | None])
 _LIST_ANSWERED = msgspec.json.Decoder(list[_Answered | str | int | float | bool | list[msgspec.Raw] | None])
-_OBJECT: msgspec.json.Decoder[object] = msgspec.json.Decoder(dict[str, object])
 
 
 def discover(spec: SourceSpec) -> Found:
@@ -115,7 +94,7 @@ def read(dump: Dump, spec: SourceSpec) -> Iterator[Reading]:
     if named is None:
         raise DumpUnreadable(f"expected a name like {SOURCE.looks_for}")
     run = identify(dump, spec, TASK, named["model"], named["time"], _facts(named["shots"]))
-    elements = _elements(dump, _LIST if spec.tokenizer is None else _LIST_ANSWERED)
+    elements = json_list.elements(dump, _LIST if spec.tokenizer is None else _LIST_ANSWERED, "question_id")
     first = next(elements, _NOTHING)
     if first is _NOTHING:
         raise DumpUnreadable("expected rows, found an empty list")
@@ -140,153 +119,6 @@ SOURCE = Source(
     unused=("metric",),
     has_texts=True,
 )
-
-
-# --- bytes to rows ---------------------------------------------------------------------------------
-
-
-@contextmanager
-def _opened(dump: Dump) -> Iterator[io.BufferedReader]:
-    """The one JSON file of an archive, whose name is never used as a path; or the file, if it is none."""
-    if not dump.name.lower().endswith(".zip"):
-        with files.open_inflated(dump.path) as stream:
-            yield io.BufferedReader(_Bounded(stream, "a JSON list"), _PIECE)
-        return
-    expected = "a zip archive with one JSON file"
-    with opened(dump.path, expected) as archive:
-        try:
-            inner = archive.open(_member(archive))
-        except DumpUnreadable:
-            raise
-        except UNREADABLE as error:
-            raise DumpUnreadable(f"expected {expected}: {error}") from error
-        with inner:
-            yield io.BufferedReader(_Bounded(inner, expected), _PIECE)
-
-
-def _member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """The one file whose name, all of it, ends as JSON does; notes of macOS and links are none."""
-    members = [m for m in archive.infolist() if m.orig_filename.lower().endswith(".json") and is_plain(m)]
-    if len(members) != 1:
-        raise DumpUnreadable(f"found {len(members)} JSON files in the archive, expected one")
-    refused = refusal(members[0], MAX_BYTES)
-    if refused is not None:
-        raise DumpUnreadable(refused)
-    return members[0]
-
-
-class _Bounded(io.RawIOBase):
-    """Bytes of a stream up to a limit, whatever it claims to hold. Raises DumpUnreadable."""
-
-    def __init__(self, stream: IO[bytes], expected: str) -> None:
-        self._stream, self._expected, self._left = stream, expected, MAX_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
-        try:
-            data = self._stream.read(min(len(view), _PIECE))
-        except UNREADABLE as error:
-            raise DumpUnreadable(f"expected {self._expected}: {error}") from error
-        self._left -= len(data)
-        if self._left < 0:
-            raise DumpUnreadable(f"found a list of more than {MAX_BYTES} bytes")
-        view[: len(data)] = data
-        return len(data)
-
-
-def _elements(dump: Dump, decoder: msgspec.json.Decoder[Any]) -> Iterator[object]:
-    """Elements of a JSON list or of JSON lines; what comes after the last whole one of a list is a BadRow."""
-    with _opened(dump) as stream:
-        data = b"".join(islice(iter(lambda: stream.read(_PIECE), b""), WHOLE // _PIECE))
-    if len(data) < WHOLE and not holds_too_much(data, 2 * MAX_VALUES):
-        try:
-            yield from decoder.decode(data)
-            return
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # element by element, then: json is slower, but tells where it stops and takes NaN
-    with _opened(dump) as stream:
-        start = data[:_PIECE].removeprefix(BOM_UTF8).lstrip()
-        if start.startswith(b"{") and b'"question_id"' in start.partition(b"\n")[0]:
-            yield from (decode_line(line, number, _OBJECT) for number, line in enumerate(_lines(stream)))
-        else:
-            yield from _one_by_one(_Window(stream))
-
-
-def _lines(stream: io.BufferedReader) -> Iterator[bytes]:
-    """Lines that are not blank; what is longer than a line may be is cut."""
-    while line := stream.readline(MAX_LINE):
-        if line.strip():
-            yield line
-        while line and not line.endswith(b"\n"):
-            line = stream.readline(_PIECE)
-
-
-class _Window:
-    """A piece of a text that is read on as it is asked for. before: characters that are gone already."""
-
-    def __init__(self, stream: io.BufferedReader) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self.text, self.before = "", 0
-        self.more()
-        self.text = self.text.removeprefix("\ufeff")
-
-    def more(self) -> bool:
-        """Read as much again; whether there was anything."""
-        data = self._stream.read(max(_PIECE, len(self.text)))
-        more = self._decoder.decode(data, final=not data)
-        self.text += more
-        return bool(more)
-
-    def skip(self, at: int) -> int:
-        """Position of the first character from `at` on that is no white space."""
-        while True:
-            if at > _PIECE:
-                self.text, self.before, at = self.text[at:], self.before + at, 0
-            found = _SPACE.match(self.text, at)
-            at = found.end() if found else at
-            if at < len(self.text) or not self.more():
-                return at
-
-
-def _one_by_one(window: _Window) -> Iterator[object]:
-    """Elements of a list."""
-    at = window.skip(0)
-    if window.text[at : at + 1] != "[":
-        raise DumpUnreadable(f"expected a JSON list, found {window.text[at : at + 20]!a}")
-    decoder = json.JSONDecoder()
-    n = 0
-    at = window.skip(at + 1)
-    try:
-        while window.text[at : at + 1] != "]":
-            if n:
-                if window.text[at : at + 1] != ",":
-                    raise ValueError(f"expected ',' or ']' at character {window.before + at}")
-                at = window.skip(at + 1)
-            while True:
-                try:
-                    element, end = decoder.raw_decode(window.text, at)
-                except ValueError:
-                    if len(window.text) - at > MAX_ELEMENT or not window.more():
-                        raise
-                    continue
-                if end < len(window.text) or not window.more():  # a number may go on
-                    break
-            yield element
-            n += 1
-            at = window.skip(end)
-        at = window.skip(at + 1)
-        if at < len(window.text):
-            raise ValueError(f"expected the end at character {window.before + at}")
-    except (ValueError, RecursionError) as error:
-        detail = f"expected a whole JSON list: {error}"
-        yield BadRow(n, Reason.MALFORMED_ROW, detail, excerpt=window.text[at : at + EXCERPT])
-
-
-# --- rows to a block -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

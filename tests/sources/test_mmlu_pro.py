@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from routerset.etl.sources import mmlu_pro
 from routerset.etl.sources.base import Dump, DumpUnreadable, Reading, Settings, SourceSpec
+from routerset.etl.sources.parse import json_list
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "dumps" / "mmlu_pro_results"
 NAME = "model_outputs_org__model_5shots.zip"
@@ -135,7 +136,7 @@ def test_the_name_of_a_member_is_never_a_path(tmp_path: Path, member: str) -> No
 def test_an_archive_that_unfolds_too_far_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mmlu_pro, "MAX_BYTES", 1000)
+    monkeypatch.setattr(json_list, "MAX_BYTES", 1000)
     with pytest.raises(DumpUnreadable, match="expected at most 200 times and 1000"):
         read_bytes(tmp_path, zipped(json.dumps([answer(i) for i in range(20)]).encode()))
 

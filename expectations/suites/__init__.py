@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from routerset.expectations.findings import Suite
 from routerset.expectations.suites.curated import CURATED, PSEUDO_SPECIALISTS
-from routerset.expectations.suites.derived import EMBEDDINGS, GROUPS, LIMITS, SPLITS
 from routerset.expectations.suites.dumps import DUMPS
+from routerset.expectations.suites.embeddings import EMBEDDINGS
+from routerset.expectations.suites.groups import GROUPS, LIMITS
 from routerset.expectations.suites.items import ITEMS
 from routerset.expectations.suites.models import MODELS, PRICES
 from routerset.expectations.suites.runs import QUARANTINE, RUNS
 from routerset.expectations.suites.scores import COSTS, SCORES
+from routerset.expectations.suites.splits import SPLITS
 from routerset.expectations.suites.whole import BUILT, DRIFT, LAYOUT, MANIFEST, RELEASE
 
 __all__ = ["DUMPS", "FOLDERS"]

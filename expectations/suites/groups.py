@@ -1,13 +1,11 @@
-"""Suites of what is made from the scores: splits, groups and embeddings."""
+"""Suites of groups of candidate LLMs and of their limits."""
 
 from __future__ import annotations
 
 from routerset.expectations.findings import Suite
-from routerset.expectations.suites.curated import listed_items
-from routerset.expectations.suites.rules import TABLES, not_null, one_of, resolves, rows, unique, warn
-from routerset.schemas.tables import LEFT_OUT, Kind, Split
+from routerset.expectations.suites.rules import not_null, one_of, resolves, rows, unique, warn
+from routerset.schemas.tables import Kind
 
-_SPLITS = "RouterEval, appendix A, Table 4"
 _GROUPS = "RouterEval, section 4.2 and appendix C"
 _LIMITS = "etl/groups/limits.py"
 _KEY = "benchmark, method, m, kind"
@@ -22,100 +20,6 @@ def _in_either(condition: str) -> str:
     """An SQL condition on the columns of one kind of worlds of noise, for both. condition: with {x}."""
     return " or ".join(f"({condition.replace('{x}', x)})" for x in _WORLDS)
 
-
-SPLITS = Suite(
-    "splits",
-    "splits",
-    ("scheme", "benchmark", "item"),
-    (
-        not_null("item"),
-        not_null("split"),
-        one_of("split", [*Split, LEFT_OUT], "a side that is none of the three is never trained or tested on"),
-        unique(
-            "sides_disjoint", "scheme, benchmark, item", "an item on two sides is tested after training on it"
-        ),
-        resolves("items_resolve", "benchmark, item", "items", "a split of an item that does not exist"),
-        rows(
-            "items_complete",
-            "an item on no side is lost from every experiment",
-            TABLES,
-            """select scheme, benchmark, item from (select distinct scheme, benchmark from {batch})
-            join items using (benchmark) anti join splits using (scheme, benchmark, item)""",
-        ),
-        rows(
-            "left_out_as_listed",
-            "what is listed has no side, and what has no side is listed: else an item is lost in silence",
-            "docs/curation.md: what becomes of it",
-            f"""with {listed_items("curated")}, found as (select scheme, benchmark, item, true as is_left_out
-            from {{batch}} where split = 'left_out'), schemes as (select distinct scheme, benchmark
-            from splits) select scheme, benchmark, item, id, is_left_out from
-            (select named.* from named join schemes using (scheme, benchmark))
-            full join found using (scheme, benchmark, item) where id is null or is_left_out is null""",
-        ),
-        rows(
-            "paper_ratio",
-            "every subset is cut at int(.8n) and int(.9n): all 36 counts of the paper follow from it",
-            _SPLITS,
-            """select benchmark, subset, count(*) as n, count(*) filter (split = 'train') as train,
-            count(*) filter (split = 'validation') as validation from {batch} join items using (benchmark,
-            item)
-            where scheme = 'paper' group by all having count(*) filter (split = 'left_out') = 0
-            and (train <> floor(n * 8 / 10) or validation <> floor(n * 9 / 10) - floor(n * 8 / 10))""",
-        ),
-        rows(
-            "paper_sides",
-            "the items that the reference's shuffle with the build's seed puts on each side, index for index",
-            _SPLITS,
-            "select benchmark, item, split, expected from {batch} join paper_sides using (benchmark, item) "
-            "where scheme = 'paper' and split not in (expected, 'left_out')",
-        ),
-        rows(
-            "family_sides",
-            "the families that stand first in the order of their hashes with the build's seed train",
-            "docs/validation.md: families",
-            "select benchmark, item, split, expected from {batch} join family_sides using (benchmark, item) "
-            "where scheme = 'family' and split not in (expected, 'left_out')",
-        ),
-        rows(
-            "family_kept_whole",
-            "a question on two sides is tested after training on it",
-            "docs/validation.md: families",
-            """select benchmark, family_id, count(distinct split) filter (split <> 'left_out') as sides,
-            min(item) as item from {batch}
-            join items using (benchmark, item) where scheme = 'family' group by all having sides > 1""",
-        ),
-        rows(
-            "family_ratio",
-            "whole families come as near to 8:1:1 as half a family at each cut of each subset",
-            "docs/validation.md: families",
-            """with sides as (select benchmark, count(*) as n, count(*) filter (split = 'train') as train,
-            count(*) filter (split = 'test') as test, count(distinct subset) as subsets
-            from {batch} join items using (benchmark, item) where scheme = 'family' group by all
-            having count(*) filter (split = 'left_out') = 0),
-            families as (select benchmark, max(n) as largest from (select benchmark, family_id, count(*) as n
-            from items group by all) group by all)
-            select benchmark, n, train, test from sides join families using (benchmark)
-            where abs(train - 0.8 * n) > subsets * (largest / 2 + 1) or abs(test - 0.1 * n) > subsets *
-            (largest / 2 + 1)""",
-        ),
-        warn(
-            "thin_side",
-            "a side with less than half of its share of the items says little: small subsets, a large family",
-            "docs/validation.md: families",
-            """select scheme, benchmark, count(*) as n, count(*) filter (split = 'train') as train,
-            count(*) filter (split = 'validation') as validation, count(*) filter (split = 'test') as test
-            from {batch} group by all having train < 0.4 * n or validation < 0.05 * n or test < 0.05 * n""",
-        ),
-        rows(
-            "counts_listed",
-            "the manifest says how many items are on each side",
-            "docs/validation.md: manifest",
-            """select * from (select scheme, benchmark, split, count(*) as found from {batch} group by all)
-            full join split_counts_listed using (scheme, benchmark, split)
-            where coalesce(found, 0) <> coalesce(listed, 0)""",
-        ),
-    ),
-)
 
 GROUPS = Suite(
     "groups",
@@ -335,89 +239,6 @@ LIMITS = Suite(
             _LIMITS,
             f"""select {_KEY}, train_covered, train_at_most from {{batch}} join group_facts using ({_KEY})
             where train_at_most < train_covered or train_at_most > list_max(train_items)""",
-        ),
-    ),
-)
-
-EMBEDDINGS = Suite(
-    "embeddings",
-    "embedding_facts",
-    ("encoder", "benchmark", "item"),
-    (
-        not_null("item"),
-        rows(
-            "vector_not_null",
-            "an item without a vector cannot be routed",
-            TABLES,
-            "select encoder, benchmark, item from {batch} where is_null",
-        ),
-        unique("one_row_per_item", "encoder, benchmark, item", "two vectors for one item"),
-        resolves("items_resolve", "benchmark, item", "items", "a vector of an item that does not exist"),
-        rows(
-            "items_complete",
-            "an item without a vector cannot be routed",
-            TABLES,
-            """select encoder, benchmark, item from (select distinct encoder, benchmark from {batch})
-            join items using (benchmark) anti join embedding_facts using (encoder, benchmark, item)""",
-        ),
-        rows(
-            "dimension",
-            "all vectors of an encoder are equally long, as long as the manifest says",
-            TABLES,
-            """select encoder, benchmark, dimension, count(*) as vectors, any_value(usual) as expected from
-            {batch}
-            join (select encoder, mode(dimension) as usual from embedding_facts group by all) using (encoder)
-            group by encoder, benchmark, dimension having dimension <> expected""",
-        ),
-        rows(
-            "finite",
-            "one NaN or infinite number makes every distance to the vector meaningless",
-            TABLES,
-            "select encoder, benchmark, item, not_finite from {batch} where not_finite > 0",
-        ),
-        rows(
-            "not_zero",
-            "a vector of zeros has no direction: its cosine is undefined",
-            TABLES,
-            "select encoder, benchmark, item from {batch} where norm = 0",
-        ),
-        rows(
-            "vectors_differ",
-            "a tenth of the questions or more share vectors with others: the texts were lost, or the rows",
-            TABLES,
-            """with shared as (select encoder, digest, count(distinct question_id) as texts from {batch}
-            where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
-            and not bool_and(may_be_cut)), every as (select encoder, count(distinct question_id) as texts
-            from {batch} group by all) select encoder, sum(shared.texts)::bigint as shared,
-            any_value(every.texts) as texts from shared join every using (encoder) group by encoder
-            having sum(shared.texts) > 2 and 10 * sum(shared.texts) >= any_value(every.texts)""",
-        ),
-        warn(
-            "equal_only_for_equal_texts",
-            "two questions with one vector are one to every router: an encoder that ignores what they differ "
-            "in (accents, rare signs), or shifted rows",
-            TABLES,
-            """with twins as (select encoder, digest, count(distinct question_id) as texts, any_value(not
-            may_be_cut)
-            as whole, min(benchmark || ' ' || item) as item, max(benchmark || ' ' || item) as other
-            from {batch} where norm > 0 group by all having texts > 1 and count(distinct prompt_digest) > 1
-            and not bool_and(may_be_cut)) select encoder, item, other, texts from twins""",
-        ),
-        warn(
-            "equal_long_texts",
-            "texts that differ have one vector; they may be cut to the same tokens by the encoder",
-            TABLES,
-            """select encoder, count(distinct question_id) as texts, min(benchmark || ' ' || item) as item,
-            max(benchmark || ' ' || item) as other from {batch} where norm > 0 group by encoder, digest
-            having texts > 1 and count(distinct prompt_digest) > 1 and bool_and(may_be_cut)""",
-        ),
-        warn(
-            "normalised",
-            "some vectors have length 1 and some not: they come from different settings",
-            TABLES,
-            """select encoder, benchmark, count(*) filter (abs(norm - 1) > 1e-2) as not_of_length_1,
-            count(*) as vectors from {batch} where norm > 0 group by all
-            having not_of_length_1 > 0 and not_of_length_1 < 0.5 * vectors""",
         ),
     ),
 )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shlex
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,6 +117,34 @@ def run(words: Sequence[str], environment: Mapping[str, str] | None = None, *, c
     if check and process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(words), text)
     return Usage(process.returncode, text, wall, cpu_seconds, max(peaks.values(), default=0.0))
+
+
+def seconds_of(*words: object) -> dict[str, float]:
+    """Seconds of every stage of a command of routerset with the gate behind it, of start-up, and of all.
+
+    `cpu` is what it computed on all cores, which other work on the machine changes least.
+    """
+    command = [sys.executable, "-m", "routerset.etl.cli", *map(str, words)]
+    marks = [("start", time.perf_counter())]
+    before, told = resource.getrusage(resource.RUSAGE_CHILDREN), deque[str](maxlen=20)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            for line in child.stderr or ():
+                told.append(line)
+                stage, *state = line.split() or [""]
+                if state[:1] in (["running"], ["up"]):
+                    marks.append((stage, time.perf_counter()))
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise SystemExit(f"{shlex.join(command)}: ended with {child.returncode}\n{''.join(told)}")
+    marks.append(("all", time.perf_counter()))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = {stage: later - start for (stage, start), (_, later) in pairwise(marks)}
+    seconds["all"] = marks[-1][1] - marks[0][1]
+    seconds["cpu"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -20,24 +20,20 @@ import argparse
 import hashlib
 import os
 import platform
-import resource
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import measure
 from benchmarks.groups import simulated_scores
 from tests.publish.hub_server import serve
 from tests.publish.hub_store import WRITER, Hub
@@ -160,7 +156,8 @@ def measure_rebuild(args: argparse.Namespace, folder: Path) -> None:
     aside, config = dumps.with_name(f"{dumps.name}-new"), dumps.with_name(f"{dumps.name}.toml")
     if not dumps.exists():
         wanted = [] if args.benchmarks == ["all"] else ["--benchmarks", *args.benchmarks]
-        run("synth", dumps, "--layout", args.layout, "--models", args.models, "--scale", "full", *wanted)
+        shape = ("--layout", args.layout, "--models", args.models, "--scale", "full")
+        measure.seconds_of("synth", dumps, *shape, *wanted)
     models = sorted((dumps / args.layout).iterdir())
     n_late = max(1, len(models) // 100)
     late = models[:: len(models) // n_late][:n_late]
@@ -170,49 +167,21 @@ def measure_rebuild(args: argparse.Namespace, folder: Path) -> None:
     try:
         for model in late:
             model.rename(aside / model.name)
-        cold = run("build", config, "--out", folder / "a")
+        cold = measure.seconds_of("build", config, "--out", folder / "a")
     finally:
         for path in aside.iterdir():
             path.rename(dumps / args.layout / path.name)
         aside.rmdir()
-    again = run("build", config, "--out", folder / "a")
+    again = measure.seconds_of("build", config, "--out", folder / "a")
     sums = (folder / "a/release/SHA256SUMS").read_bytes()
     shutil.rmtree(folder / "a")
-    whole = run("build", config, "--out", folder / "b")
+    whole = measure.seconds_of("build", config, "--out", folder / "b")
     same = sums == (folder / "b/release/SHA256SUMS").read_bytes()
     print(f"{'seconds':<10}{'cold, old':>12}{'rebuild':>12}{'cold, all':>12}{'share':>8}")
     for stage in whole:
         share = again[stage] / whole[stage]
         print(f"{stage:<10}{cold[stage]:>12.1f}{again[stage]:>12.1f}{whole[stage]:>12.1f}{share:>8.1%}")
     print(f"the same bytes: {same}")
-
-
-def run(*words: object) -> dict[str, float]:
-    """Seconds of every stage of a command of routerset with the gate behind it, of start-up, and of all.
-
-    `cpu` is what it computed on all cores, which other work on the machine changes least.
-    """
-    command = [sys.executable, "-m", "routerset.etl.cli", *map(str, words)]
-    marks = [("start", time.perf_counter())]
-    before, told = resource.getrusage(resource.RUSAGE_CHILDREN), deque[str](maxlen=20)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
-        try:
-            for line in child.stderr or ():
-                told.append(line)
-                stage, *state = line.split() or [""]
-                if state[:1] in (["running"], ["up"]):
-                    marks.append((stage, time.perf_counter()))
-        except BaseException:
-            child.kill()
-            raise
-    if child.returncode:
-        raise SystemExit(f"{shlex.join(command)}: ended with {child.returncode}\n{''.join(told)}")
-    marks.append(("all", time.perf_counter()))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = {stage: later - start for (stage, start), (_, later) in pairwise(marks)}
-    seconds["all"] = marks[-1][1] - marks[0][1]
-    seconds["cpu"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds
 
 
 def main() -> None:

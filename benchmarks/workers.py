@@ -1,11 +1,13 @@
 """Two Dask workers against one, each on a cluster of its own: ingest and embedding, and the same bytes out.
 
     python benchmarks/workers.py [--models 300] [--texts 6000] [--workers 1,2] [--busy 0]
+    python benchmarks/workers.py --models 0 --texts 0 --build out/dumps.toml --folder out
 
 Ingest reads synthetic details, one Parquet file per model and task. Embedding runs minilm on synthetic
 questions, one thread a worker. Starting the workers (a process, Python, Beam; for embedding also torch and
 the model) is timed apart: it is paid once per stage and does not grow with the data. With --busy, so many
-endless loops run beside: a share of the cores is what can be left, and no less should be.
+endless loops run beside: a share of the cores is what can be left, and no less should be. With --build, a
+config is built whole as well, by `routerset build --workers 1` and by as many as are taken without it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -130,6 +133,23 @@ def questions(count: int) -> list[str]:
     return [f"{i} " + " ".join(rng.choice(words, int(n))) for i, n in enumerate(rng.integers(10, 70, count))]
 
 
+def build_whole(config: Path, root: Path) -> bool:
+    """Print the seconds of every stage, by one worker and by default; whether both gave the same release."""
+    runs, sums = [], []
+    for name, words in (("one", ("--workers", "1")), ("default", ())):
+        runs.append(measure.seconds_of("build", config, "--out", root / name, *words))
+        sums.append((root / name / "release" / "SHA256SUMS").read_bytes())
+        shutil.rmtree(root / name)
+    one, default = runs
+    rows = [
+        [stage, f"{one[stage]:.1f}", f"{default[stage]:.1f}", f"{one[stage] / default[stage]:.2f}x"]
+        for stage in one
+    ]
+    print(f"\nbuild of {config.name}; the same bytes: {sums[0] == sums[1]}")
+    print(measure.table(["stage", "one worker s", "default s", "faster"], rows))
+    return sums[0] == sums[1]
+
+
 def report(title: str, timings: Sequence[Timing]) -> bool:
     """Print a table; whether all runs gave the same bytes."""
     one = timings[0]
@@ -177,9 +197,9 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=6000, help="texts to encode, 0 for none (default 6000)")
     parser.add_argument("--workers", default="1,2", help="numbers of workers (default 1,2)")
     parser.add_argument("--busy", type=int, default=0, help="endless loops beside (default 0)")
+    parser.add_argument("--build", type=Path, metavar="CONFIG", help="build this too")
     parser.add_argument("--folder", type=Path, help="where dumps and builds go (default: a temporary folder)")
     args = parser.parse_args()
-    os.environ.update(dict.fromkeys(THREADS, "1"))
     counts = [int(n) for n in args.workers.split(",")]
     print(
         measure.command(),
@@ -190,6 +210,9 @@ def main() -> int:
     same = True
     with tempfile.TemporaryDirectory(dir=args.folder) as temporary, busy(args.busy):
         root = Path(temporary)
+        if args.build:
+            same &= build_whole(args.build, root)
+        os.environ.update(dict.fromkeys(THREADS, "1"))
         if args.models:
             plan = Plan(
                 models=args.models, layout=Layout.DETAILS_NEW, scale=Scale.FULL, seed=0, benchmarks=BENCHMARKS

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
-from ..threads import in_threads
 from .adam import Adam
 from .linear import sigmoid
 
@@ -79,13 +77,14 @@ class FactorRouter(ABC):
             active = [learner for learner in learners if learner.waited < PATIENCE]
             if not active:
                 break
-            epoch = []
             for rows in np.array_split(rng.permutation(len(train)), min(BATCHES, len(train))):
                 x = train[rows]
                 if self.noise:
                     x += np.float32(self.noise) * rng.standard_normal(x.shape, np.float32)
-                epoch.append((x, rows))
-            in_threads(partial(Learner.learn, epoch=epoch, validation=validation), active)
+                for learner in active:
+                    learner.step(x, rows)
+            for learner in active:
+                learner.look(validation)
         return [self.factors(learner.best, test) for learner in learners]
 
     def predict_scores(self, task: Task) -> Floats:
@@ -110,12 +109,6 @@ class Learner:
         self.weights = self.best = self._named(self.adam.weights)
         self.waited = 0
         self.least = np.inf
-
-    def learn(self, epoch: Sequence[tuple[Scores, npt.NDArray[np.intp]]], validation: Scores) -> None:
-        """Steps over all train items, and a look at the validation items."""
-        for x, rows in epoch:
-            self.step(x, rows)
-        self.look(validation)
 
     def step(self, x: Scores, rows: npt.NDArray[np.intp]) -> None:
         """Adam on the mean loss over the known scores of some items, whose vectors are x."""

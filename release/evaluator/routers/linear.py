@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from ..metrics import softmax
 from ..task import Cell, Floats, Scores, Task
-from ..threads import in_threads
 from .adam import Adam
 
 EPOCHS, RATE = 10, 0.01
@@ -76,24 +75,22 @@ def schedule(
 def train_linear(
     X: Scores, Y: Scores, weights: Scores, scale: npt.NDArray[np.float32], rng: np.random.Generator
 ) -> Scores:
-    """Adam on the rows of `weights`, updated in place and returned; blocks of them on all cores.
+    """Adam on the rows of `weights`, updated in place and returned.
 
     X: (n, d) inputs. Y: (n, rows) targets in {0, 1}. weights: (rows, d). scale: the factor of each row's
     loss, 1 / m, as the loss is a mean over the group's m candidates.
     """
     order, rates = schedule(len(X), EPOCHS, RATE, rng)
     course = list(zip(order.tolist(), rates.tolist(), strict=True))
-
-    def train(rows: slice) -> None:
-        own, targets, share = Adam(weights[rows]), np.ascontiguousarray(Y[:, rows]), scale[rows]
-        gradient = np.empty_like(own.weights)
+    for start in range(0, len(weights), BLOCK):
+        rows = slice(start, start + BLOCK)
+        adam, targets, share = Adam(weights[rows]), np.ascontiguousarray(Y[:, rows]), scale[rows]
+        gradient = np.empty_like(adam.weights)
         for item, rate in course:
             # einsum, unlike a BLAS product, rounds each row the same whatever rows surround it
-            error = sigmoid(np.einsum("ij,j->i", own.weights, X[item])) - targets[item]
+            error = sigmoid(np.einsum("ij,j->i", adam.weights, X[item])) - targets[item]
             np.multiply((error * share)[:, None], X[item], out=gradient)
-            own.step(gradient, rate)
-
-    in_threads(train, [slice(start, start + BLOCK) for start in range(0, len(weights), BLOCK)])
+            adam.step(gradient, rate)
     return weights
 
 

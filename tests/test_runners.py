@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import resource
 import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from routerset.etl.build import build
@@ -43,6 +45,20 @@ def note(folder: str, word: str) -> None:
 
 def notes(folder: Path) -> list[str]:
     return sorted(path.name.split(".")[0] for path in folder.iterdir())
+
+
+def use_memory(folder: str) -> None:
+    """Note how many pages were asked for by 200 arrays of 512 pages, of which there is one at a time."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(200):
+        np.ones(1 << 18)
+    pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    (Path(folder) / "pages").write_text(str(pages))
+
+
+def test_a_worker_uses_again_what_memory_it_has(tmp_path: Path, dask: Runner) -> None:
+    parallel_map([str(tmp_path)], use_memory, dask)
+    assert int((tmp_path / "pages").read_text()) < 20 * 512
 
 
 def trace(element: int, folder: str) -> None:

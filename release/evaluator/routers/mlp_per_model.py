@@ -144,7 +144,7 @@ class Networks:
 
     @property
     def weights(self) -> Scores:
-        """As above."""
+        """One network a row, which Adam moves."""
         return self.adam.weights
 
     def keep(self, which: npt.NDArray[np.bool_]) -> None:

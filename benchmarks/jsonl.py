@@ -35,7 +35,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, machine, versions
 from routerset.etl import records
+from routerset.etl.ingest import arrow_files
 from routerset.etl.ingest.batches import plan_batches
+from routerset.etl.ingest.fragments import RUN_FRAGMENTS
 from routerset.etl.ingest.shards import RUNS_FILE, SHARDS, stage_batch
 from routerset.etl.sources import lm_eval
 from routerset.etl.sources.base import SourceSpec
@@ -113,7 +115,10 @@ def readers(folder: Path, paths: list[Path]) -> dict[str, Callable[[], int]]:
             batches, _ = plan_batches([spec], code="")
             shards = [shard for batch in batches for shard in stage_batch(batch, staging)]
             fragments = [Path(staging, SHARDS, s.folder, f"{s.benchmark}{RUNS_FILE}") for s in shards]
-            return sum(pc.sum(store.read_file(f, ["n_read"])["n_read"]).as_py() for f in fragments)
+            return sum(
+                pc.sum(arrow_files.read_file(f, RUN_FRAGMENTS, ["n_read"])["n_read"]).as_py()
+                for f in fragments
+            )
 
     def checksums() -> int:
         return sum(LINES for name in names if store.sha256(name))

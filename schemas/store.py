@@ -35,7 +35,6 @@ CHUNKED = {
 }
 """Notes in every footer that say so: the key of `datasets`, and the one by which the Hub knows such files."""
 JsonObject: TypeAlias = dict[str, Any]
-Writer: TypeAlias = pq.ParquetWriter
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def test_every_kind_of_file_is_there(clean: Path) -> None:
         "staging/parts/*/runs.parquet",
         "staging/plan.json",
         "staging/seen.json",
-        "staging/shards/*/*.runs.parquet",
+        "staging/shards/*/*.runs.arrow",
         "staging/shards/*/batch.json",
         "staging/shards/*/quarantine.parquet",
         "tables/embeddings/encoder=tiny/benchmark=*/part-0.parquet",

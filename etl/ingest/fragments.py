@@ -9,11 +9,10 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from routerset.etl.ingest import arrow_files
 from routerset.etl.ingest.docsets import stored
 from routerset.etl.sources.base import Block, Dump
-from routerset.schemas import store
 from routerset.schemas.matrix import MISSING
 from routerset.schemas.tables import COST_MEASURES, TOKENS
 
@@ -120,7 +119,7 @@ def _line_blobs(lines: np.ndarray, order: np.ndarray) -> pa.Array:
 def fragments_table(parts: Sequence[Fragments]) -> pa.Table:
     """Rows of several blocks, schema RUN_FRAGMENTS."""
     columns = [_joined([part[field.name] for part in parts], field.type) for field in RUN_FRAGMENTS]
-    return pa.table(columns, schema=RUN_FRAGMENTS)
+    return pa.table(columns, schema=RUN_FRAGMENTS).combine_chunks()
 
 
 def _joined(parts: Sequence[pa.Array | Sequence[object]], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
@@ -136,7 +135,8 @@ def read_lines(wanted: Iterable[tuple[str, int, np.ndarray]]) -> np.ndarray:
     opened, blobs = "", pa.array([], pa.large_binary())
     for shard, row, documents in wanted:
         if shard != opened:
-            opened, blobs = shard, store.read_file(Path(shard), ["lines"])["lines"].combine_chunks()
+            opened = shard
+            blobs = arrow_files.read_file(Path(shard), RUN_FRAGMENTS, ["lines"])["lines"].combine_chunks()
         lines = np.frombuffer(blobs[row].as_buffer(), np.int32)
         found.append(lines[documents] if len(lines) > 1 else np.repeat(lines, len(documents)))
     return np.concatenate(found)
@@ -144,20 +144,14 @@ def read_lines(wanted: Iterable[tuple[str, int, np.ndarray]]) -> np.ndarray:
 
 def read_costs(wanted: Sequence[tuple[str, int]]) -> pa.Table:
     """Costs in some rows of shards, one binary value per measure. wanted: (file of a shard, row there)."""
-    schema = pa.schema([RUN_FRAGMENTS.field(name) for name in COST_MEASURES])
     places: dict[str, list[int]] = {}
     for at, (shard, _) in enumerate(wanted):
         places.setdefault(shard, []).append(at)
-    tables, order = [schema.empty_table()], []
-    for shard, of_shard in places.items():
-        rows = np.array([wanted[at][1] for at in of_shard])
-        with pq.ParquetFile(shard) as file:
-            stop = 0
-            for group in range(file.num_row_groups):
-                start, stop = stop, stop + file.metadata.row_group(group).num_rows
-                here = np.flatnonzero((rows >= start) & (rows < stop))
-                if len(here):
-                    table = file.read_row_group(group, schema.names)
-                    tables.append(table.take(pa.array(rows[here] - start)))
-                    order += [of_shard[at] for at in here.tolist()]
-    return pa.concat_tables(tables).take(pa.array(np.argsort(order), pa.int64()))
+    tables = [
+        arrow_files.read_rows(
+            Path(shard), RUN_FRAGMENTS, COST_MEASURES, np.array([wanted[at][1] for at in of_shard])
+        )
+        for shard, of_shard in places.items()
+    ]
+    order = np.argsort(list(chain.from_iterable(places.values())))
+    return pa.concat_tables(tables).take(pa.array(order))

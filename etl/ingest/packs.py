@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from routerset.etl.ingest import arrow_files
 from routerset.etl.ingest.fragments import RUN_FRAGMENTS
 from routerset.etl.ingest.shards import RUNS_FILE, SHARDS, Shard
 from routerset.etl.records import digest_of, read_sealed, write_sealed
@@ -52,7 +53,7 @@ def shard_file(benchmark: str, folder: str, staging: Path) -> Path:
 
 
 def _read_shard(benchmark: str, folder: str, staging: Path) -> pa.Table:
-    table = store.read_file(shard_file(benchmark, folder, staging), _WHOLE)
+    table = arrow_files.read_file(shard_file(benchmark, folder, staging), RUN_FRAGMENTS, _WHOLE)
     columns = [*table.columns, pa.repeat(pa.scalar(folder), len(table)), pa.array(np.arange(len(table)))]
     return pa.table(columns, schema=PACK)
 
@@ -68,6 +69,5 @@ def _read_pack(path: Path) -> pa.Table:
 
 
 def _write_pack(path: Path, table: pa.Table) -> None:
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with store.atomic(path) as temporary, pa.ipc.new_file(temporary, PACK, options=options) as writer:
+    with store.atomic(path) as temporary, arrow_files.open_writer(temporary, PACK) as writer:
         writer.write_table(table)

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from routerset.etl.ingest import arrow_files
 from routerset.etl.ingest.batches import Batch
 from routerset.etl.ingest.docsets import DOCSETS
 from routerset.etl.ingest.fragments import RUN_FRAGMENTS, Fragments, fragments_of, fragments_table
@@ -33,7 +34,7 @@ from routerset.schemas.tables import QUARANTINE, Reason
 FLUSH_BYTES = 16 << 20
 SMALL = 1 << 20
 """Bytes of a dump, up to which its checksum takes no longer than to hand it to another thread."""
-RUNS_FILE = ".runs.parquet"
+RUNS_FILE = ".runs.arrow"
 RECORD = "batch.json"
 BAD_ROWS = "quarantine.parquet"
 SHARDS = "shards"
@@ -190,7 +191,7 @@ class _Shards:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writers: dict[str, store.Writer] = {}
+        self._writers: dict[str, pa.RecordBatchFileWriter] = {}
         self._waiting: dict[str, list[Fragments]] = {}
         self._bytes: Counter[str] = Counter()
 
@@ -212,7 +213,7 @@ class _Shards:
         if waiting:
             if benchmark not in self._writers:
                 path = self._folder / f"{benchmark}{RUNS_FILE}"
-                self._writers[benchmark] = store.open_writer(path, RUN_FRAGMENTS)
+                self._writers[benchmark] = arrow_files.open_writer(path, RUN_FRAGMENTS)
             self._writers[benchmark].write_table(fragments_table(waiting))
 
 

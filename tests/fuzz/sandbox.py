@@ -9,11 +9,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routerset.etl.ingest.batches import plan_batches
-from routerset.etl.ingest.shards import BAD_ROWS, SHARDS, stage_batch
+from routerset.etl.ingest.shards import BAD_ROWS, RUNS_FILE, SHARDS, stage_batch
 from routerset.etl.sources.base import SourceSpec
 from routerset.schemas.tables import QUARANTINE
 
@@ -30,7 +31,7 @@ RUNS_CODE = frozenset(
 )
 OURS = re.compile(
     r"docsets(/[0-9a-f]{32}\.parquet)?"
-    r"|shards(/[0-9a-f]{32}(/(batch\.json|quarantine\.parquet|[a-z0-9_]+\.runs\.parquet))?)?"
+    r"|shards(/[0-9a-f]{32}(/(batch\.json|quarantine\.parquet|[a-z0-9_]+\.runs\.arrow))?)?"
 )
 _seen: list[str] = []
 
@@ -109,7 +110,7 @@ class Sandbox:
 def _staged(folder: Path) -> Staged:
     """What one batch says; asserts that every record is accounted for."""
     n_read = sum(json.loads((folder / "batch.json").read_text())["n_read"].values())
-    runs = [pq.read_table(path) for path in sorted(folder.glob("*.runs.parquet"))]
+    runs = [pa.ipc.open_file(path).read_all() for path in sorted(folder.glob(f"*{RUNS_FILE}"))]
     n_scores, n_superseded = (
         sum(pc.sum(table[name]).as_py() or 0 for table in runs) for name in ("n_values", "n_superseded")
     )

@@ -36,6 +36,7 @@ from routerset.schemas.tables import (
     SCHEMA_VERSION,
     SCORES,
     SPLITS,
+    STRENGTHS,
     Kind,
 )
 
@@ -149,7 +150,9 @@ def _run(benchmark: Benchmark, model: str, subset: str, n: int) -> dict[str, obj
         "sha256": "0" * 64,
         "metric": benchmark.metric,
         "n_items": n,
+        "n_scored": n,
         "n_kept": n,
+        "joined_by": "content",
         "chosen": True,
     }
 
@@ -160,7 +163,7 @@ def _groups(scores: np.ndarray, models: list[str]) -> pa.Table:
     for m in (m for m in SIZES if m <= len(models)):
         bins = np.cumsum(len(order) // m + (np.arange(m) < len(order) % m)) - 1
         members = {Kind.ALL_STRONG: order[-m:], Kind.ALL_WEAK: order[:m], Kind.STRONG_TO_WEAK: order[bins]}
-        for kind in sorted(Kind):
+        for kind in STRENGTHS:
             rows += [
                 {"m": m, "kind": kind.value, "rank": rank, "model_id": models[row]}
                 for rank, row in enumerate(members[kind].tolist())

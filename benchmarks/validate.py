@@ -23,10 +23,11 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import command, machine, peak_mib, versions
+from routerset.etl.groups.candidates import SIZES, groups_table, paper_groups
 from routerset.etl.ingest.assemble import score_batches
 from routerset.schemas import ids, store
 from routerset.schemas.benchmarks import BENCHMARKS, Benchmark
-from routerset.schemas.splits import SPLIT_SCHEMES, splits_table
+from routerset.schemas.splits import SPLIT_SCHEMES, paper_split, splits_table
 from routerset.schemas.tables import (
     GROUPS,
     ITEMS,
@@ -36,11 +37,8 @@ from routerset.schemas.tables import (
     SCHEMA_VERSION,
     SCORES,
     SPLITS,
-    STRENGTHS,
-    Kind,
 )
 
-SIZES = (3, 5, 10, 100, 1000)
 PEER = """
 select count(*) from scores where model_id is null;
 select count(*) from scores where item is null;
@@ -59,7 +57,7 @@ select count(*) from (select benchmark, model_id, count(*) as n from scores grou
 
 
 def make(folder: Path, share: float) -> None:
-    """Write a build: binary scores of an ability model, groups that are windows of the order of means."""
+    """Write a build: binary scores of an ability model, and the groups of the paper."""
     rng = np.random.default_rng(0)
     outputs, totals, accounting = [], {}, []
     runs: list[dict[str, object]] = []
@@ -70,10 +68,11 @@ def make(folder: Path, share: float) -> None:
         scores = _scores(rng, len(models), benchmark.n_items)
         part = f"benchmark={benchmark.name}/part-0.parquet"
         items = _items(benchmark)
+        found, _ = paper_groups(scores, SIZES, paper_split(list(benchmark.subsets.values()))[1])
         tables = {
             f"items/{part}": (ITEMS, [items]),
             f"scores/{part}": (SCORES, score_batches(scores, models)),
-            f"groups/method=paper/{part}": (GROUPS, [_groups(scores, models)]),
+            f"groups/method=paper/{part}": (GROUPS, [groups_table(found, models)]),
             **{
                 f"splits/scheme={scheme}/{part}": (
                     SPLITS,
@@ -157,27 +156,15 @@ def _run(benchmark: Benchmark, model: str, subset: str, n: int) -> dict[str, obj
     }
 
 
-def _groups(scores: np.ndarray, models: list[str]) -> pa.Table:
-    order = np.argsort(scores.sum(axis=1, dtype=np.int64), kind="stable")
-    rows = []
-    for m in (m for m in SIZES if m <= len(models)):
-        bins = np.cumsum(len(order) // m + (np.arange(m) < len(order) % m)) - 1
-        members = {Kind.ALL_STRONG: order[-m:], Kind.ALL_WEAK: order[:m], Kind.STRONG_TO_WEAK: order[bins]}
-        for kind in STRENGTHS:
-            rows += [
-                {"m": m, "kind": kind.value, "rank": rank, "model_id": models[row]}
-                for rank, row in enumerate(members[kind].tolist())
-            ]
-    return pa.Table.from_pylist(rows, schema=GROUPS)
-
-
 def gate(folder: Path, suites: list[str] | None = None) -> str:
-    """Validate; returns what was found."""
+    """Validate; returns what was found. The build is sound: an error is one of this script."""
     from routerset.expectations.validate import validate
 
     outcome = validate(folder, suites=suites)
     found = [f"{f.suite}.{f.expectation}" for f in outcome.errors]
-    return f"{len(outcome.findings)} expectations, {len(found)} errors {' '.join(found)}"
+    if found:
+        sys.exit(f"{folder}: errors: {' '.join(found)}")
+    return f"{len(outcome.findings)} expectations, 0 errors"
 
 
 def by_hand(folder: Path) -> str:
@@ -225,7 +212,7 @@ def main() -> None:
     for name in MEASUREMENTS:
         start = time.perf_counter()
         words = [sys.executable, __file__, str(args.folder), "--measure", name]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
         row = json.loads(done.stdout.splitlines()[-1])
         wall = time.perf_counter() - start
         print(

@@ -32,7 +32,7 @@ NO_PATHS: Mapping[str, str] = MappingProxyType({})
 class Policy:
     """How to compute. For one dtype, any policy gives the same vectors to 1e-5, or 1e-3 in bfloat16.
 
-    dtype: `float32`, `bfloat16`, or `auto`: bfloat16 where the hardware multiplies it natively.
+    dtype: `float32`, `bfloat16`, or `auto`: bfloat16 where the hardware multiplies it faster.
     device: a torch device, or `auto`: the GPU where there is one.
     token_budget: tokens in a batch. block: rows in a matrix product; what is left of the last one is
     padding. For both, 0 stands for what suits the device.
@@ -96,7 +96,10 @@ def resolve_dtype(policy: Policy) -> str:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         features = torch.cpu.get_capabilities()
-        native = any(features.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+        native = any(features.get(name, False) for name in ("amx_bf16", "bf16")) or (
+            # where Intel has AVX-512's alone, it multiplies float32 as fast, and need not convert it
+            features.get("avx512_bf16", False) and "Intel" not in features.get("cpu_name", "")
+        )
     return "bfloat16" if native else "float32"
 
 

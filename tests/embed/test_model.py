@@ -155,12 +155,23 @@ def test_a_gpu_that_is_not_there_is_an_error(
         run(folders["bert"], ("text",), tiny_encoder("tiny"), policy=Policy(device="cuda:1"))
 
 
-def test_bfloat16_is_chosen_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"avx512_bf16": True, "cpu_name": "AMD EPYC"}, "bfloat16"),
+        ({"avx512_bf16": True, "cpu_name": "Intel Xeon"}, "float32"),
+        ({"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"}, "bfloat16"),
+        ({"avx2": True}, "float32"),
+    ],
+)
+def test_bfloat16_is_chosen_where_the_hardware_is_faster_with_it(
+    monkeypatch: pytest.MonkeyPatch, features: dict[str, object], expected: str
+) -> None:
     policy = Policy(device="cpu")
-    for features, expected in (({"avx512_bf16": True}, "bfloat16"), ({"avx2": True}, "float32")):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda features=features: features)
-        assert resolve_dtype(policy) == expected
-        assert resolve_dtype(dataclasses.replace(policy, dtype="float32")) == "float32"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    assert resolve_dtype(policy) == expected
+    assert resolve_dtype(dataclasses.replace(policy, dtype="float32")) == "float32"
 
 
 def test_no_texts_no_vectors(folders: dict[str, str]) -> None:

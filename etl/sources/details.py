@@ -258,7 +258,7 @@ def _tokens(file: pq.ParquetFile, layout: Layout, metric: str, n: int) -> dict[s
 def _lengths(file: pq.ParquetFile, place: Place, leaves: Sequence[int]) -> Lengths:
     """Lengths of the lists of one column. Raises DumpUnreadable where they take more memory than any do."""
     name, groups = ".".join(place), range(file.metadata.num_row_groups)
-    file.scan_contents(list(leaves))  # or asking a damaged footer about a column would end the process
+    file.scan_contents([name])  # or asking a damaged footer about a column would end the process
     if sum(file.metadata.row_group(g).column(i).num_values for g in groups for i in leaves) > MAX_TOKENS:
         raise DumpUnreadable(f"found more than {MAX_TOKENS} tokens in {name}")
     batches = file.iter_batches(_TOKEN_BATCH, columns=[name], use_threads=False)

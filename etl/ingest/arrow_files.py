@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ def read_file(path: Path, schema: pa.Schema, names: Collection[str]) -> pa.Table
         return reader.read_all()
 
 
-def read_rows(path: Path, schema: pa.Schema, names: Sequence[str], rows: npt.NDArray[np.int64]) -> pa.Table:
+def read_rows(path: Path, schema: pa.Schema, names: Collection[str], rows: npt.NDArray[np.int64]) -> pa.Table:
     """Some columns of some rows, in the order asked for; batches without any of them are not read."""
     with _opened(path, schema, [schema.names[0]]) as reader:
         sizes = [reader.get_batch(at).num_rows for at in range(reader.num_record_batches)]

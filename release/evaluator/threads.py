@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from threading import get_ident
+from threading import Event, get_ident
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,10 +23,13 @@ def in_threads(function: Callable[[T], R], of: Iterable[T]) -> list[R]:
 
     threads = max((one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"), default=1)
     busy: set[int] = set()
+    stopped = Event()
 
     def run(each: T) -> R:
         busy.add(get_ident())
         try:
+            if stopped.is_set():  # it took its work after the busy ones were told
+                raise KeyboardInterrupt
             return function(each)
         finally:
             busy.discard(get_ident())
@@ -35,6 +38,7 @@ def in_threads(function: Callable[[T], R], of: Iterable[T]) -> list[R]:
         try:
             return list(pool.map(run, of))
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             for thread in busy.copy():
                 stop = ctypes.pythonapi.PyThreadState_SetAsyncExc

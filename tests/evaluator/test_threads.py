@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from threadpoolctl import threadpool_info
 
+from routerset.release.evaluator import threads
 from routerset.release.evaluator.threads import in_threads
 
 LONG = """
@@ -47,6 +50,25 @@ def test_an_error_stops_the_others_and_is_raised() -> None:
     with pytest.raises(ValueError, match="the first"):
         in_threads(work, range(40))
     assert time.monotonic() - start < 10
+
+
+def test_work_that_begins_when_others_were_told_to_stop_does_not_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[int] = []
+
+    def late() -> int:
+        time.sleep(0.3)
+        return threading.get_ident()
+
+    def of() -> Iterator[int]:
+        yield 1
+        raise ValueError("no second one")
+
+    monkeypatch.setattr(threads, "get_ident", late)
+    with pytest.raises(ValueError, match="no second one"):
+        in_threads(begun.append, of())
+    assert begun == []
 
 
 def test_ctrl_c_stops_what_is_at_work() -> None:

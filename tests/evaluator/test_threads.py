@@ -16,10 +16,13 @@ from routerset.release.evaluator import threads
 from routerset.release.evaluator.threads import in_threads
 
 LONG = """
-import os, signal, threading, time
+import signal, time
 from routerset.release.evaluator.threads import in_threads
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores it
+
 def work(each):
+    time.sleep(0.5)  # all is handed out by then: locks of the library may be held before
     print("at work", flush=True)
     for _ in range(6000):
         time.sleep(0.01)
